@@ -1,0 +1,322 @@
+"""The exact ensemble of a spin network: periodic state, currents, transients.
+
+Up to DENSE_SITES spins the propagator of each segment is kept as a matrix; above, distributions
+are carried one by one and the periodic state is found from the one-period map by GMRES.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, gmres
+
+from trajsim.exact import magnus, runge_kutta
+from trajsim.exact.generator import Array, tabulate
+from trajsim.jit import compiled
+from trajsim.models.drive import value
+from trajsim.models.spins import SpinNetwork, energy, spins_of
+from trajsim.plan import Plan
+
+MOST_SITES = 12
+DENSE_SITES = 5
+FEWEST_STEPS, MOST_STEPS = 32, 1 << 17
+
+
+class NoExactSide(ValueError):
+    """The exact ensemble of this system is out of reach; the message says why."""
+
+
+class Gains(NamedTuple):
+    """What an ensemble gained, or gains per unit time; the leading axes are the caller's.
+
+    heat (..., baths), work and exclusive_work (..., drives): energy or energy per time.
+    flips (..., sites): number or number per time.
+    """
+
+    heat: Array
+    work: Array
+    exclusive_work: Array
+    flips: Array
+
+
+class Currents(NamedTuple):
+    """Period-averaged rates in the periodic state, and how far each may be off."""
+
+    rates: Gains
+    error: Gains
+
+
+class Course(NamedTuple):
+    """An ensemble followed in time: P (segments + 1, 2**n) at edges, gains of each segment."""
+
+    state: Array
+    gains: Gains
+
+
+class Window(NamedTuple):
+    """What a recorded window should show on average.
+
+    rates : Gains per unit time over the whole window
+    occupation : (rows_per_period, 2**n), P at the beginning of each segment of the period,
+        averaged over the window's periods
+    """
+
+    rates: Gains
+    occupation: Array
+
+
+def equilibrium(network: SpinNetwork) -> Array:
+    """Boltzmann distribution (2**n,) of H(0).
+
+    Raises
+    ------
+    NoExactSide
+        If the sites differ in temperature or there are more than 20.
+    """
+    if np.ptp(network.temperature) > 0:
+        raise NoExactSide("an equilibrium exists only where all baths have the same temperature")
+    if len(network.bath) > 20:
+        raise NoExactSide("the equilibrium of more than 20 spins is not enumerated")
+    weight = _energies(network, 0.0) / -network.temperature[0]
+    odds = np.exp(weight - weight.max())
+    return odds / odds.sum()
+
+
+@compiled
+def _energies(network, fraction):
+    n = len(network.bath)
+    h, spins, out = np.empty(n), np.empty(n, np.int8), np.empty(1 << n)
+    for i in range(n):
+        h[i] = value(network.drive, i, fraction)
+    for x in range(1 << n):
+        spins_of(x, spins)
+        out[x] = energy(network, spins, h)
+    return out
+
+
+class MasterEquation:
+    """Exact ensemble of a spin network of at most 12 spins.
+
+    Parameters
+    ----------
+    network : SpinNetwork
+    tolerance : relative accuracy asked of every current; `currents.error` tells what was got
+
+    Raises
+    ------
+    NoExactSide
+        If there are more than 12 spins.
+    """
+
+    def __init__(self, network: SpinNetwork, tolerance: float = 1e-10) -> None:
+        sites = len(network.bath)
+        if sites > MOST_SITES:
+            raise NoExactSide(f"the master equation is solved up to {MOST_SITES} spins, not {sites}")
+        self.network = network
+        self.tolerance = tolerance
+        self.states = 1 << sites
+        self.dense = sites <= DENSE_SITES
+        self._table = tabulate(network)
+        baths, drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
+        self._splits = np.cumsum([baths, drives, drives])
+        self._width = baths + 2 * drives + sites
+        self._maps: dict[tuple[int, int], tuple[Array, Array]] = {}
+
+    # -- carrying distributions ------------------------------------------------------------
+
+    def carry(self, p: Array, segment: int = 0, segments: int = 1) -> tuple[Array, Array]:
+        """Carry P (2**n,) through one of the equal segments of the period.
+
+        Returns P at its end and the gains (g,) that `gains_of` splits.
+        """
+        if not self.dense:
+            end, totals = self._extrapolated(p[None], segment, segments, self.steps)
+            return end[0], totals[0]
+        key = (segment, segments)
+        if key not in self._maps:
+            self._maps[key] = self._extrapolated(np.eye(self.states), *key, self.steps)
+        propagator, totals = self._maps[key]
+        return p @ propagator, p @ totals
+
+    def _run(
+        self, p: Array, segment: int, segments: int, steps: int, book: bool = True
+    ) -> tuple[Array, Array]:
+        """Carry rows of p with `steps` steps a period, rounded up to whole steps a segment."""
+        p, totals = p.copy(), np.zeros((len(p), self._width if book else 0))
+        edges = (segment / segments, (segment + 1) / segments)
+        method = magnus if self.dense else runge_kutta
+        method.propagate(self.network, self._table, p, totals, *edges, -(-steps // segments))
+        return p, totals
+
+    def _extrapolated(
+        self, p: Array, segment: int, segments: int, steps: int
+    ) -> tuple[Array, Array]:
+        """The result for `steps` steps a period freed of its leading error, of fourth order."""
+        half = segments * -(-steps // (2 * segments))
+        coarse = self._run(p, segment, segments, half)
+        return _richardson(coarse, self._run(p, segment, segments, 2 * half))
+
+    # -- the periodic state ------------------------------------------------------------------
+
+    @cached_property
+    def _solution(self) -> tuple[Array, Array, Array, int]:
+        """Periodic state, its currents (g,), their error (g,), and the steps that took."""
+        return self._solve_dense() if self.dense else self._solve_large()
+
+    def _solve_dense(self) -> tuple[Array, Array, Array, int]:
+        steps, start = FEWEST_STEPS, np.eye(self.states)
+        coarse, before = self._run(start, 0, 1, steps), np.full(self._width, np.inf)
+        while True:
+            steps *= 2
+            fine = self._run(start, 0, 1, steps)
+            propagator, totals = self._maps[0, 1] = _richardson(coarse, fine)
+            p = _stationary(propagator)
+            now = p @ totals / self.network.period
+            # Extrapolated values are of sixth order: a step halved leaves 1/64 of their change.
+            error = np.abs(now - before) / 16
+            if self._accurate(now, error) or steps >= MOST_STEPS:
+                return p, now, error, steps
+            coarse, before = fine, now
+
+    def _solve_large(self) -> tuple[Array, Array, Array, int]:
+        steps = max(FEWEST_STEPS, runge_kutta.fewest_steps(self.network, self._table))
+        p = np.full(self.states, 1.0 / self.states)
+        while True:
+            def once(q: Array, steps: int = steps) -> Array:
+                return self._run(q[None], 0, 1, steps, book=False)[0][0]
+
+            p = _fixed_point(once, p)
+            coarse = self._run(p[None], 0, 1, steps)
+            fine = self._run(p[None], 0, 1, 2 * steps)
+            end, totals = (a[0] for a in _richardson(coarse, fine))
+            # On to the fixed point of the better map; what little that changes needs no better map.
+            shift = _correction(once, end - p)
+            p = p + shift
+            totals += self._run(shift[None], 0, 1, steps)[1][0]
+            now = totals / self.network.period
+            error = np.abs(fine[1][0] - coarse[1][0]) / 15 / self.network.period
+            steps *= 2
+            if self._accurate(now, error) or steps >= MOST_STEPS:
+                return p, now, error, steps
+
+    def _accurate(self, currents: Array, error: Array) -> bool:
+        # Rounding leaves some 1e-14 of the energy that flips carry back and forth.
+        floor = 1e-13 * self._throughput(currents)
+        return bool(np.all(error <= np.maximum(self.tolerance * np.abs(currents), floor)))
+
+    def _throughput(self, currents: Array) -> Array:
+        """Energy (or number) that flips move back and forth per unit time, for each of (g,)."""
+        network = self.network
+        field = np.maximum(np.abs(network.low), np.abs(network.high))
+        cost = 2.0 * (np.abs(self._table.alignment).max() + field.max())
+        flips = np.abs(self.gains_of(currents).flips).sum()
+        scale = np.full(self._width, cost * flips + field.max() / network.period)
+        scale[self._splits[2] :] = flips
+        return scale
+
+    def gains_of(self, totals: Array) -> Gains:
+        """Split gains (..., g) into heat, work, exclusive work and flips."""
+        return Gains(*np.split(totals, self._splits, axis=-1))
+
+    # -- answers -----------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> int:
+        """Steps a period that the tolerance asks for."""
+        return self._solution[3]
+
+    @property
+    def periodic_state(self) -> Array:
+        """P (2**n,) at the beginning of the period that returns to itself after one.
+
+        Raises
+        ------
+        NoExactSide
+            If it is not unique, or is not found to rounding.
+        """
+        return self._solution[0]
+
+    @property
+    def currents(self) -> Currents:
+        """Period-averaged rates of heat, work, exclusive work and flips in the periodic state."""
+        _, totals, error, _ = self._solution
+        floor = 1e-15 * self._throughput(totals)
+        return Currents(self.gains_of(totals), self.gains_of(np.maximum(error, floor)))
+
+    def course(self, p: Array, segments: int, periods: int = 1) -> Course:
+        """Follow P from time 0 through whole periods, cut into equal segments."""
+        states, gains = [p], []
+        for k in range(segments * periods):
+            p, gain = self.carry(p, k % segments, segments)
+            states.append(p)
+            gains.append(gain)
+        return Course(np.array(states), self.gains_of(np.array(gains)))
+
+    def window(self, p: Array, plan: Plan) -> Window:
+        """What trajectories that begin with P show, burn-in left out, over the recorded periods."""
+        segments = plan.rows_per_period
+        totals, occupation = np.zeros(self._width), np.zeros((segments, self.states))
+        for period in range(plan.burn_in + plan.periods):
+            begin, gains, seen = p, np.zeros(self._width), []
+            for k in range(segments):
+                seen.append(p)
+                p, gain = self.carry(p, k, segments)
+                gains += gain
+            settled = bool(np.abs(p - begin).max() < 1e-14)
+            if settled or period >= plan.burn_in:
+                left = plan.burn_in + plan.periods - period
+                weight = min(left, plan.periods) / plan.periods if settled else 1 / plan.periods
+                totals += weight * gains
+                occupation += weight * np.array(seen)
+            if settled:
+                break
+        return Window(self.gains_of(totals / self.network.period), occupation)
+
+
+def _richardson(coarse: tuple[Array, Array], fine: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Two runs of a method of fourth order, the second with half the step, made one better."""
+    return (16 * fine[0] - coarse[0]) / 15, (16 * fine[1] - coarse[1]) / 15
+
+
+def _stationary(propagator: Array) -> Array:
+    """Distribution p = p U, U[x, y] the probability of x -> y, by elimination without subtraction.
+
+    Grassmann, Taksar & Heyman, Oper. Res. 33, 1107 (1985): accurate in every entry even where
+    some states are hardly ever reached or left.
+    """
+    u = np.maximum(propagator, 0.0)
+    n = len(u)
+    for k in range(n - 1, 0, -1):
+        leave = u[k, :k].sum()
+        if leave == 0.0:
+            raise NoExactSide("some states are never left: there is no unique periodic state")
+        u[:k, k] /= leave
+        u[:k, :k] += np.outer(u[:k, k], u[k, :k])
+    p = np.ones(n)
+    for k in range(1, n):
+        p[k] = p[:k] @ u[:k, k]
+    return p / p.sum()
+
+
+def _fixed_point(once: Callable[[Array], Array], guess: Array) -> Array:
+    """p = U p: the correction of the guess, which must be normalised."""
+    return guess + _correction(once, once(guess) - guess)
+
+
+def _correction(once: Callable[[Array], Array], rest: Array) -> Array:
+    """Solve (1 - U) d = rest for the d that sums to zero, by GMRES.
+
+    |u><1| with u uniform is added to 1 - U: it changes nothing for such d and takes away the
+    null space.
+    """
+    size = len(rest)
+    if np.abs(rest).max() < 1e-15:
+        return np.zeros(size)
+    operator = LinearOperator(
+        (size, size), matvec=lambda d: d - once(d) + d.sum() / size, dtype=np.float64
+    )
+    d, failed = gmres(operator, rest, rtol=1e-7, atol=1e-14, restart=60, maxiter=3)
+    if failed:
+        raise NoExactSide("the periodic state was not found: the network relaxes too slowly")
+    return d - d.mean()

@@ -1,0 +1,55 @@
+"""numba, set up once: every compiled function of trajsim is made by `compiled`.
+
+Compiled code is kept in a folder named by a digest of the sources that hold compiled
+functions: numba alone looks only at the file of the function it compiles and would go on
+using old code after an edit in a module that function calls.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import platformdirs
+from numba.core import config as numba_config
+
+COMPILED_PLACES = ("jit.py", "models", "kernels", "exact")
+
+
+def source_digest(package: Path = Path(__file__).parent) -> str:
+    """First 16 hex digits of the SHA-256 over all sources that hold compiled functions."""
+    digest = hashlib.sha256()
+    for place in COMPILED_PLACES:
+        root = package / place
+        for source in [root] if root.is_file() else sorted(root.rglob("*.py")):
+            digest.update(source.relative_to(package).as_posix().encode())
+            digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_folder() -> Path:
+    """Folder of the compiled code of these sources: the user's cache, else a temporary one."""
+    name = f"kernels-{source_digest()}"
+    for parent in (platformdirs.user_cache_path("trajsim"), Path(tempfile.gettempdir()) / "trajsim"):
+        try:
+            (parent / name).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=parent / name):
+                return parent / name
+        except OSError:
+            continue
+    return Path(tempfile.mkdtemp(prefix="trajsim-"))
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile `function` with numba: no GIL, IEEE division, no fastmath, cached on disk."""
+    # numba picks the cache folder when it decorates; leave the setting as the user had it.
+    before = numba_config.CACHE_DIR
+    numba_config.CACHE_DIR = before or str(cache_folder())
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    finally:
+        numba_config.CACHE_DIR = before

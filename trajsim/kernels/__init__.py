@@ -1,0 +1,1 @@
+"""How a trajectory advances: compiled loops that write rows of the ledger."""

@@ -1,0 +1,71 @@
+"""Periodic drives: a constant plus harmonics of the one drive frequency, a set for each site.
+
+h_i(t) = offset_i + sum_k amplitude_ik cos(order_ik Omega t + phase_ik), Omega = 2 pi / period.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.jit import compiled
+
+
+class Drive(NamedTuple):
+    """Drives of n sites, each padded to k harmonics with amplitude 0.
+
+    Parameters
+    ----------
+    offset : (n,) float64, energy
+    order : (n, k) int64, multiples of the drive frequency
+    amplitude : (n, k) float64, energy
+    phase : (n, k) float64, radians
+    """
+
+    offset: NDArray[np.float64]
+    order: NDArray[np.int64]
+    amplitude: NDArray[np.float64]
+    phase: NDArray[np.float64]
+
+
+def pack(
+    offsets: Sequence[float], harmonics: Sequence[Sequence[tuple[int, float, float]]]
+) -> Drive:
+    """Drive from one offset and one list of (order, amplitude, phase) for each site."""
+    n, width = len(offsets), max([len(h) for h in harmonics] + [1])
+    order = np.ones((n, width), np.int64)
+    amplitude, phase = np.zeros((n, width)), np.zeros((n, width))
+    for site, terms in enumerate(harmonics):
+        for k, term in enumerate(terms):
+            order[site, k], amplitude[site, k], phase[site, k] = term
+    return Drive(np.array(offsets, float), order, amplitude, phase)
+
+
+def bounds(drive: Drive) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values (n,) that each site's drive never falls below and never exceeds."""
+    reach = np.abs(drive.amplitude).sum(axis=1)
+    # A few ulps outwards: cos may round up and the sum of the terms too.
+    slack = 4 * np.finfo(float).eps * (np.abs(drive.offset) + reach)
+    return drive.offset - reach - slack, drive.offset + reach + slack
+
+
+@compiled
+def value(drive: Drive, site: int, fraction: float) -> float:
+    """Drive of `site` when `fraction` of the period has passed."""
+    h = drive.offset[site]
+    for k in range(drive.order.shape[1]):
+        angle = 2.0 * math.pi * drive.order[site, k] * fraction
+        h += drive.amplitude[site, k] * math.cos(angle + drive.phase[site, k])
+    return h
+
+
+@compiled
+def slope(drive: Drive, site: int, fraction: float) -> float:
+    """Derivative of the drive of `site` by the fraction of the period: dh/dt times the period."""
+    rise = 0.0
+    for k in range(drive.order.shape[1]):
+        speed = 2.0 * math.pi * drive.order[site, k]
+        rise -= drive.amplitude[site, k] * speed * math.sin(speed * fraction + drive.phase[site, k])
+    return rise

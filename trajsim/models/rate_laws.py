@@ -1,0 +1,136 @@
+"""Rate laws: how fast a spin flips, given what the flip costs. One class a law.
+
+A law sees the cost of a flip of spin i in two parts, each divided by the temperature of the
+site: x = J_ij s_i s_j / T_i for each bond, x = h_i s_i / T_i for the field. The flip costs
+dE_i / T_i = 2 (sum of all x). Bonds are joined one by one into a number `local`, beginning
+with `start`; `flip_rate` puts the field on top. The field must come last, and the rate must
+fall with its x: the thinning bound of the kernel is the rate at the field's most favourable
+value (`trajsim.models.spins.rate_bound`).
+
+Each law obeys local detailed balance, rate(s) / rate(flipped s) = exp(-dE_i / T_i). Written
+with exp(2x), not 1 - tanh(x), which loses all digits at low temperature.
+
+To add a law: write a NamedTuple with the three functions and list it in LAWS.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+from numba.extending import overload
+
+
+class GlauberProduct(NamedTuple):
+    """rate * prod_j (1 - tanh(J_ij s_i s_j / T_i)) * (1 - tanh(h_i s_i / T_i)).
+
+    The law of Marathe, Jayannavar & Dhar, Phys. Rev. E 75, 030103 (2007).
+    """
+
+    rate: float
+
+    @staticmethod
+    def start(law):
+        return 1.0
+
+    @staticmethod
+    def join(law, local, x):
+        return local * (2.0 / (1.0 + math.exp(2.0 * x)))
+
+    @staticmethod
+    def flip_rate(law, local, x):
+        return law.rate * local * (2.0 / (1.0 + math.exp(2.0 * x)))
+
+
+class HeatBath(NamedTuple):
+    """rate * (1 - tanh(dE_i / 2 T_i)): Glauber, J. Math. Phys. 4, 294 (1963)."""
+
+    rate: float
+
+    @staticmethod
+    def start(law):
+        return 0.0
+
+    @staticmethod
+    def join(law, local, x):
+        return local + x
+
+    @staticmethod
+    def flip_rate(law, local, x):
+        return law.rate * (2.0 / (1.0 + math.exp(2.0 * (local + x))))
+
+
+class Metropolis(NamedTuple):
+    """rate * min(1, exp(-dE_i / T_i)): Metropolis et al., J. Chem. Phys. 21, 1087 (1953)."""
+
+    rate: float
+
+    @staticmethod
+    def start(law):
+        return 0.0
+
+    @staticmethod
+    def join(law, local, x):
+        return local + x
+
+    @staticmethod
+    def flip_rate(law, local, x):
+        return law.rate * math.exp(min(0.0, -2.0 * (local + x)))
+
+
+class Arrhenius(NamedTuple):
+    """rate * exp(-dE_i / 2 T_i): a barrier half way between the two energies."""
+
+    rate: float
+
+    @staticmethod
+    def start(law):
+        return 0.0
+
+    @staticmethod
+    def join(law, local, x):
+        return local + x
+
+    @staticmethod
+    def flip_rate(law, local, x):
+        return law.rate * math.exp(-(local + x))
+
+
+LAWS = {
+    "glauber-product": GlauberProduct,
+    "heat-bath": HeatBath,
+    "metropolis": Metropolis,
+    "arrhenius": Arrhenius,
+}
+
+
+# numba compiles one kernel for each law, told apart by the NamedTuple's type: a jitted function
+# passed as an argument would be compiled anew in every process.
+
+
+def start(law: Any) -> float:
+    """Value of `local` for a spin without bonds."""
+    return law.start(law)
+
+
+def join(law: Any, local: float, x: float) -> float:
+    """`local` with one more bond, x = J_ij s_i s_j / T_i."""
+    return law.join(law, local, x)
+
+
+def flip_rate(law: Any, local: float, x: float) -> float:
+    """Rate of the flip under the field, x = h_i s_i / T_i; per unit time."""
+    return law.flip_rate(law, local, x)
+
+
+@overload(start)
+def _start(law):
+    return law.instance_class.start
+
+
+@overload(join)
+def _join(law, local, x):
+    return law.instance_class.join
+
+
+@overload(flip_rate)
+def _flip_rate(law, local, x):
+    return law.instance_class.flip_rate

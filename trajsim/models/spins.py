@@ -1,0 +1,158 @@
+"""Driven Ising spins, each in contact with one bath.
+
+H = -sum_bonds J_ij s_i s_j - sum_i h_i(t) s_i with s_i = +1 or -1 (paper, Eq. 1).
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.jit import compiled
+from trajsim.models import drive as drives
+from trajsim.models.rate_laws import flip_rate, join, start
+
+
+class SpinNetwork(NamedTuple):
+    """Parameters of n spins; k_B = 1.
+
+    The neighbours of site i are `neighbour[first[i]:first[i + 1]]`, with couplings alongside.
+
+    Parameters
+    ----------
+    law : one of trajsim.models.rate_laws.LAWS
+    period : time of one cycle of the drive
+    first : (n + 1,) int64
+    neighbour : (2 bonds,) int64
+    coupling : (2 bonds,) float64, energy
+    temperature : (n,) float64, energy, of the bath of each site
+    bath : (n,) int64, the bath of each site
+    drive : fields of the n sites
+    driven : (n,) int64, which drive of the ledger a site's field is, -1 for none
+    low, high : (n,) float64, energy, bounds of the fields over the period
+    """
+
+    law: Any
+    period: float
+    first: NDArray[np.int64]
+    neighbour: NDArray[np.int64]
+    coupling: NDArray[np.float64]
+    temperature: NDArray[np.float64]
+    bath: NDArray[np.int64]
+    drive: drives.Drive
+    driven: NDArray[np.int64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def network(
+    law: Any,
+    period: float,
+    bonds: Sequence[tuple[int, int, float]],
+    temperatures: Sequence[float],
+    bath: Sequence[int],
+    drive: drives.Drive,
+    driven: Sequence[bool],
+) -> SpinNetwork:
+    """Network of spins from (site, site, coupling) bonds and one entry a site for the rest.
+
+    Raises
+    ------
+    ValueError
+        If a flip rate exceeds the range of floating-point numbers.
+    """
+    n = len(bath)
+    around: list[list[tuple[int, float]]] = [[] for _ in range(n)]
+    for i, j, coupling in bonds:
+        around[i].append((j, coupling))
+        around[j].append((i, coupling))
+    low, high = drives.bounds(drive)
+    made = SpinNetwork(
+        law=law,
+        period=float(period),
+        first=np.cumsum([0] + [len(a) for a in around], dtype=np.int64),
+        neighbour=np.array([j for a in around for j, _ in a], np.int64),
+        coupling=np.array([c for a in around for _, c in a], np.float64),
+        temperature=np.array(temperatures, np.float64),
+        bath=np.array(bath, np.int64),
+        drive=drive,
+        driven=np.where(driven, np.cumsum(driven) - 1, -1).astype(np.int64),
+        low=low,
+        high=high,
+    )
+    for i in range(n):
+        with np.errstate(over="ignore"):
+            # The spin's worst state: against all its bonds and against its field.
+            local = start(law)
+            for _, coupling in around[i]:
+                local = _overflow_to_inf(join, law, local, -abs(coupling) / temperatures[i])
+            field = max(abs(low[i]), abs(high[i]))
+            fastest = _overflow_to_inf(flip_rate, law, local, -field / temperatures[i])
+        if not fastest < 1e300:
+            raise ValueError(
+                f"the flip rate of site {i + 1} can exceed 1e300 at temperature "
+                f"{temperatures[i]:g}: it is too cold for this rate law"
+            )
+    return made
+
+
+def _overflow_to_inf(function: Any, *arguments: Any) -> float:
+    try:
+        return float(function(*arguments))
+    except OverflowError:
+        return float("inf")
+
+
+@compiled
+def local_of(network, spins, i):
+    """Bonds of spin i joined by the rate law; spins (n,) of +1 and -1."""
+    local = start(network.law)
+    for k in range(network.first[i], network.first[i + 1]):
+        product = spins[i] * spins[network.neighbour[k]]
+        local = join(network.law, local, network.coupling[k] * product / network.temperature[i])
+    return local
+
+
+@compiled
+def rate(network, local, spin, i, h):
+    """Rate of flipping spin i, now `spin`, in field h."""
+    return flip_rate(network.law, local, h * spin / network.temperature[i])
+
+
+@compiled
+def rate_bound(network, local, spin, i):
+    """Largest rate of flipping spin i over the period: at its most favourable field."""
+    return rate(network, local, spin, i, network.low[i] if spin > 0 else network.high[i])
+
+
+@compiled
+def exchange_of(network, spins, i):
+    """sum_j J_ij s_j, the field of its neighbours on spin i."""
+    exchange = 0.0
+    for k in range(network.first[i], network.first[i + 1]):
+        exchange += network.coupling[k] * spins[network.neighbour[k]]
+    return exchange
+
+
+@compiled
+def flip_energy(network, spins, i, h):
+    """dE_i = 2 s_i (sum_j J_ij s_j + h_i), the energy a flip of spin i takes up (paper, Eq. 3)."""
+    return 2.0 * spins[i] * (exchange_of(network, spins, i) + h)
+
+
+@compiled
+def energy(network, spins, h):
+    """H of the spins (n,) in the fields h (n,) (paper, Eq. 1)."""
+    total = 0.0
+    for i in range(len(spins)):
+        # Every bond is met from both its ends.
+        total -= spins[i] * (0.5 * exchange_of(network, spins, i) + h[i])
+    return total
+
+
+@compiled
+def spins_of(state, spins):
+    """Write the spins of a numbered state: bit i set means s_i = -1, so 0 is all up."""
+    for i in range(len(spins)):
+        spins[i] = 1 - 2 * ((state >> i) & 1)
