@@ -14,7 +14,6 @@ from typing import Any
 
 import numba
 import platformdirs
-from numba.core import config as numba_config
 
 COMPILED_PLACES = ("jit.py", "models", "kernels", "exact")
 
@@ -34,7 +33,10 @@ def source_digest(package: Path = Path(__file__).parent) -> str:
 def cache_folder() -> Path:
     """Folder of the compiled code of these sources: the user's cache, else a temporary one."""
     name = f"kernels-{source_digest()}"
-    for parent in (platformdirs.user_cache_path("trajsim"), Path(tempfile.gettempdir()) / "trajsim"):
+    for parent in (
+        platformdirs.user_cache_path("trajsim"),
+        Path(tempfile.gettempdir()) / "trajsim",
+    ):
         try:
             (parent / name).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=parent / name):
@@ -47,9 +49,9 @@ def cache_folder() -> Path:
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile `function` with numba: no GIL, IEEE division, no fastmath, cached on disk."""
     # numba picks the cache folder when it decorates; leave the setting as the user had it.
-    before = numba_config.CACHE_DIR
-    numba_config.CACHE_DIR = before or str(cache_folder())
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = before or str(cache_folder())
     try:
         return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
-        numba_config.CACHE_DIR = before
+        numba.config.CACHE_DIR = before

@@ -36,15 +36,11 @@ def tabulate(network: SpinNetwork) -> Table:
     n, states = spin.shape
     kind, pairs = np.empty((n, states), np.uint16), []
     for i in range(n):
-        found, kind[i] = np.unique(
-            np.stack([local[i], spin[i]]), axis=1, return_inverse=True
-        )
+        found, kind[i] = np.unique(np.stack([local[i], spin[i]]), axis=1, return_inverse=True)
         pairs.append(found)
     most = max(pair.shape[1] for pair in pairs)
     padded = np.array([np.pad(pair, ((0, 0), (0, most - pair.shape[1])), "edge") for pair in pairs])
-    return Table(
-        spin, alignment, kind, padded[:, 0].copy(), padded[:, 1].copy()
-    )
+    return Table(spin, alignment, kind, padded[:, 0].copy(), padded[:, 1].copy())
 
 
 @compiled

@@ -23,7 +23,7 @@ DENSE_SITES = 5
 FEWEST_STEPS, MOST_STEPS = 32, 1 << 17
 
 
-class NoExactSide(ValueError):
+class NoExactSideError(ValueError):
     """The exact ensemble of this system is out of reach; the message says why."""
 
 
@@ -71,13 +71,15 @@ def equilibrium(network: SpinNetwork) -> Array:
 
     Raises
     ------
-    NoExactSide
+    NoExactSideError
         If the sites differ in temperature or there are more than 20.
     """
     if np.ptp(network.temperature) > 0:
-        raise NoExactSide("an equilibrium exists only where all baths have the same temperature")
+        raise NoExactSideError(
+            "an equilibrium exists only where all baths have the same temperature"
+        )
     if len(network.bath) > 20:
-        raise NoExactSide("the equilibrium of more than 20 spins is not enumerated")
+        raise NoExactSideError("the equilibrium of more than 20 spins is not enumerated")
     weight = _energies(network, 0.0) / -network.temperature[0]
     odds = np.exp(weight - weight.max())
     return odds / odds.sum()
@@ -105,14 +107,16 @@ class MasterEquation:
 
     Raises
     ------
-    NoExactSide
+    NoExactSideError
         If there are more than 12 spins.
     """
 
     def __init__(self, network: SpinNetwork, tolerance: float = 1e-10) -> None:
         sites = len(network.bath)
         if sites > MOST_SITES:
-            raise NoExactSide(f"the master equation is solved up to {MOST_SITES} spins, not {sites}")
+            raise NoExactSideError(
+                f"the master equation is solved up to {MOST_SITES} spins, not {sites}"
+            )
         self.network = network
         self.tolerance = tolerance
         self.states = 1 << sites
@@ -183,6 +187,7 @@ class MasterEquation:
         steps = max(FEWEST_STEPS, runge_kutta.fewest_steps(self.network, self._table))
         p = np.full(self.states, 1.0 / self.states)
         while True:
+
             def once(q: Array, steps: int = steps) -> Array:
                 return self._run(q[None], 0, 1, steps, book=False)[0][0]
 
@@ -232,7 +237,7 @@ class MasterEquation:
 
         Raises
         ------
-        NoExactSide
+        NoExactSideError
             If it is not unique, or is not found to rounding.
         """
         return self._solution[0]
@@ -290,7 +295,7 @@ def _stationary(propagator: Array) -> Array:
     for k in range(n - 1, 0, -1):
         leave = u[k, :k].sum()
         if leave == 0.0:
-            raise NoExactSide("some states are never left: there is no unique periodic state")
+            raise NoExactSideError("some states are never left: there is no unique periodic state")
         u[:k, k] /= leave
         u[:k, :k] += np.outer(u[:k, k], u[k, :k])
     p = np.ones(n)
@@ -318,5 +323,5 @@ def _correction(once: Callable[[Array], Array], rest: Array) -> Array:
     )
     d, failed = gmres(operator, rest, rtol=1e-7, atol=1e-14, restart=60, maxiter=3)
     if failed:
-        raise NoExactSide("the periodic state was not found: the network relaxes too slowly")
+        raise NoExactSideError("the periodic state was not found: the network relaxes too slowly")
     return d - d.mean()

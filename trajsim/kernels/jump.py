@@ -59,7 +59,9 @@ class Rows(NamedTuple):
     state: NDArray[np.int8]
 
 
-def begin(network: SpinNetwork, start: Start, seed: int, point: int, first: int, count: int) -> Walkers:
+def begin(
+    network: SpinNetwork, start: Start, seed: int, point: int, first: int, count: int
+) -> Walkers:
     """Trajectories first ... first + count - 1 of a point, at time 0."""
     walkers = Walkers(
         streams(seed, point, first, count), np.ones((count, len(network.bath)), np.int8)
@@ -182,4 +184,3 @@ def advance(network, plan, walkers, rows, first, last):
                 if (segment + 1 - burn_in) % plan.segments_per_row == 0:
                     _note_edge(network, h_edge[part + 1], spins, rows, k, row + 1)
     return flips, excess
-

@@ -1,0 +1,7 @@
+"""TOML config files, validated; every fault of a file is told at once, with file, line and key."""
+
+from trajsim.config.faults import ConfigError, Fault
+from trajsim.config.reading import Config, Point, load, parse
+from trajsim.config.schema import Experiment
+
+__all__ = ["Config", "ConfigError", "Experiment", "Fault", "Point", "load", "parse"]

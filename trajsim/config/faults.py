@@ -1,0 +1,117 @@
+"""Faults of a config in words: where, what was found, what is allowed, what was perhaps meant."""
+
+import difflib
+import re
+import types
+from collections.abc import Iterable
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+Loc = tuple[str | int, ...]
+
+
+class Fault(NamedTuple):
+    """One thing wrong: where it is and what it is."""
+
+    source: str
+    line: int | None
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = self.source if self.line is None else f"{self.source}:{self.line}"
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used; `faults` has everything wrong with it."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = sorted(set(faults), key=lambda f: (f.line or 0, f.key, f.message))
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def explain(detail: Any, schema: Any) -> tuple[Loc, str]:
+    """Place and sentence for one fault that pydantic found."""
+    loc = tuple(part for part in detail["loc"] if part != "[key]")
+    kind, context, found = detail["type"], detail.get("ctx", {}), show(detail["input"])
+    where = schema
+    for part in loc[:-1]:
+        where = inside(where, part)
+    if kind == "extra_forbidden":
+        return loc, unknown(where, loc[-1])
+    if kind == "missing":
+        return loc, "missing"
+    if kind == "literal_error":
+        expected = [word.strip("'") for word in re.split(", | or ", context["expected"])]
+        close = suggestion(detail["input"], expected)
+        return loc, f"found {found}{close}; allowed: {context['expected']}"
+    return loc, f"found {found}; allowed: {_allowed(kind, context, where, loc)}"
+
+
+def _allowed(kind: str, context: dict[str, Any], schema: Any, loc: Loc) -> str:
+    if kind.startswith(("int", "float", "finite", "greater", "less")):
+        field = getattr(schema, "model_fields", {}).get(loc[-1])
+        limits = [
+            f"{sign} {getattr(limit, name):g}"
+            for limit in (field.metadata if field else [])
+            for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
+            if hasattr(limit, name)
+        ]
+        whole = field is not None and field.annotation is int
+        return f"{'an integer' if whole else 'a finite number'} {' and '.join(limits)}".strip()
+    if kind == "string_pattern_mismatch":
+        return "a name of letters, digits, _, + and -, at most 64 of them"
+    nouns = {
+        "string": "a text",
+        "list": "a list",
+        "dict": "a table",
+        "model": "a table",
+        "bool": "true or false",
+    }
+    if kind == "too_short":
+        return f"at least {context['min_length']} entries"
+    if kind == "too_long":
+        return f"at most {context['max_length']} entries"
+    return nouns.get(kind.split("_")[0], kind.replace("_", " "))
+
+
+def unknown(schema: Any, key: str | int, shown: str = "") -> str:
+    """Sentence for a key that a schema does not have."""
+    fields = list(getattr(schema, "model_fields", {}))
+    what = f"unknown key {shown!r}" if shown else "unknown key"
+    return f"{what}{suggestion(str(key), fields)}; allowed: {listing(fields)}"
+
+
+def inside(schema: Any, key: str | int) -> Any:
+    """Schema of a key within a schema, or None."""
+    if get_origin(schema) is list and isinstance(key, int):
+        return _bare(get_args(schema)[0])
+    if get_origin(schema) is dict:
+        return _bare(get_args(schema)[1])
+    field = getattr(schema, "model_fields", {}).get(key)
+    return None if field is None else _bare(field.annotation)
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without its limits and without `| None`."""
+    while get_origin(annotation) in (Annotated, Union, types.UnionType):
+        annotation = get_args(annotation)[0]
+    return annotation
+
+
+def suggestion(word: Any, known: Iterable[str]) -> str:
+    """Known word that was perhaps meant, as a remark, or nothing."""
+    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def listing(names: list[str]) -> str:
+    """Names one after the other, the first twenty of them."""
+    shown = ", ".join(names[:20]) if names else "none"
+    return shown + (", ..." if len(names) > 20 else "")
+
+
+def show(value: Any) -> str:
+    """A value found in a config, cut to a readable length."""
+    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,269 @@
+"""Config files: TOML text to a validated Experiment, every fault of a file told at once."""
+
+import copy
+import itertools
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import ValidationError
+
+from trajsim.config.faults import (
+    ConfigError,
+    Fault,
+    Loc,
+    explain,
+    inside,
+    show,
+    suggestion,
+    unknown,
+)
+from trajsim.config.keys import find, key_of, put
+from trajsim.config.schema import MOST_POINTS, Experiment, Range, consequences, references
+from trajsim.config.toml_lines import key_lines
+
+LARGEST_FILE = 1 << 20
+
+
+class Point(NamedTuple):
+    """One point of a sweep: the swept values and the experiment with them put in."""
+
+    parameters: dict[str, float]
+    experiment: Experiment
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config file read, overridden and found good."""
+
+    text: str
+    experiment: Experiment
+    points: list[Point]
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Read and check a config file.
+
+    Parameters
+    ----------
+    path : the TOML file
+    overrides : "key=value" texts, each put in place of what the file says
+
+    Raises
+    ------
+    ConfigError
+        With every fault found.
+    """
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+        if len(raw) > LARGEST_FILE:
+            raise ConfigError([Fault(str(path), None, "", "larger than 1 MiB; a config is small")])
+        text = raw.decode("utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError([Fault(str(path), None, "", f"cannot be read: {reason}")]) from None
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Fault(str(path), line, "", "not UTF-8 text")]) from None
+    return parse(text, str(path), overrides)
+
+
+def parse(text: str, source: str = "<config>", overrides: Iterable[str] = ()) -> Config:
+    """As `load`, from the text of a config; `source` names it in faults."""
+    try:
+        data = tomllib.loads(text)
+        lines: dict[Loc, int] = dict(key_lines(text))
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
+        line = int(at[1]) if at and at[1] else text.count("\n") + 1
+        message = str(error)[: at.start()] if at else str(error)
+        raise ConfigError([Fault(source, line, "", f"not TOML: {message}")]) from None
+    except RecursionError:
+        raise ConfigError([Fault(source, None, "", "not a config: nested too deeply")]) from None
+    return _Reader(source, text, data, lines).read(list(overrides))
+
+
+class _Reader:
+    """One file on its way to a Config; gathers faults as it goes."""
+
+    def __init__(self, source: str, text: str, data: dict[str, Any], lines: dict[Loc, int]) -> None:
+        self.source, self.text, self.data, self.lines = source, text, data, lines
+        self.origin: dict[Loc, str] = {}
+        self.faults: list[Fault] = []
+
+    def read(self, overrides: list[str]) -> Config:
+        for override in overrides:
+            self._override(override)
+        sweep = self.data.get("sweep", {})
+        plain = {key: value for key, value in self.data.items() if key != "sweep"}
+        self._check(plain)
+        axes = list(self._axes(sweep))
+        if self.faults:
+            raise ConfigError(self.faults)
+        points = list(self._points(plain, axes))
+        if self.faults:
+            raise ConfigError(self.faults)
+        return Config(self.text, Experiment.model_validate(self.data), points)
+
+    def fault(self, loc: Loc, message: str) -> None:
+        """Note a fault at the deepest part of `loc` that the file or an override has."""
+        for depth in range(len(loc), 0, -1):
+            if loc[:depth] in self.origin:
+                key = key_of(self.data, loc) if depth < len(loc) else ""
+                self.faults.append(Fault(self.origin[loc[:depth]], None, key, message))
+                return
+            if loc[:depth] in self.lines:
+                break
+        else:
+            depth = 0
+        line = self.lines.get(loc[:depth]) if depth else None
+        self.faults.append(Fault(self.source, line, key_of(self.data, loc), message))
+
+    # -- overrides ---------------------------------------------------------------------------
+
+    def _override(self, text: str) -> None:
+        key, equals, value = text.partition("=")
+        source = f"--set {text}"
+        if not equals or not key.strip():
+            self.faults.append(Fault(source, None, "", "allowed: KEY=VALUE"))
+            return
+        try:
+            loc = find(self.data, key.strip())
+            put(self.data, loc, _toml_value(value.strip()))
+        except KeyError as error:
+            self.faults.append(Fault(source, None, "", error.args[0]))
+            return
+        self.origin[loc] = source
+
+    # -- one experiment ----------------------------------------------------------------------
+
+    def _check(self, data: dict[str, Any]) -> Experiment | None:
+        before = len(self.faults)
+        experiment = None
+        try:
+            experiment = Experiment.model_validate(data)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self.fault(*explain(detail, Experiment))
+        for loc, message in references(data):
+            self.fault(loc, message)
+        if experiment is not None and len(self.faults) == before:
+            for loc, message in consequences(experiment):
+                self.fault(loc, message)
+        return experiment
+
+    # -- sweeps ------------------------------------------------------------------------------
+
+    def _axes(self, sweep: Any) -> Iterator[tuple[list[str], list[list[float]], Loc]]:
+        """Keys that move together, their values point by point, and where that stands."""
+        if not isinstance(sweep, dict):
+            self.fault(("sweep",), f"found {show(sweep)}; allowed: a table of keys and values")
+            return
+        seen: set[str] = set()
+        for heading, values in sweep.items():
+            loc: Loc = ("sweep", heading)
+            keys = [key.strip() for key in heading.split(",")]
+            rows = self._values(loc, values, len(keys))
+            for key in keys:
+                if key in seen:
+                    self.fault(loc, f"{key} is swept twice")
+                seen.add(key)
+                self._swept_key(loc, key)
+            if rows is not None:
+                yield keys, rows, loc
+
+    def _values(self, loc: Loc, values: Any, width: int) -> list[list[float]] | None:
+        if isinstance(values, dict):
+            try:
+                span = Range.model_validate(values)
+            except ValidationError as error:
+                for detail in error.errors(include_url=False):
+                    place, message = explain(detail, Range)
+                    self.fault(loc + place, message)
+                return None
+            if width == 1:
+                return [[float(x)] for x in np.linspace(span.start, span.stop, span.num)]
+        elif isinstance(values, list) and values and len(values) <= MOST_POINTS:
+            rows = [row if width > 1 else [row] for row in values]
+            if all(
+                isinstance(row, list) and len(row) == width and all(map(_is_number, row))
+                for row in rows
+            ):
+                return [[float(x) for x in row] for row in rows]
+        allowed = "a list of finite numbers or { start, stop, num }"
+        if width > 1:
+            allowed = f"a list of lists of {width} finite numbers, one for each key"
+        self.fault(loc, f"found {show(values)}; allowed: {allowed}, at most {MOST_POINTS} values")
+        return None
+
+    def _swept_key(self, loc: Loc, key: str) -> None:
+        swept = ("model", "drive", "baths", "sites", "bonds")
+        if key.split(".")[0] not in swept:
+            close = suggestion(key.split(".")[0], swept)
+            self.fault(loc, f"cannot be swept{close}; allowed: numbers of {', '.join(swept)}")
+            return
+        try:
+            target = find(self.data, key)
+        except KeyError as error:
+            self.fault(loc, error.args[0])
+            return
+        schema: Any = Experiment
+        for depth, part in enumerate(target):
+            within = inside(schema, part)
+            if within is None:
+                self.fault(loc, unknown(schema, part, key_of(self.data, target[: depth + 1])))
+                return
+            schema = within
+        if schema is not float:
+            self.fault(loc, f"{key} is not a number and cannot be swept")
+
+    def _points(
+        self, plain: dict[str, Any], axes: list[tuple[list[str], list[list[float]], Loc]]
+    ) -> Iterator[Point]:
+        total = int(np.prod([len(rows) for _, rows, _ in axes], dtype=object))
+        if total > MOST_POINTS:
+            self.fault(("sweep",), f"found {total} points; allowed: at most {MOST_POINTS}")
+            return
+        for choice in itertools.product(*(rows for _, rows, _ in axes)):
+            data, parameters = copy.deepcopy(plain), {}
+            for (keys, _, _), row in zip(axes, choice, strict=True):
+                for key, x in zip(keys, row, strict=True):
+                    put(data, find(data, key), x)
+                    parameters[key] = x
+            before = len(self.faults)
+            experiment = self._check(data)
+            if len(self.faults) > before:
+                at = ", ".join(f"{key} = {x:g}" for key, x in parameters.items())
+                self._blame_sweep(axes, before, at)
+                return
+            if experiment is not None:
+                yield Point(parameters, experiment)
+
+    def _blame_sweep(
+        self, axes: list[tuple[list[str], list[list[float]], Loc]], since: int, at: str
+    ) -> None:
+        """Faults of a sweep's point stand where the values do, not where the key first was."""
+        for k, fault in enumerate(self.faults[since:], since):
+            loc = next((loc for keys, _, loc in axes if fault.key in keys), axes[0][2])
+            self.faults[k] = Fault(
+                self.source,
+                self.lines.get(loc),
+                f'sweep."{loc[1]}"',
+                f"at {at}: {fault.key}: {fault.message}",
+            )
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, int | float) and not isinstance(x, bool) and abs(x) < 1e300

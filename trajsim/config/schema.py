@@ -1,0 +1,248 @@
+"""What a config may say: the schema of driven spins, and what must fit together in it."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trajsim.config.faults import Loc, listing, show, suggestion
+from trajsim.models import drive as drives
+from trajsim.models import spins
+from trajsim.models.rate_laws import LAWS
+from trajsim.plan import Plan
+
+# Equilibrium starts enumerate 2**n states; periodic starts solve the master equation.
+MOST_EQUILIBRIUM_SITES, MOST_PERIODIC_SITES = 20, 12
+MOST_POINTS = 10_000
+
+Name = Annotated[str, Field(pattern=r"^[\w+\-]{1,64}$")]
+Energy = Annotated[float, Field(ge=-1e9, le=1e9)]
+
+
+class Strict(BaseModel):
+    """No unknown keys, no conversions between types, no nan or inf, no change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Harmonic(Strict):
+    """One more cosine of a drive, at a multiple of its frequency."""
+
+    order: int = Field(ge=1, le=1000)
+    amplitude: Energy
+    phase: float = 0.0
+
+
+class Drive(Strict):
+    """offset + amplitude cos(Omega t + phase) + the harmonics."""
+
+    amplitude: Energy = 0.0
+    phase: float = 0.0
+    offset: Energy = 0.0
+    harmonics: list[Harmonic] = Field(default=[], max_length=64)
+
+
+class Cycle(Strict):
+    """What all drives share: their period, Omega = 2 pi / period."""
+
+    period: float = Field(ge=1e-9, le=1e12)
+
+
+class Bath(Strict):
+    """A heat bath; k_B = 1."""
+
+    temperature: float = Field(gt=0, le=1e9)
+
+
+class SpinSite(Strict):
+    """A spin, its bath and the field on it."""
+
+    name: Name
+    bath: str
+    drive: Drive | None = None
+
+
+class SpinBond(Strict):
+    """-coupling * s_i * s_j in the energy."""
+
+    sites: list[str] = Field(min_length=2, max_length=2)
+    coupling: Energy
+
+
+class SpinModel(Strict):
+    """Ising spins that flip one at a time."""
+
+    kind: Literal["spins"]
+    rate: float = Field(gt=0, le=1e9)
+    rate_law: Literal["glauber-product", "heat-bath", "metropolis", "arrhenius"]
+
+
+class Ensemble(Strict):
+    """How many trajectories, how long, from where."""
+
+    trajectories: int = Field(ge=1, le=10**12)
+    periods: int = Field(ge=1, le=10**12)
+    burn_in: int = Field(default=0, ge=0, le=10**12)
+    initial: Literal["up", "random", "equilibrium", "periodic"] = "up"
+    seed: int = Field(ge=0, le=2**64 - 1)
+
+
+class Ledger(Strict):
+    """How finely the books are kept; one of the two numbers is 1."""
+
+    rows_per_period: int = Field(default=1, ge=1, le=65536)
+    periods_per_row: int = Field(default=1, ge=1, le=10**12)
+
+
+class Range(Strict):
+    """`num` equally spaced values from start to stop, both included."""
+
+    start: float
+    stop: float
+    num: int = Field(ge=1, le=MOST_POINTS)
+
+
+class Experiment(Strict):
+    """A validated config of driven spins."""
+
+    title: str = Field(default="", max_length=1000)
+    model: SpinModel
+    drive: Cycle
+    baths: dict[Name, Bath] = Field(min_length=1)
+    sites: list[SpinSite] = Field(min_length=1, max_length=4096)
+    bonds: list[SpinBond] = []
+    ensemble: Ensemble
+    ledger: Ledger = Ledger()
+    sweep: dict[str, Range | list[float] | list[list[float]]] = {}
+
+    @property
+    def plan(self) -> Plan:
+        """How each trajectory is cut into rows."""
+        return Plan(
+            self.ensemble.periods,
+            self.ensemble.burn_in,
+            self.ledger.rows_per_period,
+            self.ledger.periods_per_row,
+        )
+
+    @property
+    def drive_names(self) -> list[str]:
+        """Sites with a drive: the labels of the ledger's works."""
+        return [site.name for site in self.sites if site.drive is not None]
+
+    def network(self) -> spins.SpinNetwork:
+        """Parameters for the kernels and the exact side.
+
+        Raises
+        ------
+        ValueError
+            If a rate exceeds the range of floating-point numbers.
+        """
+        index = {site.name: k for k, site in enumerate(self.sites)}
+        baths = list(self.baths)
+        fields = [site.drive or Drive() for site in self.sites]
+        return spins.network(
+            law=LAWS[self.model.rate_law](self.model.rate),
+            period=self.drive.period,
+            bonds=[(index[b.sites[0]], index[b.sites[1]], b.coupling) for b in self.bonds],
+            temperatures=[self.baths[site.bath].temperature for site in self.sites],
+            bath=[baths.index(site.bath) for site in self.sites],
+            drive=drives.pack(
+                [f.offset for f in fields],
+                [
+                    [
+                        (1, f.amplitude, f.phase),
+                        *((h.order, h.amplitude, h.phase) for h in f.harmonics),
+                    ]
+                    for f in fields
+                ],
+            ),
+            driven=[site.drive is not None for site in self.sites],
+        )
+
+
+def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
+    """Names that must fit together; looks at raw data, so that it speaks beside other faults."""
+    raw_sites, raw_bonds, baths = data.get("sites"), data.get("bonds"), data.get("baths")
+    sites = [
+        (k, site)
+        for k, site in enumerate(raw_sites if isinstance(raw_sites, list) else [])
+        if isinstance(site, dict)
+    ]
+    names: list[str] = []
+    for k, site in sites:
+        name = site.get("name")
+        if isinstance(name, str):
+            if name in names:
+                yield (
+                    ("sites", k, "name"),
+                    f"found {show(name)} again; allowed: a name not yet used",
+                )
+            names.append(name)
+    if isinstance(baths, dict):
+        used = [site.get("bath") for _, site in sites]
+        for k, site in sites:
+            bath = site.get("bath")
+            if isinstance(bath, str) and bath not in baths:
+                close = suggestion(bath, baths)
+                yield (
+                    ("sites", k, "bath"),
+                    f"no bath {bath!r}{close}; allowed: {listing(list(baths))}",
+                )
+        for bath in baths:
+            if sites and bath not in used:
+                yield ("baths", bath), "no site is in contact with this bath"
+    met: set[frozenset[str]] = set()
+    for k, bond in enumerate(raw_bonds if isinstance(raw_bonds, list) else []):
+        ends = bond.get("sites") if isinstance(bond, dict) else None
+        if not (
+            isinstance(ends, list) and len(ends) == 2 and all(isinstance(e, str) for e in ends)
+        ):
+            continue
+        for end in ends:
+            if end not in names:
+                close = suggestion(end, names)
+                yield ("bonds", k, "sites"), f"no site {end!r}{close}; allowed: {listing(names)}"
+        if ends[0] == ends[1]:
+            yield ("bonds", k, "sites"), f"found {show(ends)}; allowed: two different sites"
+        elif frozenset(ends) in met:
+            yield (
+                ("bonds", k, "sites"),
+                f"found {show(ends)} again; allowed: one bond for each pair",
+            )
+        met.add(frozenset(ends))
+
+
+def consequences(experiment: Experiment) -> Iterator[tuple[Loc, str]]:
+    """Settings that are each allowed but do not go together."""
+    ensemble, ledger = experiment.ensemble, experiment.ledger
+    if ledger.rows_per_period > 1 and ledger.periods_per_row > 1:
+        yield (
+            ("ledger", "periods_per_row"),
+            f"found {ledger.periods_per_row} with rows_per_period = {ledger.rows_per_period}; "
+            "allowed: one of the two above 1",
+        )
+    elif ensemble.periods % ledger.periods_per_row:
+        yield (
+            ("ledger", "periods_per_row"),
+            f"found {ledger.periods_per_row}; allowed: a divisor of ensemble.periods = "
+            f"{ensemble.periods}",
+        )
+    temperatures = {experiment.baths[site.bath].temperature for site in experiment.sites}
+    if ensemble.initial == "equilibrium" and len(temperatures) > 1:
+        yield (
+            ("ensemble", "initial"),
+            "found 'equilibrium' with baths of different temperatures; "
+            "allowed: 'up', 'random', 'periodic'",
+        )
+    most = {"equilibrium": MOST_EQUILIBRIUM_SITES, "periodic": MOST_PERIODIC_SITES}
+    if len(experiment.sites) > most.get(ensemble.initial, len(experiment.sites)):
+        yield (
+            ("ensemble", "initial"),
+            f"found {ensemble.initial!r} with {len(experiment.sites)} sites; allowed up to "
+            f"{most[ensemble.initial]} sites (begin 'up' or 'random' and use burn_in)",
+        )
+    try:
+        experiment.network()
+    except ValueError as error:
+        yield ("model", "rate_law"), str(error)
