@@ -49,9 +49,10 @@ def cache_folder() -> Path:
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile `function` with numba: no GIL, IEEE division, no fastmath, cached on disk."""
     # numba picks the cache folder when it decorates; leave the setting as the user had it.
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = before or str(cache_folder())
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = before or str(cache_folder())
     try:
         return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before

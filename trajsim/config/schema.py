@@ -51,7 +51,7 @@ class Cycle(Strict):
 class Bath(Strict):
     """A heat bath; k_B = 1."""
 
-    temperature: float = Field(gt=0, le=1e9)
+    temperature: float = Field(ge=1e-9, le=1e9)
 
 
 class SpinSite(Strict):

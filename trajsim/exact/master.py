@@ -85,6 +85,22 @@ def equilibrium(network: SpinNetwork) -> Array:
     return odds / odds.sum()
 
 
+def start_state(network: SpinNetwork, initial: str) -> Array:
+    """P (2**n,) from which trajectories with this `initial` are drawn.
+
+    Raises
+    ------
+    NoExactSideError
+        If it does not exist or has too many states to list.
+    """
+    if initial == "equilibrium":
+        return equilibrium(network)
+    if initial == "periodic":
+        return MasterEquation(network).periodic_state
+    states = 1 << len(network.bath)
+    return np.eye(1, states)[0] if initial == "up" else np.full(states, 1.0 / states)
+
+
 @compiled
 def _energies(network, fraction):
     n = len(network.bath)

@@ -1,0 +1,119 @@
+"""The ledger: its columns, their shapes and units. The one home of what heat and work mean.
+
+Heat is positive when it flows from the bath into the system, work when it is done on the system:
+on every trajectory and in every row, dU = sum of heats + sum of works (+ shadow work).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Column(NamedTuple):
+    """One array of the ledger; `dims` come after (point, trajectory)."""
+
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+
+
+SPINS = (
+    Column("heat", ("row", "bath"), "<f8", "energy", "heat from the bath into the system"),
+    Column("work", ("row", "drive"), "<f8", "energy", "inclusive work of the drive, -int s dh"),
+    Column(
+        "exclusive_work", ("row", "drive"), "<f8", "energy", "exclusive work of the drive, int h ds"
+    ),
+    Column("energy", ("edge",), "<f8", "energy", "energy of the system at the edges of the rows"),
+    Column("flips", ("row", "site"), "<i4", "1", "number of flips of the spin"),
+    Column("state", ("edge", "site"), "|i1", "1", "spin at the edges of the rows, +1 or -1"),
+)
+
+KINDS = {"spins": SPINS}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shape and labels of a run's ledger.
+
+    Parameters
+    ----------
+    kind : model kind, a key of KINDS
+    points, trajectories, rows : lengths of these dimensions
+    rows_per_period : rows in a period where they are parts of it, else 1
+    row_periods : length of a row in periods
+    periods : (points,) period of the drive at each point
+    labels : names along the dimensions bath, drive and site
+    parameters : swept values (points,) by key
+    """
+
+    kind: str
+    points: int
+    trajectories: int
+    rows: int
+    rows_per_period: int
+    row_periods: float
+    periods: list[float]
+    labels: dict[str, list[str]]
+    parameters: dict[str, list[float]]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns that have entries: works are absent where nothing is driven."""
+        return tuple(c for c in KINDS[self.kind] if all(self.size(d) for d in c.dims))
+
+    def size(self, dim: str) -> int:
+        """Length of a dimension."""
+        sizes = {
+            "point": self.points,
+            "trajectory": self.trajectories,
+            "row": self.rows,
+            "edge": self.rows + 1,
+        }
+        return sizes[dim] if dim in sizes else len(self.labels[dim])
+
+    def shape(self, column: Column) -> tuple[int, ...]:
+        """Shape of a column for one trajectory."""
+        return tuple(self.size(dim) for dim in column.dims)
+
+    @property
+    def trajectory_bytes(self) -> int:
+        """Bytes of one trajectory's ledger."""
+        return sum(
+            int(np.prod(self.shape(c), dtype=object)) * np.dtype(c.dtype).itemsize
+            for c in self.columns
+        )
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of the whole ledger."""
+        return self.points * self.trajectories * self.trajectory_bytes
+
+    def time(self, point: int) -> NDArray[np.float64]:
+        """Time (rows + 1,) at the edges of the rows, since the ledger opened."""
+        return np.arange(self.rows + 1) * (self.row_periods * self.periods[point])
+
+    def duration(self, point: int) -> float:
+        """Recorded time of a trajectory."""
+        return self.rows * self.row_periods * self.periods[point]
+
+    def allocate(self, count: int) -> dict[str, NDArray]:
+        """Zeroed columns for `count` trajectories, empty ones included."""
+        return {
+            c.name: np.zeros((count, *self.shape(c)), np.dtype(c.dtype)) for c in KINDS[self.kind]
+        }
+
+
+def first_law_residual(columns: Mapping[str, NDArray]) -> NDArray[np.float64]:
+    """dU - heats - works - shadow work, (..., row): zero to rounding on every trajectory."""
+    rest: NDArray[np.float64] = np.diff(columns["energy"], axis=-1)
+    rest -= columns["heat"].sum(axis=-1)
+    if "work" in columns:
+        rest -= columns["work"].sum(axis=-1)
+    if "shadow_work" in columns:
+        rest -= columns["shadow_work"]
+    return rest

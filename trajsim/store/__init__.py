@@ -1,0 +1,11 @@
+"""Ledgers on disk: blocks while a run goes on, one HDF5 file when it has ended.
+
+The only importer of h5py.
+"""
+
+from trajsim.store.files import StoreError
+from trajsim.store.packed import pack, verify
+from trajsim.store.parts import Block, Parts
+from trajsim.store.reading import Run, open_run
+
+__all__ = ["Block", "Parts", "Run", "StoreError", "open_run", "pack", "verify"]

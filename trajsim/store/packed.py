@@ -1,0 +1,208 @@
+"""The finished file: all blocks of a run in one HDF5 file that netCDF-4 readers open."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from trajsim.ledger import Column, Layout, first_law_residual
+from trajsim.store.files import StoreError, sync_folder
+from trajsim.store.parts import Block, Parts, gaps
+from trajsim.store.reading import open_run
+
+CONVENTIONS = "CF-1.11"
+DIMENSIONS = {
+    "point": ("1", "point of the sweep"),
+    "trajectory": (
+        "1",
+        "number of the trajectory; with the seed and the point it names its stream",
+    ),
+    "row": ("1", "row of the ledger"),
+    "edge": ("1", "edge between rows of the ledger"),
+    "bath": ("1", "heat bath"),
+    "drive": ("1", "driven site"),
+    "site": ("1", "site"),
+}
+# Entries at a time when long coordinates are written.
+SLICE = 1 << 20
+
+
+def pack(
+    parts: Parts, output: Path, layout: Layout, tick: Callable[[int], None] = lambda _: None
+) -> None:
+    """Put all blocks into one file, publish it as `output`, and delete the folder of parts.
+
+    Parameters
+    ----------
+    parts : folder with every block of the run
+    output : the file to make; one already there is replaced in the same instant
+    layout : shape of the ledger
+    tick : called with the number of trajectories after each block; may raise to stop
+
+    Raises
+    ------
+    StoreError
+        If blocks are missing or damaged, or the disk is full.
+    """
+    blocks = parts.blocks()
+    missing = next(gaps(blocks, layout), None)
+    if missing:
+        raise StoreError(f"{parts.folder}: trajectories of point {missing[0]} are missing")
+    # HDF5 cannot be trusted on a disk that fills up under it: look first.
+    free = shutil.disk_usage(parts.folder).free
+    if free < layout.total_bytes + (1 << 20):
+        raise StoreError(
+            f"{output}: no space left: {layout.total_bytes} bytes are needed, {free} are free"
+        )
+    temporary = parts.folder / "packed.tmp"
+    try:
+        _write(temporary, parts, blocks, layout, tick)
+        handle = os.open(temporary, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+        os.replace(temporary, output)
+    except OSError as error:
+        raise StoreError(f"{output}: cannot be written: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(output.parent)
+    parts.remove()
+
+
+def _write(
+    path: Path, parts: Parts, blocks: list[Block], layout: Layout, tick: Callable[[int], None]
+) -> None:
+    header = parts.header()
+    with h5py.File(path, "w", track_order=True) as file:
+        for name, value in _attributes(header, layout, blocks).items():
+            file.attrs[name] = value
+        group = file.create_group("ledger", track_order=True)
+        scales = _coordinates(group, layout)
+        data = {c.name: _variable(group, c, layout, scales) for c in layout.columns}
+        digests = {name: hashlib.sha256() for name in data}
+        for block in blocks:
+            columns = parts.read(block, data)
+            rows = slice(block.first, block.end)
+            for name, values in columns.items():
+                data[name][block.point, rows] = values
+                digests[name].update(np.ascontiguousarray(values).data)
+            tick(block.trajectories)
+        for name, digest in digests.items():
+            data[name].attrs["sha256"] = digest.hexdigest()
+
+
+def _attributes(header: dict[str, Any], layout: Layout, blocks: list[Block]) -> dict[str, Any]:
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in header.items()
+    }
+    return {
+        "Conventions": CONVENTIONS,
+        **texts,
+        "layout": json.dumps(asdict(layout)),
+        "events": np.int64(sum(block.events for block in blocks)),
+    }
+
+
+def _coordinates(group: Any, layout: Layout) -> dict[str, Any]:
+    """One dimension scale for every dimension, and the times and swept values along them."""
+    scales = {}
+    for dim, (units, long_name) in DIMENSIONS.items():
+        if dim in layout.labels:
+            if not layout.labels[dim]:
+                continue
+            values = group.create_dataset(dim, data=layout.labels[dim], dtype=h5py.string_dtype())
+        else:
+            size = layout.size(dim)
+            values = group.create_dataset(dim, (size,), np.int64)
+            for first in range(0, size, SLICE):
+                end = min(size, first + SLICE)
+                values[first:end] = np.arange(first, end)
+        values.make_scale(dim)
+        _describe(values, units, long_name)
+        scales[dim] = values
+    same = len(set(layout.periods)) == 1
+    time = group.create_dataset(
+        "time", (layout.rows + 1,) if same else (layout.points, layout.rows + 1), np.float64
+    )
+    for point in range(1 if same else layout.points):
+        time[... if same else point] = layout.time(point)
+    _describe(time, "time", "time since the ledger opened")
+    _attach(time, ["edge"] if same else ["point", "edge"], scales)
+    for key, values in layout.parameters.items():
+        swept = group.create_dataset(key, data=np.array(values, np.float64))
+        _describe(swept, "config", f"swept value of {key}")
+        _attach(swept, ["point"], scales)
+    return scales
+
+
+def _variable(group: Any, column: Column, layout: Layout, scales: dict[str, Any]) -> Any:
+    shape = (layout.points, layout.trajectories, *layout.shape(column))
+    floating = np.dtype(column.dtype).kind == "f"
+    data = group.create_dataset(
+        column.name, shape, column.dtype, fillvalue=np.nan if floating else None
+    )
+    _describe(data, column.units, column.long_name)
+    _attach(data, ["point", "trajectory", *column.dims], scales)
+    return data
+
+
+def _describe(data: Any, units: str, long_name: str) -> None:
+    data.attrs["units"], data.attrs["long_name"] = units, long_name
+
+
+def _attach(data: Any, dims: list[str], scales: dict[str, Any]) -> None:
+    # An axis without its own scale is matched to a dimension by size alone.
+    for axis, dim in enumerate(dims):
+        data.dims[axis].attach_scale(scales[dim])
+
+
+def verify(path: Path) -> list[str]:
+    """What is wrong with a run's file: schema, checksums, finite numbers, first law.
+
+    Returns sentences; none where all is well.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be opened as a run at all.
+    """
+    run, wrong = open_run(path), []
+    digests = {c.name: hashlib.sha256() for c in run.layout.columns}
+    worst, throughput = 0.0, 0.0
+    names = list(digests)
+    finite = dict.fromkeys(names, True)
+    for point, first, columns in run.blocks(names):
+        for name, values in columns.items():
+            digests[name].update(np.ascontiguousarray(values).data)
+            if finite[name] and not np.isfinite(values).all():
+                finite[name] = False
+                at = first + int(np.argwhere(~np.isfinite(values))[0][0])
+                wrong.append(f"{name}: not finite in trajectory {at} of point {point}")
+        with np.errstate(invalid="ignore"):
+            worst = max(worst, float(np.abs(first_law_residual(columns)).max(initial=0.0)))
+        throughput = max(throughput, _throughput(columns))
+    wrong += [
+        f"{name}: its SHA-256 is not the one written with it"
+        for name, digest in digests.items()
+        if name in run.checksums and digest.hexdigest() != run.checksums[name]
+    ]
+    if not worst <= 1e-9 * max(throughput, 1e-300):
+        wrong.append(f"first law: largest residual {worst:.3g}, throughput {throughput:.3g}")
+    if run.finished is False:
+        wrong.append("the run is unfinished")
+    return wrong
+
+
+def _throughput(columns: dict[str, Any]) -> float:
+    """Largest energy booked in one entry, by which a residual of rounding is judged."""
+    sizes = [
+        np.abs(columns[n]).max(initial=0.0) for n in ("energy", "heat", "work") if n in columns
+    ]
+    return float(np.nan_to_num(max(sizes)))
