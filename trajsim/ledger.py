@@ -110,10 +110,9 @@ class Layout:
 
 def first_law_residual(columns: Mapping[str, NDArray]) -> NDArray[np.float64]:
     """dU - heats - works - shadow work, (..., row): zero to rounding on every trajectory."""
-    rest: NDArray[np.float64] = np.diff(columns["energy"], axis=-1)
-    rest -= columns["heat"].sum(axis=-1)
+    rest = np.diff(columns["energy"], axis=-1) - columns["heat"].sum(axis=-1)
     if "work" in columns:
         rest -= columns["work"].sum(axis=-1)
     if "shadow_work" in columns:
         rest -= columns["shadow_work"]
-    return rest
+    return np.asarray(rest)

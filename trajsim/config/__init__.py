@@ -1,7 +1,17 @@
 """TOML config files, validated; every fault of a file is told at once, with file, line and key."""
 
 from trajsim.config.faults import ConfigError, Fault
-from trajsim.config.reading import Config, Point, load, parse
+from trajsim.config.reading import Config, Point, load, parse, restore, with_parameters
 from trajsim.config.schema import Experiment
 
-__all__ = ["Config", "ConfigError", "Experiment", "Fault", "Point", "load", "parse"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Experiment",
+    "Fault",
+    "Point",
+    "load",
+    "parse",
+    "restore",
+    "with_parameters",
+]

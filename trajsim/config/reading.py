@@ -88,6 +88,25 @@ def parse(text: str, source: str = "<config>", overrides: Iterable[str] = ()) ->
     return _Reader(source, text, data, lines).read(list(overrides))
 
 
+def restore(text: str, resolved: dict[str, Any], source: str = "<run>") -> Config:
+    """Config of a run, from the text and the resolved values that were written with it.
+
+    Raises
+    ------
+    ConfigError
+        If the values are not those of a config.
+    """
+    return _Reader(source, text, copy.deepcopy(resolved), {}).read([])
+
+
+def with_parameters(experiment: Experiment, parameters: dict[str, float]) -> Experiment:
+    """Experiment with other values of some keys, and no sweep."""
+    data = experiment.model_dump(exclude={"sweep"})
+    for key, value in parameters.items():
+        put(data, find(data, key), value)
+    return Experiment.model_validate(data)
+
+
 class _Reader:
     """One file on its way to a Config; gathers faults as it goes."""
 

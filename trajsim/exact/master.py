@@ -58,8 +58,8 @@ class Window(NamedTuple):
     """What a recorded window should show on average.
 
     rates : Gains per unit time over the whole window
-    occupation : (rows_per_period, 2**n), P at the beginning of each segment of the period,
-        averaged over the window's periods
+    occupation : (rows_per_period, 2**n), P where rows begin, at each phase of the period at
+        which they do, averaged over the window
     """
 
     rates: Gains
@@ -285,11 +285,12 @@ class MasterEquation:
                 p, gain = self.carry(p, k, segments)
                 gains += gain
             settled = bool(np.abs(p - begin).max() < 1e-14)
-            if settled or period >= plan.burn_in:
-                left = plan.burn_in + plan.periods - period
-                weight = min(left, plan.periods) / plan.periods if settled else 1 / plan.periods
-                totals += weight * gains
-                occupation += weight * np.array(seen)
+            # Once settled, this period stands for all that follow.
+            ahead = plan.burn_in + plan.periods - period if settled else 1
+            recorded = range(max(period, plan.burn_in), period + ahead)
+            rows_begin = sum((k - plan.burn_in) % plan.segments_per_row == 0 for k in recorded)
+            totals += len(recorded) * gains / plan.periods
+            occupation += rows_begin * np.array(seen) * plan.segments_per_row / plan.periods
             if settled:
                 break
         return Window(self.gains_of(totals / self.network.period), occupation)

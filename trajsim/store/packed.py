@@ -150,6 +150,10 @@ def _variable(group: Any, column: Column, layout: Layout, scales: dict[str, Any]
     )
     _describe(data, column.units, column.long_name)
     _attach(data, ["point", "trajectory", *column.dims], scales)
+    # Readers show these beside the dimensions' own coordinates (CF conventions, section 5).
+    beside = [*layout.parameters, *(["time"] if "edge" in column.dims else [])]
+    if beside:
+        data.attrs["coordinates"] = " ".join(beside)
     return data
 
 

@@ -1,0 +1,154 @@
+"""Averages over the trajectories of each point of a run, with standard errors.
+
+Trajectories are independent, so the error of a mean is the spread between trajectories; nothing
+is assumed of the rows within one.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.analysis.moments import Moments
+from trajsim.analysis.regimes import Estimate, Regime, classify
+from trajsim.ledger import Layout, first_law_residual
+
+Array = NDArray[np.float64]
+
+# States are counted one by one up to this many, times the phases at which rows begin.
+MOST_STATES, MOST_CELLS = 16, 4096
+
+RATES = {"heat": "bath", "work": "drive", "exclusive_work": "drive", "flips": "site"}
+NAMES = {
+    "heat": "heat_rate",
+    "work": "work_rate",
+    "exclusive_work": "exclusive_work_rate",
+    "flips": "flip_rate",
+}
+
+
+class Source(Protocol):
+    """What averages are taken of: a run with a layout and slices of trajectories."""
+
+    @property
+    def layout(self) -> Layout:
+        """Shape and labels."""
+        ...
+
+    def blocks(self, names: Any = None) -> Any:
+        """Slices (point, first trajectory, columns)."""
+        ...
+
+
+class Quantity(NamedTuple):
+    """A mean over trajectories; `kind` is a key of RATES or "occupation"."""
+
+    kind: str
+    label: str
+    mean: float
+    stderr: float
+
+    @property
+    def name(self) -> str:
+        """Such as heat_rate.L."""
+        return f"{NAMES.get(self.kind, self.kind)}.{self.label}"
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Averages at one point of a run.
+
+    Attributes
+    ----------
+    parameters : swept values
+    trajectories : number averaged over
+    time : recorded time of a trajectory
+    quantities : heat, work, exclusive work and flips per unit time
+    occupation : (phases, 2**n) mean and standard error of P where rows begin; None if too many
+    total_work : rate of the inclusive work of all drives
+    covariance : of the errors of the heat rates and, last, of the total work rate
+    first_law_residual : largest |dU - Q - W| of a row
+    """
+
+    parameters: dict[str, float]
+    trajectories: int
+    time: float
+    quantities: list[Quantity]
+    occupation: tuple[Array, Array] | None
+    total_work: Estimate
+    covariance: Array
+    first_law_residual: float
+
+    def of(self, kind: str) -> dict[str, Estimate]:
+        """Rates of one kind by label."""
+        return {q.label: Estimate(q.mean, q.stderr) for q in self.quantities if q.kind == kind}
+
+    def regime(self, temperatures: dict[str, float]) -> Regime:
+        """What the system does at this point."""
+        heat = np.array([e.mean for e in self.of("heat").values()])
+        driven = bool(self.of("work"))
+        return classify(heat, self.total_work.mean, self.covariance, temperatures, driven)
+
+
+def averages(run: Source) -> list[Averages]:
+    """Averages at every point of a run; points without trajectories are left out."""
+    gathered: dict[int, _Point] = {}
+    names = [c.name for c in run.layout.columns]
+    for point, _, columns in run.blocks(names):
+        gathered.setdefault(point, _Point(run.layout, point)).add(columns)
+    return [gathered[point].averages() for point in sorted(gathered)]
+
+
+class _Point:
+    """Sums at one point while slices come in."""
+
+    def __init__(self, layout: Layout, point: int) -> None:
+        self.layout, self.point = layout, point
+        self.time = layout.duration(point)
+        self.rates = Moments()
+        self.energetics = Moments(covariance=True)
+        self.occupation = Moments()
+        self.residual = 0.0
+        sites, phases = len(layout.labels["site"]), layout.rows_per_period
+        small = sites <= 4 and 2**sites <= MOST_STATES and 2**sites * phases <= MOST_CELLS
+        self.states = 2**sites if small and layout.kind == "spins" else 0
+        self.kinds = [kind for kind in RATES if kind in {c.name for c in layout.columns}]
+
+    def add(self, columns: dict[str, NDArray]) -> None:
+        totals = {kind: columns[kind].sum(axis=1) / self.time for kind in self.kinds}
+        self.rates.add(np.concatenate([totals[kind] for kind in self.kinds], axis=1))
+        heat = totals["heat"]
+        work = totals["work"].sum(axis=1) if "work" in totals else np.zeros(len(heat))
+        self.energetics.add(np.column_stack([heat, work]))
+        self.residual = max(self.residual, float(np.abs(first_law_residual(columns)).max()))
+        if self.states:
+            self.occupation.add(self._occupation(columns["state"]))
+
+    def _occupation(self, state: NDArray) -> Array:
+        """Share of the rows that begin in each state at each phase, (m, phases, states)."""
+        number = np.zeros(state.shape[:2], np.int64)
+        for site in range(state.shape[2]):
+            number |= (state[:, :, site] < 0).astype(np.int64) << site
+        begins = number[:, :-1].reshape(len(state), -1, self.layout.rows_per_period)
+        return np.stack([(begins == x).mean(axis=1) for x in range(self.states)], axis=-1)
+
+    def averages(self) -> Averages:
+        labels = [(kind, name) for kind in self.kinds for name in self.layout.labels[RATES[kind]]]
+        means, errors = self.rates.mean, self.rates.stderr
+        covariance = self.energetics.stderr
+        return Averages(
+            parameters={k: values[self.point] for k, values in self.layout.parameters.items()},
+            trajectories=self.rates.count,
+            time=self.time,
+            quantities=[
+                Quantity(kind, label, float(mean), float(error))
+                for (kind, label), mean, error in zip(labels, means, errors, strict=True)
+            ],
+            occupation=(self.occupation.mean, self.occupation.stderr) if self.states else None,
+            total_work=Estimate(
+                float(self.energetics.mean[-1]), float(np.sqrt(covariance[-1, -1]))
+            ),
+            covariance=covariance,
+            first_law_residual=self.residual,
+        )

@@ -1,0 +1,100 @@
+"""What a driven system between baths does: engine, pump, heater, accelerator, transfer.
+
+A regime is named only where every sign it rests on is beyond `SURE` standard errors.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SURE = 3.0
+
+
+class Estimate(NamedTuple):
+    """A number and its standard error; nan where not known."""
+
+    mean: float
+    stderr: float
+
+    @property
+    def sign(self) -> int:
+        """+1 or -1 where the sign is sure, else 0."""
+        if not abs(self.mean) > SURE * self.stderr:
+            return 0
+        return 1 if self.mean > 0 else -1
+
+
+class Regime(NamedTuple):
+    """Name, efficiency -w/q_hot of an engine, COP q_cold/w of a pump; None where there is none."""
+
+    name: str
+    efficiency: Estimate | None
+    cop: Estimate | None
+
+
+def classify(
+    heat: Array, work: float, covariance: Array, temperatures: Mapping[str, float], driven: bool
+) -> Regime:
+    """Regime of mean heats (baths,) and total work.
+
+    Parameters
+    ----------
+    heat : heat rates in the order of `temperatures`
+    work : rate of the inclusive work of all drives
+    covariance : (baths + 1, baths + 1) of the errors of the heats and, last, of the work
+    temperatures : of the baths by name
+    driven : whether anything is driven at all
+    """
+    values = np.append(heat, work)
+
+    def estimate(weights: Array) -> Estimate:
+        return Estimate(float(weights @ values), _error(weights, covariance))
+
+    only_work = np.append(np.zeros(len(heat)), 1.0)
+    w = estimate(only_work)
+    levels = sorted(set(temperatures.values()))
+    at = np.array(list(temperatures.values()))
+    if len(levels) > 2:
+        return Regime(_signs(values, covariance, list(temperatures)), None, None)
+    if len(levels) == 1:
+        each = [estimate(np.eye(len(values))[b]).sign for b in range(len(heat))]
+        if 1 in each and -1 in each:
+            return Regime("transfer", None, None)
+        return Regime("heater" if set(each) == {-1} else "undecided", None, None)
+    cold, hot = (np.append((at == level).astype(float), 0.0) for level in levels)
+    q_cold, q_hot = estimate(cold), estimate(hot)
+    if not driven:
+        sure = q_hot.sign > 0 > q_cold.sign
+        return Regime("conduction" if sure else "undecided", None, None)
+    if w.sign < 0:
+        return Regime("engine", _ratio(-only_work, hot, values, covariance), None)
+    if w.sign > 0 and q_cold.sign > 0:
+        return Regime("pump", None, _ratio(cold, only_work, values, covariance))
+    if q_hot.sign < 0 and q_cold.sign < 0:
+        return Regime("heater", None, None)
+    if w.sign > 0 and q_hot.sign > 0 and q_cold.sign < 0:
+        return Regime("accelerator", None, None)
+    return Regime("undecided", None, None)
+
+
+def _error(weights: Array, covariance: Array) -> float:
+    return float(np.sqrt(max(0.0, weights @ covariance @ weights)))
+
+
+def _ratio(above: Array, below: Array, values: Array, covariance: Array) -> Estimate:
+    """Ratio of two means, its error to first order in theirs."""
+    ratio = (above @ values) / (below @ values)
+    return Estimate(float(ratio), _error((above - ratio * below) / (below @ values), covariance))
+
+
+def _signs(values: Array, covariance: Array, names: list[str]) -> str:
+    marks = {1: "> 0", -1: "< 0", 0: "~ 0"}
+    words = []
+    for k, name in enumerate([f"q_{n}" for n in names] + ["w"]):
+        error = _error(np.eye(len(values))[k], covariance)
+        words.append(f"{name} {marks[Estimate(values[k], error).sign]}")
+    return ", ".join(words)

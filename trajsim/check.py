@@ -1,0 +1,184 @@
+"""Sampled against exact, in standard errors: the one place that sees both sides."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from trajsim.analysis.averages import RATES, Averages, averages
+from trajsim.config import Config
+from trajsim.exact.master import Gains, MasterEquation, Window, start_state
+from trajsim.store import Run
+
+# Chance that a correct run is said to disagree, over all its quantities and points.
+FALSE_ALARM = 1e-4
+# A mean over fewer events has no normal error: it is shown, not judged.
+FEWEST_EVENTS = 400
+
+
+class CannotCheckError(ValueError):
+    """A run that has nothing exact to be compared with; the message says why."""
+
+
+class Comparison(NamedTuple):
+    """One quantity; sigma is None where there were too few events to judge."""
+
+    name: str
+    sampled: float
+    stderr: float
+    exact: float
+    sigma: float | None
+
+
+@dataclass(frozen=True)
+class CheckedPoint:
+    """All comparisons at one point of a run."""
+
+    parameters: dict[str, float]
+    quantities: list[Comparison]
+
+
+@dataclass(frozen=True)
+class Check:
+    """The verdict on a run."""
+
+    threshold: float
+    points: list[CheckedPoint]
+
+    @property
+    def judged(self) -> list[Comparison]:
+        """Comparisons that count."""
+        return [q for point in self.points for q in point.quantities if q.sigma is not None]
+
+    @property
+    def worst(self) -> Comparison:
+        """The comparison furthest off."""
+        return max(self.judged, key=lambda q: abs(q.sigma or 0.0))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every quantity lies within the threshold."""
+        return all(abs(q.sigma or 0.0) <= self.threshold for q in self.judged)
+
+
+def expected(config: Config) -> list[Window]:
+    """What the trajectories of each point should show, start and burn-in included.
+
+    Raises
+    ------
+    trajsim.exact.master.NoExactSideError
+        If the exact ensemble is out of reach.
+    """
+    windows = []
+    for point in config.points:
+        network = point.experiment.network()
+        begin = start_state(network, point.experiment.ensemble.initial)
+        windows.append(MasterEquation(network).window(begin, point.experiment.plan))
+    return windows
+
+
+def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Check:
+    """Compare a run with the exact ensemble of its config.
+
+    Parameters
+    ----------
+    run : finished or not
+    config : the one the run was made from
+    sampled : averages of the run, where they are known already
+
+    Raises
+    ------
+    CannotCheckError
+        If there are too few trajectories or events to judge anything.
+    trajsim.exact.master.NoExactSideError
+        If the exact ensemble is out of reach.
+    """
+    sampled = averages(run) if sampled is None else sampled
+    by_parameters = {
+        tuple(point.parameters.values()): window
+        for point, window in zip(config.points, expected(config), strict=True)
+    }
+    points = [
+        CheckedPoint(a.parameters, _compare(a, by_parameters[tuple(a.parameters.values())], config))
+        for a in sampled
+    ]
+    judged = sum(q.sigma is not None for point in points for q in point.quantities)
+    fewest = min((a.trajectories for a in sampled), default=0)
+    if fewest < 2:
+        raise CannotCheckError("a standard error needs at least two trajectories")
+    if judged == 0:
+        raise CannotCheckError(f"no mean rests on {FEWEST_EVENTS} flips: too short a run to judge")
+    threshold = float(stats.t.isf(FALSE_ALARM / (2 * judged), fewest - 1))
+    return Check(threshold, points)
+
+
+def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparison]:
+    experiment = config.experiment
+    exact = _by_name(window.rates, config)
+    total = sampled.trajectories * sampled.time
+    events = {
+        site.name: total * max(exact["flips", site.name], sampled.of("flips")[site.name].mean)
+        for site in experiment.sites
+    }
+    behind = {"flips": events, "work": events, "exclusive_work": events}
+    behind["heat"] = {
+        bath: sum(events[site.name] for site in experiment.sites if site.bath == bath)
+        for bath in experiment.baths
+    }
+    # Exact zeros come out of either side as rounding.
+    floor = 1e-12 * max(map(abs, exact.values()))
+    found = [
+        _comparison(
+            q.name, q.mean, q.stderr, exact[q.kind, q.label], behind[q.kind][q.label], floor
+        )
+        for q in sampled.quantities
+    ]
+    if experiment.drive_names:
+        # Its parts nearly cancel: the total tells more than they do.
+        total_work = float(window.rates.work.sum())
+        found.append(
+            _comparison(
+                "total_work_rate", *sampled.total_work, total_work, min(events.values()), floor
+            )
+        )
+    if sampled.occupation is not None:
+        mean, stderr = sampled.occupation
+        visits = sampled.trajectories * experiment.plan.rows / experiment.plan.rows_per_period
+        for phase, state in np.ndindex(mean.shape):
+            p, seen = float(window.occupation[phase, state]), float(mean[phase, state])
+            events_seen = visits * max(min(p, 1 - p), min(seen, 1 - seen))
+            name = f"occupation.{phase}.{_spelled(state, len(experiment.sites))}"
+            error = float(stderr[phase, state])
+            found.append(_comparison(name, seen, error, p, events_seen, 1e-12))
+    return found
+
+
+def _comparison(
+    name: str, sampled: float, stderr: float, exact: float, events: float, floor: float
+) -> Comparison:
+    sigma: float | None = None
+    if abs(sampled - exact) <= floor:
+        sigma = 0.0
+    elif events >= FEWEST_EVENTS and not math.isnan(stderr):
+        sigma = float((sampled - exact) / stderr) if stderr > 0 else math.inf
+    return Comparison(name, float(sampled), float(stderr), float(exact), sigma)
+
+
+def _by_name(rates: Gains, config: Config) -> dict[tuple[str, str], float]:
+    labels = {
+        "bath": list(config.experiment.baths),
+        "drive": config.experiment.drive_names,
+        "site": [site.name for site in config.experiment.sites],
+    }
+    return {
+        (kind, label): float(value)
+        for kind, dim in RATES.items()
+        for label, value in zip(labels[dim], getattr(rates, kind), strict=True)
+    }
+
+
+def _spelled(state: int, sites: int) -> str:
+    """State 1 of two spins as -+: site 0 first."""
+    return "".join("-" if state >> i & 1 else "+" for i in range(sites))

@@ -1,0 +1,320 @@
+"""The command line. Everything heavy is imported inside the commands: `--help` is instant."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+import trajsim
+
+if TYPE_CHECKING:
+    from trajsim.config import Config
+    from trajsim.store import Run
+
+DISAGREES, BAD_INPUT, STOPPED = 1, 2, 3
+
+config_argument = click.argument("config", type=click.Path(path_type=Path))
+run_argument = click.argument("run", type=click.Path(path_type=Path))
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+overrides_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Put a value in place of the config's.",
+)
+
+
+def say(message: str) -> None:
+    """Tell the user something that is not the answer."""
+    click.echo(message, err=True)
+
+
+def fail(message: str, status: int = BAD_INPUT) -> NoReturn:
+    """End with a message and a status."""
+    say(message)
+    sys.exit(status)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn everything a user can get wrong into a message and exit status 2."""
+    from trajsim.config.faults import ConfigError
+    from trajsim.store.files import StoreError
+
+    try:
+        yield
+    except (ConfigError, StoreError) as error:
+        fail(str(error))
+    except BrokenPipeError:
+        sys.exit(BAD_INPUT)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        fail(f"{name}{error.strerror or error}")
+
+
+def config_of(run: "Run") -> "Config":
+    """Config that a run was made from."""
+    from trajsim.config import restore
+
+    return restore(run.header["config"], run.header["resolved"], str(run.path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(trajsim.__version__)
+def main() -> None:
+    """Single trajectories of small driven systems between heat baths, with the books kept."""
+
+
+@main.command("run")
+@config_argument
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Default: runs/<config stem>.h5."
+)
+@overrides_option
+@click.option("--workers", type=click.IntRange(1, 1024), help="Threads; default: all processors.")
+@click.option("--engine", type=click.Choice(["threads"]), default="threads", show_default=True)
+@click.option("--resume", is_flag=True, help="Take up an unfinished run.")
+@click.option("--force", is_flag=True, help="Replace an output that is there.")
+@as_json
+def run_command(
+    config: Path,
+    output: Path | None,
+    overrides: tuple[str, ...],
+    workers: int | None,
+    engine: str,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Simulate CONFIG; print averages and, where there is an exact side, the check."""
+    with refusals():
+        from trajsim.config import load
+
+        loaded = load(config, overrides)
+        from trajsim import output as out
+        from trajsim.run import RunError, StoppedError, simulate
+
+        target = output or Path("runs") / f"{config.stem}.h5"
+        say(f"{loaded.experiment.title or config}: {out.config_summary(loaded)}")
+        try:
+            summary = simulate(loaded, target, workers=workers, resume=resume, force=force, say=say)
+        except RunError as error:
+            fail(str(error))
+        except StoppedError as error:
+            again = ["trajsim run", str(config), f"-o {target}", "--resume"]
+            again += [f"--set '{override}'" for override in overrides]
+            fail(f"{error}; finished blocks are kept. Go on with:\n  {' '.join(again)}", STOPPED)
+        say(
+            f"{target}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} flips "
+            f"in {summary.wall_time:.1f} s"
+        )
+        if as_json:
+            click.echo(
+                out.to_json(
+                    {
+                        "run": str(target),
+                        "wall_time": summary.wall_time,
+                        "simulated_periods": summary.simulated_periods,
+                        "events": summary.events,
+                    }
+                )
+            )
+        else:
+            _report(target)
+
+
+def _report(target: Path) -> None:
+    """Averages and, where possible, the check of a fresh run."""
+    from trajsim import output as out
+    from trajsim.analysis.averages import averages
+    from trajsim.check import CannotCheckError, check
+    from trajsim.exact.master import NoExactSideError
+    from trajsim.store import open_run
+
+    run = open_run(target)
+    loaded, sampled = config_of(run), averages(run)
+    try:
+        verdict = check(run, loaded, sampled)
+    except (CannotCheckError, NoExactSideError) as error:
+        for point in sampled[:3]:
+            click.echo(out.averages_table(point, loaded.experiment), nl=False)
+        click.echo(f"not checked: {error}")
+        return
+    click.echo(out.check_table(verdict), nl=False)
+    if len(sampled) == 1:
+        click.echo(out.regime_line(sampled[0], loaded.experiment), nl=False)
+
+
+@main.command()
+@config_argument
+@overrides_option
+@as_json
+def exact(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Ensemble averages of CONFIG without sampling."""
+    with refusals():
+        from trajsim.config import load
+
+        loaded = load(config, overrides)
+        from trajsim import output as out
+        from trajsim.exact.master import NoExactSideError
+
+        try:
+            solved = [(point, out.solve(point)) for point in loaded.points]
+        except NoExactSideError as error:
+            fail(f"{config}: {error}")
+        if as_json:
+            click.echo(out.to_json({"points": [out.exact_json(*pair) for pair in solved]}))
+        else:
+            click.echo("".join(out.exact_table(*pair) for pair in solved), nl=False)
+
+
+@main.command()
+@run_argument
+@as_json
+def analyze(run: Path, as_json: bool) -> None:
+    """Averages of RUN with standard errors, and what the system does."""
+    with refusals():
+        from trajsim import output as out
+        from trajsim.analysis.averages import averages
+        from trajsim.store import open_run
+
+        opened = open_run(run)
+        loaded, sampled = config_of(opened), averages(opened)
+        experiments = {tuple(p.parameters.values()): p.experiment for p in loaded.points}
+        pairs = [(a, experiments[tuple(a.parameters.values())]) for a in sampled]
+        if not pairs:
+            fail(f"{run}: no trajectory is finished yet")
+        if as_json:
+            click.echo(
+                out.to_json(
+                    {
+                        "points": [out.averages_json(a, e) for a, e in pairs],
+                        "trajectories": min(a.trajectories for a in sampled),
+                        "time": sampled[0].time,
+                        "first_law_residual": max(a.first_law_residual for a in sampled),
+                    }
+                )
+            )
+        else:
+            click.echo("".join(out.averages_table(a, e) for a, e in pairs), nl=False)
+
+
+@main.command("check")
+@run_argument
+@as_json
+def check_command(run: Path, as_json: bool) -> None:
+    """Compare RUN with the exact ensemble, every quantity in standard errors."""
+    with refusals():
+        from trajsim import output as out
+        from trajsim.check import CannotCheckError, check
+        from trajsim.exact.master import NoExactSideError
+        from trajsim.store import open_run
+
+        opened = open_run(run)
+        try:
+            verdict = check(opened, config_of(opened))
+        except (CannotCheckError, NoExactSideError) as error:
+            fail(f"{run}: cannot be checked: {error}")
+        if as_json:
+            click.echo(out.to_json(out.check_json(verdict)))
+        else:
+            click.echo(out.check_table(verdict, most_points=1000), nl=False)
+        if not verdict.agrees:
+            sys.exit(DISAGREES)
+
+
+@main.command()
+@click.argument("source", metavar="RUN|CONFIG", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside it.")
+@overrides_option
+def plot(source: Path, output: Path | None, overrides: tuple[str, ...]) -> None:
+    """Draw RUN over the exact curves, or the exact curves of CONFIG alone (PNG and PDF)."""
+    with refusals():
+        from trajsim import plots
+        from trajsim.config import load
+        from trajsim.store import open_run
+
+        if source.suffix == ".toml":
+            figures = plots.figures(load(source, overrides), None)
+            folder = output or Path("runs")
+        elif overrides:
+            fail("--set goes with a config, not with a run")
+        else:
+            run = open_run(source)
+            figures = plots.figures(config_of(run), run)
+            folder = output or source.parent
+        for path in plots.save(figures, folder, source.stem):
+            click.echo(path)
+
+
+@main.command()
+@run_argument
+def verify(run: Path) -> None:
+    """Check the integrity of RUN: schema, checksums, finite numbers, first law."""
+    with refusals():
+        from trajsim.store import StoreError
+        from trajsim.store import verify as verify_file
+
+        try:
+            wrong = verify_file(run)
+        except StoreError as error:
+            fail(str(error), DISAGREES)
+        for sentence in wrong:
+            say(f"{run}: {sentence}")
+        if wrong:
+            sys.exit(DISAGREES)
+        click.echo(f"{run}: sound")
+
+
+@main.command()
+@run_argument
+@as_json
+def info(run: Path, as_json: bool) -> None:
+    """Tell what RUN holds and where it comes from."""
+    with refusals():
+        from trajsim import output as out
+        from trajsim.store import open_run
+
+        opened = open_run(run)
+        layout = opened.layout
+        facts: dict[str, Any] = {
+            key: opened.header[key]
+            for key in ("title", "program", "version", "schema", "seed", "rate_law", "libraries")
+        }
+        facts["machine"] = opened.header["machine"]
+        facts["finished"] = opened.finished
+        facts["points"], facts["trajectories"] = layout.points, layout.trajectories
+        facts["rows"], facts["events"] = layout.rows, opened.events
+        facts["labels"], facts["bytes"] = layout.labels, layout.total_bytes
+        if as_json:
+            click.echo(out.to_json({**facts, "config": opened.header["config"]}))
+        else:
+            width = max(map(len, facts))
+            for key, value in facts.items():
+                shown = out.inline(value) if isinstance(value, dict) else value
+                click.echo(f"{key.ljust(width)}  {shown}")
+
+
+@main.command()
+@config_argument
+@overrides_option
+def validate(config: Path, overrides: tuple[str, ...]) -> None:
+    """Tell everything that is wrong with CONFIG."""
+    with refusals():
+        from trajsim import output as out
+        from trajsim.config import load
+
+        click.echo(f"{config}: good: {out.config_summary(load(config, overrides))}")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of configs, for editors."""
+    from trajsim import output as out
+    from trajsim.config import Experiment
+
+    click.echo(out.to_json(Experiment.model_json_schema()))
