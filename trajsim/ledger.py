@@ -95,7 +95,8 @@ class Layout:
 
     def time(self, point: int) -> NDArray[np.float64]:
         """Time (rows + 1,) at the edges of the rows, since the ledger opened."""
-        return np.arange(self.rows + 1) * (self.row_periods * self.periods[point])
+        edges = np.arange(self.rows + 1, dtype=np.float64)
+        return np.asarray(edges * self.row_periods * self.periods[point], np.float64)
 
     def duration(self, point: int) -> float:
         """Recorded time of a trajectory."""
@@ -115,4 +116,4 @@ def first_law_residual(columns: Mapping[str, NDArray]) -> NDArray[np.float64]:
         rest -= columns["work"].sum(axis=-1)
     if "shadow_work" in columns:
         rest -= columns["shadow_work"]
-    return np.asarray(rest)
+    return np.asarray(rest, np.float64)

@@ -56,8 +56,8 @@ def classify(
 
     only_work = np.append(np.zeros(len(heat)), 1.0)
     w = estimate(only_work)
-    levels = sorted(set(temperatures.values()))
     at = np.array(list(temperatures.values()))
+    levels = np.unique(at)
     if len(levels) > 2:
         return Regime(_signs(values, covariance, list(temperatures)), None, None)
     if len(levels) == 1:
@@ -65,7 +65,7 @@ def classify(
         if 1 in each and -1 in each:
             return Regime("transfer", None, None)
         return Regime("heater" if set(each) == {-1} else "undecided", None, None)
-    cold, hot = (np.append((at == level).astype(float), 0.0) for level in levels)
+    cold, hot = (np.append((at == levels[k]).astype(float), 0.0) for k in range(2))
     q_cold, q_hot = estimate(cold), estimate(hot)
     if not driven:
         sure = q_hot.sign > 0 > q_cold.sign
@@ -82,7 +82,7 @@ def classify(
 
 
 def _error(weights: Array, covariance: Array) -> float:
-    return float(np.sqrt(max(0.0, weights @ covariance @ weights)))
+    return float(np.sqrt(max(0.0, float(weights @ covariance @ weights))))
 
 
 def _ratio(above: Array, below: Array, values: Array, covariance: Array) -> Estimate:
