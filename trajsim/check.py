@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats
 
 from trajsim.analysis.averages import RATES, Averages, averages
-from trajsim.config import Config
-from trajsim.exact.master import Gains, MasterEquation, Window, start_state
+from trajsim.config import Config, Experiment
+from trajsim.exact import Gains, Window, ensemble, start_state
 from trajsim.store import Run
 
 # Chance that a correct run is said to disagree, over all its quantities and points.
@@ -68,14 +68,14 @@ def expected(config: Config) -> list[Window]:
 
     Raises
     ------
-    trajsim.exact.master.NoExactSideError
+    trajsim.exact.NoExactSideError
         If the exact ensemble is out of reach.
     """
     windows = []
     for point in config.points:
         network = point.experiment.network()
         begin = start_state(network, point.experiment.ensemble.initial)
-        windows.append(MasterEquation(network).window(begin, point.experiment.plan))
+        windows.append(ensemble(network).window(begin, point.experiment.plan))
     return windows
 
 
@@ -92,7 +92,7 @@ def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Ch
     ------
     CannotCheckError
         If there are too few trajectories or events to judge anything.
-    trajsim.exact.master.NoExactSideError
+    trajsim.exact.NoExactSideError
         If the exact ensemble is out of reach.
     """
     sampled = averages(run) if sampled is None else sampled
@@ -116,43 +116,49 @@ def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Ch
 
 def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparison]:
     experiment = config.experiment
-    exact = _by_name(window.rates, config)
-    total = sampled.trajectories * sampled.time
-    events = {
-        site.name: total * max(exact["flips", site.name], sampled.of("flips")[site.name].mean)
-        for site in experiment.sites
-    }
-    behind = {"flips": events, "work": events, "exclusive_work": events}
-    behind["heat"] = {
-        bath: sum(events[site.name] for site in experiment.sites if site.bath == bath)
-        for bath in experiment.baths
-    }
+    exact = _by_name(window.rates, experiment)
+    behind = _events(sampled, exact, experiment)
     # Exact zeros come out of either side as rounding.
     floor = 1e-12 * max(map(abs, exact.values()))
-    found = [
-        _comparison(
-            q.name, q.mean, q.stderr, exact[q.kind, q.label], behind[q.kind][q.label], floor
-        )
-        for q in sampled.quantities
-    ]
-    if experiment.drive_names:
-        # Its parts nearly cancel: the total tells more than they do.
-        total_work = float(window.rates.work.sum())
-        found.append(
-            _comparison(
-                "total_work_rate", *sampled.total_work, total_work, min(events.values()), floor
-            )
-        )
-    if sampled.occupation is not None:
-        mean, stderr = sampled.occupation
-        visits = sampled.trajectories * experiment.plan.rows / experiment.plan.rows_per_period
-        for phase, state in np.ndindex(mean.shape):
-            p, seen = float(window.occupation[phase, state]), float(mean[phase, state])
-            events_seen = visits * max(min(p, 1 - p), min(seen, 1 - seen))
-            name = f"occupation.{phase}.{_spelled(state, len(experiment.sites))}"
-            error = float(stderr[phase, state])
-            found.append(_comparison(name, seen, error, p, events_seen, 1e-12))
+    found = []
+    for q in sampled.quantities:
+        key = (q.kind, q.label)
+        found.append(_comparison(q.name, q.mean, q.stderr, exact[key], behind[key], floor))
+    if experiment.labels["drive"]:
+        # Its parts may nearly cancel: then the total tells more than they do.
+        total, fewest = float(window.rates.work.sum()), min(behind.values())
+        found.append(_comparison("total_work_rate", *sampled.total_work, total, fewest, floor))
+    visits = sampled.trajectories * experiment.plan.rows / experiment.plan.rows_per_period
+    for name, (mean, stderr) in sampled.edges.items():
+        for at in np.ndindex(mean.shape):
+            value, seen = float(window.edges[name][at]), float(mean[at])
+            label = experiment.labels["site"][at[1]] if name != "occupation" else ""
+            events = math.inf
+            if name == "occupation":
+                label = _spelled(at[1], len(experiment.sites))
+                events = visits * max(min(value, 1 - value), min(seen, 1 - seen))
+            full = f"{name}.{at[0]}.{label}"
+            found.append(_comparison(full, seen, float(stderr[at]), value, events, 1e-12))
     return found
+
+
+def _events(
+    sampled: Averages, exact: dict[tuple[str, str], float], experiment: Experiment
+) -> dict[tuple[str, str], float]:
+    """Number of flips that each mean rests on; no limit where nothing flips."""
+    total = sampled.trajectories * sampled.time
+    seen = sampled.of("flips")
+    flips = {
+        site.name: total * max(exact["flips", site.name], seen[site.name].mean)
+        if seen
+        else math.inf
+        for site in experiment.sites
+    }
+    through = {
+        bath: sum(flips[site.name] for site in experiment.sites if site.bath == bath)
+        for bath in experiment.baths
+    }
+    return {key: through[key[1]] if key[0] == "heat" else flips[key[1]] for key in exact}
 
 
 def _comparison(
@@ -166,16 +172,11 @@ def _comparison(
     return Comparison(name, float(sampled), float(stderr), float(exact), sigma)
 
 
-def _by_name(rates: Gains, config: Config) -> dict[tuple[str, str], float]:
-    labels = {
-        "bath": list(config.experiment.baths),
-        "drive": config.experiment.drive_names,
-        "site": [site.name for site in config.experiment.sites],
-    }
+def _by_name(rates: Gains, experiment: Experiment) -> dict[tuple[str, str], float]:
     return {
         (kind, label): float(value)
         for kind, dim in RATES.items()
-        for label, value in zip(labels[dim], getattr(rates, kind), strict=True)
+        for label, value in zip(experiment.labels[dim], getattr(rates, kind), strict=False)
     }
 
 

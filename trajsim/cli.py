@@ -109,7 +109,7 @@ def run_command(
             again += [f"--set '{override}'" for override in overrides]
             fail(f"{error}; finished blocks are kept. Go on with:\n  {' '.join(again)}", STOPPED)
         say(
-            f"{target}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} flips "
+            f"{target}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} events "
             f"in {summary.wall_time:.1f} s"
         )
         if as_json:
@@ -132,7 +132,7 @@ def _report(target: Path) -> None:
     from trajsim import output as out
     from trajsim.analysis.averages import averages
     from trajsim.check import CannotCheckError, check
-    from trajsim.exact.master import NoExactSideError
+    from trajsim.exact import NoExactSideError
     from trajsim.store import open_run
 
     run = open_run(target)
@@ -160,7 +160,7 @@ def exact(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 
         loaded = load(config, overrides)
         from trajsim import output as out
-        from trajsim.exact.master import NoExactSideError
+        from trajsim.exact import NoExactSideError
 
         try:
             solved = [(point, out.solve(point)) for point in loaded.points]
@@ -211,7 +211,7 @@ def check_command(run: Path, as_json: bool) -> None:
     with refusals():
         from trajsim import output as out
         from trajsim.check import CannotCheckError, check
-        from trajsim.exact.master import NoExactSideError
+        from trajsim.exact import NoExactSideError
         from trajsim.store import open_run
 
         opened = open_run(run)
@@ -283,7 +283,16 @@ def info(run: Path, as_json: bool) -> None:
         layout = opened.layout
         facts: dict[str, Any] = {
             key: opened.header[key]
-            for key in ("title", "program", "version", "schema", "seed", "rate_law", "libraries")
+            for key in (
+                "title",
+                "program",
+                "version",
+                "schema",
+                "kind",
+                "method",
+                "seed",
+                "libraries",
+            )
         }
         facts["machine"] = opened.header["machine"]
         facts["finished"] = opened.finished
@@ -315,6 +324,6 @@ def validate(config: Path, overrides: tuple[str, ...]) -> None:
 def schema() -> None:
     """Print the JSON Schema of configs, for editors."""
     from trajsim import output as out
-    from trajsim.config import Experiment
+    from trajsim.config import KINDS
 
-    click.echo(out.to_json(Experiment.model_json_schema()))
+    click.echo(out.to_json({"anyOf": [kind.model_json_schema() for kind in KINDS.values()]}))

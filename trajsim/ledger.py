@@ -33,7 +33,19 @@ SPINS = (
     Column("state", ("edge", "site"), "|i1", "1", "spin at the edges of the rows, +1 or -1"),
 )
 
-KINDS = {"spins": SPINS}
+OSCILLATORS = (
+    SPINS[0],
+    Column("work", ("row", "drive"), "<f8", "energy", "inclusive work of the drive, -int x df"),
+    Column(
+        "exclusive_work", ("row", "drive"), "<f8", "energy", "exclusive work of the drive, int f dx"
+    ),
+    Column("shadow_work", ("row",), "<f8", "energy", "energy the integrator made or lost"),
+    SPINS[3],
+    Column("position", ("edge", "site"), "<f8", "length", "position at the edges of the rows"),
+    Column("velocity", ("edge", "site"), "<f8", "length/time", "velocity at the edges of the rows"),
+)
+
+KINDS = {"spins": SPINS, "oscillators": OSCILLATORS}
 
 
 @dataclass(frozen=True)

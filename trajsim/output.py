@@ -11,7 +11,7 @@ from trajsim.analysis.averages import NAMES, RATES, Averages
 from trajsim.analysis.regimes import Regime, classify
 from trajsim.check import Check
 from trajsim.config import Config, Experiment, Point
-from trajsim.exact.master import Currents, MasterEquation
+from trajsim.exact import Currents, Gains, ensemble
 
 
 def to_json(answer: Any) -> str:
@@ -29,25 +29,23 @@ def _known(value: Any) -> Any:
     return value
 
 
-def _labels(experiment: Experiment) -> dict[str, list[str]]:
-    return {
-        "bath": list(experiment.baths),
-        "drive": experiment.drive_names,
-        "site": [site.name for site in experiment.sites],
-    }
-
-
-def temperatures(experiment: Experiment) -> dict[str, float]:
-    """Temperature of each bath."""
-    return {name: bath.temperature for name, bath in experiment.baths.items()}
-
-
 # -- exact -------------------------------------------------------------------------------------
 
 
-def solve(point: Point, tolerance: float = 1e-10) -> Currents:
-    """Exact period-averaged currents at one point of a config."""
-    return MasterEquation(point.experiment.network(), tolerance).currents
+def solve(point: Point, tolerance: float = 1e-10) -> Any:
+    """Exact ensemble at one point of a config."""
+    return ensemble(point.experiment.network(), tolerance)
+
+
+def _named(gains: Gains, experiment: Experiment) -> dict[str, dict[str, float]]:
+    """Rates by kind and label; kinds that the model does not have are absent."""
+    found = {
+        NAMES[kind]: dict(
+            zip(experiment.labels[dim], map(float, getattr(gains, kind)), strict=False)
+        )
+        for kind, dim in RATES.items()
+    }
+    return {name: rates for name, rates in found.items() if rates or name != NAMES["flips"]}
 
 
 def exact_regime(point: Point, currents: Currents) -> Regime:
@@ -56,46 +54,48 @@ def exact_regime(point: Point, currents: Currents) -> Regime:
     work, work_error = rates.work.sum(), error.work.sum()
     covariance = np.diag(np.append(error.heat, work_error) ** 2)
     return classify(
-        rates.heat, work, covariance, temperatures(point.experiment), len(rates.work) > 0
+        rates.heat, work, covariance, point.experiment.temperatures, len(rates.work) > 0
     )
 
 
-def exact_json(point: Point, currents: Currents) -> dict[str, Any]:
+def exact_json(point: Point, solved: Any) -> dict[str, Any]:
     """One point of `trajsim exact --json`."""
-    labels = _labels(point.experiment)
+    currents: Currents = solved.currents
+    experiment = point.experiment
     regime = exact_regime(point, currents)
-
-    def named(gains: Any) -> dict[str, dict[str, float]]:
-        return {
-            NAMES[kind]: dict(zip(labels[dim], map(float, getattr(gains, kind)), strict=True))
-            for kind, dim in RATES.items()
-        }
-
     return {
         "parameters": point.parameters,
-        **named(currents.rates),
+        **_named(currents.rates, experiment),
+        **_variances(solved, experiment),
         "regime": regime.name,
         "efficiency": regime.efficiency.mean if regime.efficiency else None,
         "cop": regime.cop.mean if regime.cop else None,
-        "error": named(currents.error),
+        "error": _named(currents.error, experiment),
     }
 
 
-def exact_table(point: Point, currents: Currents) -> str:
+def _variances(solved: Any, experiment: Experiment) -> dict[str, Any]:
+    """Variance rates of the works, where the exact side knows them."""
+    if not hasattr(solved, "work_variance_rate"):
+        return {}
+    each, total = solved.work_variance_rate
+    named = dict(zip(experiment.labels["drive"], map(float, each), strict=True))
+    return {"work_variance_rate": {**named, "total": float(total)}}
+
+
+def exact_table(point: Point, solved: Any) -> str:
     """One point of `trajsim exact`."""
-    regime, labels = exact_regime(point, currents), _labels(point.experiment)
+    currents, experiment = solved.currents, point.experiment
+    errors = _named(currents.error, experiment)
     rows = [
-        (f"{NAMES[kind]}.{label}", f"{value: .9e}", f"{error:.0e}")
-        for kind, dim in RATES.items()
-        for label, value, error in zip(
-            labels[dim], getattr(currents.rates, kind), getattr(currents.error, kind), strict=True
-        )
+        (f"{name}.{label}", f"{value: .9e}", f"{errors[name][label]:.0e}")
+        for name, rates in _named(currents.rates, experiment).items()
+        for label, value in rates.items()
     ]
-    return (
-        _headed(point.parameters)
-        + table(("per unit time", "exact", "error <"), rows)
-        + _regime(regime)
-    )
+    for name, rates in _variances(solved, experiment).items():
+        rows += [(f"{name}.{label}", f"{value: .9e}", "") for label, value in rates.items()]
+    text = table(("per unit time", "exact", "error <"), rows)
+    return _headed(point.parameters) + text + _regime(exact_regime(point, currents))
 
 
 # -- sampled -----------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def exact_table(point: Point, currents: Currents) -> str:
 
 def averages_json(sampled: Averages, experiment: Experiment) -> dict[str, Any]:
     """One point of `trajsim analyze --json`."""
-    regime = sampled.regime(temperatures(experiment))
+    regime = sampled.regime(experiment.temperatures)
 
     def pair(estimate: Any) -> dict[str, float] | None:
         return {"mean": estimate[0], "stderr": estimate[1]} if estimate else None
@@ -129,8 +129,11 @@ def averages_table(sampled: Averages, experiment: Experiment) -> str:
     if sampled.of("work"):
         total = sampled.total_work
         rows.append(("total_work_rate", f"{total.mean: .5e}", f"{total.stderr:.1e}"))
+    if sampled.shadow_work:
+        shadow = sampled.shadow_work
+        rows.append(("shadow_work_rate", f"{shadow.mean: .5e}", f"{shadow.stderr:.1e}"))
     text = table(("per unit time", "mean", "std. error"), rows)
-    text += _regime(sampled.regime(temperatures(experiment)))
+    text += _regime(sampled.regime(experiment.temperatures))
     text += (
         f"{sampled.trajectories} trajectories of time {sampled.time:g}; "
         f"largest first-law residual {sampled.first_law_residual:.1e}\n"
@@ -138,9 +141,23 @@ def averages_table(sampled: Averages, experiment: Experiment) -> str:
     return _headed(sampled.parameters) + text
 
 
+def shadow_warning(sampled: Averages, most: float = 0.01) -> str | None:
+    """Sentence if the integrator's error is not small against the heat that flows."""
+    if sampled.shadow_work is None:
+        return None
+    heat = max(abs(e.mean) for e in sampled.of("heat").values())
+    shadow = abs(sampled.shadow_work.mean) - 3 * sampled.shadow_work.stderr
+    if shadow <= most * heat:
+        return None
+    return (
+        f"warning: the mean shadow work is {abs(sampled.shadow_work.mean) / heat:.1%} of the "
+        "largest heat rate; raise integrator.steps_per_period"
+    )
+
+
 def regime_line(sampled: Averages, experiment: Experiment) -> str:
     """What the system does, in a line."""
-    return _regime(sampled.regime(temperatures(experiment)))
+    return _regime(sampled.regime(experiment.temperatures))
 
 
 def check_json(verdict: Check) -> dict[str, Any]:
@@ -168,7 +185,7 @@ def check_table(verdict: Check, most_points: int = 3) -> str:
                 "too few" if q.sigma is None else f"{q.sigma:+.2f}",
             )
             for q in point.quantities
-            if not q.name.startswith("occupation") or len(point.quantities) < 40
+            if q.name.count(".") < 2 or len(point.quantities) < 40
         ]
         heading = ("per unit time", "sampled", "std. error", "exact", "sigma")
         text += _headed(point.parameters) + table(heading, rows)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from trajsim.analysis.averages import Averages, averages
 from trajsim.analysis.profile import Profile, profiles
 from trajsim.config import Config, Experiment, with_parameters
-from trajsim.exact.master import MasterEquation, NoExactSideError, start_state
+from trajsim.exact import NoExactSideError, ensemble, start_state
 from trajsim.store import Run
 
 Array = NDArray[np.float64]
@@ -70,12 +70,12 @@ class Line(NamedTuple):
 
 
 def lines_of(experiment: Experiment) -> list[Line]:
-    """Heat of each bath and the total work: the three curves of the paper's figures."""
+    """Heat of each bath and the total work: the curves of the paper's figures."""
     names = [
         (rf"$\dot q_{{\mathrm{{{bath}}}}}$", "heat", b) for b, bath in enumerate(experiment.baths)
     ]
     works: list[tuple[str, str, int | None]] = [(r"$\dot w$", "work", None)]
-    wanted = [*names[: MOST_LINES - 1], *(works if experiment.drive_names else [])]
+    wanted = [*names[: MOST_LINES - 1], *(works if experiment.labels["drive"] else [])]
     return [
         Line(label, kind, column, COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)])
         for k, (label, kind, column) in enumerate(wanted)
@@ -125,12 +125,12 @@ def _rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
     for ax, (parameters, experiment) in zip(axes[0], points, strict=True):
         here = next((a for a in sampled or [] if a.parameters == parameters), None)
         names = [("heat", bath, f"heat\n{bath}") for bath in experiment.baths]
-        names += [("work", drive, f"work\n{drive}") for drive in experiment.drive_names]
+        names += [("work", drive, f"work\n{drive}") for drive in experiment.labels["drive"]]
         exact = _exact_rates(experiment)
         for k, (kind, label, _) in enumerate(names):
             colour = COLOURS[0] if kind == "heat" else COLOURS[1]
             if exact is not None:
-                order = list(experiment.baths) if kind == "heat" else experiment.drive_names
+                order = list(experiment.baths) if kind == "heat" else experiment.labels["drive"]
                 value = float(getattr(exact, kind)[order.index(label)])
                 ax.bar(k, value, 0.62, color=colour, alpha=0.35, label="exact" if k == 0 else None)
             if here is not None:
@@ -149,7 +149,7 @@ def _exact_rates(experiment: Experiment) -> Any:
     network = experiment.network()
     try:
         begin = start_state(network, experiment.ensemble.initial)
-        return MasterEquation(network, CURVE_TOLERANCE).window(begin, experiment.plan).rates
+        return ensemble(network, CURVE_TOLERANCE).window(begin, experiment.plan).rates
     except NoExactSideError:
         return None
 
@@ -193,7 +193,7 @@ def _sweep_figure(config: Config, sampled: list[Averages] | None) -> Figure:
                 y = [float(line.of(rates)) for rates in exact]
                 ax.plot(curve, y, color=line.colour, label=None if here else line.label)
             if here:
-                estimates = [_estimate(a, line, experiment) for a in here]
+                estimates = [_estimate(a, line) for a in here]
                 ax.errorbar(
                     [a.parameters[axis] for a in here],
                     [e[0] for e in estimates],
@@ -217,10 +217,10 @@ def _without(axis: str, parameters: dict[str, float]) -> dict[str, float]:
     return {key: value for key, value in parameters.items() if key != axis}
 
 
-def _estimate(sampled: Averages, line: Line, experiment: Experiment) -> tuple[float, float]:
+def _estimate(sampled: Averages, line: Line) -> tuple[float, float]:
     if line.column is None:
         return sampled.total_work
-    return sampled.of("heat")[list(experiment.baths)[line.column]]
+    return list(sampled.of(line.kind).values())[line.column]
 
 
 SYMBOLS = {
@@ -307,13 +307,13 @@ def _exact_course(experiment: Experiment, folded: bool) -> tuple[Array, Any] | N
     segments = plan.rows_per_period
     network = experiment.network()
     try:
-        master = MasterEquation(network, CURVE_TOLERANCE)
+        master = ensemble(network, CURVE_TOLERANCE)
         if folded:
             p, periods = master.periodic_state, 1
         else:
             p, periods = start_state(network, experiment.ensemble.initial), plan.periods
-            for _ in range(plan.burn_in):
-                p = master.course(p, 1).state[-1]
+            if plan.burn_in:
+                p = master.course(p, 1, plan.burn_in).state[-1]
         gains = master.course(p, segments, periods).gains
     except NoExactSideError:
         return None

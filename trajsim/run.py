@@ -20,14 +20,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 import trajsim
 from trajsim.config import Config, Experiment
-from trajsim.exact.master import start_state
-from trajsim.kernels import jump
+from trajsim.exact import NoExactSideError, start_state
+from trajsim.kernels import kernel_of
 from trajsim.ledger import Layout
 from trajsim.plan import Plan
 from trajsim.store import Block, Parts, StoreError, pack
@@ -41,8 +40,6 @@ CALL_SECONDS = 0.2
 GRACE_SECONDS = 0.4
 MOST_BLOCK_BYTES = 16 << 20
 MOST_TRAJECTORY_BYTES = 64 << 20
-# A rate above its thinning bound by more than rounding means that trajectories are wrong.
-MOST_EXCESS = 1.0 + 1e-9
 
 
 class RunError(Exception):
@@ -82,11 +79,7 @@ def layout_of(config: Config) -> Layout:
         rows_per_period=plan.rows_per_period,
         row_periods=plan.row_periods,
         periods=[point.experiment.drive.period for point in config.points],
-        labels={
-            "bath": list(first.baths),
-            "drive": first.drive_names,
-            "site": [site.name for site in first.sites],
-        },
+        labels=first.labels,
         parameters={
             key: [point.parameters[key] for point in config.points]
             for key in config.points[0].parameters
@@ -105,7 +98,8 @@ def header_of(config: Config) -> dict[str, Any]:
         "config": config.text,
         "resolved": json.loads(experiment.model_dump_json()),
         "seed": str(experiment.ensemble.seed),
-        "rate_law": experiment.model.rate_law,
+        "kind": experiment.model.kind,
+        "method": experiment.method,
         "libraries": {name: library_version(name) for name in LIBRARIES},
         "machine": {"processor": _processor(), "system": platform.system()},
         "layout": asdict(layout_of(config)),
@@ -298,15 +292,15 @@ class _Work:
         self.plan: Plan = config.experiment.plan
         self._lock = threading.Lock()
         self._segments_done = 0
-        self._models: dict[int, tuple[Any, jump.Start]] = {}
+        self._models: dict[int, tuple[Any, Any, Any]] = {}
 
     def compile(self, say: Callable[[str], None]) -> None:
         """Compile the kernel, or load it from the cache, before threads need it."""
         began = time.perf_counter()
-        network, start = self._model(0)
-        rows = jump.Rows(**self.layout.allocate(1))
-        walkers = jump.begin(network, start, self.config.experiment.ensemble.seed, 0, 0, 1)
-        jump.advance(network, self.plan, walkers, rows, 0, 0)
+        kernel, model, start = self._model(0)
+        rows = kernel.Rows(**self.layout.allocate(1))
+        walkers = kernel.begin(model, start, 0, 0, 0, 1)
+        kernel.advance(model, self.plan, walkers, rows, 0, 0)
         seconds = time.perf_counter() - began
         if seconds > 2.0:
             say(f"compiled the kernel in {seconds:.1f} s; it is kept for the next run")
@@ -317,11 +311,11 @@ class _Work:
 
     def block(self, point: int, first: int, count: int) -> _Done | None:
         """Trajectories first ... first + count - 1 of a point; None if stopped on the way."""
-        network, start = self._model(point)
+        kernel, model, start = self._model(point)
         columns = self.layout.allocate(count)
-        rows = jump.Rows(**columns)
+        rows = kernel.Rows(**columns)
         seed = self.config.points[point].experiment.ensemble.seed
-        walkers = jump.begin(network, start, seed, point, first, count)
+        walkers = kernel.begin(model, start, seed, point, first, count)
         began = time.perf_counter()
         events, at, step = 0, 0, max(1, 256 // count)
         while at < self.plan.segments:
@@ -329,10 +323,11 @@ class _Work:
                 return None
             end = min(self.plan.segments, at + step)
             called = time.perf_counter()
-            flips, excess = jump.advance(network, self.plan, walkers, rows, at, end)
-            if excess > MOST_EXCESS:
-                raise AssertionError(f"a flip rate exceeded its bound by a factor {excess}")
-            events += flips
+            made, witness = kernel.advance(model, self.plan, walkers, rows, at, end)
+            fault = kernel.fault(witness, first)
+            if fault:
+                raise RunError(f"point {point}: {fault}")
+            events += made
             with self._lock:
                 self._segments_done += count * (end - at)
             seconds = time.perf_counter() - called
@@ -340,24 +335,34 @@ class _Work:
             at = end
         return _Done(point, first, columns, events, time.perf_counter() - began)
 
-    def _model(self, point: int) -> tuple[Any, jump.Start]:
+    def _model(self, point: int) -> tuple[Any, Any, Any]:
         with self._lock:
             if point not in self._models:
-                experiment = self.config.points[point].experiment
-                network = experiment.network()
-                self._models = {point: (network, _start(experiment, network)), **self._models}
+                self._models = {
+                    point: model_of(self.config.points[point].experiment),
+                    **self._models,
+                }
                 while len(self._models) > 8:
                     self._models.popitem()
             return self._models[point]
 
 
-def _start(experiment: Experiment, network: Any) -> jump.Start:
-    initial = experiment.ensemble.initial
-    kinds = {"up": jump.UP, "random": jump.RANDOM}
-    if initial in kinds:
-        return jump.Start(kinds[initial], np.ones(1))
-    odds = np.cumsum(start_state(network, initial))
-    return jump.Start(jump.DRAWN, odds / odds[-1])
+def model_of(experiment: Experiment) -> tuple[Any, Any, Any]:
+    """Kernel, model made ready for it, and start of the trajectories of an experiment.
+
+    Raises
+    ------
+    RunError
+        If the integrator or the start does not fit the network.
+    """
+    network, initial = experiment.network(), experiment.ensemble.initial
+    kernel = kernel_of(network)
+    try:
+        state = start_state(network, initial) if kernel.needs_state(initial) else None
+        model = kernel.prepare(network, experiment.plan, **experiment.integration)
+    except (NoExactSideError, ValueError) as error:
+        raise RunError(str(error)) from None
+    return kernel, model, kernel.start(network, initial, state)
 
 
 class _Sizes:

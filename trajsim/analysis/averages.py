@@ -4,6 +4,7 @@ Trajectories are independent, so the error of a mean is the spread between traje
 is assumed of the rows within one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -42,7 +43,7 @@ class Source(Protocol):
 
 
 class Quantity(NamedTuple):
-    """A mean over trajectories; `kind` is a key of RATES or "occupation"."""
+    """A mean rate over trajectories; `kind` is a key of RATES."""
 
     kind: str
     label: str
@@ -52,7 +53,7 @@ class Quantity(NamedTuple):
     @property
     def name(self) -> str:
         """Such as heat_rate.L."""
-        return f"{NAMES.get(self.kind, self.kind)}.{self.label}"
+        return f"{NAMES[self.kind]}.{self.label}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,10 @@ class Averages:
     trajectories : number averaged over
     time : recorded time of a trajectory
     quantities : heat, work, exclusive work and flips per unit time
-    occupation : (phases, 2**n) mean and standard error of P where rows begin; None if too many
+    edges : by name, mean and standard error where rows begin, at each phase of the period at
+        which they do: "occupation" (phases, 2**n) of spins, unless there are too many states;
+        "position", "velocity" and their squares (phases, n) of oscillators
+    shadow_work : rate of the integrator's own error, summed over the network; None without one
     total_work : rate of the inclusive work of all drives
     covariance : of the errors of the heat rates and, last, of the total work rate
     first_law_residual : largest |dU - Q - W| of a row
@@ -75,7 +79,8 @@ class Averages:
     trajectories: int
     time: float
     quantities: list[Quantity]
-    occupation: tuple[Array, Array] | None
+    edges: dict[str, tuple[Array, Array]]
+    shadow_work: Estimate | None
     total_work: Estimate
     covariance: Array
     first_law_residual: float
@@ -108,7 +113,8 @@ class _Point:
         self.time = layout.duration(point)
         self.rates = Moments()
         self.energetics = Moments(covariance=True)
-        self.occupation = Moments()
+        self.edges: dict[str, Moments] = {}
+        self.shadow = Moments()
         self.residual = 0.0
         sites, phases = len(layout.labels["site"]), layout.rows_per_period
         small = sites <= 4 and 2**sites <= MOST_STATES and 2**sites * phases <= MOST_CELLS
@@ -122,8 +128,25 @@ class _Point:
         work = totals["work"].sum(axis=1) if "work" in totals else np.zeros(len(heat))
         self.energetics.add(np.column_stack([heat, work]))
         self.residual = max(self.residual, float(np.abs(first_law_residual(columns)).max()))
+        if "shadow_work" in columns:
+            self.shadow.add(columns["shadow_work"].sum(axis=1) / self.time)
+        for name, samples in self._at_edges(columns):
+            self.edges.setdefault(name, Moments()).add(samples)
+
+    def _at_edges(self, columns: dict[str, NDArray]) -> Iterator[tuple[str, Array]]:
+        """Each trajectory's averages over rows that begin at the same phase, (m, phases, ...)."""
         if self.states:
-            self.occupation.add(self._occupation(columns["state"]))
+            yield "occupation", self._occupation(columns["state"])
+        for name in ("position", "velocity"):
+            if (
+                name in columns
+                and columns[name].shape[2] * self.layout.rows_per_period <= MOST_CELLS
+            ):
+                m, edges, n = columns[name].shape
+                begins = columns[name][:, : edges - 1]
+                begins = begins.reshape(m, -1, self.layout.rows_per_period, n)
+                yield name, begins.mean(axis=1)
+                yield f"{name}_squared", (begins**2).mean(axis=1)
 
     def _occupation(self, state: NDArray) -> Array:
         """Share of the rows that begin in each state at each phase, (m, phases, states)."""
@@ -145,7 +168,12 @@ class _Point:
                 Quantity(kind, label, float(mean), float(error))
                 for (kind, label), mean, error in zip(labels, means, errors, strict=True)
             ],
-            occupation=(self.occupation.mean, self.occupation.stderr) if self.states else None,
+            edges={name: (m.mean, m.stderr) for name, m in self.edges.items()},
+            shadow_work=(
+                Estimate(float(self.shadow.mean), float(self.shadow.stderr))
+                if self.shadow.count
+                else None
+            ),
             total_work=Estimate(
                 float(self.energetics.mean[-1]), float(np.sqrt(covariance[-1, -1]))
             ),

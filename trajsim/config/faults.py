@@ -43,8 +43,7 @@ def explain(detail: Any, schema: Any) -> tuple[Loc, str]:
         return loc, "missing"
     if kind == "literal_error":
         expected = [word.strip("'") for word in re.split(", | or ", context["expected"])]
-        close = suggestion(detail["input"], expected)
-        return loc, f"found {found}{close}; allowed: {context['expected']}"
+        return loc, choice(detail["input"], expected)
     return loc, f"found {found}; allowed: {_allowed(kind, context, where, loc)}"
 
 
@@ -73,6 +72,13 @@ def _allowed(kind: str, context: dict[str, Any], schema: Any, loc: Loc) -> str:
     if kind == "too_long":
         return f"at most {context['max_length']} entries"
     return nouns.get(kind.split("_")[0], kind.replace("_", " "))
+
+
+def choice(found: Any, allowed: Iterable[str]) -> str:
+    """Sentence for a word that is none of those allowed."""
+    allowed = list(allowed)
+    words = ", ".join(map(repr, allowed))
+    return f"found {show(found)}{suggestion(found, allowed)}; allowed: {words}"
 
 
 def unknown(schema: Any, key: str | int, shown: str = "") -> str:

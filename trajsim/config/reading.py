@@ -16,6 +16,7 @@ from trajsim.config.faults import (
     ConfigError,
     Fault,
     Loc,
+    choice,
     explain,
     inside,
     show,
@@ -23,7 +24,8 @@ from trajsim.config.faults import (
     unknown,
 )
 from trajsim.config.keys import find, key_of, put
-from trajsim.config.schema import MOST_POINTS, Experiment, Range, consequences, references
+from trajsim.config.kinds import KINDS, experiment_type
+from trajsim.config.schema import MOST_POINTS, Experiment, Range, references
 from trajsim.config.toml_lines import key_lines
 
 LARGEST_FILE = 1 << 20
@@ -104,7 +106,7 @@ def with_parameters(experiment: Experiment, parameters: dict[str, float]) -> Exp
     data = experiment.model_dump(exclude={"sweep"})
     for key, value in parameters.items():
         put(data, find(data, key), value)
-    return Experiment.model_validate(data)
+    return type(experiment).model_validate(data)
 
 
 class _Reader:
@@ -118,6 +120,7 @@ class _Reader:
     def read(self, overrides: list[str]) -> Config:
         for override in overrides:
             self._override(override)
+        self.schema = experiment_type(self.data)
         sweep = self.data.get("sweep", {})
         plain = {key: value for key, value in self.data.items() if key != "sweep"}
         self._check(plain)
@@ -127,7 +130,7 @@ class _Reader:
         points = list(self._points(plain, axes))
         if self.faults:
             raise ConfigError(self.faults)
-        return Config(self.text, Experiment.model_validate(self.data), points)
+        return Config(self.text, self.schema.model_validate(self.data), points)
 
     def fault(self, loc: Loc, message: str) -> None:
         """Note a fault at the deepest part of `loc` that the file or an override has."""
@@ -165,14 +168,17 @@ class _Reader:
         before = len(self.faults)
         experiment = None
         try:
-            experiment = Experiment.model_validate(data)
+            experiment = self.schema.model_validate(data)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                self.fault(*explain(detail, Experiment))
+                loc, message = explain(detail, self.schema)
+                if loc == ("model", "kind") and detail["type"] == "literal_error":
+                    message = choice(detail["input"], KINDS)
+                self.fault(loc, message)
         for loc, message in references(data):
             self.fault(loc, message)
         if experiment is not None and len(self.faults) == before:
-            for loc, message in consequences(experiment):
+            for loc, message in experiment.consequences():
                 self.fault(loc, message)
         return experiment
 
@@ -231,7 +237,7 @@ class _Reader:
         except KeyError as error:
             self.fault(loc, error.args[0])
             return
-        schema: Any = Experiment
+        schema: Any = self.schema
         for depth, part in enumerate(target):
             within = inside(schema, part)
             if within is None:
@@ -248,9 +254,9 @@ class _Reader:
         if total > MOST_POINTS:
             self.fault(("sweep",), f"found {total} points; allowed: at most {MOST_POINTS}")
             return
-        for choice in itertools.product(*(rows for _, rows, _ in axes)):
+        for chosen in itertools.product(*(rows for _, rows, _ in axes)):
             data, parameters = copy.deepcopy(plain), {}
-            for (keys, _, _), row in zip(axes, choice, strict=True):
+            for (keys, _, _), row in zip(axes, chosen, strict=True):
                 for key, x in zip(keys, row, strict=True):
                     put(data, find(data, key), x)
                     parameters[key] = x

@@ -1,18 +1,14 @@
-"""What a config may say: the schema of driven spins, and what must fit together in it."""
+"""What every config may say, whatever its model, and what must fit together in it."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from trajsim.config.faults import Loc, listing, show, suggestion
 from trajsim.models import drive as drives
-from trajsim.models import spins
-from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan
 
-# Equilibrium starts enumerate 2**n states; periodic starts solve the master equation.
-MOST_EQUILIBRIUM_SITES, MOST_PERIODIC_SITES = 20, 12
 MOST_POINTS = 10_000
 
 Name = Annotated[str, Field(pattern=r"^[\w+\-]{1,64}$")]
@@ -54,27 +50,24 @@ class Bath(Strict):
     temperature: float = Field(ge=1e-9, le=1e9)
 
 
-class SpinSite(Strict):
-    """A spin, its bath and the field on it."""
+class Site(Strict):
+    """What sites of every model have."""
 
     name: Name
-    bath: str
+    bath: str | None = None
     drive: Drive | None = None
 
 
-class SpinBond(Strict):
-    """-coupling * s_i * s_j in the energy."""
+class Bond(Strict):
+    """What bonds of every model have."""
 
     sites: list[str] = Field(min_length=2, max_length=2)
-    coupling: Energy
 
 
-class SpinModel(Strict):
-    """Ising spins that flip one at a time."""
+class Model(Strict):
+    """What is simulated."""
 
-    kind: Literal["spins"]
-    rate: float = Field(gt=0, le=1e9)
-    rate_law: Literal["glauber-product", "heat-bath", "metropolis", "arrhenius"]
+    kind: str
 
 
 class Ensemble(Strict):
@@ -83,7 +76,7 @@ class Ensemble(Strict):
     trajectories: int = Field(ge=1, le=10**12)
     periods: int = Field(ge=1, le=10**12)
     burn_in: int = Field(default=0, ge=0, le=10**12)
-    initial: Literal["up", "random", "equilibrium", "periodic"] = "up"
+    initial: str
     seed: int = Field(ge=0, le=2**64 - 1)
 
 
@@ -103,15 +96,15 @@ class Range(Strict):
 
 
 class Experiment(Strict):
-    """A validated config of driven spins."""
+    """A validated config; each model has its own, with its own kind of sites and bonds."""
 
     title: str = Field(default="", max_length=1000)
-    model: SpinModel
+    model: Any
     drive: Cycle
     baths: dict[Name, Bath] = Field(min_length=1)
-    sites: list[SpinSite] = Field(min_length=1, max_length=4096)
-    bonds: list[SpinBond] = []
-    ensemble: Ensemble
+    sites: Any
+    bonds: Any = []
+    ensemble: Any
     ledger: Ledger = Ledger()
     sweep: dict[str, Range | list[float] | list[list[float]]] = {}
 
@@ -126,39 +119,87 @@ class Experiment(Strict):
         )
 
     @property
-    def drive_names(self) -> list[str]:
-        """Sites with a drive: the labels of the ledger's works."""
-        return [site.name for site in self.sites if site.drive is not None]
+    def labels(self) -> dict[str, list[str]]:
+        """Names along the ledger's dimensions; a drive is named by its site."""
+        return {
+            "bath": list(self.baths),
+            "drive": [site.name for site in self.sites if site.drive is not None],
+            "site": [site.name for site in self.sites],
+        }
 
-    def network(self) -> spins.SpinNetwork:
-        """Parameters for the kernels and the exact side.
+    @property
+    def temperatures(self) -> dict[str, float]:
+        """Temperature of each bath."""
+        return {name: bath.temperature for name, bath in self.baths.items()}
 
-        Raises
-        ------
-        ValueError
-            If a rate exceeds the range of floating-point numbers.
-        """
-        index = {site.name: k for k, site in enumerate(self.sites)}
-        baths = list(self.baths)
-        fields = [site.drive or Drive() for site in self.sites]
-        return spins.network(
-            law=LAWS[self.model.rate_law](self.model.rate),
-            period=self.drive.period,
-            bonds=[(index[b.sites[0]], index[b.sites[1]], b.coupling) for b in self.bonds],
-            temperatures=[self.baths[site.bath].temperature for site in self.sites],
-            bath=[baths.index(site.bath) for site in self.sites],
-            drive=drives.pack(
-                [f.offset for f in fields],
-                [
-                    [
-                        (1, f.amplitude, f.phase),
-                        *((h.order, h.amplitude, h.phase) for h in f.harmonics),
-                    ]
-                    for f in fields
-                ],
-            ),
-            driven=[site.drive is not None for site in self.sites],
-        )
+    @property
+    def method(self) -> str:
+        """What decides how trajectories move: a rate law or an integrator."""
+        raise NotImplementedError
+
+    @property
+    def integration(self) -> dict[str, Any]:
+        """Settings of the integrator, where there is one."""
+        return {}
+
+    def network(self) -> Any:
+        """Parameters for the kernels and the exact side."""
+        raise NotImplementedError
+
+    def consequences(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of settings that are each allowed but do not go together."""
+        ensemble, ledger = self.ensemble, self.ledger
+        if ledger.rows_per_period > 1 and ledger.periods_per_row > 1:
+            yield (
+                ("ledger", "periods_per_row"),
+                f"found {ledger.periods_per_row} with rows_per_period = {ledger.rows_per_period}; "
+                "allowed: one of the two above 1",
+            )
+        elif ensemble.periods % ledger.periods_per_row:
+            yield (
+                ("ledger", "periods_per_row"),
+                f"found {ledger.periods_per_row}; allowed: a divisor of ensemble.periods = "
+                f"{ensemble.periods}",
+            )
+        warm = {self.baths[site.bath].temperature for site in self.sites if site.bath is not None}
+        if ensemble.initial == "equilibrium" and len(warm) > 1:
+            yield (
+                ("ensemble", "initial"),
+                "found 'equilibrium' with baths of different temperatures; "
+                "allowed: another start, such as 'periodic'",
+            )
+
+
+class Wiring(NamedTuple):
+    """What the networks of all models need, by site number."""
+
+    number: dict[str, int]
+    bath: list[int]
+    temperature: list[float]
+    drive: drives.Drive
+    driven: list[bool]
+
+
+def wiring(experiment: Experiment) -> Wiring:
+    """Names of an experiment turned into numbers; -1 stands for no bath."""
+    baths = list(experiment.baths)
+    fields = [site.drive or Drive() for site in experiment.sites]
+    return Wiring(
+        number={site.name: k for k, site in enumerate(experiment.sites)},
+        bath=[-1 if s.bath is None else baths.index(s.bath) for s in experiment.sites],
+        temperature=[
+            0.0 if s.bath is None else experiment.baths[s.bath].temperature
+            for s in experiment.sites
+        ],
+        drive=drives.pack(
+            [f.offset for f in fields],
+            [
+                [(1, f.amplitude, f.phase)] + [(h.order, h.amplitude, h.phase) for h in f.harmonics]
+                for f in fields
+            ],
+        ),
+        driven=[site.drive is not None for site in experiment.sites],
+    )
 
 
 def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
@@ -211,38 +252,3 @@ def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
                 f"found {show(ends)} again; allowed: one bond for each pair",
             )
         met.add(frozenset(ends))
-
-
-def consequences(experiment: Experiment) -> Iterator[tuple[Loc, str]]:
-    """Settings that are each allowed but do not go together."""
-    ensemble, ledger = experiment.ensemble, experiment.ledger
-    if ledger.rows_per_period > 1 and ledger.periods_per_row > 1:
-        yield (
-            ("ledger", "periods_per_row"),
-            f"found {ledger.periods_per_row} with rows_per_period = {ledger.rows_per_period}; "
-            "allowed: one of the two above 1",
-        )
-    elif ensemble.periods % ledger.periods_per_row:
-        yield (
-            ("ledger", "periods_per_row"),
-            f"found {ledger.periods_per_row}; allowed: a divisor of ensemble.periods = "
-            f"{ensemble.periods}",
-        )
-    temperatures = {experiment.baths[site.bath].temperature for site in experiment.sites}
-    if ensemble.initial == "equilibrium" and len(temperatures) > 1:
-        yield (
-            ("ensemble", "initial"),
-            "found 'equilibrium' with baths of different temperatures; "
-            "allowed: 'up', 'random', 'periodic'",
-        )
-    most = {"equilibrium": MOST_EQUILIBRIUM_SITES, "periodic": MOST_PERIODIC_SITES}
-    if len(experiment.sites) > most.get(ensemble.initial, len(experiment.sites)):
-        yield (
-            ("ensemble", "initial"),
-            f"found {ensemble.initial!r} with {len(experiment.sites)} sites; allowed up to "
-            f"{most[ensemble.initial]} sites (begin 'up' or 'random' and use burn_in)",
-        )
-    try:
-        experiment.network()
-    except ValueError as error:
-        yield ("model", "rate_law"), str(error)

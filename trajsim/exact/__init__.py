@@ -1,1 +1,48 @@
-"""The ensemble without sampling, for comparison: no kernel, no ledger, no random number."""
+"""The ensemble without sampling, for comparison: no kernel, no ledger, no random number.
+
+`ensemble` and `start_state` choose by the type of network: the master equation for spins, the
+Gaussian solution for linear oscillators.
+"""
+
+from typing import Any
+
+from trajsim.exact import gaussian, master
+from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
+from trajsim.models.oscillators import OscillatorNetwork
+
+__all__ = [
+    "Course",
+    "Currents",
+    "Gains",
+    "NoExactSideError",
+    "Window",
+    "ensemble",
+    "start_state",
+]
+
+
+def ensemble(network: Any, tolerance: float = 1e-10) -> Any:
+    """Exact ensemble of a network, with `currents`, `periodic_state`, `course` and `window`.
+
+    Raises
+    ------
+    NoExactSideError
+        If there is none, or it is out of reach.
+    """
+    if isinstance(network, OscillatorNetwork):
+        if not network.linear:
+            raise NoExactSideError("oscillators with quartic forces have no exact side")
+        return gaussian.LinearEnsemble(network)
+    return master.MasterEquation(network, tolerance)
+
+
+def start_state(network: Any, initial: str) -> Any:
+    """State from which trajectories with this `initial` are drawn: P or a Gaussian.
+
+    Raises
+    ------
+    NoExactSideError
+        If it does not exist or is out of reach.
+    """
+    chosen = gaussian if isinstance(network, OscillatorNetwork) else master
+    return chosen.start_state(network, initial)

@@ -6,12 +6,12 @@ are carried one by one and the periodic state is found from the one-period map b
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, gmres
 
 from trajsim.exact import magnus, runge_kutta
+from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
 from trajsim.exact.generator import Array, tabulate
 from trajsim.jit import compiled
 from trajsim.models.drive import value
@@ -21,49 +21,6 @@ from trajsim.plan import Plan
 MOST_SITES = 12
 DENSE_SITES = 5
 FEWEST_STEPS, MOST_STEPS = 32, 1 << 17
-
-
-class NoExactSideError(ValueError):
-    """The exact ensemble of this system is out of reach; the message says why."""
-
-
-class Gains(NamedTuple):
-    """What an ensemble gained, or gains per unit time; the leading axes are the caller's.
-
-    heat (..., baths), work and exclusive_work (..., drives): energy or energy per time.
-    flips (..., sites): number or number per time.
-    """
-
-    heat: Array
-    work: Array
-    exclusive_work: Array
-    flips: Array
-
-
-class Currents(NamedTuple):
-    """Period-averaged rates in the periodic state, and how far each may be off."""
-
-    rates: Gains
-    error: Gains
-
-
-class Course(NamedTuple):
-    """An ensemble followed in time: P (segments + 1, 2**n) at edges, gains of each segment."""
-
-    state: Array
-    gains: Gains
-
-
-class Window(NamedTuple):
-    """What a recorded window should show on average.
-
-    rates : Gains per unit time over the whole window
-    occupation : (rows_per_period, 2**n), P where rows begin, at each phase of the period at
-        which they do, averaged over the window
-    """
-
-    rates: Gains
-    occupation: Array
 
 
 def equilibrium(network: SpinNetwork) -> Array:
@@ -272,7 +229,7 @@ class MasterEquation:
             p, gain = self.carry(p, k % segments, segments)
             states.append(p)
             gains.append(gain)
-        return Course(np.array(states), self.gains_of(np.array(gains)))
+        return Course(states, self.gains_of(np.array(gains)))
 
     def window(self, p: Array, plan: Plan) -> Window:
         """What trajectories that begin with P show, burn-in left out, over the recorded periods."""
@@ -293,7 +250,7 @@ class MasterEquation:
             occupation += rows_begin * np.array(seen) * plan.segments_per_row / plan.periods
             if settled:
                 break
-        return Window(self.gains_of(totals / self.network.period), occupation)
+        return Window(self.gains_of(totals / self.network.period), {"occupation": occupation})
 
 
 def _richardson(coarse: tuple[Array, Array], fine: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ Time is kept as a fraction of the period and a number of whole segments, never a
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,11 @@ from trajsim.models.spins import (
     rate_bound,
     spins_of,
 )
+from trajsim.plan import Plan
 
 UP, RANDOM, DRAWN = 0, 1, 2
+# A rate above its thinning bound by more than rounding means that trajectories are wrong.
+MOST_EXCESS = 1.0 + 1e-9
 
 
 class Start(NamedTuple):
@@ -57,6 +60,32 @@ class Rows(NamedTuple):
     energy: NDArray[np.float64]
     flips: NDArray[np.int32]
     state: NDArray[np.int8]
+
+
+def prepare(network: SpinNetwork, plan: Plan, **_: Any) -> SpinNetwork:
+    """Nothing to make ready."""
+    return network
+
+
+def start(network: SpinNetwork, initial: str, state: NDArray[np.float64] | None) -> Start:
+    """Start for `initial`; "equilibrium" and "periodic" are drawn from `state` (2**n,)."""
+    kinds = {"up": UP, "random": RANDOM}
+    if state is None:
+        return Start(kinds[initial], np.ones(1))
+    odds = np.cumsum(state)
+    return Start(DRAWN, odds / odds[-1])
+
+
+def needs_state(initial: str) -> bool:
+    """Whether a start of this kind is drawn from a distribution."""
+    return initial not in ("up", "random")
+
+
+def fault(excess: float, first: int) -> str | None:
+    """What is wrong with the result of `advance`, if anything."""
+    if excess <= MOST_EXCESS:
+        return None
+    return f"a flip rate exceeded its thinning bound by a factor {excess}: this is a bug"
 
 
 def begin(

@@ -1,0 +1,102 @@
+"""What a config of driven Langevin oscillators may say."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field
+
+from trajsim.config import schema
+from trajsim.config.faults import Loc
+from trajsim.models import oscillators
+
+
+class OscillatorSite(schema.Site):
+    """A particle on a spring; without a bath it feels neither friction nor noise."""
+
+    stiffness: float = Field(default=0.0, ge=0, le=1e9)
+    quartic: float = Field(default=0.0, ge=0, le=1e9)
+    mass: float | None = Field(default=None, ge=1e-9, le=1e9)
+    friction: float | None = Field(default=None, gt=0, le=1e9)
+
+
+class OscillatorBond(schema.Bond):
+    """stiffness (x_i - x_j)^2 / 2 + quartic (x_i - x_j)^4 / 4 in the energy."""
+
+    stiffness: float = Field(default=0.0, ge=0, le=1e9)
+    quartic: float = Field(default=0.0, ge=0, le=1e9)
+
+
+class OscillatorModel(schema.Model):
+    """Underdamped Langevin oscillators; sites may have a mass and a friction of their own."""
+
+    kind: Literal["oscillators"]
+    mass: float = Field(default=1.0, ge=1e-9, le=1e9)
+    friction: float = Field(gt=0, le=1e9)
+
+
+class OscillatorEnsemble(schema.Ensemble):
+    """Where oscillators begin: at rest, in equilibrium under f(0), or in the periodic state.
+
+    The latter two are those of the linear part; quartic ones settle from there.
+    """
+
+    initial: Literal["rest", "equilibrium", "periodic"] = "rest"
+
+
+class Integrator(schema.Strict):
+    """How time is cut into steps."""
+
+    scheme: Literal["hoh", "baoab"] = "hoh"
+    steps_per_period: int = Field(ge=1, le=10**8)
+    noise: Literal["float64", "float32"] = "float64"
+
+
+class OscillatorExperiment(schema.Experiment):
+    """A validated config of driven oscillators."""
+
+    model: OscillatorModel
+    sites: list[OscillatorSite] = Field(min_length=1, max_length=1024)
+    bonds: list[OscillatorBond] = Field(default=[])
+    ensemble: OscillatorEnsemble
+    integrator: Integrator
+
+    @property
+    def method(self) -> str:
+        """The integrator."""
+        return self.integrator.scheme
+
+    @property
+    def integration(self) -> dict[str, Any]:
+        """Settings of the integrator."""
+        return self.integrator.model_dump()
+
+    def network(self) -> oscillators.OscillatorNetwork:
+        """Parameters for the kernels and the exact side."""
+        wires, model = schema.wiring(self), self.model
+        return oscillators.network(
+            period=self.drive.period,
+            mass=[model.mass if site.mass is None else site.mass for site in self.sites],
+            friction=[
+                model.friction if site.friction is None else site.friction for site in self.sites
+            ],
+            temperature=wires.temperature,
+            bath=wires.bath,
+            site_stiffness=[site.stiffness for site in self.sites],
+            site_quartic=[site.quartic for site in self.sites],
+            bonds=[
+                (wires.number[b.sites[0]], wires.number[b.sites[1]], b.stiffness, b.quartic)
+                for b in self.bonds
+            ],
+            drive=wires.drive,
+            driven=wires.driven,
+        )
+
+    def consequences(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of settings that are each allowed but do not go together."""
+        yield from super().consequences()
+        steps, rows = self.integrator.steps_per_period, self.ledger.rows_per_period
+        if steps % rows:
+            yield (
+                ("integrator", "steps_per_period"),
+                f"found {steps}; allowed: a multiple of ledger.rows_per_period = {rows}",
+            )

@@ -1,0 +1,89 @@
+"""What a config of driven spins may say."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from trajsim.config import schema
+from trajsim.config.faults import Loc
+from trajsim.models import spins
+from trajsim.models.rate_laws import LAWS
+
+# Equilibrium starts enumerate 2**n states; periodic starts solve the master equation.
+MOST_SITES = {"equilibrium": 20, "periodic": 12}
+
+
+class SpinSite(schema.Site):
+    """A spin, its bath and the field on it."""
+
+    bath: str
+
+
+class SpinBond(schema.Bond):
+    """-coupling * s_i * s_j in the energy."""
+
+    coupling: schema.Energy
+
+
+class SpinModel(schema.Model):
+    """Ising spins that flip one at a time."""
+
+    kind: Literal["spins"]
+    rate: float = Field(gt=0, le=1e9)
+    rate_law: Literal["glauber-product", "heat-bath", "metropolis", "arrhenius"]
+
+
+class SpinEnsemble(schema.Ensemble):
+    """Where spins begin: all +1, each at random, in equilibrium at H(0), or periodic."""
+
+    initial: Literal["up", "random", "equilibrium", "periodic"] = "up"
+
+
+class SpinExperiment(schema.Experiment):
+    """A validated config of driven spins."""
+
+    model: SpinModel
+    sites: list[SpinSite] = Field(min_length=1, max_length=4096)
+    bonds: list[SpinBond] = Field(default=[])
+    ensemble: SpinEnsemble
+
+    @property
+    def method(self) -> str:
+        """The rate law."""
+        return self.model.rate_law
+
+    def network(self) -> spins.SpinNetwork:
+        """Parameters for the kernels and the exact side.
+
+        Raises
+        ------
+        ValueError
+            If a rate exceeds the range of floating-point numbers.
+        """
+        wires = schema.wiring(self)
+        ends = [(wires.number[b.sites[0]], wires.number[b.sites[1]], b.coupling) for b in self.bonds]
+        return spins.network(
+            law=LAWS[self.model.rate_law](self.model.rate),
+            period=self.drive.period,
+            bonds=ends,
+            temperatures=wires.temperature,
+            bath=wires.bath,
+            drive=wires.drive,
+            driven=wires.driven,
+        )
+
+    def consequences(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of settings that are each allowed but do not go together."""
+        yield from super().consequences()
+        initial, sites = self.ensemble.initial, len(self.sites)
+        if sites > MOST_SITES.get(initial, sites):
+            yield (
+                ("ensemble", "initial"),
+                f"found {initial!r} with {sites} sites; allowed up to {MOST_SITES[initial]} sites "
+                "(begin 'up' or 'random' and use burn_in)",
+            )
+        try:
+            self.network()
+        except ValueError as error:
+            yield ("model", "rate_law"), str(error)

@@ -1,0 +1,52 @@
+"""What every exact ensemble answers with."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class NoExactSideError(ValueError):
+    """The exact ensemble of this system is out of reach; the message says why."""
+
+
+class Gains(NamedTuple):
+    """What an ensemble gained, or gains per unit time; the leading axes are the caller's.
+
+    heat (..., baths), work and exclusive_work (..., drives): energy or energy per time.
+    flips (..., sites): number or number per time; no entries where nothing flips.
+    """
+
+    heat: Array
+    work: Array
+    exclusive_work: Array
+    flips: Array
+
+
+class Currents(NamedTuple):
+    """Period-averaged rates in the periodic state, and how far each may be off."""
+
+    rates: Gains
+    error: Gains
+
+
+class Course(NamedTuple):
+    """An ensemble followed in time: its state at the edges, its gains in each segment."""
+
+    state: list
+    gains: Gains
+
+
+class Window(NamedTuple):
+    """What a recorded window should show on average.
+
+    rates : Gains per unit time over the whole window
+    edges : (phases, ...) by name, averages over the window where rows begin, at each phase of
+        the period at which they do: "occupation" (phases, 2**n) of spins, "position" and others
+        (phases, n) of oscillators
+    """
+
+    rates: Gains
+    edges: dict[str, Array]

@@ -1,0 +1,235 @@
+"""The exact ensemble of linear oscillators: a Gaussian whose mean and covariance are known.
+
+With z = (x, v): dz/dt = A z + b(t) + noise of strength D. The mean answers every harmonic of the
+drive by linear response, the periodic covariance solves the Lyapunov equation A C + C A' + D = 0.
+"""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import expm, solve_continuous_lyapunov
+
+from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
+from trajsim.models.drive import value
+from trajsim.models.oscillators import OscillatorNetwork
+from trajsim.plan import Plan
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complexfloating]
+
+# Gauss-Legendre nodes in each piece of a segment, and the longest piece in units of 1 / |A|.
+NODES, PIECE = 12, 1.0
+
+
+class Gaussian(NamedTuple):
+    """Mean (2n,) and covariance (2n, 2n) of (x, v)."""
+
+    mean: Array
+    covariance: Array
+
+
+def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
+    """Distribution from which trajectories with this `initial` are drawn: of the linear part.
+
+    Raises
+    ------
+    NoExactSideError
+        If it does not exist.
+    """
+    n = len(network.mass)
+    if initial == "rest":
+        return Gaussian(np.zeros(2 * n), np.zeros((2 * n, 2 * n)))
+    ensemble = LinearEnsemble(network)
+    if initial == "periodic":
+        return ensemble.periodic_state
+    touched = network.temperature[network.bath >= 0]
+    if len(touched) == 0 or np.ptp(touched) > 0:
+        raise NoExactSideError("an equilibrium exists only where all baths are equally warm")
+    if np.linalg.eigvalsh(network.stiffness)[0] <= 0:
+        raise NoExactSideError("no equilibrium: the stiffness leaves some motion free")
+    force = np.array([value(network.drive, i, 0.0) for i in range(n)])
+    inverse = np.linalg.inv(network.stiffness)
+    covariance = np.zeros((2 * n, 2 * n))
+    covariance[:n, :n] = touched[0] * inverse
+    covariance[n:, n:] = np.diag(touched[0] / network.mass)
+    return Gaussian(np.append(inverse @ force, np.zeros(n)), covariance)
+
+
+class LinearEnsemble:
+    """Exact ensemble of linear oscillators; the quartic part of the network is left out.
+
+    Raises
+    ------
+    NoExactSideError
+        If some motion is not damped: then nothing becomes periodic.
+    """
+
+    def __init__(self, network: OscillatorNetwork) -> None:
+        self.network = network
+        n = self.n = len(network.mass)
+        self.flow = np.zeros((2 * n, 2 * n))
+        self.flow[:n, n:] = np.eye(n)
+        self.flow[n:, :n] = -network.stiffness / network.mass[:, None]
+        self.flow[n:, n:] = -np.diag(network.friction / network.mass)
+        spread = 2 * network.friction * network.temperature / network.mass**2
+        self.noise = np.diag(np.append(np.zeros(n), spread))
+        if np.linalg.eigvals(self.flow).real.max() > -1e-9:
+            raise NoExactSideError("some motion is not damped: there is no periodic state")
+
+    # -- the periodic state ------------------------------------------------------------------
+
+    @cached_property
+    def covariance(self) -> Array:
+        """Covariance (2n, 2n) of the periodic state, the same at all times."""
+        return np.asarray(solve_continuous_lyapunov(self.flow, -self.noise), np.float64)
+
+    @cached_property
+    def _responses(self) -> list[tuple[float, Complex, Complex]]:
+        """(angular frequency, force, response of z) of every harmonic, as complex amplitudes."""
+        network, n = self.network, self.n
+        drive = network.drive
+        found: list[tuple[float, Complex, Complex]] = []
+        static = np.append(np.zeros(n), drive.offset / network.mass)
+        found.append((0.0, drive.offset + 0j, -np.linalg.solve(self.flow, static) + 0j))
+        for order in np.unique(drive.order):
+            terms = np.where(drive.order == order, drive.amplitude * np.exp(1j * drive.phase), 0)
+            force = terms.sum(axis=1)
+            frequency = 2 * np.pi * order / network.period
+            push = np.append(np.zeros(n), force / network.mass)
+            response = np.linalg.solve(1j * frequency * np.eye(2 * n) - self.flow, push)
+            found.append((float(frequency), force, response))
+        return found
+
+    def mean(self, time: float) -> Array:
+        """Mean (2n,) of the periodic state."""
+        turned = [(np.exp(1j * w * time) * z).real for w, _, z in self._responses]
+        return np.asarray(sum(turned), np.float64)
+
+    @property
+    def periodic_state(self) -> Gaussian:
+        """Periodic state at time 0."""
+        return Gaussian(self.mean(0.0), self.covariance)
+
+    @property
+    def currents(self) -> Currents:
+        """Period-averaged rates in the periodic state, from the linear response."""
+        n = self.n
+        square = np.diag(self.covariance)[n:].copy()
+        work, exclusive = np.zeros(n), np.zeros(n)
+        for frequency, force, response in self._responses[1:]:
+            x, v = response[:n], response[n:]
+            square += 0.5 * np.abs(v) ** 2
+            # Period averages of -(df/dt) x and of f v.
+            work -= 0.5 * (1j * frequency * force * x.conj()).real
+            exclusive += 0.5 * (force * v.conj()).real
+        rates = self._rates(square, work, exclusive)
+        # Linear algebra of a few numbers: rounding, relative to the largest of them.
+        scale = 1e-14 * max(float(np.abs(r).max(initial=0.0)) for r in rates)
+        return Currents(rates, Gains(*(np.full_like(r, scale) for r in rates)))
+
+    def _rates(self, square: Array, work: Array, exclusive: Array) -> Gains:
+        """Rates from <v^2> (..., n) and works of each site (..., n)."""
+        network = self.network
+        heat = network.friction * (network.temperature / network.mass - square)
+        driven = network.driven >= 0
+        baths = [heat[..., network.bath == b].sum(axis=-1) for b in range(network.bath.max() + 1)]
+        nothing = np.zeros((*heat.shape[:-1], 0))
+        return Gains(np.stack(baths, axis=-1), work[..., driven], exclusive[..., driven], nothing)
+
+    @property
+    def work_variance_rate(self) -> tuple[Array, float]:
+        """Growth per unit time of the variance of each drive's work (drives,) and of their sum.
+
+        Work is Gaussian: twice the zero-frequency noise of (df/dt) x, driven by the baths at the
+        frequencies of the drive.
+        """
+        network, n = self.network, self.n
+        each, total = np.zeros(n), 0.0
+        strength = 2 * network.friction * network.temperature
+        for frequency, force, _ in self._responses[1:]:
+            full = 1j * frequency * np.eye(2 * n) - self.flow
+            response = np.linalg.inv(full)[:n, n:] / network.mass
+            spectrum = (response * strength) @ response.conj().T
+            weight = 0.5 * frequency**2
+            each += weight * (np.abs(force) ** 2 * np.diag(spectrum).real)
+            total += weight * float((force.conj() @ spectrum @ force).real)
+        return each[network.driven >= 0], total
+
+    # -- in time -----------------------------------------------------------------------------
+
+    def course(self, start: Gaussian, segments: int, periods: int = 1, skip: int = 0) -> Course:
+        """Follow a Gaussian through whole periods, cut into equal segments.
+
+        `skip` periods are passed over first.
+        """
+        network, n = self.network, self.n
+        width = network.period / segments
+        pieces = max(1, int(np.ceil(np.linalg.norm(self.flow, 2) * width / PIECE)))
+        nodes, weights = np.polynomial.legendre.leggauss(NODES)
+        at = ((np.arange(pieces)[:, None] + (nodes + 1) / 2) / pieces).ravel() * width
+        share = np.tile(weights / 2 / pieces, pieces)
+        inner = np.array([expm(self.flow * t) for t in at])
+        step = expm(self.flow * width)
+        away = expm(self.flow * network.period * skip)
+        shift = away @ (start.mean - self.mean(0.0))
+        excess = away @ (start.covariance - self.covariance) @ away.T
+        squares, works, exclusives, states = [], [], [], []
+        steady = np.diag(self.covariance)[n:]
+        for k in range(segments * periods):
+            time = (k % segments) * width
+            states.append(Gaussian(self.mean(time) + shift, self.covariance + excess))
+            means = np.array([self.mean(time + t) for t in at]) + inner @ shift
+            spread = np.einsum("tij,jk,tik->ti", inner, excess, inner)[:, n:]
+            force, slope = self._forces(time + at)
+            x, v = means[:, :n], means[:, n:]
+            squares.append(share @ (v**2 + steady + spread))
+            works.append(-share @ (slope * x))
+            exclusives.append(share @ (force * v))
+            shift, excess = step @ shift, step @ excess @ step.T
+        states.append(Gaussian(self.mean(0.0) + shift, self.covariance + excess))
+        rates = self._rates(np.array(squares), np.array(works), np.array(exclusives))
+        return Course(states, Gains(*(rate * width for rate in rates)))
+
+    def _forces(self, time: Array) -> tuple[Array, Array]:
+        """Forces and their time derivatives (times, n)."""
+        turns = [(w, np.exp(1j * w * time)[:, None] * f) for w, f, _ in self._responses]
+        force = sum(turn.real for _, turn in turns)
+        slope = sum((1j * w * turn).real for w, turn in turns)
+        return np.asarray(force), np.asarray(slope)
+
+    def window(self, start: Gaussian, plan: Plan) -> Window:
+        """What trajectories that begin with `start` show over the recorded periods."""
+        # Later periods are periodic to rounding.
+        decay = -np.linalg.eigvals(self.flow).real.max()
+        fading = int(np.ceil(45 / (decay * self.network.period)))
+        followed = min(plan.periods, max(1, fading - plan.burn_in))
+        segments, period = plan.rows_per_period, self.network.period
+        states, gains = self.course(start, segments, followed, plan.burn_in)
+        rest = plan.periods - followed
+        rates = [
+            (gain.sum(axis=0) + rest * gain[-segments:].sum(axis=0)) / (plan.periods * period)
+            for gain in gains
+        ]
+        return Window(Gains(*rates), self._edges(states, plan, followed))
+
+    def _edges(self, states: list[Gaussian], plan: Plan, followed: int) -> dict[str, Array]:
+        """Means of x, v and of their squares where rows begin, (phases, n) each."""
+        n, segments = self.n, plan.rows_per_period
+        first = np.array([state.mean for state in states])
+        second = np.array([np.diag(state.covariance) for state in states]) + first**2
+        found = {}
+        for name, values in {
+            "position": first[:, :n],
+            "velocity": first[:, n:],
+            "position_squared": second[:, :n],
+            "velocity_squared": second[:, n:],
+        }.items():
+            each = values[:-1].reshape(followed, segments, n)
+            begins = each[:: plan.segments_per_row]
+            rows = plan.periods // plan.segments_per_row
+            rest = rows - len(begins)
+            final = values[-1 - segments : -1]
+            found[name] = (begins.sum(axis=0) + rest * final) / rows
+        return found
