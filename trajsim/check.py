@@ -100,12 +100,52 @@ def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Ch
         tuple(point.parameters.values()): window
         for point, window in zip(config.points, expected(config), strict=True)
     }
-    points = [
-        CheckedPoint(a.parameters, _compare(a, by_parameters[tuple(a.parameters.values())], config))
-        for a in sampled
-    ]
+    return _verdict(
+        [
+            CheckedPoint(
+                a.parameters, _compare(a, by_parameters[tuple(a.parameters.values())], config)
+            )
+            for a in sampled
+        ],
+        min((a.trajectories for a in sampled), default=0),
+    )
+
+
+def against(run: Run, reference: Run) -> Check:
+    """Compare a run with a second one instead of an exact side, such as one of twice the steps.
+
+    Errors are those of the difference; the reference's means stand where exact values would.
+
+    Raises
+    ------
+    CannotCheckError
+        If the runs do not have the same points and labels, or too few trajectories.
+    """
+    mine, theirs = averages(run), averages(reference)
+    same = run.layout.labels == reference.layout.labels
+    if not same or [a.parameters for a in mine] != [a.parameters for a in theirs]:
+        raise CannotCheckError(f"{reference.path} has other points or labels")
+    points = []
+    for a, b in zip(mine, theirs, strict=True):
+        pairs = [
+            (q.name, q.mean, q.stderr, r.mean, r.stderr)
+            for q, r in zip(a.quantities, b.quantities, strict=True)
+        ]
+        pairs.append(("total_work_rate", *a.total_work, *b.total_work))
+        points.append(
+            CheckedPoint(
+                a.parameters,
+                [
+                    _comparison(name, mean, math.hypot(error, other), value, math.inf, 0.0)
+                    for name, mean, error, value, other in pairs
+                ],
+            )
+        )
+    return _verdict(points, min(a.trajectories for a in [*mine, *theirs]))
+
+
+def _verdict(points: list[CheckedPoint], fewest: int) -> Check:
     judged = sum(q.sigma is not None for point in points for q in point.quantities)
-    fewest = min((a.trajectories for a in sampled), default=0)
     if fewest < 2:
         raise CannotCheckError("a standard error needs at least two trajectories")
     if judged == 0:

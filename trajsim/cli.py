@@ -11,6 +11,7 @@ import click
 import trajsim
 
 if TYPE_CHECKING:
+    from trajsim.analysis.averages import Averages
     from trajsim.config import Config
     from trajsim.store import Run
 
@@ -137,6 +138,7 @@ def _report(target: Path) -> None:
 
     run = open_run(target)
     loaded, sampled = config_of(run), averages(run)
+    _warn_of_shadow(sampled)
     try:
         verdict = check(run, loaded, sampled)
     except (CannotCheckError, NoExactSideError) as error:
@@ -147,6 +149,15 @@ def _report(target: Path) -> None:
     click.echo(out.check_table(verdict), nl=False)
     if len(sampled) == 1:
         click.echo(out.regime_line(sampled[0], loaded.experiment), nl=False)
+
+
+def _warn_of_shadow(sampled: "list[Averages]") -> None:
+    """Tell of the first point at which the integrator's error matters."""
+    from trajsim import output as out
+
+    warning = next(filter(None, map(out.shadow_warning, sampled)), None)
+    if warning:
+        say(warning)
 
 
 @main.command()
@@ -188,6 +199,7 @@ def analyze(run: Path, as_json: bool) -> None:
         pairs = [(a, experiments[tuple(a.parameters.values())]) for a in sampled]
         if not pairs:
             fail(f"{run}: no trajectory is finished yet")
+        _warn_of_shadow(sampled)
         if as_json:
             click.echo(
                 out.to_json(
@@ -205,18 +217,27 @@ def analyze(run: Path, as_json: bool) -> None:
 
 @main.command("check")
 @run_argument
+@click.option(
+    "--against",
+    "reference",
+    type=click.Path(path_type=Path),
+    help="Compare with this run instead, such as one of twice the steps.",
+)
 @as_json
-def check_command(run: Path, as_json: bool) -> None:
+def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
     """Compare RUN with the exact ensemble, every quantity in standard errors."""
     with refusals():
         from trajsim import output as out
-        from trajsim.check import CannotCheckError, check
+        from trajsim.check import CannotCheckError, against, check
         from trajsim.exact import NoExactSideError
         from trajsim.store import open_run
 
         opened = open_run(run)
         try:
-            verdict = check(opened, config_of(opened))
+            if reference is None:
+                verdict = check(opened, config_of(opened))
+            else:
+                verdict = against(opened, open_run(reference))
         except (CannotCheckError, NoExactSideError) as error:
             fail(f"{run}: cannot be checked: {error}")
         if as_json:
@@ -317,7 +338,15 @@ def validate(config: Path, overrides: tuple[str, ...]) -> None:
         from trajsim import output as out
         from trajsim.config import load
 
-        click.echo(f"{config}: good: {out.config_summary(load(config, overrides))}")
+        loaded = load(config, overrides)
+        from trajsim.run import RunError, model_of
+
+        try:
+            for point in loaded.points:
+                model_of(point.experiment)
+        except RunError as error:
+            fail(f"{config}: {error}")
+        click.echo(f"{config}: good: {out.config_summary(loaded)}")
 
 
 @main.command()

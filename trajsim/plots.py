@@ -71,11 +71,14 @@ class Line(NamedTuple):
 
 def lines_of(experiment: Experiment) -> list[Line]:
     """Heat of each bath and the total work: the curves of the paper's figures."""
-    names = [
-        (rf"$\dot q_{{\mathrm{{{bath}}}}}$", "heat", b) for b, bath in enumerate(experiment.baths)
-    ]
-    works: list[tuple[str, str, int | None]] = [(r"$\dot w$", "work", None)]
-    wanted = [*names[: MOST_LINES - 1], *(works if experiment.labels["drive"] else [])]
+    wanted: list[tuple[str, str, int | None]] = []
+    for k, bath in enumerate(list(experiment.baths)[: MOST_LINES - 1]):
+        wanted.append((rf"$\dot q_{{\mathrm{{{bath}}}}}$", "heat", k))
+    drives = experiment.labels["drive"]
+    if experiment.model.kind == "oscillators" and len(drives) == 2:
+        wanted += [(rf"$\dot w_{{\mathrm{{{d}}}}}$", "work", k) for k, d in enumerate(drives)]
+    elif drives:
+        wanted.append((r"$\dot w$", "work", None))
     return [
         Line(label, kind, column, COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)])
         for k, (label, kind, column) in enumerate(wanted)

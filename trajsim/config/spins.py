@@ -62,7 +62,8 @@ class SpinExperiment(schema.Experiment):
             If a rate exceeds the range of floating-point numbers.
         """
         wires = schema.wiring(self)
-        ends = [(wires.number[b.sites[0]], wires.number[b.sites[1]], b.coupling) for b in self.bonds]
+        number = wires.number
+        ends = [(number[b.sites[0]], number[b.sites[1]], b.coupling) for b in self.bonds]
         return spins.network(
             law=LAWS[self.model.rate_law](self.model.rate),
             period=self.drive.period,

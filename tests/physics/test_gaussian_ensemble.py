@@ -1,0 +1,141 @@
+"""The exact side of linear oscillators against closed forms and the moment equations."""
+
+import numpy as np
+import pytest
+from oscillator_networks import pair, ring
+from scipy.integrate import solve_ivp
+
+from trajsim.exact import gaussian
+from trajsim.models.drive import value
+from trajsim.plan import Plan
+
+
+def closed_form(tl, tr, phase, k=2.0, kc=3.0, f0=1.0, gamma=1.0, m=1.0, period=3.0):
+    """q_L, q_R, w_L, w_R: the paper's Eq. 7."""
+    w = 2 * np.pi / period
+    a = k + kc - m * w**2 - 1j * gamma * w
+    below = a**2 - kc**2
+    one, two = a / below, kc / below
+    d = 2 * gamma**2 * w**2 * kc / abs(below) ** 2
+    noise = gamma * kc**2 * (tl - tr) / (2 * (m * kc**2 + (k + kc) * gamma**2))
+    even = one.imag + two.imag * np.cos(phase)
+    half = f0**2 * w / 2
+    return np.array(
+        [
+            -half * (even + d * np.sin(phase)) + noise,
+            -half * (even - d * np.sin(phase)) - noise,
+            half * (even - two.real * np.sin(phase)),
+            half * (even + two.real * np.sin(phase)),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("tl", "tr", "phase", "other"),
+    [
+        (1.0, 1.0, np.pi / 2, {}),
+        (1.3, 0.4, 2.2, {}),
+        (0.2, 2.0, -1.0, {"stiffness": 0.3, "coupling": 1.7, "amplitude": 0.6, "friction": 0.2}),
+        (5.0, 1.0, 0.4, {"mass": 2.5, "period": 7.0}),
+    ],
+)
+def test_currents_are_those_of_the_papers_equation_7(tl, tr, phase, other):
+    rates = gaussian.LinearEnsemble(pair((tl, tr), phase, **other)).currents.rates
+    names = {
+        "stiffness": "k",
+        "coupling": "kc",
+        "amplitude": "f0",
+        "friction": "gamma",
+        "mass": "m",
+    }
+    expected = closed_form(tl, tr, phase, **{names.get(k, k): v for k, v in other.items()})
+    np.testing.assert_allclose(np.append(rates.heat, rates.work), expected, rtol=0, atol=1e-12)
+
+
+def moment_equations(network, begin, periods):
+    """Mean, covariance and gains of the moment equations, integrated by brute force."""
+    n = len(network.mass)
+    drift = np.zeros((2 * n, 2 * n))
+    drift[:n, n:] = np.eye(n)
+    drift[n:, :n] = -network.stiffness / network.mass[:, None]
+    drift[n:, n:] = -np.diag(network.friction / network.mass)
+    noise = np.diag(
+        np.append(np.zeros(n), 2 * network.friction * network.temperature / network.mass**2)
+    )
+
+    def force(t):
+        return np.array([value(network.drive, i, t / network.period) for i in range(n)])
+
+    def slope(t, d=1e-4):
+        # Fourth-order difference, good to 1e-13 here.
+        return (8 * (force(t + d) - force(t - d)) - force(t + 2 * d) + force(t - 2 * d)) / (12 * d)
+
+    def right(t, y):
+        mean, cov = y[: 2 * n], y[2 * n : 2 * n + 4 * n * n].reshape(2 * n, 2 * n)
+        dmean = drift @ mean + np.append(np.zeros(n), force(t) / network.mass)
+        dcov = drift @ cov + cov @ drift.T + noise
+        square = np.diag(cov)[n:] + mean[n:] ** 2
+        heat = network.friction * (network.temperature / network.mass - square)
+        return np.concatenate(
+            [dmean, dcov.ravel(), heat, -slope(t) * mean[:n], force(t) * mean[n:]]
+        )
+
+    y = np.concatenate([begin.mean, begin.covariance.ravel(), np.zeros(3 * n)])
+    return solve_ivp(
+        right, (0, periods * network.period), y, method="DOP853", rtol=1e-11, atol=1e-13
+    ).y[:, -1]
+
+
+@pytest.mark.parametrize("make", [pair, ring])
+def test_transient_from_rest_agrees_with_the_moment_equations(make):
+    network, periods = make(), 2
+    n = len(network.mass)
+    rest = gaussian.start_state(network, "rest")
+    end = moment_equations(network, rest, periods)
+    course = gaussian.LinearEnsemble(network).course(rest, 4, periods)
+    heat, work, exclusive = np.split(end[2 * n + 4 * n * n :], 3)
+    by_bath = [heat[network.bath == b].sum() for b in range(2)]
+    np.testing.assert_allclose(course.state[-1].mean, end[: 2 * n], atol=1e-9)
+    np.testing.assert_allclose(
+        course.state[-1].covariance.ravel(), end[2 * n : 2 * n + 4 * n * n], atol=1e-9
+    )
+    np.testing.assert_allclose(course.gains.heat.sum(axis=0), by_bath, atol=1e-8)
+    np.testing.assert_allclose(course.gains.work.sum(axis=0), work[network.driven >= 0], atol=1e-8)
+    np.testing.assert_allclose(
+        course.gains.exclusive_work.sum(axis=0), exclusive[network.driven >= 0], atol=1e-8
+    )
+
+
+def test_periodic_state_returns_to_itself_and_carries_the_period_averages():
+    ensemble = gaussian.LinearEnsemble(ring())
+    course = ensemble.course(ensemble.periodic_state, 6)
+    np.testing.assert_allclose(course.state[-1].mean, course.state[0].mean, atol=1e-12)
+    rates = ensemble.currents.rates
+    for mean, gain in zip(rates, course.gains, strict=True):
+        np.testing.assert_allclose(gain.sum(axis=0) / ensemble.network.period, mean, atol=1e-12)
+    assert abs(rates.heat.sum() + rates.work.sum()) < 1e-13
+
+
+def test_window_is_the_average_of_the_periods_it_covers():
+    network, plan = ring(), Plan(periods=6, burn_in=1, rows_per_period=1, segments_per_row=2)
+    ensemble = gaussian.LinearEnsemble(network)
+    rest = gaussian.start_state(network, "rest")
+    course = ensemble.course(rest, 1, 7)
+    window = ensemble.window(rest, plan)
+    for mean, gain in zip(window.rates, course.gains, strict=True):
+        np.testing.assert_allclose(mean, gain[1:].mean(axis=0) / network.period, atol=1e-12)
+    begins = [course.state[k].mean[:4] for k in (1, 3, 5)]
+    np.testing.assert_allclose(window.edges["position"][0], np.mean(begins, axis=0), atol=1e-12)
+
+
+def test_long_windows_end_in_the_periodic_currents():
+    network = pair((1.2, 0.7))
+    ensemble = gaussian.LinearEnsemble(network)
+    window = ensemble.window(gaussian.start_state(network, "rest"), Plan(100_000, 50, 1, 1))
+    np.testing.assert_allclose(window.rates.heat, ensemble.currents.rates.heat, atol=1e-13)
+
+
+def test_variance_of_work_is_twice_temperature_times_work_where_all_are_equally_warm():
+    ensemble = gaussian.LinearEnsemble(pair((0.8, 0.8), 1.1))
+    _, total = ensemble.work_variance_rate
+    assert total == pytest.approx(2 * 0.8 * ensemble.currents.rates.work.sum(), rel=1e-12)

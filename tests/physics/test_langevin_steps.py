@@ -1,0 +1,136 @@
+"""How the schemes' errors depend on the step, without any sampling error.
+
+The driven part of a linear network's currents does not depend on temperature, so it is read off
+one trajectory of a cold network; the thermal part follows from the moments of the scheme's own
+linear map.
+"""
+
+import numpy as np
+import pytest
+from oscillator_networks import currents, pair, ring, simulate
+from scipy.linalg import solve_discrete_lyapunov
+from test_gaussian_ensemble import closed_form
+
+from trajsim.exact import gaussian
+from trajsim.kernels import langevin
+from trajsim.kernels.integrators import first_half, second_half
+from trajsim.plan import Plan
+
+SCHEMES = ("hoh", "baoab")
+COLD = 1e-20
+
+
+def driven_error(scheme, steps, phase=np.pi / 2):
+    """Relative errors of q_L, q_R, w_L, w_R and the exclusive works."""
+    network, plan = pair((COLD, COLD), phase), Plan(1, 30, 1, 1)
+    exact = closed_form(COLD, COLD, phase)
+    found = currents(simulate(network, plan, 1, scheme, steps), network, plan)
+    return found / np.append(exact, exact[2:]) - 1
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("phase", [np.pi / 2, 2.2])
+def test_driven_currents_are_of_second_order_in_the_step(scheme, phase):
+    ratio = driven_error(scheme, 96, phase) / driven_error(scheme, 192, phase)
+    np.testing.assert_allclose(ratio, 4.0, rtol=0.2)
+
+
+def thermal_heat(scheme, steps, network):
+    """Heat rates of an undriven linear network under the scheme, from its exact second moments."""
+    n = len(network.mass)
+    model = langevin.prepare(network, Plan(1, 0, 1, 1), scheme, steps, "float64")
+    unit, none, spare = np.eye(2 * n), np.zeros(n), np.empty((2, n, 2 * n))
+
+    def linear(half):
+        x, v = unit[:n].copy(), unit[n:].copy()
+        half(model.scheme, network, x, v, none, spare)
+        return np.vstack([x, v])
+
+    before, after = linear(first_half), linear(second_half)
+    bath = np.diag(np.append(np.ones(n), model.keep))
+    noise = np.diag(np.append(np.zeros(n), model.spread**2))
+    step = after @ bath @ before
+    moments = solve_discrete_lyapunov(step, after @ noise @ after.T)
+    met = before @ moments @ before.T
+    left = bath @ met @ bath.T + noise
+    gained = 0.5 * network.mass * np.diag(left - met)[n:]
+    heat = [gained[network.bath == b].sum() for b in range(network.bath.max() + 1)]
+    return np.array(heat) * steps / network.period
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("make", [lambda: pair((1.5, 0.5), amplitude=0.0), ring])
+def test_thermal_heat_is_of_second_order_in_the_step(scheme, make):
+    network = make()
+    still = network._replace(drive=network.drive._replace(amplitude=0 * network.drive.amplitude))
+    exact = gaussian.LinearEnsemble(still).currents.rates.heat
+    errors = [thermal_heat(scheme, steps, still) - exact for steps in (96, 192)]
+    np.testing.assert_allclose(errors[0] / errors[1], 4.0, rtol=0.2)
+    # A wrong strength of the noise, or Ito's product, is off by far more than the step error.
+    np.testing.assert_allclose(errors[1], 0, atol=1e-3)
+
+
+@pytest.mark.parametrize(("scheme", "expected", "slack"), [("hoh", 49, 5), ("baoab", 188, 10)])
+def test_steps_for_a_thousandth_in_every_current(scheme, expected, slack):
+    assert np.abs(driven_error(scheme, expected + slack)).max() < 1e-3
+    assert np.abs(driven_error(scheme, expected - slack)).max() > 1e-3
+
+
+def test_hoh_has_no_shadow_work_in_a_linear_network():
+    columns = simulate(ring(), Plan(20, 0, 4, 1), 50, "hoh", steps=24)
+    throughput = np.abs(columns["heat"]).max()
+    assert np.abs(columns["shadow_work"]).max() < 1e-12 * throughput
+
+
+def test_shadow_work_of_quartic_forces_falls_with_the_square_of_the_step():
+    # The same cold orbit at two steps: no sampling error.
+    network = pair((COLD, COLD), alpha=1.0, amplitude=3.0)
+    plan = Plan(1, 30, 8, 1)
+    spread = [
+        np.abs(simulate(network, plan, 1, "hoh", steps)["shadow_work"]).max() for steps in (96, 192)
+    ]
+    assert spread[0] / spread[1] == pytest.approx(4.0, rel=0.2)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+@pytest.mark.parametrize("plan", [Plan(6, 2, 1, 1), Plan(6, 1, 1, 3), Plan(2, 0, 8, 1)])
+def test_ledger_adds_up_in_every_row(scheme, alpha, plan):
+    network = pair((1.5, 0.5), alpha=alpha)
+    columns = simulate(network, plan, 40, scheme)
+    gained = columns["heat"].sum(-1) + columns["work"].sum(-1) + columns["shadow_work"]
+    np.testing.assert_allclose(np.diff(columns["energy"], axis=1), gained, atol=1e-12)
+    # Energies are H at the true force, written out here once more.
+    x, v = columns["position"], columns["velocity"]
+    turn = 2 * np.pi * np.arange(plan.rows + 1) * plan.row_periods
+    f = np.stack([np.cos(turn), np.cos(turn + np.pi / 2)], axis=-1)
+    stretch = x[..., 0] - x[..., 1]
+    h = (v**2 / 2 + x**2 + alpha * x**4 / 4 - f * x).sum(-1)
+    h += 1.5 * stretch**2 + alpha * stretch**4 / 4
+    np.testing.assert_allclose(columns["energy"], h, atol=1e-12)
+    # Exclusive and inclusive work differ by what f x has grown by.
+    grown = np.diff(f * x, axis=1)
+    np.testing.assert_allclose(columns["exclusive_work"] - columns["work"], grown, atol=1e-12)
+
+
+def test_too_few_steps_are_refused_with_the_number_needed():
+    with pytest.raises(ValueError, match=r"found 4; allowed: at least 5 for scheme 'baoab'"):
+        langevin.prepare(pair(), Plan(1, 0, 1, 1), "baoab", 4, "float64")
+    # One less than that number is unstable indeed: the fastest mode turns by more than 2.
+    assert np.sqrt(2.0 + 2 * 3.0) * 3.0 / 4 > 2.0 > np.sqrt(2.0 + 2 * 3.0) * 3.0 / 5
+
+
+def test_a_trajectory_that_blows_up_is_named():
+    network = pair(alpha=50.0, amplitude=30.0)
+    plan = Plan(50, 0, 1, 1)
+    model = langevin.prepare(network, plan, "hoh", 6, "float64")
+    start = langevin.Start(np.zeros(4), np.zeros((4, 4)), 0.0)
+    walkers = langevin.begin(model, start, 1, 0, 7, 3)
+    rows = langevin.Rows(
+        *(np.zeros((3, 50, k)) for k in (2, 2, 2)),
+        np.zeros((3, 50)),
+        np.zeros((3, 51)),
+        *np.zeros((2, 3, 51, 2)),
+    )
+    _, broken = langevin.advance(model, plan, walkers, rows, 0, 50)
+    assert "trajectory 7 is no longer finite" in langevin.fault(broken, 7)
