@@ -1,5 +1,6 @@
 """The command line. Everything heavy is imported inside the commands: `--help` is instant."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,9 +107,9 @@ def run_command(
         except RunError as error:
             fail(str(error))
         except StoppedError as error:
-            again = ["trajsim run", str(config), f"-o {target}", "--resume"]
-            again += [f"--set '{override}'" for override in overrides]
-            fail(f"{error}; finished blocks are kept. Go on with:\n  {' '.join(again)}", STOPPED)
+            again = ["trajsim", "run", str(config), "-o", str(target), "--resume"]
+            again += [word for override in overrides for word in ("--set", override)]
+            fail(f"{error}; finished blocks are kept. Go on with:\n  {shlex.join(again)}", STOPPED)
         say(
             f"{target}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} events "
             f"in {summary.wall_time:.1f} s"
