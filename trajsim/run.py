@@ -7,9 +7,7 @@ import json
 import os
 import platform
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,37 +15,23 @@ from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version as library_version
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 import trajsim
-from trajsim.config import Config, Experiment
-from trajsim.exact import NoExactSideError, start_state
-from trajsim.kernels import kernel_of
+from trajsim.blocks import Done, RunError, Sizes, Work, model_of
+from trajsim.config import Config
 from trajsim.ledger import Layout
-from trajsim.plan import Plan
+from trajsim.stopping import Signals, StoppedError
 from trajsim.store import Block, Parts, StoreError, pack
 from trajsim.store.parts import gaps
 from trajsim.store.reading import SCHEMA
 
+__all__ = ["RunError", "StoppedError", "Summary", "model_of", "simulate"]
+
 LIBRARIES = ("numba", "numpy", "scipy", "llvmlite")
-# A kernel call is kept near this long, so that a stop is obeyed within a second.
-CALL_SECONDS = 0.2
-# A block that has begun when a stop is asked for may go on this long to its end.
-GRACE_SECONDS = 0.4
-MOST_BLOCK_BYTES = 16 << 20
 MOST_TRAJECTORY_BYTES = 64 << 20
-
-
-class RunError(Exception):
-    """A run that cannot be made as asked; nothing was started."""
-
-
-class StoppedError(Exception):
-    """A run stopped before its end, by a signal or a full disk; it can be resumed."""
 
 
 class Summary(NamedTuple):
@@ -57,14 +41,6 @@ class Summary(NamedTuple):
     wall_time: float
     simulated_periods: int
     events: int
-
-
-class _Done(NamedTuple):
-    point: int
-    first: int
-    columns: dict[str, NDArray]
-    events: int
-    seconds: float
 
 
 def layout_of(config: Config) -> Layout:
@@ -147,7 +123,7 @@ def simulate(
     began = time.perf_counter()
     layout, header = layout_of(config), header_of(config)
     parts = Parts(output)
-    with _Signals() as signals:
+    with Signals() as signals:
         if output.exists() and not parts.exists() and resume and not force:
             raise RunError(f"{output}: already complete; --force makes it anew")
         if output.exists() and not (resume or force):
@@ -232,17 +208,17 @@ def _run_blocks(
     parts: Parts,
     blocks: list[Block],
     workers: int,
-    signals: "_Signals",
+    signals: Signals,
     say: Callable[[str], None],
 ) -> None:
     """Simulate what is missing and add it to `blocks`."""
     missing = list(gaps(blocks, layout))
     if not missing:
         return
-    work = _Work(config, layout, signals)
+    work = Work(config, layout, signals)
     work.compile(say)
     signals.interrupt = False
-    sizes = _Sizes(missing, layout, config.experiment.plan)
+    sizes = Sizes(missing, layout, config.experiment.plan)
     plan = config.experiment.plan
     each = plan.burn_in + plan.periods
     before = sum(block.trajectories for block in blocks) * each
@@ -258,7 +234,7 @@ def _run_blocks(
             dynamic_ncols=True,
         ) as bar,
     ):
-        running: set[Future[_Done | None]] = set()
+        running: set[Future[Done | None]] = set()
         try:
             while True:
                 while len(running) < 2 * workers and not signals.stop:
@@ -284,117 +260,7 @@ def _run_blocks(
     signals.check()
 
 
-class _Work:
-    """Makes blocks, on any thread."""
-
-    def __init__(self, config: Config, layout: Layout, signals: "_Signals") -> None:
-        self.config, self.layout, self.signals = config, layout, signals
-        self.plan: Plan = config.experiment.plan
-        self._lock = threading.Lock()
-        self._segments_done = 0
-        self._models: dict[int, tuple[Any, Any, Any]] = {}
-
-    def compile(self, say: Callable[[str], None]) -> None:
-        """Compile the kernel, or load it from the cache, before threads need it."""
-        began = time.perf_counter()
-        kernel, model, start = self._model(0)
-        rows = kernel.Rows(**self.layout.allocate(1))
-        walkers = kernel.begin(model, start, 0, 0, 0, 1)
-        kernel.advance(model, self.plan, walkers, rows, 0, 0)
-        seconds = time.perf_counter() - began
-        if seconds > 2.0:
-            say(f"compiled the kernel in {seconds:.1f} s; it is kept for the next run")
-
-    def periods_done(self) -> int:
-        """Periods simulated so far, those of unfinished blocks included."""
-        return self._segments_done // self.plan.rows_per_period
-
-    def block(self, point: int, first: int, count: int) -> _Done | None:
-        """Trajectories first ... first + count - 1 of a point; None if stopped on the way."""
-        kernel, model, start = self._model(point)
-        columns = self.layout.allocate(count)
-        rows = kernel.Rows(**columns)
-        seed = self.config.points[point].experiment.ensemble.seed
-        walkers = kernel.begin(model, start, seed, point, first, count)
-        began = time.perf_counter()
-        events, at, step = 0, 0, max(1, 256 // count)
-        while at < self.plan.segments:
-            if self.signals.overdue(begun=at > 0):
-                return None
-            end = min(self.plan.segments, at + step)
-            called = time.perf_counter()
-            made, witness = kernel.advance(model, self.plan, walkers, rows, at, end)
-            fault = kernel.fault(witness, first)
-            if fault:
-                raise RunError(f"point {point}: {fault}")
-            events += made
-            with self._lock:
-                self._segments_done += count * (end - at)
-            seconds = time.perf_counter() - called
-            step = max(1, int(min(8 * step, (end - at) * CALL_SECONDS / max(seconds, 1e-6))))
-            at = end
-        return _Done(point, first, columns, events, time.perf_counter() - began)
-
-    def _model(self, point: int) -> tuple[Any, Any, Any]:
-        with self._lock:
-            if point not in self._models:
-                self._models = {
-                    point: model_of(self.config.points[point].experiment),
-                    **self._models,
-                }
-                while len(self._models) > 8:
-                    self._models.popitem()
-            return self._models[point]
-
-
-def model_of(experiment: Experiment) -> tuple[Any, Any, Any]:
-    """Kernel, model made ready for it, and start of the trajectories of an experiment.
-
-    Raises
-    ------
-    RunError
-        If the integrator or the start does not fit the network.
-    """
-    network, initial = experiment.network(), experiment.ensemble.initial
-    kernel = kernel_of(network)
-    try:
-        state = start_state(network, initial) if kernel.needs_state(initial) else None
-        model = kernel.prepare(network, experiment.plan, **experiment.integration)
-    except (NoExactSideError, ValueError) as error:
-        raise RunError(str(error)) from None
-    return kernel, model, kernel.start(network, initial, state)
-
-
-class _Sizes:
-    """Cuts what is missing into blocks of about CALL_SECONDS, from what blocks took so far."""
-
-    def __init__(self, missing: list[tuple[int, int, int]], layout: Layout, plan: Plan) -> None:
-        self._missing = iter(missing)
-        self._range: tuple[int, int, int] | None = next(self._missing, None)
-        self._most = max(1, MOST_BLOCK_BYTES // layout.trajectory_bytes)
-        self._size = float(min(self._most, max(1, 4000 // plan.segments)))
-
-    def next(self) -> tuple[int, int, int] | None:
-        """Next (point, first, count), or None when all are given out."""
-        if self._range is None:
-            return None
-        point, first, end = self._range
-        count = min(max(1, int(self._size)), end - first)
-        # Two even blocks rather than a full one and a crumb.
-        if count < end - first < 2 * count:
-            count = (end - first + 1) // 2
-        self._range = (
-            (point, first + count, end) if first + count < end else next(self._missing, None)
-        )
-        return point, first, count
-
-    def learn(self, count: int, seconds: float) -> None:
-        """Fit the size of the next blocks to what one of `count` trajectories took."""
-        fitting = count * CALL_SECONDS / max(seconds, 1e-6)
-        self._size = min(max(1.0, fitting), 4 * max(self._size, 1.0), self._most)
-
-
-def _pack(parts: Parts, output: Path, layout: Layout, signals: "_Signals") -> None:
+def _pack(parts: Parts, output: Path, layout: Layout, signals: Signals) -> None:
     with tqdm(
         total=layout.points * layout.trajectories,
         desc="packing",
@@ -414,49 +280,3 @@ def _pack(parts: Parts, output: Path, layout: Layout, signals: "_Signals") -> No
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class _Signals:
-    """SIGINT and SIGTERM as a wish to stop, noticed between kernel calls.
-
-    While `interrupt` is true (compiling, before any thread runs) a signal stops at once.
-    """
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-        self.interrupt = True
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "_Signals":
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._wish)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _wish(self, _number: int, _frame: FrameType | None) -> None:
-        self.ask()
-        if self.interrupt:
-            self.check()
-
-    @property
-    def stop(self) -> bool:
-        """Whether a stop was asked for."""
-        return self._since is not None
-
-    def overdue(self, begun: bool) -> bool:
-        """Whether to leave work: at once if not yet begun, else when it holds up the stop."""
-        since = self._since
-        return since is not None and not (begun and time.monotonic() - since < GRACE_SECONDS)
-
-    def ask(self) -> None:
-        """Ask for a stop."""
-        self._since = self._since or time.monotonic()
-
-    def check(self) -> None:
-        """Raise StoppedError if a stop was asked for."""
-        if self.stop:
-            raise StoppedError("stopped")

@@ -35,6 +35,17 @@ def test_driven_currents_are_of_second_order_in_the_step(scheme, phase):
     np.testing.assert_allclose(ratio, 4.0, rtol=0.2)
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_mean_positions_at_the_edges_are_of_second_order_in_the_step(scheme):
+    network, plan = pair((COLD, COLD)), Plan(1, 30, 8, 1)
+    ensemble = gaussian.LinearEnsemble(network)
+    exact = np.array([ensemble.mean(k * network.period / 8)[:2] for k in range(8)])
+    errors = [
+        simulate(network, plan, 1, scheme, steps)["position"][0, :8] - exact for steps in (96, 192)
+    ]
+    assert np.abs(errors[0]).max() / np.abs(errors[1]).max() == pytest.approx(4.0, rel=0.2)
+
+
 def thermal_heat(scheme, steps, network):
     """Heat rates of an undriven linear network under the scheme, from its exact second moments."""
     n = len(network.mass)

@@ -1,0 +1,60 @@
+"""SIGINT and SIGTERM as a wish to stop, obeyed where nothing is lost by it."""
+
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+# A block that has begun when a stop is asked for may go on this long to its end.
+GRACE_SECONDS = 0.4
+
+
+class StoppedError(Exception):
+    """A run stopped before its end, by a signal or a full disk; it can be resumed."""
+
+
+class Signals:
+    """While entered, SIGINT and SIGTERM are noted and looked at between kernel calls.
+
+    While `interrupt` is true (compiling, before any thread runs) a signal stops at once.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self.interrupt = True
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Signals":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._wish)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _wish(self, _number: int, _frame: FrameType | None) -> None:
+        self.ask()
+        if self.interrupt:
+            self.check()
+
+    @property
+    def stop(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._since is not None
+
+    def overdue(self, begun: bool) -> bool:
+        """Whether to leave work: at once if not yet begun, else when it holds up the stop."""
+        since = self._since
+        return since is not None and not (begun and time.monotonic() - since < GRACE_SECONDS)
+
+    def ask(self) -> None:
+        """Ask for a stop."""
+        self._since = self._since or time.monotonic()
+
+    def check(self) -> None:
+        """Raise StoppedError if a stop was asked for."""
+        if self.stop:
+            raise StoppedError("stopped")
