@@ -10,6 +10,7 @@ from scipy import stats
 from trajsim.analysis.averages import RATES, Averages, averages
 from trajsim.config import Config, Experiment
 from trajsim.exact import Gains, Window, ensemble, start_state
+from trajsim.ledger import ROUNDING
 from trajsim.store import Run
 
 # Chance that a correct run is said to disagree, over all its quantities and points.
@@ -168,6 +169,10 @@ def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparis
         # Its parts may nearly cancel: then the total tells more than they do.
         total, fewest = float(window.rates.work.sum()), min(behind.values())
         found.append(_comparison("total_work_rate", *sampled.total_work, total, fewest, floor))
+    # A heat that is wrong by less than its error still breaks the first law.
+    rounding = ROUNDING * sampled.largest_entry
+    residual = sampled.first_law_residual
+    found.append(Comparison("first_law", residual, rounding, 0.0, residual / rounding))
     visits = sampled.trajectories * experiment.plan.rows / experiment.plan.rows_per_period
     for name, (mean, stderr) in sampled.edges.items():
         for at in np.ndindex(mean.shape):

@@ -45,6 +45,9 @@ OSCILLATORS = (
     Column("velocity", ("edge", "site"), "<f8", "length/time", "velocity at the edges of the rows"),
 )
 
+# Residuals of the first law below this part of the largest entry are rounding.
+ROUNDING = 1e-9
+
 KINDS = {"spins": SPINS, "oscillators": OSCILLATORS}
 
 
@@ -129,3 +132,9 @@ def first_law_residual(columns: Mapping[str, NDArray]) -> NDArray[np.float64]:
     if "shadow_work" in columns:
         rest -= columns["shadow_work"]
     return np.asarray(rest, np.float64)
+
+
+def largest_entry(columns: Mapping[str, NDArray]) -> float:
+    """Largest energy of an entry, by which a residual of rounding is judged."""
+    named = [columns[name] for name in ("energy", "heat", "work") if name in columns]
+    return float(np.nan_to_num(max(np.abs(values).max(initial=0.0) for values in named)))

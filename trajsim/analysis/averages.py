@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.moments import Moments
 from trajsim.analysis.regimes import Estimate, Regime, classify
-from trajsim.ledger import Layout, first_law_residual
+from trajsim.ledger import Layout, first_law_residual, largest_entry
 
 Array = NDArray[np.float64]
 
@@ -73,6 +73,7 @@ class Averages:
     total_work : rate of the inclusive work of all drives
     covariance : of the errors of the heat rates and, last, of the total work rate
     first_law_residual : largest |dU - Q - W| of a row
+    largest_entry : largest energy of an entry of the ledger
     """
 
     parameters: dict[str, float]
@@ -84,6 +85,7 @@ class Averages:
     total_work: Estimate
     covariance: Array
     first_law_residual: float
+    largest_entry: float
 
     def of(self, kind: str) -> dict[str, Estimate]:
         """Rates of one kind by label."""
@@ -115,7 +117,7 @@ class _Point:
         self.energetics = Moments(covariance=True)
         self.edges: dict[str, Moments] = {}
         self.shadow = Moments()
-        self.residual = 0.0
+        self.residual = self.largest = 0.0
         sites, phases = len(layout.labels["site"]), layout.rows_per_period
         small = sites <= 4 and 2**sites <= MOST_STATES and 2**sites * phases <= MOST_CELLS
         self.states = 2**sites if small and layout.kind == "spins" else 0
@@ -128,6 +130,7 @@ class _Point:
         work = totals["work"].sum(axis=1) if "work" in totals else np.zeros(len(heat))
         self.energetics.add(np.column_stack([heat, work]))
         self.residual = max(self.residual, float(np.abs(first_law_residual(columns)).max()))
+        self.largest = max(self.largest, largest_entry(columns))
         if "shadow_work" in columns:
             self.shadow.add(columns["shadow_work"].sum(axis=1) / self.time)
         for name, samples in self._at_edges(columns):
@@ -179,4 +182,5 @@ class _Point:
             ),
             covariance=covariance,
             first_law_residual=self.residual,
+            largest_entry=self.largest,
         )

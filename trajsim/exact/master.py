@@ -200,6 +200,14 @@ class MasterEquation:
     # -- answers -----------------------------------------------------------------------------
 
     @property
+    def propagator(self) -> Array:
+        """One-period propagator (2**n, 2**n): column x is P after a period that began in x."""
+        segment = (0, 1)
+        if not self.dense or segment not in self._maps:
+            return self._extrapolated(np.eye(self.states), *segment, self.steps)[0].T
+        return self._maps[segment][0].T
+
+    @property
     def steps(self) -> int:
         """Steps a period that the tolerance asks for."""
         return self._solution[3]

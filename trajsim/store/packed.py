@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from trajsim.ledger import Column, Layout, first_law_residual
+from trajsim.ledger import ROUNDING, Column, Layout, first_law_residual, largest_entry
 from trajsim.store.files import StoreError, sync_folder
 from trajsim.store.parts import Block, Parts, gaps
 from trajsim.store.reading import open_run
@@ -179,7 +179,7 @@ def verify(path: Path) -> list[str]:
     """
     run, wrong = open_run(path), []
     digests = {c.name: hashlib.sha256() for c in run.layout.columns}
-    worst, throughput = 0.0, 0.0
+    worst, throughput = 0.0, 1e-300
     names = list(digests)
     finite = dict.fromkeys(names, True)
     for point, first, columns in run.blocks(names):
@@ -191,22 +191,14 @@ def verify(path: Path) -> list[str]:
                 wrong.append(f"{name}: not finite in trajectory {at} of point {point}")
         with np.errstate(invalid="ignore"):
             worst = max(worst, float(np.abs(first_law_residual(columns)).max(initial=0.0)))
-        throughput = max(throughput, _throughput(columns))
+        throughput = max(throughput, largest_entry(columns))
     wrong += [
         f"{name}: its SHA-256 is not the one written with it"
         for name, digest in digests.items()
         if name in run.checksums and digest.hexdigest() != run.checksums[name]
     ]
-    if not worst <= 1e-9 * max(throughput, 1e-300):
+    if not worst <= ROUNDING * throughput:
         wrong.append(f"first law: largest residual {worst:.3g}, throughput {throughput:.3g}")
     if run.finished is False:
         wrong.append("the run is unfinished")
     return wrong
-
-
-def _throughput(columns: dict[str, Any]) -> float:
-    """Largest energy booked in one entry, by which a residual of rounding is judged."""
-    sizes = [
-        np.abs(columns[n]).max(initial=0.0) for n in ("energy", "heat", "work") if n in columns
-    ]
-    return float(np.nan_to_num(max(sizes)))
