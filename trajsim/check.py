@@ -170,7 +170,7 @@ def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparis
         total, fewest = float(window.rates.work.sum()), min(behind.values())
         found.append(_comparison("total_work_rate", *sampled.total_work, total, fewest, floor))
     # A heat that is wrong by less than its error still breaks the first law.
-    rounding = ROUNDING * sampled.largest_entry
+    rounding = max(ROUNDING * sampled.largest_entry, 1e-300)
     residual = sampled.first_law_residual
     found.append(Comparison("first_law", residual, rounding, 0.0, residual / rounding))
     visits = sampled.trajectories * experiment.plan.rows / experiment.plan.rows_per_period
