@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from trajsim.stopping import Signals
 # A kernel call is kept near this long, so that a stop is obeyed within a second.
 CALL_SECONDS = 0.2
 MOST_BLOCK_BYTES = 16 << 20
+MOST_BYTES_AT_ONCE = 128 << 20
 
 
 class RunError(Exception):
@@ -33,10 +35,25 @@ class Done(NamedTuple):
     seconds: float
 
 
+def submit(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    """Run a function on a thread that does not keep the process alive: a stop waits for none."""
+    future: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
 class Work:
     """Makes blocks, on any thread."""
 
-    def __init__(self, config: Config, layout: Layout, signals: Signals) -> None:
+    def __init__(self, config: Config, layout: Layout, signals: Signals, workers: int) -> None:
+        self._turns = threading.BoundedSemaphore(workers)
         self.config, self.layout, self.signals = config, layout, signals
         self.plan: Plan = config.experiment.plan
         self._lock = threading.Lock()
@@ -60,6 +77,10 @@ class Work:
 
     def block(self, point: int, first: int, count: int) -> Done | None:
         """Trajectories first ... first + count - 1 of a point; None if stopped on the way."""
+        with self._turns:
+            return self._block(point, first, count)
+
+    def _block(self, point: int, first: int, count: int) -> Done | None:
         kernel, model, start = self._model(point)
         columns = self.layout.allocate(count)
         rows = kernel.Rows(**columns)
@@ -119,6 +140,7 @@ class Sizes:
 
     def __init__(self, missing: list[tuple[int, int, int]], layout: Layout, plan: Plan) -> None:
         self._missing = iter(missing)
+        self._trajectory_bytes = layout.trajectory_bytes
         self._range: tuple[int, int, int] | None = next(self._missing, None)
         self._most = max(1, MOST_BLOCK_BYTES // layout.trajectory_bytes)
         self._size = float(min(self._most, max(1, 4000 // plan.segments)))
@@ -136,6 +158,11 @@ class Sizes:
             (point, first + count, end) if first + count < end else next(self._missing, None)
         )
         return point, first, count
+
+    def at_once(self, workers: int) -> int:
+        """Number of blocks that workers may have in hand or in line, within what memory allows."""
+        block = max(self._trajectory_bytes, int(self._size) * self._trajectory_bytes)
+        return max(1, min(2 * workers, MOST_BYTES_AT_ONCE // block))
 
     def learn(self, count: int, seconds: float) -> None:
         """Fit the size of the next blocks to what one of `count` trajectories took."""

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -32,7 +32,8 @@ overrides_option = click.option(
 
 def say(message: str) -> None:
     """Tell the user something that is not the answer."""
-    click.echo(message, err=True)
+    # File names may hold bytes that are no text.
+    click.echo(message.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), err=True)
 
 
 def fail(message: str, status: int = BAD_INPUT) -> NoReturn:
@@ -303,19 +304,9 @@ def info(run: Path, as_json: bool) -> None:
 
         opened = open_run(run)
         layout = opened.layout
-        facts: dict[str, Any] = {
-            key: opened.header[key]
-            for key in (
-                "title",
-                "program",
-                "version",
-                "schema",
-                "kind",
-                "method",
-                "seed",
-                "libraries",
-            )
-        }
+        names = ("title", "program", "version", "schema", "kind", "rate_law", "integrator", "seed")
+        facts = {name: opened.header[name] for name in names if name in opened.header}
+        facts["libraries"] = opened.header["libraries"]
         facts["machine"] = opened.header["machine"]
         facts["finished"] = opened.finished
         facts["points"], facts["trajectories"] = layout.points, layout.trajectories
@@ -354,6 +345,6 @@ def validate(config: Path, overrides: tuple[str, ...]) -> None:
 def schema() -> None:
     """Print the JSON Schema of configs, for editors."""
     from trajsim import output as out
-    from trajsim.config import KINDS
+    from trajsim.config import json_schema
 
-    click.echo(out.to_json({"anyOf": [kind.model_json_schema() for kind in KINDS.values()]}))
+    click.echo(out.to_json(json_schema()))

@@ -30,13 +30,14 @@ def source_digest(package: Path = Path(__file__).parent) -> str:
 
 
 @cache
-def cache_folder() -> Path:
-    """Folder of the compiled code of these sources: the user's cache, else a temporary one."""
+def cache_folder(chosen: str = "") -> Path:
+    """Folder of the compiled code of these sources.
+
+    In `chosen`, the user's NUMBA_CACHE_DIR, if set; else in the user's cache; else a temporary one.
+    """
     name = f"kernels-{source_digest()}"
-    for parent in (
-        platformdirs.user_cache_path("trajsim"),
-        Path(tempfile.gettempdir()) / "trajsim",
-    ):
+    usual = (platformdirs.user_cache_path("trajsim"), Path(tempfile.gettempdir()) / "trajsim")
+    for parent in [Path(chosen)] if chosen else usual:
         try:
             (parent / name).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=parent / name):
@@ -51,7 +52,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     # numba picks the cache folder when it decorates; leave the setting as the user had it.
     settings: Any = numba.config
     before = settings.CACHE_DIR
-    settings.CACHE_DIR = before or str(cache_folder())
+    settings.CACHE_DIR = str(cache_folder(before))
     try:
         return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:

@@ -32,7 +32,7 @@ def _known(value: Any) -> Any:
 # -- exact -------------------------------------------------------------------------------------
 
 
-def solve(point: Point, tolerance: float = 1e-10) -> Any:
+def solve(point: Point, tolerance: float = 1e-9) -> Any:
     """Exact ensemble at one point of a config."""
     return ensemble(point.experiment.network(), tolerance)
 
@@ -113,7 +113,7 @@ def averages_json(sampled: Averages, experiment: Experiment) -> dict[str, Any]:
         **{
             NAMES[kind]: {label: pair(e) for label, e in sampled.of(kind).items()} for kind in RATES
         },
-        "total_work_rate": pair(sampled.total_work),
+        **({"total_work_rate": pair(sampled.total_work)} if sampled.of("work") else {}),
         "regime": regime.name,
         "efficiency": pair(regime.efficiency),
         "cop": pair(regime.cop),

@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version as library_version
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 import trajsim
-from trajsim.blocks import Done, RunError, Sizes, Work, model_of
+from trajsim.blocks import Done, RunError, Sizes, Work, model_of, submit
 from trajsim.config import Config
 from trajsim.ledger import Layout
 from trajsim.stopping import Signals, StoppedError
@@ -75,7 +75,7 @@ def header_of(config: Config) -> dict[str, Any]:
         "resolved": json.loads(experiment.model_dump_json()),
         "seed": str(experiment.ensemble.seed),
         "kind": experiment.model.kind,
-        "method": experiment.method,
+        **experiment.method,
         "libraries": {name: library_version(name) for name in LIBRARIES},
         "machine": {"processor": _processor(), "system": platform.system()},
         "layout": asdict(layout_of(config)),
@@ -121,6 +121,8 @@ def simulate(
         If it was stopped by SIGINT, SIGTERM or a full disk; every finished block is kept.
     """
     began = time.perf_counter()
+    if not output.name or output.is_dir() or (output.exists() and not output.is_file()):
+        raise RunError(f"{output}: not a file that a run could be written to")
     layout, header = layout_of(config), header_of(config)
     parts = Parts(output)
     with Signals() as signals:
@@ -128,7 +130,7 @@ def simulate(
             raise RunError(f"{output}: already complete; --force makes it anew")
         if output.exists() and not (resume or force):
             raise RunError(f"{output}: exists; --force replaces it")
-        _fits(layout, output)
+        _fits(layout, output, parts.size() if resume and not force else 0)
         try:
             parts.lock()
         except OSError as error:
@@ -152,8 +154,8 @@ def simulate(
     return Summary(output, time.perf_counter() - began, periods, events)
 
 
-def _fits(layout: Layout, output: Path) -> None:
-    """Refuse a ledger too large for memory or disk."""
+def _fits(layout: Layout, output: Path, present: int) -> None:
+    """Refuse a ledger too large for memory or disk, of which some bytes are present already."""
     if layout.trajectory_bytes > MOST_TRAJECTORY_BYTES:
         raise RunError(
             f"a trajectory's ledger of {layout.rows} rows takes "
@@ -164,7 +166,7 @@ def _fits(layout: Layout, output: Path) -> None:
     while not folder.exists():
         folder = folder.parent
     # The blocks and the file made of them are there at the same time.
-    need, free = 2 * layout.total_bytes + (8 << 20), shutil.disk_usage(folder).free
+    need, free = 2 * layout.total_bytes - present + (1 << 20), shutil.disk_usage(folder).free
     if need > free:
         raise RunError(
             f"{output}: the run needs {need / 1e9:.3g} GB of disk, {free / 1e9:.3g} GB are free; "
@@ -198,7 +200,10 @@ def _take_up(
             say(f"{listed - len(blocks)} damaged blocks will be simulated again")
         say(f"resuming: {sum(b.trajectories for b in blocks)} trajectories are done")
         return blocks
-    parts.begin(header)
+    try:
+        parts.begin(header)
+    except (OSError, StoreError) as error:
+        raise RunError(str(error)) from None
     return []
 
 
@@ -215,34 +220,31 @@ def _run_blocks(
     missing = list(gaps(blocks, layout))
     if not missing:
         return
-    work = Work(config, layout, signals)
-    work.compile(say)
-    signals.interrupt = False
+    work = Work(config, layout, signals, workers)
+    _wait({submit(work.compile, say)}, signals)
+    signals.check()
     sizes = Sizes(missing, layout, config.experiment.plan)
     plan = config.experiment.plan
     each = plan.burn_in + plan.periods
     before = sum(block.trajectories for block in blocks) * each
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        tqdm(
-            total=layout.points * layout.trajectories * each,
-            initial=before,
-            unit=" periods",
-            unit_scale=True,
-            file=sys.stderr,
-            disable=not sys.stderr.isatty(),
-            dynamic_ncols=True,
-        ) as bar,
-    ):
+    with tqdm(
+        total=layout.points * layout.trajectories * each,
+        initial=before,
+        unit=" periods",
+        unit_scale=True,
+        file=sys.stderr,
+        disable=not sys.stderr.isatty(),
+        dynamic_ncols=True,
+    ) as bar:
         running: set[Future[Done | None]] = set()
         try:
             while True:
-                while len(running) < 2 * workers and not signals.stop:
+                while len(running) < sizes.at_once(workers) and not signals.stop:
                     task = sizes.next()
                     if task is None:
                         break
-                    running.add(pool.submit(work.block, *task))
-                if not running:
+                    running.add(submit(work.block, *task))
+                if not running or signals.expired:
                     break
                 finished, running = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
                 for future in finished:
@@ -258,6 +260,14 @@ def _run_blocks(
             signals.ask()
             raise
     signals.check()
+
+
+def _wait(tasks: set[Future[None]], signals: Signals) -> None:
+    """Wait for tasks to end, or for a stop."""
+    while tasks and not signals.stop:
+        finished, tasks = wait(tasks, timeout=0.1, return_when=FIRST_COMPLETED)
+        for task in finished:
+            task.result()
 
 
 def _pack(parts: Parts, output: Path, layout: Layout, signals: Signals) -> None:

@@ -15,14 +15,10 @@ class StoppedError(Exception):
 
 
 class Signals:
-    """While entered, SIGINT and SIGTERM are noted and looked at between kernel calls.
-
-    While `interrupt` is true (compiling, before any thread runs) a signal stops at once.
-    """
+    """While entered, SIGINT and SIGTERM are noted, to be looked at between kernel calls."""
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self.interrupt = True
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Signals":
@@ -37,8 +33,6 @@ class Signals:
 
     def _wish(self, _number: int, _frame: FrameType | None) -> None:
         self.ask()
-        if self.interrupt:
-            self.check()
 
     @property
     def stop(self) -> bool:
@@ -49,6 +43,11 @@ class Signals:
         """Whether to leave work: at once if not yet begun, else when it holds up the stop."""
         since = self._since
         return since is not None and not (begun and time.monotonic() - since < GRACE_SECONDS)
+
+    @property
+    def expired(self) -> bool:
+        """Whether a stop was asked for so long ago that work still under way is given up."""
+        return self._since is not None and time.monotonic() - self._since > 2 * GRACE_SECONDS
 
     def ask(self) -> None:
         """Ask for a stop."""

@@ -69,7 +69,7 @@ def test_works_differ_by_the_field_energy_at_the_edges(run):
 
 
 def test_a_bath_gives_the_heat_of_its_own_spins_only(run):
-    case, _, rows = run
+    case, plan, rows = run
     rest = np.diff(rows.energy, axis=-1) - rows.work.sum(axis=-1)
     checked = 0
     for bath in range(len(case.temperatures)):
@@ -81,8 +81,8 @@ def test_a_bath_gives_the_heat_of_its_own_spins_only(run):
         silent = (rows.flips[..., own] == 0).all(axis=-1)
         assert (rows.heat[..., bath][silent] == 0.0).all()
         checked += (alone & ~silent).sum() + (silent & ~alone).sum()
-    if case.period / max(1, case.period) and rows.heat.shape[1] > 8:
-        assert checked > 1000
+    # Short rows in which one bath was at work are frequent.
+    assert checked > 1000 or plan.rows_per_period < 8
 
 
 def test_spins_without_bonds_keep_separate_books():

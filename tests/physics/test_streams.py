@@ -1,11 +1,15 @@
 """The random numbers are the published generators', and no two trajectories share any."""
 
+import itertools
+
 import numpy as np
 import pytest
-from networks import RANDOM, TRIANGLE, one_period, sample, z_threshold
+from networks import RANDOM, TRIANGLE, UP, sample, z_threshold
 from scipy import stats
 
+from trajsim.kernels.jump import Rows, advance, begin
 from trajsim.kernels.random import next_bits, philox, streams, uniform
+from trajsim.plan import Plan
 
 WORD = (1 << 64) - 1
 
@@ -43,12 +47,15 @@ def test_philox_agrees_with_numpy():
     # Carries and edges: all zeros, all ones.
     cases[0], cases[1] = 0, WORD
     for case in cases:
-        np.testing.assert_array_equal(philox(case[:4], case[4:]), philox_of_numpy(*np.split(case, [4])))
+        np.testing.assert_array_equal(
+            philox(case[:4], case[4:]), philox_of_numpy(*np.split(case, [4]))
+        )
 
 
 def test_a_stream_begins_with_philox_of_seed_point_and_trajectory():
-    for seed, point, first in [(0, 0, 0), (2007, 3, 10**9), (WORD, 9999, 10**12)]:
-        found = streams(seed, point, first, 5)
+    # Small seeds first: the largest must be right after them, too.
+    for seed, point, first in [(0, 0, 0), (2007, 3, 10**9), (WORD, 9999, 10**12), (7, 0, 0)]:
+        found = begin(TRIANGLE.made(), UP, seed, point, first, 5).stream
         expected = [philox_of_numpy([point, first + k, 0, 0], [seed, 0]) for k in range(5)]
         np.testing.assert_array_equal(found, expected)
 
@@ -83,7 +90,9 @@ def test_uniform_numbers_lie_in_zero_to_below_one():
 
 
 def test_streams_of_trajectories_points_and_seeds_are_distinct():
-    groups = [streams(s, p, f, 20000) for s, p, f in [(1, 0, 0), (1, 0, 20000), (1, 1, 0), (2, 0, 0)]]
+    groups = [
+        streams(s, p, f, 20000) for s, p, f in [(1, 0, 0), (1, 0, 20000), (1, 1, 0), (2, 0, 0)]
+    ]
     states = np.concatenate(groups)
     assert len(np.unique(states, axis=0)) == len(states)
     # Not shifted copies of each other either: no word occurs twice (chance 4e-9 by accident).
@@ -92,7 +101,9 @@ def test_streams_of_trajectories_points_and_seeds_are_distinct():
 
 def test_streams_do_not_depend_on_how_trajectories_are_blocked():
     whole = streams(7, 2, 0, 100)
-    np.testing.assert_array_equal(np.concatenate([streams(7, 2, 0, 37), streams(7, 2, 37, 63)]), whole)
+    np.testing.assert_array_equal(
+        np.concatenate([streams(7, 2, 0, 37), streams(7, 2, 37, 63)]), whole
+    )
 
 
 @pytest.mark.parametrize("along", ["one stream", "first of each stream"])
@@ -108,13 +119,28 @@ def test_draws_are_uniform(along):
 
 
 def test_trajectories_differ_and_do_not_depend_on_how_they_are_blocked():
-    plan = one_period(4)
+    plan = Plan(periods=3, burn_in=0, rows_per_period=2, segments_per_row=1)
     whole = sample(TRIANGLE, plan, RANDOM, 5, 300)
-    parts = [sample(TRIANGLE, plan, RANDOM, 5, 120), sample(TRIANGLE, plan, RANDOM, 5, 180, first=120)]
+    parts = [
+        sample(TRIANGLE, plan, RANDOM, 5, 120),
+        sample(TRIANGLE, plan, RANDOM, 5, 180, first=120),
+    ]
     for name in whole._fields:
         pieces = [getattr(part, name) for part in parts]
         np.testing.assert_array_equal(np.concatenate(pieces), getattr(whole, name))
-    heats = whole.heat.reshape(300, -1)
-    assert len(np.unique(heats[:, 0])) == 300
     other = sample(TRIANGLE, plan, RANDOM, 6, 300)
-    assert not np.isin(other.heat[:, 0, 0], heats[:, 0]).any()
+    heats = np.concatenate([whole.heat, other.heat]).reshape(600, -1)
+    # Heat of a driven spin tells the very instants of its flips.
+    assert len(np.unique(heats, axis=0)) == 600
+
+
+def test_trajectories_do_not_depend_on_how_their_time_is_cut_into_calls():
+    plan, made = Plan(periods=4, burn_in=2, rows_per_period=3, segments_per_row=1), TRIANGLE.made()
+    whole = sample(TRIANGLE, plan, RANDOM, 8, 50)
+    rows = Rows(*(np.zeros_like(column) for column in whole))
+    walkers = begin(made, RANDOM, 8, 0, 0, 50)
+    # Cuts within the burn-in, within a period, and none at all.
+    for first, last in itertools.pairwise([0, 1, 5, 6, 6, 13, plan.segments]):
+        advance(made, plan, walkers, rows, first, last)
+    for name in whole._fields:
+        np.testing.assert_array_equal(getattr(rows, name), getattr(whole, name))

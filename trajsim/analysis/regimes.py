@@ -3,6 +3,7 @@
 A regime is named only where every sign it rests on is beyond `SURE` standard errors.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -70,7 +71,7 @@ def classify(
     if not driven:
         sure = q_hot.sign > 0 > q_cold.sign
         return Regime("conduction" if sure else "undecided", None, None)
-    if w.sign < 0:
+    if w.sign < 0 and q_hot.sign > 0:
         return Regime("engine", _ratio(-only_work, hot, values, covariance), None)
     if w.sign > 0 and q_cold.sign > 0:
         return Regime("pump", None, _ratio(cold, only_work, values, covariance))
@@ -82,13 +83,17 @@ def classify(
 
 
 def _error(weights: Array, covariance: Array) -> float:
-    return float(np.sqrt(max(0.0, float(weights @ covariance @ weights))))
+    variance = float(weights @ covariance @ weights)
+    return variance if math.isnan(variance) else math.sqrt(max(0.0, variance))
 
 
 def _ratio(above: Array, below: Array, values: Array, covariance: Array) -> Estimate:
     """Ratio of two means, its error to first order in theirs."""
-    ratio = (above @ values) / (below @ values)
-    return Estimate(float(ratio), _error((above - ratio * below) / (below @ values), covariance))
+    divisor = float(below @ values)
+    if divisor == 0.0:
+        return Estimate(math.nan, math.nan)
+    ratio = float(above @ values) / divisor
+    return Estimate(ratio, _error((above - ratio * below) / divisor, covariance))
 
 
 def _signs(values: Array, covariance: Array, names: list[str]) -> str:

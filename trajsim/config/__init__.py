@@ -1,17 +1,17 @@
 """TOML config files, validated; every fault of a file is told at once, with file, line and key."""
 
 from trajsim.config.faults import ConfigError, Fault
-from trajsim.config.kinds import KINDS
+from trajsim.config.kinds import json_schema
 from trajsim.config.reading import Config, Point, load, parse, restore, with_parameters
 from trajsim.config.schema import Experiment
 
 __all__ = [
-    "KINDS",
     "Config",
     "ConfigError",
     "Experiment",
     "Fault",
     "Point",
+    "json_schema",
     "load",
     "parse",
     "restore",

@@ -8,6 +8,9 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 Loc = tuple[str | int, ...]
 
+# Longer words are not compared with those that exist, and are shown in part.
+LONGEST_WORD = 100
+
 
 class Fault(NamedTuple):
     """One thing wrong: where it is and what it is."""
@@ -32,7 +35,9 @@ class ConfigError(ValueError):
 
 def explain(detail: Any, schema: Any) -> tuple[Loc, str]:
     """Place and sentence for one fault that pydantic found."""
-    loc = tuple(part for part in detail["loc"] if part != "[key]")
+    loc = tuple(detail["loc"])
+    if loc[-1:] == ("[key]",) and detail["type"] == "string_pattern_mismatch":
+        loc = loc[:-1]  # pydantic's mark for the name of a table, not its value
     kind, context, found = detail["type"], detail.get("ctx", {}), show(detail["input"])
     where = schema
     for part in loc[:-1]:
@@ -58,6 +63,8 @@ def _allowed(kind: str, context: dict[str, Any], schema: Any, loc: Loc) -> str:
         ]
         whole = field is not None and field.annotation is int
         return f"{'an integer' if whole else 'a finite number'} {' and '.join(limits)}".strip()
+    if kind == "string_pattern_mismatch" and loc == ("title",):
+        return "a text without NUL"
     if kind == "string_pattern_mismatch":
         return "a name of letters, digits, _, + and -, at most 64 of them"
     nouns = {
@@ -107,7 +114,9 @@ def _bare(annotation: Any) -> Any:
 
 def suggestion(word: Any, known: Iterable[str]) -> str:
     """Known word that was perhaps meant, as a remark, or nothing."""
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    if not isinstance(word, str) or len(word) > LONGEST_WORD:
+        return ""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
@@ -119,5 +128,8 @@ def listing(names: list[str]) -> str:
 
 def show(value: Any) -> str:
     """A value found in a config, cut to a readable length."""
-    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    try:
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
+    except (RecursionError, ValueError):
+        return f"{type(value).__name__} too large to show"
     return text if len(text) <= 60 else text[:57] + "..."

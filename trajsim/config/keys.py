@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trajsim.config.faults import Loc, listing, suggestion
+from trajsim.config.faults import LONGEST_WORD, Loc, listing, show, suggestion
 
 
 def find(data: dict[str, Any], key: str) -> Loc:
@@ -16,27 +16,28 @@ def find(data: dict[str, Any], key: str) -> Loc:
     loc: list[str | int] = []
     node: Any = data
     if key.startswith("sweep."):
+        if not isinstance(data.get("sweep", {}), dict):
+            raise KeyError("sweep holds a value, not a table")
         return ("sweep", key.removeprefix("sweep."))
     for part in key.split("."):
         step: str | int = part
         if isinstance(node, list):
-            names = [_element_name(element, k) for k, element in enumerate(node)]
-            if part in names:
-                step = names.index(part)
-            elif "-".join(reversed(part.split("-"))) in names:
-                step = names.index("-".join(reversed(part.split("-"))))
-            elif loc != ["sites"] and part.isdecimal() and int(part) < len(node):
-                step = int(part)
-            else:
-                close = suggestion(part, names)
+            names = [_element_names(element, k) for k, element in enumerate(node)]
+            found = [k for k, known in enumerate(names) if part in known]
+            if not found:
+                first = [known[0] for known in names]
                 raise KeyError(
-                    f"{'.'.join(map(str, loc))} has no {part!r}{close}; allowed: {listing(names)}"
+                    f"{'.'.join(map(str, loc))} has no {show(part)}{suggestion(part, first)}; "
+                    f"allowed: {listing(first)}"
                 )
+            step = found[0]
             node = node[step]
         elif isinstance(node, dict):
             node = node.get(part, {})
         else:
-            raise KeyError(f"{'.'.join(map(str, loc))} holds a value, not a table: no key {part!r}")
+            raise KeyError(
+                f"{'.'.join(map(str, loc))} holds a value, not a table: no key {show(part)}"
+            )
         loc.append(step)
     return tuple(loc)
 
@@ -56,20 +57,23 @@ def key_of(data: Any, loc: Loc) -> str:
         inside: Any = None
         if isinstance(node, list) and isinstance(part, int) and part < len(node):
             inside = node[part]
-            words.append(_element_name(inside, part))
+            words.append(_element_names(inside, part)[0])
         else:
             words.append(str(part))
             if isinstance(node, dict):
                 inside = node.get(part)
         node = inside
-    return ".".join(words)
+    key = ".".join(words)
+    return key if len(key) <= 2 * LONGEST_WORD else f"{key[:LONGEST_WORD]}..."
 
 
-def _element_name(element: Any, index: int) -> str:
+def _element_names(element: Any, index: int) -> list[str]:
+    """Names of an element of a list: a site's own, a bond's from either end, then its number."""
     if isinstance(element, dict):
         if isinstance(element.get("name"), str):
-            return str(element["name"])
+            return [element["name"]]
         ends = element.get("sites")
         if isinstance(ends, list) and len(ends) == 2:
-            return f"{ends[0]}-{ends[1]}"
-    return str(index)
+            one, two = (end if isinstance(end, str) else show(end) for end in ends)
+            return [f"{one}-{two}", f"{two}-{one}", str(index)]
+    return [str(index)]

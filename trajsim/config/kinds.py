@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from trajsim.config.oscillators import OscillatorExperiment
 from trajsim.config.schema import Experiment
 from trajsim.config.spins import SpinExperiment
@@ -17,3 +19,8 @@ def experiment_type(data: dict[str, Any]) -> type[Experiment]:
     model = data.get("model")
     kind = model.get("kind") if isinstance(model, dict) else None
     return KINDS.get(kind, SpinExperiment) if isinstance(kind, str) else SpinExperiment
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of all configs, for editors."""
+    return {"type": "object", **TypeAdapter(SpinExperiment | OscillatorExperiment).json_schema()}

@@ -61,9 +61,9 @@ class OscillatorExperiment(schema.Experiment):
     integrator: Integrator
 
     @property
-    def method(self) -> str:
+    def method(self) -> dict[str, str]:
         """The integrator."""
-        return self.integrator.scheme
+        return {"integrator": self.integrator.scheme}
 
     @property
     def integration(self) -> dict[str, Any]:

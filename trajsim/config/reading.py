@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from trajsim.config.faults import (
+    LONGEST_WORD,
     ConfigError,
     Fault,
     Loc,
@@ -29,6 +30,8 @@ from trajsim.config.schema import MOST_POINTS, Experiment, Range, references
 from trajsim.config.toml_lines import key_lines
 
 LARGEST_FILE = 1 << 20
+DEEPEST = 20
+TOO_DEEP = f"not a config: nested more than {DEEPEST} deep"
 
 
 class Point(NamedTuple):
@@ -65,7 +68,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
             raw = file.read(LARGEST_FILE + 1)
         if len(raw) > LARGEST_FILE:
             raise ConfigError([Fault(str(path), None, "", "larger than 1 MiB; a config is small")])
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError([Fault(str(path), None, "", f"cannot be read: {reason}")]) from None
@@ -86,7 +89,10 @@ def parse(text: str, source: str = "<config>", overrides: Iterable[str] = ()) ->
         message = str(error)[: at.start()] if at else str(error)
         raise ConfigError([Fault(source, line, "", f"not TOML: {message}")]) from None
     except RecursionError:
-        raise ConfigError([Fault(source, None, "", "not a config: nested too deeply")]) from None
+        raise ConfigError([Fault(source, None, "", TOO_DEEP)]) from None
+    except ValueError as error:  # Python refuses to read numbers of thousands of digits
+        message = f"not a config: {str(error).split(';')[0]}"
+        raise ConfigError([Fault(source, None, "", message)]) from None
     return _Reader(source, text, data, lines).read(list(overrides))
 
 
@@ -120,37 +126,43 @@ class _Reader:
     def read(self, overrides: list[str]) -> Config:
         for override in overrides:
             self._override(override)
+        if _depth(self.data) > DEEPEST:
+            self.faults.append(Fault(self.source, None, "", TOO_DEEP))
+            raise ConfigError(self.faults)
         self.schema = experiment_type(self.data)
         sweep = self.data.get("sweep", {})
         plain = {key: value for key, value in self.data.items() if key != "sweep"}
-        self._check(plain)
+        base = self._check(plain)
         axes = list(self._axes(sweep))
-        if self.faults:
+        if base is None or self.faults:
             raise ConfigError(self.faults)
-        points = list(self._points(plain, axes))
+        points = list(self._points(plain, axes, base))
         if self.faults:
             raise ConfigError(self.faults)
         return Config(self.text, self.schema.model_validate(self.data), points)
 
     def fault(self, loc: Loc, message: str) -> None:
         """Note a fault at the deepest part of `loc` that the file or an override has."""
-        for depth in range(len(loc), 0, -1):
-            if loc[:depth] in self.origin:
-                key = key_of(self.data, loc) if depth < len(loc) else ""
-                self.faults.append(Fault(self.origin[loc[:depth]], None, key, message))
-                return
-            if loc[:depth] in self.lines:
-                break
-        else:
-            depth = 0
-        line = self.lines.get(loc[:depth]) if depth else None
+        prefixes = [loc[:depth] for depth in range(len(loc), 0, -1)]
+        by = next((p for p in prefixes if p in self.origin), None)
+        if by is None and loc:
+            # A table that an override made on its way, or a list of which it set an element.
+            below = [place for place in self.origin if place[: len(loc)] == loc]
+            known = loc in self.lines
+            element = (p for p in below if len(p) == len(loc) + 1 and isinstance(p[-1], int))
+            by = next(element if known else iter(below), None)
+        if by is not None:
+            key = key_of(self.data, loc) if len(by) < len(loc) else ""
+            self.faults.append(Fault(self.origin[by], None, key, message))
+            return
+        line = next((self.lines[p] for p in prefixes if p in self.lines), None)
         self.faults.append(Fault(self.source, line, key_of(self.data, loc), message))
 
     # -- overrides ---------------------------------------------------------------------------
 
     def _override(self, text: str) -> None:
         key, equals, value = text.partition("=")
-        source = f"--set {text}"
+        source = f"--set {text if len(text) <= LONGEST_WORD else text[:LONGEST_WORD] + '...'}"
         if not equals or not key.strip():
             self.faults.append(Fault(source, None, "", "allowed: KEY=VALUE"))
             return
@@ -159,6 +171,9 @@ class _Reader:
             put(self.data, loc, _toml_value(value.strip()))
         except KeyError as error:
             self.faults.append(Fault(source, None, "", error.args[0]))
+            return
+        except (TypeError, IndexError):
+            self.faults.append(Fault(source, None, "", "leads through a value that is no table"))
             return
         self.origin[loc] = source
 
@@ -189,20 +204,26 @@ class _Reader:
         if not isinstance(sweep, dict):
             self.fault(("sweep",), f"found {show(sweep)}; allowed: a table of keys and values")
             return
-        seen: set[str] = set()
+        seen: set[Loc] = set()
         for heading, values in sweep.items():
             loc: Loc = ("sweep", heading)
             keys = [key.strip() for key in heading.split(",")]
             rows = self._values(loc, values, len(keys))
             for key in keys:
-                if key in seen:
+                target = self._swept_key(loc, key)
+                if target in seen:
                     self.fault(loc, f"{key} is swept twice")
-                seen.add(key)
-                self._swept_key(loc, key)
+                if target:
+                    seen.add(target)
             if rows is not None:
                 yield keys, rows, loc
 
     def _values(self, loc: Loc, values: Any, width: int) -> list[list[float]] | None:
+        if isinstance(values, dict) and any(isinstance(v, dict) for v in values.values()):
+            self.fault(
+                loc, f'found a table of tables; allowed: a quoted key, "{loc[1]}. ..." = ...'
+            )
+            return None
         if isinstance(values, dict):
             try:
                 span = Range.model_validate(values)
@@ -210,6 +231,11 @@ class _Reader:
                 for detail in error.errors(include_url=False):
                     place, message = explain(detail, Range)
                     self.fault(loc + place, message)
+                return None
+            if span.num == 1 and span.start != span.stop:
+                self.fault(
+                    (*loc, "num"), "found 1 for a start and another stop; allowed: at least 2"
+                )
                 return None
             if width == 1:
                 return [[float(x)] for x in np.linspace(span.start, span.stop, span.num)]
@@ -226,29 +252,35 @@ class _Reader:
         self.fault(loc, f"found {show(values)}; allowed: {allowed}, at most {MOST_POINTS} values")
         return None
 
-    def _swept_key(self, loc: Loc, key: str) -> None:
+    def _swept_key(self, loc: Loc, key: str) -> Loc | None:
+        """Place of a number that may be swept, else None and a fault."""
         swept = ("model", "drive", "baths", "sites", "bonds")
         if key.split(".")[0] not in swept:
             close = suggestion(key.split(".")[0], swept)
             self.fault(loc, f"cannot be swept{close}; allowed: numbers of {', '.join(swept)}")
-            return
+            return None
         try:
             target = find(self.data, key)
         except KeyError as error:
             self.fault(loc, error.args[0])
-            return
+            return None
         schema: Any = self.schema
         for depth, part in enumerate(target):
             within = inside(schema, part)
             if within is None:
                 self.fault(loc, unknown(schema, part, key_of(self.data, target[: depth + 1])))
-                return
+                return None
             schema = within
         if schema is not float:
             self.fault(loc, f"{key} is not a number and cannot be swept")
+            return None
+        return target
 
     def _points(
-        self, plain: dict[str, Any], axes: list[tuple[list[str], list[list[float]], Loc]]
+        self,
+        plain: dict[str, Any],
+        axes: list[tuple[list[str], list[list[float]], Loc]],
+        base: Experiment,
     ) -> Iterator[Point]:
         total = int(np.prod([len(rows) for _, rows, _ in axes], dtype=object))
         if total > MOST_POINTS:
@@ -265,6 +297,11 @@ class _Reader:
             if len(self.faults) > before:
                 at = ", ".join(f"{key} = {x:g}" for key, x in parameters.items())
                 self._blame_sweep(axes, before, at)
+                return
+            if experiment is not None and experiment.labels != base.labels:
+                key = next(key for key in parameters if ".drive." in key)
+                loc = next(loc for keys, _, loc in axes if key in keys)
+                self.fault(loc, f"{key}: a swept site needs a drive to begin with: drive = {{}}")
                 return
             if experiment is not None:
                 yield Point(parameters, experiment)
@@ -285,9 +322,24 @@ class _Reader:
 
 def _toml_value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+        read = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return read["value"] if len(read) == 1 else text
+
+
+def _depth(data: Any) -> int:
+    """How deep tables and lists lie in each other; looks no deeper than it must."""
+    level, depth = [data], 0
+    while level and depth <= DEEPEST:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return depth
 
 
 def _is_number(x: Any) -> bool:

@@ -1,7 +1,7 @@
 """What every config may say, whatever its model, and what must fit together in it."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -90,15 +90,15 @@ class Ledger(Strict):
 class Range(Strict):
     """`num` equally spaced values from start to stop, both included."""
 
-    start: float
-    stop: float
+    start: float = Field(ge=-1e12, le=1e12)
+    stop: float = Field(ge=-1e12, le=1e12)
     num: int = Field(ge=1, le=MOST_POINTS)
 
 
 class Experiment(Strict):
     """A validated config; each model has its own, with its own kind of sites and bonds."""
 
-    title: str = Field(default="", max_length=1000)
+    title: str = Field(default="", max_length=1000, pattern=r"^[^\x00]*$")
     model: Any
     drive: Cycle
     baths: dict[Name, Bath] = Field(min_length=1)
@@ -133,8 +133,8 @@ class Experiment(Strict):
         return {name: bath.temperature for name, bath in self.baths.items()}
 
     @property
-    def method(self) -> str:
-        """What decides how trajectories move: a rate law or an integrator."""
+    def method(self) -> dict[str, str]:
+        """What decides how trajectories move: {"rate_law": ...} or {"integrator": ...}."""
         raise NotImplementedError
 
     @property
@@ -163,10 +163,11 @@ class Experiment(Strict):
             )
         warm = {self.baths[site.bath].temperature for site in self.sites if site.bath is not None}
         if ensemble.initial == "equilibrium" and len(warm) > 1:
+            starts = get_args(type(ensemble).model_fields["initial"].annotation)
+            others = ", ".join(repr(start) for start in starts if start != "equilibrium")
             yield (
                 ("ensemble", "initial"),
-                "found 'equilibrium' with baths of different temperatures; "
-                "allowed: another start, such as 'periodic'",
+                f"found 'equilibrium' with baths of different temperatures; allowed: {others}",
             )
 
 
@@ -228,7 +229,7 @@ def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
                 close = suggestion(bath, baths)
                 yield (
                     ("sites", k, "bath"),
-                    f"no bath {bath!r}{close}; allowed: {listing(list(baths))}",
+                    f"no bath {show(bath)}{close}; allowed: {listing(list(baths))}",
                 )
         for bath in baths:
             if sites and bath not in used:
@@ -242,8 +243,8 @@ def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
             continue
         for end in ends:
             if end not in names:
-                close = suggestion(end, names)
-                yield ("bonds", k, "sites"), f"no site {end!r}{close}; allowed: {listing(names)}"
+                message = f"no site {show(end)}{suggestion(end, names)}; allowed: {listing(names)}"
+                yield ("bonds", k, "sites"), message
         if ends[0] == ends[1]:
             yield ("bonds", k, "sites"), f"found {show(ends)}; allowed: two different sites"
         elif frozenset(ends) in met:

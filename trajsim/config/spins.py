@@ -49,9 +49,9 @@ class SpinExperiment(schema.Experiment):
     ensemble: SpinEnsemble
 
     @property
-    def method(self) -> str:
+    def method(self) -> dict[str, str]:
         """The rate law."""
-        return self.model.rate_law
+        return {"rate_law": self.model.rate_law}
 
     def network(self) -> spins.SpinNetwork:
         """Parameters for the kernels and the exact side.

@@ -2,6 +2,7 @@
 
 import bisect
 import re
+import tomllib
 
 Path = tuple[str | int, ...]
 
@@ -45,6 +46,8 @@ class _Scanner:
         line, double = self._line(), self.text.startswith("[[", self.at)
         self.at += 1 + double
         path = self._resolve(self._key())
+        for depth in range(1, len(path)):
+            self.lines.setdefault(path[:depth], line)
         self.at = self.text.index("]", self.at) + 1 + double
         if double:
             self._table_arrays[path] = self._table_arrays.get(path, 0) + 1
@@ -76,7 +79,7 @@ class _Scanner:
         while True:
             self._skip(_SPACE)
             if self.text[self.at] in "\"'":
-                keys.append(self._string()[1:-1])
+                keys.append(tomllib.loads(f"key = {self._string()}")["key"])
             else:
                 keys.append(self._skip(_BARE_KEY))
             self._skip(_SPACE)

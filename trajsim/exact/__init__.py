@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-def ensemble(network: Any, tolerance: float = 1e-10) -> Any:
+def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
     """Exact ensemble of a network, with `currents`, `periodic_state`, `course` and `window`.
 
     Raises

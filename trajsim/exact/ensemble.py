@@ -1,6 +1,6 @@
 """What every exact ensemble answers with."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Currents(NamedTuple):
 class Course(NamedTuple):
     """An ensemble followed in time: its state at the edges, its gains in each segment."""
 
-    state: list
+    state: Any
     gains: Gains
 
 

@@ -62,9 +62,15 @@ def _exponential(rates, time, p, spent):
         return
     propagator, integral = np.eye(p.shape[1]), np.empty((p.shape[1], p.shape[1]))
     _uniformised(rates, time / 2.0**squarings, fastest, propagator, integral)
+    reached = time / 2.0**squarings
     for _ in range(squarings):
         integral += np.dot(propagator, integral)
         propagator = np.dot(propagator, propagator)
+        reached *= 2.0
+        # Every squaring doubles the error of what is conserved: put it right each time.
+        for x in range(len(propagator)):
+            propagator[x] /= propagator[x].sum()
+            integral[x] *= reached / integral[x].sum()
     spent[:] = np.dot(p, integral)
     p[:] = np.dot(p, propagator)
 

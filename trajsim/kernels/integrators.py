@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
-from scipy.linalg import eigh, expm
 
 from trajsim.jit import compiled
 from trajsim.models.oscillators import OscillatorNetwork, quartic_force
@@ -23,10 +22,19 @@ from trajsim.models.oscillators import OscillatorNetwork, quartic_force
 Array = NDArray[np.float64]
 
 
+def modes(network: OscillatorNetwork) -> tuple[Array, Array]:
+    """Angular frequencies (n,) of the linear part without friction, and its modes (n, n).
+
+    Columns of the second are orthonormal in coordinates scaled by the root of the mass.
+    """
+    root = np.sqrt(network.mass)
+    square, vectors = np.linalg.eigh(network.stiffness / np.outer(root, root))
+    return np.sqrt(np.maximum(square, 0.0)), vectors
+
+
 def fastest_mode(network: OscillatorNetwork) -> float:
     """Largest angular frequency of the linear part without friction."""
-    square = eigh(network.stiffness, np.diag(network.mass), eigvals_only=True)
-    return math.sqrt(max(0.0, float(square[-1])))
+    return float(modes(network)[0].max())
 
 
 class Hoh(NamedTuple):
@@ -49,16 +57,25 @@ class Hoh(NamedTuple):
     @staticmethod
     def prepare(network: OscillatorNetwork, dt: float) -> "Hoh":
         """Matrices of half a step of length dt / 2."""
-        n = len(network.mass)
-        rates = np.zeros((3 * n, 3 * n))
-        rates[:n, n : 2 * n] = np.eye(n)
-        rates[n : 2 * n, :n] = -network.stiffness / network.mass[:, None]
-        rates[n : 2 * n, 2 * n :] = np.diag(1.0 / network.mass)
-        flow = expm(0.5 * dt * rates)
-        blocks = [
-            np.ascontiguousarray(flow[i : i + n, j : j + n]) for i in (0, n) for j in (0, n, 2 * n)
-        ]
-        return Hoh(float(dt), *blocks)
+        (w, vectors), time, root = modes(network), 0.5 * dt, np.sqrt(network.mass)
+        cosine, sine = np.cos(w * time), np.sin(w * time)
+        # numpy's sinc(x) is sin(pi x) / (pi x): no division by w = 0 of a free motion.
+        swing = time * np.sinc(w * time / np.pi)
+        push = 0.5 * (time * np.sinc(0.5 * w * time / np.pi)) ** 2
+
+        def matrix(size: Array, left: Array, right: Array) -> Array:
+            return np.ascontiguousarray(left[:, None] * (vectors * size) @ vectors.T * right)
+
+        stays = matrix(cosine, 1 / root, root)
+        return Hoh(
+            dt=float(dt),
+            xx=stays,
+            xv=matrix(swing, 1 / root, root),
+            xf=matrix(push, 1 / root, 1 / root),
+            vx=matrix(-w * sine, 1 / root, root),
+            vv=stays,
+            vf=matrix(swing, 1 / root, 1 / root),
+        )
 
     @staticmethod
     def held(angle: float) -> float:

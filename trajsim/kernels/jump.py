@@ -93,7 +93,7 @@ def begin(
 ) -> Walkers:
     """Trajectories first ... first + count - 1 of a point, at time 0."""
     walkers = Walkers(
-        streams(seed, point, first, count), np.ones((count, len(network.bath)), np.int8)
+        streams(np.uint64(seed), point, first, count), np.ones((count, len(network.bath)), np.int8)
     )
     _place(start, walkers)
     return walkers

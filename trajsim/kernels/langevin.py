@@ -155,7 +155,7 @@ def begin(
     network = model.network
     n, baths, drives = len(network.mass), network.bath.max() + 1, network.driven.max() + 1
     x, v, heat, work = (np.zeros((size, count)) for size in (n, n, baths, drives))
-    walkers = Walkers(streams(seed, point, first, count), x, v, heat, work)
+    walkers = Walkers(streams(np.uint64(seed), point, first, count), x, v, heat, work)
     _place(model, start, walkers)
     return walkers
 

@@ -15,7 +15,7 @@ import numpy as np
 from trajsim.ledger import ROUNDING, Column, Layout, first_law_residual, largest_entry
 from trajsim.store.files import StoreError, sync_folder
 from trajsim.store.parts import Block, Parts, gaps
-from trajsim.store.reading import open_run
+from trajsim.store.reading import JSON_TEXTS, digest, open_run
 
 CONVENTIONS = "CF-1.11"
 DIMENSIONS = {
@@ -94,20 +94,18 @@ def _write(
                 data[name][block.point, rows] = values
                 digests[name].update(np.ascontiguousarray(values).data)
             tick(block.trajectories)
-        for name, digest in digests.items():
-            data[name].attrs["sha256"] = digest.hexdigest()
+        for name, made in digests.items():
+            data[name].attrs["sha256"] = made.hexdigest()
 
 
 def _attributes(header: dict[str, Any], layout: Layout, blocks: list[Block]) -> dict[str, Any]:
-    texts = {
-        key: value if isinstance(value, str) else json.dumps(value) for key, value in header.items()
-    }
-    return {
+    stored = {
         "Conventions": CONVENTIONS,
-        **texts,
+        **{name: json.dumps(v) if name in JSON_TEXTS else v for name, v in header.items()},
         "layout": json.dumps(asdict(layout)),
-        "events": np.int64(sum(block.events for block in blocks)),
+        "events": sum(block.events for block in blocks),
     }
+    return {**stored, "header_sha256": digest(stored)}
 
 
 def _coordinates(group: Any, layout: Layout) -> dict[str, Any]:
@@ -194,8 +192,8 @@ def verify(path: Path) -> list[str]:
         throughput = max(throughput, largest_entry(columns))
     wrong += [
         f"{name}: its SHA-256 is not the one written with it"
-        for name, digest in digests.items()
-        if name in run.checksums and digest.hexdigest() != run.checksums[name]
+        for name, made in digests.items()
+        if name in run.checksums and made.hexdigest() != run.checksums[name]
     ]
     if not worst <= ROUNDING * throughput:
         wrong.append(f"first law: largest residual {worst:.3g}, throughput {throughput:.3g}")

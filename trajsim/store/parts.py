@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,8 @@ from trajsim.store.files import StoreError, append, publish
 BINDING = ("schema", "version", "resolved", "libraries")
 # Entries of a header that tell the truth only of the machine; a difference is worth a warning.
 MACHINE = "machine"
+# Names of files that a run makes in its folder.
+OWN = re.compile(r"lock|\.?(block-[\d-]+\.h5|manifest\.jsonl|header\.json|packed)(\.tmp)?")
 
 
 class Block(NamedTuple):
@@ -85,11 +88,24 @@ class Parts:
             self._lock = None
 
     def begin(self, header: dict[str, Any]) -> None:
-        """Clear the folder and write the header of a new run."""
+        """Clear the folder of an earlier run and write the header of a new one.
+
+        Raises
+        ------
+        StoreError
+            If the folder holds anything that is not a run's.
+        """
+        foreign = [p.name for p in self.folder.iterdir() if not OWN.fullmatch(p.name)]
+        if foreign:
+            raise StoreError(f"{self.folder}: not only a run's: there is {foreign[0]!r} in it")
         for path in self.folder.iterdir():
             if path.name != "lock":
                 path.unlink()
         publish(self.header_file, json.dumps(header, indent=1).encode())
+
+    def size(self) -> int:
+        """Bytes of the blocks that are there."""
+        return sum(path.stat().st_size for path in self.folder.glob("block-*.h5"))
 
     def header(self) -> dict[str, Any]:
         """Header of the run that is here."""

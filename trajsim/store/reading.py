@@ -1,7 +1,9 @@
 """Reading a run, finished or not, in slices that fit into memory."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,11 @@ from trajsim.store.parts import Parts
 
 SCHEMA = 1
 SLICE_BYTES = 16 << 20
+# Attributes of the root that are tables, written as JSON.
+JSON_TEXTS = ("resolved", "libraries", "machine", "layout")
+# What h5py has been seen to raise on damaged files.
+HDF5_FAULTS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError)
+ATTRIBUTES = ("title", "version", "kind", "config", "seed", "events", *JSON_TEXTS)
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,15 @@ class Run:
                 yield block.point, block.first, parts.read(block, wanted)
             return
         step = max(1, SLICE_BYTES // max(1, self.layout.trajectory_bytes))
-        with _opened(self.path) as file:
-            data = {name: file["ledger"][name] for name in wanted}
+        with reading(self.path):
+            file = h5py.File(self.path, "r")
+        with file:
             for point in range(self.layout.points):
                 for first in range(0, self.layout.trajectories, step):
                     rows = slice(first, min(first + step, self.layout.trajectories))
-                    yield point, first, {name: values[point, rows] for name, values in data.items()}
+                    with reading(self.path):
+                        columns = {name: file["ledger"][name][point, rows] for name in wanted}
+                    yield point, first, columns
 
 
 def open_run(path: str | Path) -> Run:
@@ -75,14 +85,15 @@ def open_run(path: str | Path) -> Run:
             raise StoreError(f"{path}: a folder, but not that of an unfinished run")
         parts = Parts(path.with_suffix(""))
         header = parts.header()
+        _expect_schema(path, header.get("schema"))
         layout = _layout(path, header)
         return Run(path, header, layout, False, {}, sum(b.events for b in parts.blocks()))
     if not path.exists():
         unfinished = path.with_name(path.name + ".parts")
         hint = f"; an unfinished run is in {unfinished}" if unfinished.exists() else ""
         raise StoreError(f"{path}: no such file{hint}")
-    with _opened(path) as file:
-        header = {key: _plain(value) for key, value in file.attrs.items()}
+    with reading(path), h5py.File(path, "r") as file:
+        header = _header(path, file)
         layout = _layout(path, header)
         checksums = {}
         for column in layout.columns:
@@ -95,34 +106,58 @@ def open_run(path: str | Path) -> Run:
                     f"{path}: ledger/{column.name} is {data.dtype}{data.shape}, "
                     f"not {np.dtype(column.dtype)}{shape}"
                 )
-            if "sha256" in data.attrs:
-                checksums[column.name] = str(data.attrs["sha256"])
-    return Run(path, header, layout, True, checksums, int(header.get("events", 0)))
+            checksums[column.name] = str(data.attrs.get("sha256", "none"))
+    return Run(path, header, layout, True, checksums, int(header["events"]))
 
 
-def _opened(path: Path) -> Any:
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever h5py raises on a damaged file into a StoreError."""
     try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        reason = str(error).splitlines()[0]
+        yield
+    except (
+        OSError,
+        KeyError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        MemoryError,
+    ) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(f"{path}: cannot be opened as HDF5: {reason}") from None
 
 
+def digest(header: dict[str, Any]) -> str:
+    """SHA-256 of everything a header says, by which damage to it is found."""
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
+
+
+def _header(path: Path, file: Any) -> dict[str, Any]:
+    stored = {name: _plain(value) for name, value in file.attrs.items()}
+    if stored.get("program") != "trajsim":
+        raise StoreError(f"{path}: not a run of trajsim")
+    _expect_schema(path, stored.get("schema"))
+    missing = [name for name in ATTRIBUTES if name not in stored]
+    if not ("rate_law" in stored or "integrator" in stored):
+        missing.append("rate_law or integrator")
+    if missing:
+        raise StoreError(f"{path}: its header is incomplete: no {', '.join(missing)}")
+    if stored.pop("header_sha256", None) != digest(stored):
+        raise StoreError(f"{path}: its header is damaged: its SHA-256 is not that written with it")
+    return {name: json.loads(v) if name in JSON_TEXTS else v for name, v in stored.items()}
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in "{[":
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _layout(path: Path, header: dict[str, Any]) -> Layout:
-    if header.get("program") != "trajsim":
-        raise StoreError(f"{path}: not a run of trajsim")
-    schema = header.get("schema")
+def _expect_schema(path: Path, schema: Any) -> None:
     if str(schema) != str(SCHEMA):
         raise StoreError(f"{path}: its schema is {schema!r}, this version reads {SCHEMA}")
+
+
+def _layout(path: Path, header: dict[str, Any]) -> Layout:
     try:
         layout = Layout(**header["layout"])
         if layout.kind not in KINDS:

@@ -1,0 +1,178 @@
+"""Sampled runs agree with the exact ensemble, and runs that were tampered with do not."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from trajsim.analysis.averages import averages
+from trajsim.check import check
+from trajsim.config import parse
+from trajsim.run import simulate
+from trajsim.store import open_run
+
+CONFIG = """
+[model]
+kind = "spins"
+rate = {rate}
+rate_law = "{law}"
+[drive]
+period = {period}
+[baths]
+{baths}
+{sites}
+{bonds}
+[ensemble]
+trajectories = {trajectories}
+periods = {periods}
+burn_in = {burn_in}
+initial = "{initial}"
+seed = {seed}
+[ledger]
+{ledger}
+"""
+
+
+def random_config(seed, sites, temperatures, law, initial, ledger="", burn_in=0, periods=6):
+    """A network with random bonds, rates and drives of several harmonics, offsets included."""
+    rng = np.random.default_rng(seed)
+
+    def number(low, high):
+        return round(rng.uniform(low, high), 3)
+
+    def drive():
+        harmonics = ", ".join(
+            f"{{ order = {k}, amplitude = {number(0.1, 0.4)}, phase = {number(-3, 3)} }}"
+            for k in rng.choice([2, 3, 4], rng.integers(0, 3), replace=False)
+        )
+        return (
+            f"drive = {{ amplitude = {number(0.2, 0.7)}, phase = {number(-3, 3)}, "
+            f"offset = {number(-0.4, 0.4)}, harmonics = [{harmonics}] }}"
+        )
+
+    ends = [(i, j) for j in range(sites) for i in range(j) if j == i + 1 or rng.random() < 0.5]
+    return CONFIG.format(
+        rate=number(0.3, 0.8),
+        law=law,
+        period=number(5.0, 15.0),
+        baths="\n".join(f"B{k} = {{ temperature = {t} }}" for k, t in enumerate(temperatures)),
+        # The first site is driven, one of the others may not be.
+        sites="\n".join(
+            f'[[sites]]\nname = "{k}"\nbath = "B{k % len(temperatures)}"\n'
+            + (drive() if k == 0 or rng.random() < 0.8 else "")
+            for k in range(sites)
+        ),
+        bonds="\n".join(
+            f'[[bonds]]\nsites = ["{i}", "{j}"]\ncoupling = {number(-0.9, 0.9)}' for i, j in ends
+        ),
+        trajectories=12_000,
+        periods=periods,
+        burn_in=burn_in,
+        initial=initial,
+        seed=seed,
+        ledger=ledger,
+    )
+
+
+CONFIGS = {
+    "one spin, up": random_config(1, 1, [0.8], "metropolis", "up"),
+    "two spins, random": random_config(
+        22, 2, [1.1, 0.6], "glauber-product", "random", "rows_per_period = 4"
+    ),
+    "three spins, equilibrium": random_config(
+        3, 3, [0.9, 0.9], "heat-bath", "equilibrium", "rows_per_period = 2", periods=3
+    ),
+    "three spins, periodic": random_config(
+        4, 3, [1.5, 0.7, 1.0], "arrhenius", "periodic", "periods_per_row = 3"
+    ),
+    "four spins, up": random_config(5, 4, [1.2, 0.6], "glauber-product", "up", burn_in=2),
+    "four spins, random": random_config(
+        6, 4, [0.7, 1.3, 1.0], "heat-bath", "random", "periods_per_row = 2", burn_in=1
+    ),
+}
+
+
+@dataclass
+class Tampered:
+    """A run whose columns are changed on the way out of the store."""
+
+    run: Any
+    change: Any
+
+    @property
+    def layout(self):
+        return self.run.layout
+
+    def blocks(self, names=None):
+        for point, first, columns in self.run.blocks(names):
+            yield point, first, self.change(dict(columns))
+
+
+@pytest.fixture(scope="module", params=CONFIGS, name="simulated")
+def made_simulated(request, tmp_path_factory):
+    config = parse(CONFIGS[request.param])
+    path = tmp_path_factory.mktemp("runs") / "run.h5"
+    simulate(config, path)
+    return open_run(path), config
+
+
+def judged(verdict, kind):
+    return [q for q in verdict.judged if q.name.startswith(kind)]
+
+
+def test_sampled_averages_agree_with_the_exact_ensemble(simulated):
+    run, config = simulated
+    verdict = check(run, config)
+    assert verdict.agrees, verdict.worst
+    # Nothing was left unjudged for want of events.
+    labels = run.layout.labels
+    assert len(judged(verdict, "heat_rate")) == len(labels["bath"])
+    assert len(judged(verdict, "work_rate")) == len(labels["drive"])
+    assert len(judged(verdict, "exclusive_work_rate")) == len(labels["drive"])
+    assert len(judged(verdict, "flip_rate")) == len(labels["site"])
+    assert len(judged(verdict, "occupation")) >= 2 ** len(labels["site"]) // 2
+
+
+def test_heat_off_by_six_standard_errors_disagrees(simulated):
+    run, config = simulated
+    for bath, quantity in enumerate(judged(check(run, config), "heat_rate")):
+        # Away from the exact value, lest the noise take the shift back.
+        away = np.copysign(6 * quantity.stderr, quantity.sigma)
+        shift = away * run.layout.duration(0) / run.layout.rows
+
+        def change(columns, bath=bath, shift=shift):
+            columns["heat"] = columns["heat"] + shift * (
+                np.arange(columns["heat"].shape[2]) == bath
+            )
+            return columns
+
+        verdict = check(Tampered(run, change), config)
+        assert not verdict.agrees
+        assert verdict.worst.name == quantity.name
+        assert abs(verdict.worst.sigma) >= 6
+
+
+@pytest.mark.parametrize("column", ["heat", "work", "exclusive_work", "flips"])
+def test_labels_exchanged_disagree(simulated, column):
+    run, config = simulated
+
+    def change(columns):
+        columns[column] = columns[column][..., ::-1]
+        return columns
+
+    if run.layout.size({"heat": "bath", "flips": "site"}.get(column, "drive")) > 1:
+        assert not check(Tampered(run, change), config).agrees
+
+
+def test_standard_errors_are_those_of_independent_trajectories(simulated):
+    # Means of groups of neighbours spread as the standard error says, unless streams are shared.
+    run, _ = simulated
+    (stated,) = averages(run)
+    heat = np.concatenate([columns["heat"].sum(axis=1) for _, _, columns in run.blocks(["heat"])])
+    groups = (heat / run.layout.duration(0)).reshape(300, -1, heat.shape[1]).mean(axis=1)
+    spread = groups.var(axis=0) / np.array([e.stderr**2 for e in stated.of("heat").values()])
+    low, high = stats.chi2.isf([1 - 0.5e-4 / len(spread), 0.5e-4 / len(spread)], 299)
+    assert (low < spread).all()
+    assert (spread < high).all()

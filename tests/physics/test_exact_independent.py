@@ -1,0 +1,196 @@
+"""The exact ensemble agrees with the master equation integrated a second time, by scipy."""
+
+from dataclasses import replace
+
+import networks
+import numpy as np
+import pytest
+from networks import ENGINE, TRIANGLE, Gains, Network, pair
+
+from trajsim.exact import master
+from trajsim.exact.master import MasterEquation
+from trajsim.models.rate_laws import LAWS
+from trajsim.plan import Plan
+
+# Six spins are beyond DENSE_SITES: distributions are carried without a matrix.
+HEXAGON = Network(
+    temperatures=[1.0, 0.7, 1.4],
+    bath=[0, 1, 2, 0, 1, 2],
+    bonds=[(k, (k + 1) % 6, J) for k, J in enumerate([0.5, -0.3, 0.4, 0.2, -0.6, 0.35])],
+    harmonics=[[(1, 0.4, 0.0)], [], [(1, 0.3, 1.0), (2, 0.2, 0.5)], [(3, 0.2, 2.0)], [], []],
+    offset=[0.0, 0.1, -0.2, 0.0, 0.3, 0.0],
+    rate=0.4,
+    period=8.0,
+)
+CASES = {
+    **{f"triangle, {law}": replace(TRIANGLE, law=law) for law in LAWS},
+    "engine": ENGINE,
+    "engine, heat-bath": replace(ENGINE, law="heat-bath"),
+    "cool and steep": pair(0.15, 0.2, law="arrhenius", coupling=0.5, period=3.0),
+    "strong bond": pair(0.5, 0.7, coupling=6.0, period=40.0),
+    "no bonds": replace(TRIANGLE, bonds=[]),
+    "a spin alone": Network([0.6], [0], [], [[(1, 0.7, 0.4), (2, 0.3, 0.0)]], period=15.0),
+    "hexagon": HEXAGON,
+    "hexagon, arrhenius": replace(HEXAGON, law="arrhenius"),
+}
+# Without a rate that has a kink in time: Metropolis rates do where a flip costs nothing.
+SMOOTH = [name for name in CASES if "metropolis" not in name]
+
+
+@pytest.fixture(scope="module", params=CASES, name="solved")
+def made_solved(request):
+    case = CASES[request.param]
+    return case, networks.periodic_rates(case, cells=1 if case.sites > 3 else 16)
+
+
+def assert_close(found, expected, rtol=1e-9, atol=1e-15):
+    for name in Gains._fields:
+        np.testing.assert_allclose(
+            getattr(found, name), getattr(expected, name), rtol=rtol, atol=atol, err_msg=name
+        )
+
+
+def energy_moved(case, rates):
+    """Energy that flips and the drive move to and fro per unit time: what rounding is judged by."""
+    phases = np.arange(16) / 16
+    field = abs(networks.fields(case, phases)).max()
+    return abs(networks.costs(case, phases)).max() * rates.flips.sum() + field / case.period
+
+
+def test_periodic_state_and_currents_agree(solved):
+    case, (p, rates) = solved
+    solution = MasterEquation(case.made())
+    np.testing.assert_allclose(solution.periodic_state, p, rtol=1e-9, atol=2e-11)
+    assert_close(solution.currents.rates, rates, atol=1e-12 * energy_moved(case, rates))
+
+
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-6, 1e-10])
+def test_stated_error_bounds_the_true_error(solved, tolerance):
+    case, (_, rates) = solved
+    found = MasterEquation(case.made(), tolerance).currents
+    # The integration of the test has its own error, some 1e-12.
+    slack = 5e-12 * energy_moved(case, rates)
+    for name in Gains._fields:
+        off = abs(getattr(found.rates, name) - getattr(rates, name))
+        assert (off <= getattr(found.error, name) + slack).all(), name
+
+
+@pytest.mark.parametrize("phase", [0.4, 1.3, 4.0])
+def test_stated_error_bounds_the_true_error_where_rates_have_kinks(phase):
+    # A Metropolis spin without bonds, whose flips cost nothing twice in a period.
+    case = Network([0.5], [0], [], [[(1, 0.4, phase)]], law="metropolis", period=30.0)
+    start = replace(case, harmonics=[[(1, 0.4, 0.0)]])
+    # A shift of the phase changes nothing; at phase 0 the kinks fall on edges of the cells.
+    _, rates = networks.periodic_rates(start, cells=4)
+    found = MasterEquation(case.made()).currents
+    for name in Gains._fields:
+        off = abs(getattr(found.rates, name) - getattr(rates, name))
+        assert (off <= getattr(found.error, name) + 1e-12).all(), name
+
+
+@pytest.mark.parametrize("law", ["glauber-product", "arrhenius"])
+def test_networks_agree_with_and_without_matrices(law, monkeypatch):
+    made = replace(HEXAGON, law=law, period=3.0).made()
+    without = MasterEquation(made)
+    assert not without.dense
+    up = np.eye(1, 64)[0]
+    course = without.course(up, 2)
+    monkeypatch.setattr(master, "DENSE_SITES", 6)
+    dense = MasterEquation(made)
+    assert dense.dense
+    np.testing.assert_allclose(without.periodic_state, dense.periodic_state, rtol=1e-9)
+    assert_close(without.currents.rates, dense.currents.rates)
+    other = dense.course(up, 2)
+    np.testing.assert_allclose(course.state, other.state, rtol=1e-8, atol=1e-13)
+    assert_close(course.gains, other.gains, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_transients_from_all_up_agree(name):
+    case = CASES[name]
+    cells, periods = 6, 2
+    end, gains = networks.solve(case, cells)
+    up = np.eye(1, case.states)[0]
+    states = networks.after(np.concatenate([end] * periods), up)
+    expected = Gains(
+        *(
+            np.concatenate([np.einsum("ks,ksg->kg", p, g) for p in states[:-1].reshape(2, 6, -1)])
+            for g in gains
+        )
+    )
+    course = MasterEquation(case.made()).course(up, cells, periods)
+    np.testing.assert_allclose(course.state, states, rtol=1e-8, atol=1e-12)
+    assert_close(course.gains, expected, rtol=1e-8, atol=1e-11 * abs(expected.heat).max())
+
+
+def by_hand(case, p, plan):
+    """Window averages from every single segment, the burn-in run and left out."""
+    segments = plan.rows_per_period
+    course = MasterEquation(case.made()).course(p, segments, plan.burn_in + plan.periods)
+    kept = slice(plan.burn_in * segments, None)
+    time = plan.periods * case.period
+    rates = Gains(*(g[kept].sum(axis=0) / time for g in course.gains))
+    edges = course.state[:-1][kept][:: plan.segments_per_row]
+    phases = edges.reshape(-1, segments, case.states)
+    return rates, phases.mean(axis=0)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(periods=1, burn_in=0, rows_per_period=1, segments_per_row=1),
+        Plan(periods=5, burn_in=2, rows_per_period=4, segments_per_row=1),
+        Plan(periods=12, burn_in=3, rows_per_period=1, segments_per_row=4),
+        # Settled long before the end: the shortcut must give what the long way does.
+        Plan(periods=600, burn_in=7, rows_per_period=3, segments_per_row=1),
+        Plan(periods=600, burn_in=1, rows_per_period=1, segments_per_row=50),
+        Plan(periods=40, burn_in=400, rows_per_period=1, segments_per_row=5),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("start", ["up", "random", "periodic"])
+def test_window_is_the_average_over_the_recorded_periods(plan, start):
+    case = replace(TRIANGLE, period=6.0)
+    made = case.made()
+    p = master.start_state(made, start)
+    window = MasterEquation(made).window(p, plan)
+    rates, occupation = by_hand(case, p, plan)
+    np.testing.assert_allclose(window.edges["occupation"], occupation, rtol=1e-11, atol=1e-14)
+    assert_close(window.rates, rates, rtol=1e-10, atol=1e-14)
+
+
+def test_starts_are_the_distributions_they_are_named_for():
+    case = replace(TRIANGLE, temperatures=[0.7, 0.7])
+    made = case.made()
+    np.testing.assert_array_equal(master.start_state(made, "up"), np.eye(1, 8)[0])
+    np.testing.assert_allclose(master.start_state(made, "random"), np.full(8, 0.125))
+    found = master.start_state(made, "equilibrium")
+    np.testing.assert_allclose(found, networks.boltzmann(case), rtol=1e-13)
+    p, _ = networks.periodic_rates(case)
+    np.testing.assert_allclose(master.start_state(made, "periodic"), p, atol=2e-11)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("right", [0.05, 0.06])
+def test_stiff_networks_conserve_probability(law, right):
+    # Arrhenius rates from 1e-11 to 1e10 over a period of 225.
+    solution = MasterEquation(pair(0.05, right, law=law).made(), tolerance=1e-3)
+    p = solution.periodic_state
+    assert p.sum() == pytest.approx(1.0, abs=1e-14)
+    assert (p >= 0).all()
+    for start in np.eye(4):
+        end, _ = solution.carry(start)
+        assert end.sum() == pytest.approx(1.0, abs=1e-10)
+        assert end.min() > -1e-14
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("right", [0.05, 0.06])
+def test_stiff_networks_conserve_energy_within_the_stated_error(law, right):
+    case = pair(0.05, right, law=law)
+    rates, error = MasterEquation(case.made(), tolerance=1e-3).currents
+    slack = 1e-12 * energy_moved(case, rates)
+    assert abs(rates.heat.sum() + rates.work.sum()) < error.heat.sum() + error.work.sum() + slack
+    # int h ds and -int s dh differ by nothing over a whole period.
+    off = abs(rates.work - rates.exclusive_work)
+    assert (off < error.work + error.exclusive_work + slack).all()

@@ -1,0 +1,463 @@
+"""The command line: what each verb prints, and the status it ends with."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_configs import PUMP, SHAPES, TRIANGLE, UNDRIVEN, changed, swept
+
+import trajsim as package
+from trajsim.config.oscillators import OscillatorExperiment
+from trajsim.config.spins import SpinExperiment
+from trajsim.run import StoppedError
+from trajsim.store import Parts
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+VERBS = ["run", "exact", "analyze", "check", "plot", "verify", "info", "validate", "schema"]
+
+
+def answer(result):
+    """What a verb printed as JSON; nothing but JSON is on its standard output."""
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout, parse_constant=refuse)
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is not JSON")
+
+
+# -- start -----------------------------------------------------------------------------------------
+
+
+def test_help_names_every_verb(cli):
+    text = cli("--help").stdout
+    assert all(f"\n  {verb} " in text for verb in VERBS)
+    assert cli("-h").stdout == text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(cli, verb):
+    result = cli(verb, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage: ")
+
+
+HEAVY = ["numba", "numpy", "scipy", "h5py", "matplotlib", "pydantic", "tqdm", "xarray", "tomllib"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments):
+    program = f"""
+import sys
+from trajsim.cli import main
+try:
+    main({arguments!r})
+except SystemExit as end:
+    assert end.code == 0
+found = sorted(set({HEAVY!r}) & set(sys.modules))
+assert not found, found
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_version_is_that_of_the_package(cli):
+    assert package.__version__ in cli("--version").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["run"],
+        ["run", "a.toml", "b.toml"],
+        ["run", "a.toml", "--workers", "0"],
+        ["run", "a.toml", "--workers", "many"],
+        ["run", "a.toml", "--engine", "steam"],
+        ["run", "a.toml", "--set"],
+        ["analyze"],
+        ["analyze", "a.h5", "--nonsense"],
+        ["check"],
+        ["exact"],
+        ["schema", "x"],
+    ],
+)
+def test_wrong_usage_ends_with_status_2(cli, arguments):
+    assert cli(*arguments).exit_code == 2
+
+
+# -- bad input -------------------------------------------------------------------------------------
+
+BAD = changed(PUMP, ("rate = 0.5", "rate = -1"), ("seed = 2007", "sed = 2007"))
+
+
+@pytest.mark.parametrize("verb", ["run", "exact", "validate", "plot"])
+def test_a_bad_config_is_told_in_full_with_status_2(config, cli, verb):
+    config(BAD, "bad.toml")
+    result = cli(verb, "bad.toml")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "bad.toml:5: model.rate: found -1; allowed: a finite number > 0 and <= 1e+09",
+        "bad.toml:29: ensemble.seed: missing",
+        "bad.toml:34: ensemble.sed: unknown key (did you mean 'seed'?); allowed: "
+        "trajectories, periods, burn_in, initial, seed",
+    ]
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("verb", ["run", "exact", "validate", "plot"])
+@pytest.mark.parametrize("name", ["none.toml", "folder.toml", "binary.toml", "empty.toml"])
+def test_a_config_that_is_none_is_refused(cli, tmp_path, verb, name):
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "binary.toml").write_bytes(bytes(range(256)))
+    (tmp_path / "empty.toml").touch()
+    result = cli(verb, name)
+    assert result.exit_code == 2
+    assert name in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["analyze", "check", "info", "plot", "verify"])
+@pytest.mark.parametrize("name", ["none.h5", "folder", "folder.parts", "text.h5", "empty.h5", "."])
+def test_a_run_that_is_none_is_refused(cli, tmp_path, verb, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.parts").mkdir()
+    (tmp_path / "text.h5").write_text("text")
+    (tmp_path / "empty.h5").touch()
+    result = cli(verb, name)
+    assert result.exit_code == (1 if verb == "verify" else 2)
+    assert result.stderr.startswith(name)
+
+
+@pytest.mark.parametrize("verb", ["run", "exact", "validate"])
+def test_a_bad_override_is_refused(config, cli, verb):
+    result = cli(verb, config(), "--set", "ensemble.sed=1")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "--set ensemble.sed=1: unknown key (did you mean 'seed'?); allowed: "
+        "trajectories, periods, burn_in, initial, seed\n"
+    )
+
+
+def test_a_config_given_for_a_run_and_a_run_given_for_a_config_are_refused(config, cli, run_of):
+    assert cli("analyze", config()).exit_code == 2
+    assert cli("validate", run_of("pump")).exit_code == 2
+    assert cli("plot", run_of("pump"), "--set", "model.rate=1").exit_code == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are not text")
+def test_names_that_are_not_text_are_shown_somehow(config, start, tmp_path):
+    odd = os.fsdecode(b"odd\xff.toml")
+    config(name=odd)
+    for verb in ("validate", "run"):
+        process = start(verb, odd, LC_ALL="C.UTF-8")
+        _, said = process.communicate(timeout=60)
+        assert (process.returncode, "Traceback" in said) == (0, False), said
+    process = start("verify", tmp_path / "runs" / os.fsdecode(b"odd\xff.h5"), LC_ALL="C.UTF-8")
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in said) == (0, False), said
+
+
+# -- validate, schema, info ------------------------------------------------------------------------
+
+
+def test_a_good_config_is_told_in_a_line(config, cli):
+    config()
+    result = cli("validate", "config.toml")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "config.toml: good: 2 spins, 2 baths, 1 point of 60 trajectories x 8 periods\n"
+    )
+    result = cli("validate", "config.toml", "--set", 'sweep={"drive.period"=[1.0, 2.0]}')
+    assert "2 points of 60" in result.stdout
+
+
+def test_the_schema_is_a_json_schema_of_the_config(cli):
+    schema = answer(cli("schema"))
+    assert schema["type"] == "object"
+    for kind, more in ((SpinExperiment, set()), (OscillatorExperiment, {"integrator"})):
+        one = schema["$defs"][kind.__name__]
+        assert {"$ref": f"#/$defs/{kind.__name__}"} in schema["anyOf"]
+        assert set(one["properties"]) == set(kind.model_fields)
+        assert set(one["required"]) == {"model", "drive", "baths", "sites", "ensemble"} | more
+        assert one["additionalProperties"] is False
+    # Every reference leads somewhere.
+    todo = [schema]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            if "$ref" in node:
+                prefix, name = node["$ref"].rsplit("/", 1)
+                assert prefix == "#/$defs"
+                assert name in schema["$defs"]
+            todo += node.values()
+        elif isinstance(node, list):
+            todo += node
+
+
+def test_info_tells_what_a_run_holds(cli, run_of):
+    facts = answer(cli("info", run_of("sweep"), "--json"))
+    assert facts["title"] == "two driven spins"
+    assert (facts["program"], facts["version"]) == ("trajsim", package.__version__)
+    assert (facts["points"], facts["trajectories"], facts["rows"]) == (3, 60, 8)
+    assert (facts["seed"], facts["rate_law"]) == ("2007", "glauber-product")
+    assert facts["finished"] is True
+    assert facts["labels"] == {"bath": ["L", "R"], "drive": ["1", "2"], "site": ["1", "2"]}
+    assert facts["config"] == SHAPES["sweep"]
+    assert facts["events"] > 0
+    text = cli("info", run_of("sweep")).stdout
+    assert "two driven spins" in text
+    assert "numba" in text
+
+
+# -- exact -----------------------------------------------------------------------------------------
+
+
+def test_exact_gives_the_published_currents_at_the_pump_point(cli):
+    (point,) = answer(cli("exact", CONFIGS / "heat_pump.toml", "--json"))["points"]
+    assert point["parameters"] == {}
+    assert point["heat_rate"]["L"] == pytest.approx(-1.02434e-3, rel=1e-5)
+    assert point["heat_rate"]["R"] == pytest.approx(3.6732e-4, rel=2e-5)
+    assert point["regime"] == "pump"
+    assert point["efficiency"] is None
+    total = sum(point["work_rate"].values())
+    assert total + sum(point["heat_rate"].values()) == pytest.approx(0, abs=1e-12)
+    assert sum(point["exclusive_work_rate"].values()) == pytest.approx(total, abs=1e-12)
+
+
+def test_exact_gives_the_published_efficiency_and_conduction(cli):
+    (engine,) = answer(cli("exact", CONFIGS / "heat_engine.toml", "--json"))["points"]
+    assert engine["regime"] == "engine"
+    assert engine["efficiency"] == pytest.approx(1.7560e-2, rel=5e-5)
+    (undriven,) = answer(cli("exact", CONFIGS / "undriven.toml", "--json"))["points"]
+    assert undriven["heat_rate"]["L"] == pytest.approx(1.4104e-4, rel=5e-5)
+    assert undriven["heat_rate"]["R"] == pytest.approx(-1.4104e-4, rel=5e-5)
+    assert undriven["regime"] == "conduction"
+
+
+def test_exact_gives_every_point_of_a_sweep(config, cli):
+    key = "sites.2.drive.phase"
+    points = answer(cli("exact", config(swept(PUMP, f'"{key}" = [0.0, 2.2]')), "--json"))["points"]
+    assert [p["parameters"] for p in points] == [{key: 0.0}, {key: 2.2}]
+    (alone,) = answer(cli("exact", config(), "--json"))["points"]
+    assert points[1]["heat_rate"] == alone["heat_rate"]
+    assert points[0]["heat_rate"] != alone["heat_rate"]
+
+
+def test_exact_prints_a_table(config, cli):
+    result = cli("exact", config())
+    assert result.exit_code == 0
+    for name in ("heat_rate.L", "work_rate.2", "exclusive_work_rate.1", "regime: "):
+        assert name in result.stdout
+
+
+# -- run, analyze, check ---------------------------------------------------------------------------
+
+
+def test_run_prints_its_answer_last_and_nothing_else(config, cli):
+    result = cli("run", config(), "-o", "x.h5", "--json")
+    found = answer(result)
+    assert set(found) == {"run", "wall_time", "simulated_periods", "events"}
+    assert found["run"] == "x.h5"
+    assert found["simulated_periods"] == 60 * (8 + 2)
+    assert found["events"] > 0
+    assert 0 < found["wall_time"] < 60
+    assert "two driven spins" in result.stderr
+
+
+def test_run_ends_with_averages_and_the_check(config, cli):
+    result = cli("run", config(changed(PUMP, ("ies = 60", "ies = 4000"))))
+    assert result.exit_code == 0
+    assert "heat_rate.R" in result.stdout
+    assert "check: sampled agrees with exact" in result.stdout
+    assert "regime: " in result.stdout
+    assert Path("runs/config.h5").exists()
+
+
+def test_run_does_not_overwrite_without_force(config, cli, digest):
+    path, output = config(), Path("x.h5")
+    output.write_text("precious")
+    result = cli("run", path, "-o", output)
+    assert result.exit_code == 2
+    assert "--force" in result.stderr
+    assert output.read_text() == "precious"
+    assert cli("run", path, "-o", output, "--force", "--json").exit_code == 0
+    before = digest(output)
+    assert cli("run", path, "-o", output, "--force", "--json").exit_code == 0
+    assert digest(output) == before
+
+
+def test_set_changes_the_run_and_is_kept_with_it(config, cli):
+    assert cli("run", config(), "-o", "x.h5", "--set", "ensemble.seed=3").exit_code == 0
+    facts = answer(cli("info", "x.h5", "--json"))
+    assert (facts["seed"], facts["config"]) == ("3", PUMP)
+
+
+def estimates(value):
+    """Every {mean, stderr} below a value."""
+    if isinstance(value, dict) and set(value) == {"mean", "stderr"}:
+        return [value]
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [estimate for v in inside for estimate in estimates(v)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_analyze_has_the_keys_of_exact_with_errors(config, cli, run_of, shape):
+    sampled = answer(cli("analyze", run_of(shape), "--json"))
+    exact = answer(cli("exact", config(SHAPES[shape]), "--json"))
+    assert sampled["trajectories"] == 60
+    assert sampled["time"] == 80.0
+    assert sampled["first_law_residual"] < 1e-12
+    assert len(sampled["points"]) == len(exact["points"])
+    for a, e in zip(sampled["points"], exact["points"], strict=True):
+        assert a["parameters"] == e["parameters"]
+        for kind in ("heat_rate", "work_rate", "exclusive_work_rate", "flip_rate"):
+            assert list(a.get(kind, {})) == list(e.get(kind, {}))
+            assert len(estimates(a.get(kind, {}))) == len(e.get(kind, {}))
+        assert set(e) - set(a) <= {"error"}
+        assert isinstance(a["regime"], str)
+    for estimate in estimates(sampled):
+        assert math.isfinite(estimate["mean"])
+        assert estimate["stderr"] >= 0
+
+
+def test_a_quantity_that_does_not_exist_is_absent(config, cli, run_of):
+    (exact,) = answer(cli("exact", config(UNDRIVEN), "--json"))["points"]
+    (sampled,) = answer(cli("analyze", run_of("undriven"), "--json"))["points"]
+    for point in (exact, sampled):
+        for kind in ("work_rate", "exclusive_work_rate", "total_work_rate"):
+            assert kind not in point or point[kind] == {}, kind
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_check_has_the_keys_of_the_contract(config, cli, shape):
+    path = config(changed(SHAPES[shape], ("ies = 60", "ies = 1000")))
+    assert cli("run", path, "-o", "x.h5", "--json").exit_code == 0
+    result = cli("check", "x.h5", "--json")
+    assert result.exit_code == 0
+    found = answer(result)
+    assert found["agrees"] is True
+    assert found["threshold"] > 3.5
+    for point in found["points"]:
+        assert set(point) == {"parameters", "quantities"}
+        for quantity in point["quantities"]:
+            assert set(quantity) == {"name", "sampled", "stderr", "exact", "sigma"}
+        names = [quantity["name"] for quantity in point["quantities"]]
+        assert len(set(names)) == len(names)
+        assert {"heat_rate.L", "heat_rate.R", "flip_rate.1"} <= set(names)
+    text = cli("check", "x.h5")
+    assert text.exit_code == 0
+    assert "agrees" in text.stdout
+
+
+def test_tables_are_for_people_and_say_the_same(cli, run_of):
+    text = cli("analyze", run_of("sweep")).stdout
+    for words in ("sites.2.drive.phase = 2.2", "heat_rate.L", "60 trajectories", "regime: "):
+        assert words in text
+
+
+@pytest.fixture
+def unfinished(config, cli, tmp_path, monkeypatch):
+    """A folder of parts of a sweep in which the last point has hardly begun."""
+    path = config(swept(changed(PUMP, ("ies = 60", "ies = 3000")), '"drive.period" = [10.0, 20.0]'))
+    publish, blocks = Parts.publish, []
+
+    def publish_some(*arguments):
+        if sum(blocks) > 4000:
+            raise StoppedError("enough")
+        blocks.append(len(arguments[1]["energy"]))
+        return publish(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("trajsim.blocks.MOST_BLOCK_BYTES", 300_000)
+        patch.setattr(Parts, "publish", publish_some)
+        assert cli("run", path, "-o", "x.h5", "--workers", 1).exit_code == 3
+    return tmp_path / "x.h5.parts"
+
+
+def test_an_unfinished_run_can_be_looked_at(cli, unfinished):
+    for name in (unfinished, "x.h5.parts", "./x.h5.parts/"):
+        found = answer(cli("analyze", name, "--json"))
+        assert [p["parameters"] for p in found["points"]] == [
+            {"drive.period": 10.0},
+            {"drive.period": 20.0},
+        ]
+        assert found["points"][0]["trajectories"] == 3000
+        assert 0 < found["trajectories"] < 3000
+    assert cli("check", unfinished).exit_code == 0
+    assert answer(cli("info", unfinished, "--json"))["finished"] is False
+    hint = cli("analyze", "x.h5")
+    assert hint.exit_code == 2
+    assert "x.h5.parts" in hint.stderr
+
+
+def test_an_unfinished_run_without_a_block_is_told(cli, unfinished):
+    (unfinished / "manifest.jsonl").unlink()
+    for verb in ("analyze", "check"):
+        result = cli(verb, unfinished)
+        assert result.exit_code == 2
+        assert str(unfinished) in result.stderr
+
+
+def test_a_damaged_block_of_an_unfinished_run_is_told(cli, unfinished):
+    block = next(unfinished.glob("block-*.h5"))
+    block.write_bytes(block.read_bytes()[:-1])
+    for verb, status in (("analyze", 2), ("check", 2), ("verify", 1)):
+        result = cli(verb, unfinished)
+        assert result.exit_code == status
+        assert block.name in result.stderr
+
+
+def test_a_copy_under_another_name_is_still_the_same_run(cli, run_of, tmp_path):
+    shutil.copy(run_of("pump"), tmp_path / "other name.data")
+    before = cli("analyze", run_of("pump"), "--json").stdout
+    assert cli("analyze", "other name.data", "--json").stdout == before
+
+
+@pytest.mark.parametrize("shape", ["pump", "resolved", "sweep", "undriven"])
+def test_plot_draws_a_run_and_a_config(config, cli, run_of, shape):
+    config(SHAPES[shape], "x.toml")
+    for source, folder in ((run_of(shape), "of run"), ("x.toml", "of config")):
+        result = cli("plot", source, "-o", folder)
+        assert result.exit_code == 0
+        files = [Path(line) for line in result.stdout.splitlines()]
+        assert {file.suffix for file in files} == {".png", ".pdf"}
+        assert sorted(files) == sorted(Path(folder).iterdir())
+        assert all(file.stat().st_size > 1000 for file in files)
+
+
+# -- as a program ----------------------------------------------------------------------------------
+
+
+def test_verbs_work_as_a_program_without_a_warning(config, tmp_path):
+    config(TRIANGLE, "tri angle.toml")
+    for arguments in (
+        ["run", "tri angle.toml", "-o", "new folder/x.h5"],
+        ["check", "new folder/x.h5"],
+        ["verify", "new folder/x.h5"],
+        ["exact", "tri angle.toml"],
+        ["validate", "tri angle.toml"],
+    ):
+        program = "from trajsim.cli import main; main(prog_name='trajsim')"
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stderr
+
+
+def test_a_closed_pipe_ends_quietly(run_of, start):
+    process = start("info", run_of("sweep"))
+    process.stdout.close()
+    said = process.stderr.read()
+    process.wait(timeout=60)
+    assert "Traceback" not in said

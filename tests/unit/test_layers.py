@@ -1,0 +1,170 @@
+"""Who may import whom: the one way through the house."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import trajsim
+
+PACKAGE = Path(trajsim.__file__).parent
+MODULES = {
+    ".".join(("trajsim", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    ): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+STANDARD = set(sys.stdlib_module_names)
+
+
+def imports(name, top_level=False):
+    """Modules that a module of the package imports, at any depth of its code or only at the top."""
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    todo, found = list(tree.body), set()
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in MODULES else node.module)
+        elif top_level and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if not (top_level and isinstance(node, ast.FunctionDef)):
+            todo += list(ast.iter_child_nodes(node))
+    return found
+
+
+def within(name, *places):
+    """Whether a module is one of some modules or packages, or inside one."""
+    return any(name == place or name.startswith(place + ".") for place in places)
+
+
+def importers(library):
+    """Modules of the package that import a library."""
+    return {name for name in MODULES if any(within(i, library) for i in imports(name))}
+
+
+def modules_of(*places):
+    return [name for name in MODULES if within(name, *(f"trajsim.{place}" for place in places))]
+
+
+@pytest.mark.parametrize(
+    ("library", "places"),
+    [
+        ("h5py", ["trajsim.store"]),
+        ("tqdm", ["trajsim.run"]),
+        ("matplotlib", ["trajsim.plots"]),
+        ("click", ["trajsim.cli"]),
+        ("pydantic", ["trajsim.config"]),
+        ("tomllib", ["trajsim.config"]),
+        ("platformdirs", ["trajsim.jit"]),
+        ("scipy", ["trajsim.exact", "trajsim.check"]),
+        ("numba", ["trajsim.jit", "trajsim.models", "trajsim.kernels"]),
+        ("threading", ["trajsim.blocks", "trajsim.stopping"]),
+        ("signal", ["trajsim.stopping"]),
+    ],
+)
+def test_a_library_has_one_home(library, places):
+    assert importers(library), f"{library} is not used at all"
+    assert [name for name in importers(library) if not within(name, *places)] == []
+
+
+ALLOWED = {
+    "models": ["numba", "numpy", "trajsim.jit", "trajsim.models", "trajsim.plan"],
+    "kernels": [
+        *("numba", "numpy", "trajsim.jit", "trajsim.plan"),
+        *("trajsim.models", "trajsim.kernels"),
+    ],
+    "plan": [],
+    "jit": ["numba", "platformdirs"],
+    "ledger": ["numpy"],
+    "config": ["numpy", "pydantic", "trajsim.config", "trajsim.models", "trajsim.plan"],
+    "store": ["h5py", "numpy", "trajsim.ledger", "trajsim.store"],
+    "exact": [
+        *("numpy", "scipy", "trajsim.jit", "trajsim.plan"),
+        *("trajsim.models", "trajsim.exact"),
+    ],
+    "analysis": ["numpy", "trajsim.ledger", "trajsim.analysis"],
+    "check": [
+        *("numpy", "scipy", "trajsim.analysis", "trajsim.exact"),
+        *("trajsim.config", "trajsim.ledger", "trajsim.store"),
+    ],
+}
+
+
+@pytest.mark.parametrize("place", ALLOWED)
+def test_a_layer_imports_only_what_is_below_it(place):
+    modules = modules_of(place)
+    assert modules
+    wrong = {
+        name: [
+            i
+            for i in imports(name)
+            if i.split(".")[0] not in STANDARD and not within(i, *ALLOWED[place])
+        ]
+        for name in modules
+    }
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+@pytest.mark.parametrize(
+    ("side", "other"),
+    [
+        ("analysis", ["exact", "kernels", "run", "check", "config", "store"]),
+        ("exact", ["kernels", "run", "store", "analysis", "ledger", "check", "config"]),
+        ("kernels", ["exact", "analysis", "run", "store", "ledger"]),
+        ("store", ["run", "config", "kernels", "exact", "analysis"]),
+        ("config", ["run", "store", "kernels", "exact", "analysis", "check"]),
+        ("run", ["analysis", "check", "plots", "cli", "output"]),
+    ],
+)
+def test_sides_do_not_know_each_other(side, other):
+    found = {
+        name: [i for i in imports(name) if within(i, *(f"trajsim.{o}" for o in other))]
+        for name in modules_of(side)
+    }
+    assert {name: i for name, i in found.items() if i} == {}
+
+
+def test_only_the_check_and_what_shows_its_answers_see_both_sides():
+    both = {
+        name
+        for name in MODULES
+        if any(within(i, "trajsim.exact") for i in imports(name))
+        and any(within(i, "trajsim.analysis") for i in imports(name))
+    }
+    assert both <= {"trajsim.check", "trajsim.output", "trajsim.plots", "trajsim.cli"}
+
+
+def test_nobody_imports_the_command_line():
+    assert [name for name in MODULES if "trajsim.cli" in imports(name)] == []
+
+
+def test_the_command_line_imports_nothing_heavy_before_a_command_runs():
+    found = imports("trajsim.cli", top_level=True)
+    assert {i.split(".")[0] for i in found} - STANDARD == {"click", "trajsim"}
+    assert [i for i in found if i.startswith("trajsim.")] == []
+    assert imports("trajsim", top_level=True) == set()
+
+
+def test_compiled_functions_are_made_in_one_place():
+    """Only `trajsim.jit` calls numba's compiler, so that every cache is keyed by the sources."""
+    for name, path in MODULES.items():
+        text = path.read_text(encoding="utf-8")
+        if name != "trajsim.jit":
+            assert "njit" not in text, name
+            assert "cache=True" not in text, name
+        assert "fastmath=True" not in text
+        assert "prange" not in text
+
+
+def test_every_module_with_compiled_functions_is_in_the_digest():
+    from trajsim.jit import COMPILED_PLACES
+
+    compiling = {name for name in MODULES if "trajsim.jit" in imports(name)}
+    places = [f"trajsim.{place.removesuffix('.py')}" for place in COMPILED_PLACES]
+    assert [name for name in compiling if not within(name, *places)] == []
