@@ -17,8 +17,8 @@ from trajsim.stopping import Signals
 
 # A kernel call is kept near this long, so that a stop is obeyed within a second.
 CALL_SECONDS = 0.2
-MOST_BLOCK_BYTES = 16 << 20
-MOST_BYTES_AT_ONCE = 128 << 20
+MOST_BLOCK_BYTES = 8 << 20
+MOST_BYTES_AT_ONCE = 64 << 20
 
 
 class RunError(Exception):

@@ -255,6 +255,8 @@ def _run_blocks(
                             parts.publish(done.columns, done.point, done.first, done.events)
                         )
                         sizes.learn(count, done.seconds)
+                    # Let go of the ledger before the next one comes.
+                    del future, done
                 bar.update(before + work.periods_done() - bar.n)
         except BaseException:
             signals.ask()

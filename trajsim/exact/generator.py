@@ -7,12 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from trajsim.jit import compiled
 from trajsim.models.drive import slope, value
+from trajsim.models.rate_laws import KINKED
 from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate, spins_of
 
 Array = NDArray[np.float64]
+
+# Points in a cycle of the fastest harmonic between which a field crosses a level at most once.
+GRID = 64
 
 
 class Table(NamedTuple):
@@ -41,6 +46,26 @@ def tabulate(network: SpinNetwork) -> Table:
     most = max(pair.shape[1] for pair in pairs)
     padded = np.array([np.pad(pair, ((0, 0), (0, most - pair.shape[1])), "edge") for pair in pairs])
     return Table(spin, alignment, kind, padded[:, 0].copy(), padded[:, 1].copy())
+
+
+def breaks(network: SpinNetwork, table: Table) -> list[float]:
+    """Fractions of the period, 0 and 1 among them, between which all rates are smooth in time."""
+    found = {0.0, 1.0}
+    if isinstance(network.law, KINKED):
+        grid = np.linspace(0.0, 1.0, GRID * int(network.drive.order.max()) + 1)
+        for i in range(len(network.bath)):
+            field = np.array([value(network.drive, i, x) for x in grid])
+            for level in np.unique(-table.spin[i] * table.alignment[i]):
+                for k in np.flatnonzero(np.diff(np.sign(field - level))):
+                    found.add(
+                        brentq(
+                            lambda x, i=i, level=level: value(network.drive, i, x) - level,
+                            grid[k],
+                            grid[k + 1],
+                            xtol=1e-15,
+                        )
+                    )
+    return sorted(found)
 
 
 @compiled

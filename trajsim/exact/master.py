@@ -4,6 +4,8 @@ Up to DENSE_SITES spins the propagator of each segment is kept as a matrix; abov
 are carried one by one and the periodic state is found from the one-period map by GMRES.
 """
 
+import itertools
+import math
 from collections.abc import Callable
 from functools import cached_property
 
@@ -12,7 +14,7 @@ from scipy.sparse.linalg import LinearOperator, gmres
 
 from trajsim.exact import magnus, runge_kutta
 from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
-from trajsim.exact.generator import Array, tabulate
+from trajsim.exact.generator import Array, breaks, tabulate
 from trajsim.jit import compiled
 from trajsim.models.drive import value
 from trajsim.models.spins import SpinNetwork, energy, spins_of
@@ -95,6 +97,7 @@ class MasterEquation:
         self.states = 1 << sites
         self.dense = sites <= DENSE_SITES
         self._table = tabulate(network)
+        self._breaks = breaks(network, self._table)
         baths, drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
         self._splits = np.cumsum([baths, drives, drives])
         self._width = baths + 2 * drives + sites
@@ -117,22 +120,27 @@ class MasterEquation:
         return p @ propagator, p @ totals
 
     def _run(
-        self, p: Array, segment: int, segments: int, steps: int, book: bool = True
+        self, p: Array, segment: int, segments: int, steps: int, book: bool = True, times: int = 1
     ) -> tuple[Array, Array]:
-        """Carry rows of p with `steps` steps a period, rounded up to whole steps a segment."""
+        """Carry rows of p with at least `steps` steps a period, each cut into `times` more.
+
+        Steps end where rates are not smooth in time.
+        """
         p, totals = p.copy(), np.zeros((len(p), self._width if book else 0))
-        edges = (segment / segments, (segment + 1) / segments)
+        first, last = segment / segments, (segment + 1) / segments
+        edges = [first, *(x for x in self._breaks if first < x < last), last]
         method = magnus if self.dense else runge_kutta
-        method.propagate(self.network, self._table, p, totals, *edges, -(-steps // segments))
+        for begin, end in itertools.pairwise(edges):
+            count = times * math.ceil(steps * (end - begin) - 1e-9)
+            method.propagate(self.network, self._table, p, totals, begin, end, max(times, count))
         return p, totals
 
     def _extrapolated(
         self, p: Array, segment: int, segments: int, steps: int
     ) -> tuple[Array, Array]:
         """The result for `steps` steps a period freed of its leading error, of fourth order."""
-        half = segments * -(-steps // (2 * segments))
-        coarse = self._run(p, segment, segments, half)
-        return _richardson(coarse, self._run(p, segment, segments, 2 * half))
+        coarse = self._run(p, segment, segments, steps // 2)
+        return _richardson(coarse, self._run(p, segment, segments, steps // 2, times=2))
 
     # -- the periodic state ------------------------------------------------------------------
 
@@ -142,21 +150,16 @@ class MasterEquation:
         return self._solve_dense() if self.dense else self._solve_large()
 
     def _solve_dense(self) -> tuple[Array, Array, Array, int]:
-        steps, start = FEWEST_STEPS, np.eye(self.states)
-        coarse = self._run(start, 0, 1, steps)
-        before, change = np.full(self._width, np.inf), np.inf
+        times, start = 1, np.eye(self.states)
+        coarse, before = self._run(start, 0, 1, FEWEST_STEPS), np.full(self._width, np.inf)
         while True:
-            steps *= 2
-            fine = self._run(start, 0, 1, steps)
+            times *= 2
+            fine = self._run(start, 0, 1, FEWEST_STEPS, times=times)
             propagator, totals = self._maps[0, 1] = _richardson(coarse, fine)
             p = _stationary(propagator)
             now = p @ totals / self.network.period
-            scale = self._throughput(now)
-            last, change = change, float((np.abs(now - before) / scale).max())
-            # Of sixth order, the error is far below the last change; where rates have kinks in
-            # time it is not, and single currents may have come to rest by chance.
-            slow = 1.0 if last > 16 * change else 4.0
-            error = slow * np.maximum(np.abs(now - before), 0.25 * change * scale)
+            # Of sixth order, the error is far below the last change.
+            error, steps = np.abs(now - before), FEWEST_STEPS * times
             if self._accurate(now, error) or steps >= MOST_STEPS:
                 return p, now, error, steps
             coarse, before = fine, now
@@ -171,7 +174,7 @@ class MasterEquation:
 
             p = _fixed_point(once, p)
             coarse = self._run(p[None], 0, 1, steps)
-            fine = self._run(p[None], 0, 1, 2 * steps)
+            fine = self._run(p[None], 0, 1, steps, times=2)
             end, totals = (a[0] for a in _richardson(coarse, fine))
             # On to the fixed point of the better map; what little that changes needs no better map.
             shift = _correction(once, end - p)

@@ -10,7 +10,7 @@ value (`trajsim.models.spins.rate_bound`).
 Each law obeys local detailed balance, rate(s) / rate(flipped s) = exp(-dE_i / T_i). Written
 with exp(2x), not 1 - tanh(x), which loses all digits at low temperature.
 
-To add a law: write a NamedTuple with the three functions and list it in LAWS.
+To add a law: write a NamedTuple with the three functions and list it in LAWS (and in KINKED).
 """
 
 import math
@@ -100,6 +100,9 @@ LAWS = {
     "metropolis": Metropolis,
     "arrhenius": Arrhenius,
 }
+
+# Laws whose rate has a kink where a flip costs nothing: the exact side breaks its steps there.
+KINKED = (Metropolis,)
 
 
 # numba compiles one kernel for each law, told apart by the NamedTuple's type: a jitted function

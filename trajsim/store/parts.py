@@ -162,12 +162,12 @@ class Parts:
         sound: list[Block] = []
         for block in listed:
             try:
-                data = (self.folder / block.file).read_bytes()
+                found = _sha256(self.folder / block.file)
             except OSError:
                 continue
             end = sound[-1].end if sound and sound[-1].point == block.point else 0
             fits = block.point < layout.points and block.end <= layout.trajectories
-            if fits and block.first >= end and hashlib.sha256(data).hexdigest() == block.sha256:
+            if fits and block.first >= end and found == block.sha256:
                 sound.append(block)
         lines = "".join(json.dumps(block._asdict()) + "\n" for block in sound)
         publish(self.manifest, lines.encode())
@@ -183,12 +183,12 @@ class Parts:
         """
         path = self.folder / block.file
         try:
-            data = path.read_bytes()
+            sound = _sha256(path) == block.sha256
         except OSError as error:
             raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
-        if hashlib.sha256(data).hexdigest() != block.sha256:
+        if not sound:
             raise StoreError(f"{path}: damaged: its SHA-256 is not that of the manifest")
-        with h5py.File.in_memory(data) as file:
+        with h5py.File(path, "r") as file:
             return {name: file[name][...] for name in names}
 
     def remove(self) -> None:
@@ -210,6 +210,11 @@ def gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, in
             at = block.end
         if at < layout.trajectories:
             yield point, at, layout.trajectories
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _image(columns: dict[str, NDArray], point: int, first: int) -> bytes:
