@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from networks import ENGINE, TRIANGLE, Gains, Network, pair
 
+from trajsim.config import parse
 from trajsim.exact import master
 from trajsim.exact.master import MasterEquation
 from trajsim.models.rate_laws import LAWS
@@ -121,6 +122,58 @@ def test_transients_from_all_up_agree(name):
     course = MasterEquation(case.made()).course(up, cells, periods)
     np.testing.assert_allclose(course.state, states, rtol=1e-8, atol=1e-12)
     assert_close(course.gains, expected, rtol=1e-8, atol=1e-11 * abs(expected.heat).max())
+
+
+# The triangle with no field on the site that is not driven, as a config.
+TRIANGLE_CONFIG = """
+[model]
+kind = "spins"
+rate = 0.4
+rate_law = "glauber-product"
+[drive]
+period = 20.0
+[baths]
+hot = { temperature = 0.9 }
+cold = { temperature = 0.6 }
+[[sites]]
+name = "a"
+bath = "hot"
+[sites.drive]
+amplitude = 0.5
+phase = 0.3
+offset = 0.15
+harmonics = [{ order = 3, amplitude = 0.2, phase = 1.1 }]
+[[sites]]
+name = "b"
+bath = "cold"
+[[sites]]
+name = "c"
+bath = "hot"
+[sites.drive]
+amplitude = 0.3
+phase = 2.0
+offset = 0.1
+harmonics = [{ order = 2, amplitude = 0.25, phase = -0.7 }]
+[[bonds]]
+sites = ["a", "b"]
+coupling = 0.7
+[[bonds]]
+sites = ["c", "b"]
+coupling = -0.4
+[[bonds]]
+sites = ["a", "c"]
+coupling = 0.3
+[ensemble]
+trajectories = 1
+periods = 1
+seed = 1
+"""
+
+
+def test_a_config_is_the_network_that_it_describes():
+    experiment = parse(TRIANGLE_CONFIG).experiment
+    _, rates = networks.periodic_rates(replace(TRIANGLE, offset=[0.15, 0.0, 0.1]))
+    assert_close(MasterEquation(experiment.network()).currents.rates, rates)
 
 
 def by_hand(case, p, plan):
