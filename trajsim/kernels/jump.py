@@ -192,6 +192,8 @@ def advance(network, plan, walkers, rows, first, last):
                 while i < n - 1 and mark >= bound[i]:
                     mark -= bound[i]
                     i += 1
+                if bound[i] == 0.0:
+                    continue  # Rounding of `mark` led past the last spin that can flip.
                 h = value(network.drive, i, (part + waited / length) / segments)
                 ratio = rate(network, local[i], spins[i], i, h) / bound[i]
                 excess = max(excess, ratio)
