@@ -227,15 +227,8 @@ def _run_blocks(
     plan = config.experiment.plan
     each = plan.burn_in + plan.periods
     before = sum(block.trajectories for block in blocks) * each
-    with tqdm(
-        total=layout.points * layout.trajectories * each,
-        initial=before,
-        unit=" periods",
-        unit_scale=True,
-        file=sys.stderr,
-        disable=not sys.stderr.isatty(),
-        dynamic_ncols=True,
-    ) as bar:
+    total = layout.points * layout.trajectories * each
+    with _bar(total, " periods", initial=before, dynamic_ncols=True) as bar:
         running: set[Future[Done | None]] = set()
         try:
             while True:
@@ -273,21 +266,20 @@ def _wait(tasks: set[Future[None]], signals: Signals) -> None:
 
 
 def _pack(parts: Parts, output: Path, layout: Layout, signals: Signals) -> None:
-    with tqdm(
-        total=layout.points * layout.trajectories,
-        desc="packing",
-        unit=" trajectories",
-        unit_scale=True,
-        file=sys.stderr,
-        disable=not sys.stderr.isatty(),
-        leave=False,
-    ) as bar:
+    total = layout.points * layout.trajectories
+    with _bar(total, " trajectories", desc="packing", leave=False) as bar:
 
         def tick(count: int) -> None:
             signals.check()
             bar.update(count)
 
         pack(parts, output, layout, tick)
+
+
+def _bar(total: int, unit: str, **more: Any) -> Any:
+    """Progress on stderr, where somebody looks at it."""
+    quiet = not sys.stderr.isatty()
+    return tqdm(total=total, unit=unit, unit_scale=True, file=sys.stderr, disable=quiet, **more)
 
 
 def _processors() -> int:
