@@ -17,6 +17,8 @@ from trajsim.stopping import Signals
 
 # A kernel call is kept near this long, so that a stop is obeyed within a second.
 CALL_SECONDS = 0.2
+# Loading a kernel from the cache takes less; the user is told of what takes more.
+LONG_SECONDS = 1.5
 MOST_BLOCK_BYTES = 8 << 20
 MOST_BYTES_AT_ONCE = 64 << 20
 
@@ -63,13 +65,24 @@ class Work:
     def compile(self, say: Callable[[str], None]) -> None:
         """Compile the kernel, or load it from the cache, before threads need it."""
         began = time.perf_counter()
+        notice = threading.Timer(
+            LONG_SECONDS, say, ["compiling the kernel, once for this kind of model ..."]
+        )
+        notice.daemon = True
+        notice.start()
+        try:
+            self._compile()
+        finally:
+            notice.cancel()
+        seconds = time.perf_counter() - began
+        if seconds > LONG_SECONDS:
+            say(f"compiled the kernel in {seconds:.1f} s; it is kept for the next run")
+
+    def _compile(self) -> None:
         kernel, model, start = self._model(0)
         rows = kernel.Rows(**self.layout.allocate(1))
         walkers = kernel.begin(model, start, 0, 0, 0, 1)
         kernel.advance(model, self.plan, walkers, rows, 0, 0)
-        seconds = time.perf_counter() - began
-        if seconds > 2.0:
-            say(f"compiled the kernel in {seconds:.1f} s; it is kept for the next run")
 
     def periods_done(self) -> int:
         """Periods simulated so far, those of unfinished blocks included."""

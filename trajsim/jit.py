@@ -8,14 +8,18 @@ using old code after an edit in a module that function calls.
 import hashlib
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numba
 import platformdirs
 
-COMPILED_PLACES = ("jit.py", "models", "kernels", "exact")
+# LLVM vectorises a loop over more than a few arrays only if it may check more of them for overlap.
+llvmlite.binding.set_option("", "-runtime-memory-check-threshold=64")
+
+COMPILED_PLACES = ("jit.py", "elementary.py", "models", "kernels", "exact")
 
 
 def source_digest(package: Path = Path(__file__).parent) -> str:
@@ -47,13 +51,29 @@ def cache_folder(chosen: str = "") -> Path:
     return Path(tempfile.mkdtemp(prefix="trajsim-"))
 
 
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile `function` with numba: no GIL, IEEE division, no fastmath, cached on disk."""
+def compiled(
+    function: Callable[..., Any] | None = None, *, contract: bool = False, inline: bool = False
+) -> Any:
+    """Compile `function` with numba: no GIL, IEEE division, cached on disk.
+
+    `contract` lets a product and a sum become one operation with one rounding; nothing else of
+    IEEE arithmetic is given up anywhere. `inline` puts the code in the place of each call: a call
+    counts a reference for every array that it is passed, which takes as long as a short loop.
+    """
+    if function is None:
+        return partial(compiled, contract=contract, inline=inline)
+    fastmath = {"contract"} if contract else False
     # numba picks the cache folder when it decorates; leave the setting as the user had it.
     settings: Any = numba.config
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(cache_folder(before))
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        return numba.njit(
+            cache=True,
+            nogil=True,
+            error_model="numpy",
+            fastmath=fastmath,
+            inline="always" if inline else "never",
+        )(function)
     finally:
         settings.CACHE_DIR = before

@@ -63,7 +63,8 @@ def modules_of(*places):
         ("tomllib", ["trajsim.config"]),
         ("platformdirs", ["trajsim.jit"]),
         ("scipy", ["trajsim.exact", "trajsim.check"]),
-        ("numba", ["trajsim.jit", "trajsim.models", "trajsim.kernels"]),
+        ("numba", ["trajsim.jit", "trajsim.elementary", "trajsim.models", "trajsim.kernels"]),
+        ("llvmlite", ["trajsim.jit", "trajsim.elementary"]),
         ("threading", ["trajsim.blocks", "trajsim.stopping"]),
         ("signal", ["trajsim.stopping"]),
     ],
@@ -74,13 +75,17 @@ def test_a_library_has_one_home(library, places):
 
 
 ALLOWED = {
-    "models": ["numba", "numpy", "trajsim.jit", "trajsim.models", "trajsim.plan"],
+    "models": [
+        *("numba", "numpy", "trajsim.jit", "trajsim.plan"),
+        *("trajsim.elementary", "trajsim.models"),
+    ],
     "kernels": [
         *("numba", "numpy", "trajsim.jit", "trajsim.plan"),
-        *("trajsim.models", "trajsim.kernels"),
+        *("trajsim.elementary", "trajsim.models", "trajsim.kernels"),
     ],
     "plan": [],
-    "jit": ["numba", "platformdirs"],
+    "jit": ["llvmlite", "numba", "platformdirs"],
+    "elementary": ["llvmlite", "numba", "numpy", "trajsim.jit"],
     "ledger": ["numpy"],
     "config": ["numpy", "pydantic", "trajsim.config", "trajsim.models", "trajsim.plan"],
     "store": ["h5py", "numpy", "trajsim.ledger", "trajsim.store"],

@@ -17,7 +17,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.jit import compiled
-from trajsim.models.oscillators import OscillatorNetwork, quartic_force
+from trajsim.models.oscillators import OscillatorNetwork, linear_force, quartic_force
 
 Array = NDArray[np.float64]
 
@@ -94,13 +94,13 @@ class Hoh(NamedTuple):
 
     @staticmethod
     def first(scheme, network, x, v, f, spare):
-        _kick(network, 0.5 * scheme.dt, x, v, spare)
+        _kick(network, 0.5 * scheme.dt, x, v, spare[0])
         _flow(scheme, x, v, f, spare)
 
     @staticmethod
     def second(scheme, network, x, v, f, spare):
         _flow(scheme, x, v, f, spare)
-        _kick(network, 0.5 * scheme.dt, x, v, spare)
+        _kick(network, 0.5 * scheme.dt, x, v, spare[0])
 
 
 class Baoab(NamedTuple):
@@ -126,44 +126,44 @@ class Baoab(NamedTuple):
 
     @staticmethod
     def first(scheme, network, x, v, f, spare):
-        _kick_all(network, 0.5 * scheme.dt, x, v, f, spare)
+        _kick_all(network, 0.5 * scheme.dt, x, v, f, spare[0])
         _drift(0.5 * scheme.dt, x, v)
 
     @staticmethod
     def second(scheme, network, x, v, f, spare):
         _drift(0.5 * scheme.dt, x, v)
-        _kick_all(network, 0.5 * scheme.dt, x, v, f, spare)
+        _kick_all(network, 0.5 * scheme.dt, x, v, f, spare[0])
 
 
 SCHEMES: dict[str, Any] = {"hoh": Hoh, "baoab": Baoab}
 
 
-@compiled
-def _kick(network, time, x, v, spare):
-    """Quartic force for a time, positions held."""
-    force = spare[0]
-    force[:] = 0.0
-    quartic_force(network, x, force)
-    _accelerate(network, time, v, force)
+@compiled(contract=True, inline=True)
+def _kick(network, time, x, v, force):
+    """Quartic force for a time, positions held; force (n, m) is overwritten."""
+    quartic = len(network.bond) > 0
+    for i in range(x.shape[0]):
+        quartic |= network.quartic[i] != 0.0
+    if quartic:
+        for i in range(x.shape[0]):
+            for k in range(x.shape[1]):
+                force[i, k] = 0.0
+        quartic_force(network, x, force)
+        _accelerate(network, time, v, force)
 
 
-@compiled
-def _kick_all(network, time, x, v, f, spare):
-    """All forces for a time, positions held."""
-    force = spare[0]
+@compiled(contract=True, inline=True)
+def _kick_all(network, time, x, v, f, force):
+    """All forces for a time, positions held; force (n, m) is overwritten."""
     for i in range(x.shape[0]):
         for k in range(x.shape[1]):
             force[i, k] = f[i]
-        for j in range(x.shape[0]):
-            stiffness = network.stiffness[i, j]
-            if stiffness != 0.0:
-                for k in range(x.shape[1]):
-                    force[i, k] -= stiffness * x[j, k]
+    linear_force(network, x, force)
     quartic_force(network, x, force)
     _accelerate(network, time, v, force)
 
 
-@compiled
+@compiled(contract=True, inline=True)
 def _accelerate(network, time, v, force):
     for i in range(v.shape[0]):
         push = time / network.mass[i]
@@ -171,31 +171,36 @@ def _accelerate(network, time, v, force):
             v[i, k] += push * force[i, k]
 
 
-@compiled
+@compiled(contract=True, inline=True)
 def _drift(time, x, v):
     for i in range(x.shape[0]):
         for k in range(x.shape[1]):
             x[i, k] += time * v[i, k]
 
 
-@compiled
+@compiled(contract=True, inline=True)
 def _flow(scheme, x, v, f, spare):
-    """Half a step of the linear network under the held force."""
-    new_x, new_v = spare[0], spare[1]
-    for i in range(x.shape[0]):
+    """Half a step of the linear network under the held force: cost n**2."""
+    n, m = x.shape
+    for i in range(n):
         pushed_x, pushed_v = 0.0, 0.0
-        for j in range(x.shape[0]):
+        for j in range(n):
             pushed_x += scheme.xf[i, j] * f[j]
             pushed_v += scheme.vf[i, j] * f[j]
-        for k in range(x.shape[1]):
-            new_x[i, k], new_v[i, k] = pushed_x, pushed_v
-        for j in range(x.shape[0]):
+        for j in range(n):
+            # Numbers, not slices: a slice counts references, which takes as long as the loop.
             xx, xv, vx, vv = scheme.xx[i, j], scheme.xv[i, j], scheme.vx[i, j], scheme.vv[i, j]
-            for k in range(x.shape[1]):
-                new_x[i, k] += xx * x[j, k] + xv * v[j, k]
-                new_v[i, k] += vx * x[j, k] + vv * v[j, k]
-    x[:] = new_x
-    v[:] = new_v
+            if j == 0:
+                for k in range(m):
+                    spare[0, i, k] = pushed_x + xx * x[j, k] + xv * v[j, k]
+                    spare[1, i, k] = pushed_v + vx * x[j, k] + vv * v[j, k]
+            else:
+                for k in range(m):
+                    spare[0, i, k] += xx * x[j, k] + xv * v[j, k]
+                    spare[1, i, k] += vx * x[j, k] + vv * v[j, k]
+    for i in range(n):
+        for k in range(m):
+            x[i, k], v[i, k] = spare[0, i, k], spare[1, i, k]
 
 
 def first_half(scheme: Any, network: Any, x: Any, v: Any, f: Any, spare: Any) -> None:
@@ -208,11 +213,11 @@ def second_half(scheme: Any, network: Any, x: Any, v: Any, f: Any, spare: Any) -
     scheme.second(scheme, network, x, v, f, spare)
 
 
-@overload(first_half)
+@overload(first_half, inline="always")
 def _first_half(scheme, network, x, v, f, spare):
     return scheme.instance_class.first
 
 
-@overload(second_half)
+@overload(second_half, inline="always")
 def _second_half(scheme, network, x, v, f, spare):
     return scheme.instance_class.second

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trajsim.jit import compiled
 from trajsim.kernels.integrators import SCHEMES, first_half, second_half
-from trajsim.kernels.random import normals, streams
+from trajsim.kernels.random import normals, side_by_side, streams
 from trajsim.models.drive import value
 from trajsim.models.oscillators import OscillatorNetwork, energy
 from trajsim.plan import Plan
@@ -179,7 +179,7 @@ def _place(model, start, walkers):
         second_half(model.scheme, model.network, walkers.x, walkers.v, model.edge[0], spare)
 
 
-@compiled
+@compiled(contract=True, inline=True)
 def _touch_baths(model, v, noise, heat):
     """The O step; adds to heat (baths, m) unless it is empty."""
     for i in range(v.shape[0]):
@@ -197,14 +197,14 @@ def _touch_baths(model, v, noise, heat):
                 v[i, k] = after
 
 
-@compiled
+@compiled(contract=True, inline=True)
 def _move_force(network, x, before, after, work):
     """Add the work (drives, m) of forces that move while positions stay: inclusive, -x df."""
     for i in range(x.shape[0]):
-        if network.driven[i] >= 0:
-            moved = after[i] - before[i]
+        drive, moved = network.driven[i], after[i] - before[i]
+        if drive >= 0:
             for k in range(x.shape[1]):
-                work[network.driven[i], k] -= x[i, k] * moved
+                work[drive, k] -= x[i, k] * moved
 
 
 @compiled
@@ -268,10 +268,11 @@ def advance(model, plan, walkers, rows, first, last):
         # Copies, so that the lanes stand side by side in memory whatever their number here.
         x, v = walkers.x[:, lanes].copy(), walkers.v[:, lanes].copy()
         heat, work = walkers.heat[:, lanes].copy(), walkers.work[:, lanes].copy()
-        stream = walkers.stream[lanes]
+        stream = walkers.stream[lanes].T.copy()
         _advance_lanes(model, plan, stream, x, v, heat, work, rows, begin, first, last)
         walkers.x[:, lanes], walkers.v[:, lanes] = x, v
         walkers.heat[:, lanes], walkers.work[:, lanes] = heat, work
+        walkers.stream[lanes] = stream.T
         for k in range(x.shape[1]):
             if broken < 0 and not np.isfinite(x[:, k].sum() + v[:, k].sum()):
                 broken = begin + k
@@ -280,13 +281,16 @@ def advance(model, plan, walkers, rows, first, last):
 
 @compiled
 def _advance_lanes(model, plan, stream, x, v, heat, work, rows, begin, first, last):
-    """`advance` for m lanes, x and v (n, m), the first of them trajectory `begin` of the rows."""
+    """`advance` for m lanes, the first of them trajectory `begin` of the rows.
+
+    stream (4, m) uint64, x and v (n, m), heat (baths, m), work (drives, m).
+    """
     network, scheme = model.network, model.scheme
     n, m = x.shape
     segments = plan.rows_per_period
     steps = len(model.held) // segments
     burn_in = plan.burn_in * segments
-    spare, noise = np.empty((2, n, m)), np.empty((n, m))
+    spare, noise, bits = np.empty((2, n, m)), np.empty((n, m)), np.empty((2, m), np.uint64)
     for segment in range(first, last):
         part = segment % segments
         if segment == burn_in:
@@ -298,7 +302,7 @@ def _advance_lanes(model, plan, stream, x, v, heat, work, rows, begin, first, la
             _move_force(network, x, force, model.held[step], work)
             force = model.held[step]
             first_half(scheme, network, x, v, force, spare)
-            normals(stream, model.fine, noise)
+            side_by_side(stream, model.fine, noise, bits)
             _touch_baths(model, v, noise, heat)
             second_half(scheme, network, x, v, force, spare)
         edge = model.edge[(part + 1) % segments]

@@ -9,12 +9,15 @@ import math
 
 import numpy as np
 
+from trajsim.elementary import circle, float_of, log
 from trajsim.jit import compiled
 
 LOW = np.uint64(0xFFFFFFFF)
 MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 WEYL_0, WEYL_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
-U11, U17, U19, U23, U32, U41, U45 = (np.uint64(k) for k in (11, 17, 19, 23, 32, 41, 45))
+U11, U12, U17, U19, U23, U32, U41, U45 = (np.uint64(k) for k in (11, 12, 17, 19, 23, 32, 41, 45))
+# With 52 random bits below, a number in [1, 2).
+ONE_BITS = np.uint64(0x3FF0000000000000)
 
 
 @compiled
@@ -54,15 +57,20 @@ def streams(seed, point, first, count):
 
 
 @compiled
-def next_bits(state):
-    """Next 64 random bits of xoshiro256++; moves the state (4,) uint64 on."""
-    s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
+def step(state):
+    """Next 64 random bits of xoshiro256++ and the state that follows: a tuple of four uint64."""
+    s0, s1, s2, s3 = state
     total = s0 + s3
     bits = ((total << U23) | (total >> U41)) + s0
     s2 ^= s0
     s3 ^= s1
-    state[1], state[0] = s1 ^ s2, s0 ^ s3
-    state[2], state[3] = s2 ^ (s1 << U17), (s3 << U45) | (s3 >> U19)
+    return bits, (s0 ^ s3, s1 ^ s2, s2 ^ (s1 << U17), (s3 << U45) | (s3 >> U19))
+
+
+@compiled
+def next_bits(state):
+    """Next 64 random bits of xoshiro256++; moves the state (4,) uint64 on."""
+    bits, (state[0], state[1], state[2], state[3]) = step((state[0], state[1], state[2], state[3]))
     return bits
 
 
@@ -74,20 +82,43 @@ def uniform(state):
 
 @compiled
 def normals(states, fine, out):
-    """Standard normal numbers (n, m): column k from stream k of states (m, 4) (Box & Muller, 1958).
+    """Standard normal numbers (n, m): column k from stream k of states (m, 4)."""
+    streams = states.T.copy()
+    side_by_side(streams, fine, out, np.empty((2, out.shape[1]), np.uint64))
+    states[:] = streams.T
 
-    `fine`: from 64 random bits, tails to 9.4 standard deviations; else both numbers of a pair
-    from the halves of 64 bits, tails to 6.7.
+
+@compiled(contract=True)
+def side_by_side(streams, fine, out, spare):
+    """As `normals`, for streams (4, m) that stand side by side; spare (2, m) uint64.
+
+    Box & Muller, Ann. Math. Stat. 29, 610, 1958. `fine`: from 64 random bits, tails to 9.4 standard
+    deviations; else both numbers of a pair from the halves of 64 bits, tails to 6.7.
     """
+    m = out.shape[1]
     for i in range(0, out.shape[0], 2):
-        for k in range(out.shape[1]):
-            bits = next_bits(states[k])
-            if fine:
-                radius = math.sqrt(-2.0 * math.log((np.float64(bits) + 0.5) * 2.0**-64))
-                angle = 2.0 * math.pi * uniform(states[k])
-            else:
-                radius = math.sqrt(-2.0 * math.log((np.float64(bits >> U32) + 0.5) * 2.0**-32))
-                angle = 2.0 * math.pi * np.float64(bits & LOW) * 2.0**-32
-            out[i, k] = radius * math.cos(angle)
-            if i + 1 < out.shape[0]:
-                out[i + 1, k] = radius * math.sin(angle)
+        other = min(i + 1, out.shape[0] - 1)
+        _draw(streams, spare[0])
+        if fine:
+            _draw(streams, spare[1])
+            for k in range(m):
+                radius = math.sqrt(-2.0 * log((np.float64(spare[0, k]) + 0.5) * 2.0**-64))
+                cosine, sine = circle(float_of((spare[1, k] >> U12) | ONE_BITS))
+                # Of an odd number of rows the last stays with its cosine.
+                out[other, k] = radius * sine
+                out[i, k] = radius * cosine
+        else:
+            for k in range(m):
+                bits = spare[0, k]
+                radius = math.sqrt(-2.0 * log((np.float64(bits >> U32) + 0.5) * 2.0**-32))
+                cosine, sine = circle(np.float64(bits & LOW) * 2.0**-32)
+                out[other, k] = radius * sine
+                out[i, k] = radius * cosine
+
+
+@compiled
+def _draw(streams, bits):
+    """Next 64 bits (m,) of the streams (4, m)."""
+    for k in range(len(bits)):
+        state = streams[0, k], streams[1, k], streams[2, k], streams[3, k]
+        bits[k], (streams[0, k], streams[1, k], streams[2, k], streams[3, k]) = step(state)

@@ -28,6 +28,8 @@ class OscillatorNetwork(NamedTuple):
     temperature : (n,), of the bath of each site, 0 where there is none
     bath : (n,) int64, the bath of each site, -1 for none
     stiffness : (n, n), symmetric: the quadratic part of the potential is x . stiffness . x / 2
+    first, column, entry : rows of the same matrix without its zeros: those of row i are
+        `entry[first[i]:first[i + 1]]`, in the columns alongside
     quartic : (n,) of the sites
     bond : (b, 2) int64, sites of the bonds that have a quartic part
     bond_quartic : (b,)
@@ -41,6 +43,9 @@ class OscillatorNetwork(NamedTuple):
     temperature: Array
     bath: NDArray[np.int64]
     stiffness: Array
+    first: NDArray[np.int64]
+    column: NDArray[np.int64]
+    entry: Array
     quartic: Array
     bond: NDArray[np.int64]
     bond_quartic: Array
@@ -72,6 +77,7 @@ def network(
         stiffness[[i, j], [j, i]] -= k
     quartic_bonds = [(i, j, alpha) for i, j, _, alpha in bonds if alpha != 0.0]
     touched = np.array(bath) >= 0
+    row, column = np.nonzero(stiffness)
     return OscillatorNetwork(
         period=float(period),
         mass=np.array(mass, np.float64),
@@ -79,6 +85,9 @@ def network(
         temperature=np.where(touched, temperature, 0.0),
         bath=np.array(bath, np.int64),
         stiffness=stiffness,
+        first=np.searchsorted(row, np.arange(len(bath) + 1)),
+        column=column,
+        entry=stiffness[row, column],
         quartic=np.array(site_quartic, np.float64),
         bond=np.array([(i, j) for i, j, _ in quartic_bonds], np.int64).reshape(-1, 2),
         bond_quartic=np.array([alpha for _, _, alpha in quartic_bonds], np.float64),
@@ -87,7 +96,17 @@ def network(
     )
 
 
-@compiled
+@compiled(contract=True, inline=True)
+def linear_force(network, x, force):
+    """Add the force of the quadratic part at x to force, both (n, m): cost by bonds."""
+    for i in range(x.shape[0]):
+        for at in range(network.first[i], network.first[i + 1]):
+            j, stiffness = network.column[at], network.entry[at]
+            for k in range(x.shape[1]):
+                force[i, k] -= stiffness * x[j, k]
+
+
+@compiled(contract=True, inline=True)
 def quartic_force(network, x, force):
     """Add the force of the quartic part at x to force, both (n, m) for m trajectories."""
     for i in range(x.shape[0]):
@@ -113,8 +132,8 @@ def energy(network, x, v, f, out):
             square = x[i, k] * x[i, k]
             out[k] += 0.5 * network.mass[i] * v[i, k] * v[i, k] - f[i] * x[i, k]
             out[k] += 0.25 * network.quartic[i] * square * square
-        for j in range(x.shape[0]):
-            stiffness = network.stiffness[i, j]
+        for at in range(network.first[i], network.first[i + 1]):
+            j, stiffness = network.column[at], network.entry[at]
             for k in range(x.shape[1]):
                 out[k] += 0.5 * stiffness * x[i, k] * x[j, k]
     for b in range(len(network.bond)):

@@ -13,10 +13,11 @@ with exp(2x), not 1 - tanh(x), which loses all digits at low temperature.
 To add a law: write a NamedTuple with the three functions and list it in LAWS (and in KINKED).
 """
 
-import math
 from typing import Any, NamedTuple
 
 from numba.extending import overload
+
+from trajsim.elementary import exp
 
 
 class GlauberProduct(NamedTuple):
@@ -33,11 +34,11 @@ class GlauberProduct(NamedTuple):
 
     @staticmethod
     def join(law, local, x):
-        return local * (2.0 / (1.0 + math.exp(2.0 * x)))
+        return local * (2.0 / (1.0 + exp(2.0 * x)))
 
     @staticmethod
     def flip_rate(law, local, x):
-        return law.rate * local * (2.0 / (1.0 + math.exp(2.0 * x)))
+        return law.rate * local * (2.0 / (1.0 + exp(2.0 * x)))
 
 
 class HeatBath(NamedTuple):
@@ -55,7 +56,7 @@ class HeatBath(NamedTuple):
 
     @staticmethod
     def flip_rate(law, local, x):
-        return law.rate * (2.0 / (1.0 + math.exp(2.0 * (local + x))))
+        return law.rate * (2.0 / (1.0 + exp(2.0 * (local + x))))
 
 
 class Metropolis(NamedTuple):
@@ -73,7 +74,7 @@ class Metropolis(NamedTuple):
 
     @staticmethod
     def flip_rate(law, local, x):
-        return law.rate * math.exp(min(0.0, -2.0 * (local + x)))
+        return law.rate * exp(min(0.0, -2.0 * (local + x)))
 
 
 class Arrhenius(NamedTuple):
@@ -91,7 +92,7 @@ class Arrhenius(NamedTuple):
 
     @staticmethod
     def flip_rate(law, local, x):
-        return law.rate * math.exp(-(local + x))
+        return law.rate * exp(-(local + x))
 
 
 LAWS = {
@@ -124,16 +125,16 @@ def flip_rate(law: Any, local: float, x: float) -> float:
     return law.flip_rate(law, local, x)
 
 
-@overload(start)
+@overload(start, inline="always")
 def _start(law):
     return law.instance_class.start
 
 
-@overload(join)
+@overload(join, inline="always")
 def _join(law, local, x):
     return law.instance_class.join
 
 
-@overload(flip_rate)
+@overload(flip_rate, inline="always")
 def _flip_rate(law, local, x):
     return law.instance_class.flip_rate

@@ -126,7 +126,7 @@ def rate_bound(network, local, spin, i):
     return rate(network, local, spin, i, network.low[i] if spin > 0 else network.high[i])
 
 
-@compiled
+@compiled(inline=True)
 def exchange_of(network, spins, i):
     """sum_j J_ij s_j, the field of its neighbours on spin i."""
     exchange = 0.0
@@ -135,7 +135,7 @@ def exchange_of(network, spins, i):
     return exchange
 
 
-@compiled
+@compiled(inline=True)
 def flip_energy(network, spins, i, h):
     """dE_i = 2 s_i (sum_j J_ij s_j + h_i), the energy a flip of spin i takes up (paper, Eq. 3)."""
     return 2.0 * spins[i] * (exchange_of(network, spins, i) + h)
