@@ -6,15 +6,16 @@ are carried one by one and the periodic state is found from the one-period map b
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
 
-from trajsim.exact import magnus, runge_kutta
-from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
-from trajsim.exact.generator import Array, breaks, tabulate
+from trajsim.exact import collocation, magnus, runge_kutta
+from trajsim.exact.ensemble import Array, Course, Currents, Gains, NoExactSideError, Window
+from trajsim.exact.generator import breaks, fastest_leaving, tabulate
+from trajsim.exact.stationary import correction, fixed_point, stationary
 from trajsim.jit import compiled
 from trajsim.models.drive import value
 from trajsim.models.spins import SpinNetwork, energy, spins_of
@@ -23,6 +24,23 @@ from trajsim.plan import Plan
 MOST_SITES = 12
 DENSE_SITES = 5
 FEWEST_STEPS, MOST_STEPS = 32, 1 << 17
+# Of collocation: where P follows the drive, few steps suffice.
+SMOOTH_STEPS, MOST_SMOOTH_STEPS = 16, 1024
+# Relative accuracy of a step from the fixed point of one map of a large network to another's.
+SHIFT = 1e-3
+
+
+class _Solution(NamedTuple):
+    """Periodic state (2**n,), its currents (g,), their error (g,), steps a period that it took.
+
+    `smooth` where the state follows the drive and collocation found it.
+    """
+
+    state: Array
+    rates: Array
+    error: Array
+    steps: int
+    smooth: bool = False
 
 
 def equilibrium(network: SpinNetwork) -> Array:
@@ -115,22 +133,36 @@ class MasterEquation:
             return end[0], totals[0]
         key = (segment, segments)
         if key not in self._maps:
-            self._maps[key] = self._extrapolated(np.eye(self.states), *key, self.steps)
+            follow = self._collocated if self._solution.smooth else self._extrapolated
+            self._maps[key] = follow(np.eye(self.states), *key, self.steps)
         propagator, totals = self._maps[key]
         return p @ propagator, p @ totals
 
-    def _run(
-        self, p: Array, segment: int, segments: int, steps: int, book: bool = True, times: int = 1
-    ) -> tuple[Array, Array]:
-        """Carry rows of p with at least `steps` steps a period, each cut into `times` more.
-
-        Steps end where rates are not smooth in time.
-        """
-        p, totals = p.copy(), np.zeros((len(p), self._width if book else 0))
+    def _pieces(self, segment: int, segments: int) -> Iterator[tuple[float, float]]:
+        """Beginnings and ends, between which rates are smooth in time, of parts of a segment."""
         first, last = segment / segments, (segment + 1) / segments
         edges = [first, *(x for x in self._breaks if first < x < last), last]
+        return itertools.pairwise(edges)
+
+    def _collocated(
+        self, p: Array, segment: int, segments: int, steps: int, settled: bool = False
+    ) -> tuple[Array, Array]:
+        """Carry rows of p; if they are `settled`, they follow the drive from the beginning."""
+        p, totals = p.copy(), np.zeros((len(p), self._width))
+        for begin, end in self._pieces(segment, segments):
+            follows = settled and begin == 0.0
+            narrowest = 1.0 if follows else 0.5 / (self._fastest * self.network.period)
+            edges = collocation.step_edges(begin, end, 1.0 / steps, narrowest)
+            collocation.propagate(self.network, self._table, p, totals, edges)
+        return p, totals
+
+    def _stepped(
+        self, p: Array, segment: int, segments: int, steps: int, book: bool = True, times: int = 1
+    ) -> tuple[Array, Array]:
+        """Carry rows of p with at least `steps` steps a period, each cut into `times` more."""
+        p, totals = p.copy(), np.zeros((len(p), self._width if book else 0))
         method = magnus if self.dense else runge_kutta
-        for begin, end in itertools.pairwise(edges):
+        for begin, end in self._pieces(segment, segments):
             count = times * math.ceil(steps * (end - begin) - 1e-9)
             method.propagate(self.network, self._table, p, totals, begin, end, max(times, count))
         return p, totals
@@ -139,53 +171,77 @@ class MasterEquation:
         self, p: Array, segment: int, segments: int, steps: int
     ) -> tuple[Array, Array]:
         """The result for `steps` steps a period freed of its leading error, of fourth order."""
-        coarse = self._run(p, segment, segments, steps // 2)
-        return _richardson(coarse, self._run(p, segment, segments, steps // 2, times=2))
+        coarse = self._stepped(p, segment, segments, steps // 2)
+        return _richardson(coarse, self._stepped(p, segment, segments, steps // 2, times=2))
 
     # -- the periodic state ------------------------------------------------------------------
 
     @cached_property
-    def _solution(self) -> tuple[Array, Array, Array, int]:
-        """Periodic state, its currents (g,), their error (g,), and the steps that took."""
-        return self._solve_dense() if self.dense else self._solve_large()
+    def _fastest(self) -> float:
+        return max(float(fastest_leaving(self.network, self._table)), 1e-300)
 
-    def _solve_dense(self) -> tuple[Array, Array, Array, int]:
+    @cached_property
+    def _solution(self) -> _Solution:
+        if not self.dense:
+            return self._solve_large()
+        return self._solve_smooth() or self._solve_stiff()
+
+    def _solve_smooth(self) -> _Solution | None:
+        """Solution by collocation; None if rounding spoils it because states are rarely left."""
+        steps = max(SMOOTH_STEPS, 4 * int(self.network.drive.order.max()))
+        start, before = np.eye(self.states), np.full(self._width + self.states, np.inf)
+        while True:
+            propagator, totals = self._collocated(start, 0, 1, steps, settled=True)
+            rounding = max(1e-15, float(np.abs(propagator.sum(axis=1) - 1.0).max()))
+            p, rarest = stationary(propagator)
+            if not rounding < self.tolerance * rarest:
+                return None
+            rates = p @ totals / self.network.period
+            now = np.append(rates, p)
+            # The error is far below the last change.
+            error, shift = np.split(np.abs(now - before), [self._width])
+            accurate = self._accurate(rates, error) and shift.max() < self.tolerance
+            if accurate or steps >= MOST_SMOOTH_STEPS:
+                return _Solution(p, rates, error, steps, smooth=True)
+            before, steps = now, steps + steps // 2
+
+    def _solve_stiff(self) -> _Solution:
         times, start = 1, np.eye(self.states)
-        coarse, before = self._run(start, 0, 1, FEWEST_STEPS), np.full(self._width, np.inf)
+        coarse, before = self._stepped(start, 0, 1, FEWEST_STEPS), np.full(self._width, np.inf)
         while True:
             times *= 2
-            fine = self._run(start, 0, 1, FEWEST_STEPS, times=times)
+            fine = self._stepped(start, 0, 1, FEWEST_STEPS, times=times)
             propagator, totals = self._maps[0, 1] = _richardson(coarse, fine)
-            p = _stationary(propagator)
+            p, _ = stationary(propagator)
             now = p @ totals / self.network.period
             # Of sixth order, the error is far below the last change.
             error, steps = np.abs(now - before), FEWEST_STEPS * times
             if self._accurate(now, error) or steps >= MOST_STEPS:
-                return p, now, error, steps
+                return _Solution(p, now, error, steps)
             coarse, before = fine, now
 
-    def _solve_large(self) -> tuple[Array, Array, Array, int]:
+    def _solve_large(self) -> _Solution:
         steps = max(FEWEST_STEPS, runge_kutta.fewest_steps(self.network, self._table))
-        p = np.full(self.states, 1.0 / self.states)
+
+        def once(q: Array) -> Array:
+            return self._stepped(q[None], 0, 1, steps, book=False)[0][0]
+
+        p, times = fixed_point(once, np.full(self.states, 1.0 / self.states)), 1
         while True:
-
-            def once(q: Array, steps: int = steps) -> Array:
-                return self._run(q[None], 0, 1, steps, book=False)[0][0]
-
-            p = _fixed_point(once, p)
-            coarse = self._run(p[None], 0, 1, steps)
-            fine = self._run(p[None], 0, 1, steps, times=2)
-            end, totals = (a[0] for a in _richardson(coarse, fine))
-            # On to the fixed point of the better map; what little that changes needs no better map.
-            shift = _correction(once, end - p)
-            p = p + shift
-            moved = self._run(shift[None], 0, 1, steps)[1][0]
-            now = (totals + moved) / self.network.period
-            # The shift is itself good to far better than a hundredth.
-            error = (np.abs(fine[1][0] - coarse[1][0]) + 0.01 * np.abs(moved)) / self.network.period
-            steps *= 2
-            if self._accurate(now, error) or steps >= MOST_STEPS:
-                return p, now, error, steps
+            runs = [self._stepped(p[None], 0, 1, steps, times=times * 2**k) for k in range(3)]
+            coarse, fine = _richardson(*runs[:2]), _richardson(*runs[1:])
+            # The leading error of what `_richardson` leaves is of fifth order.
+            end, totals = ((32 * a[0] - b[0]) / 31 for a, b in zip(fine, coarse, strict=True))
+            # On to the fixed point of the better map; that shift needs no better map.
+            shift = correction(once, end - p, SHIFT)
+            moved = self._stepped(shift[None], 0, 1, steps)[1][0]
+            p, now = p + shift, (totals + moved) / self.network.period
+            cut = np.abs(totals - fine[1][0]) / self.network.period
+            error = cut + 2 * SHIFT * np.abs(moved) / self.network.period
+            if self._accurate(now, error) or steps * times >= MOST_STEPS:
+                return _Solution(p, now, error, 4 * steps * times)
+            if not self._accurate(now, cut):
+                times *= 2
 
     def _accurate(self, currents: Array, error: Array) -> bool:
         # Rounding leaves some 1e-14 of the energy that flips carry back and forth.
@@ -211,15 +267,15 @@ class MasterEquation:
     @property
     def propagator(self) -> Array:
         """One-period propagator (2**n, 2**n): column x is P after a period that began in x."""
-        segment = (0, 1)
-        if not self.dense or segment not in self._maps:
-            return self._extrapolated(np.eye(self.states), *segment, self.steps)[0].T
-        return self._maps[segment][0].T
+        if not self.dense:
+            return self._extrapolated(np.eye(self.states), 0, 1, self.steps)[0].T
+        self.carry(self.periodic_state)
+        return self._maps[0, 1][0].T
 
     @property
     def steps(self) -> int:
         """Steps a period that the tolerance asks for."""
-        return self._solution[3]
+        return self._solution.steps
 
     @property
     def periodic_state(self) -> Array:
@@ -230,14 +286,14 @@ class MasterEquation:
         NoExactSideError
             If it is not unique, or is not found to rounding.
         """
-        return self._solution[0]
+        return self._solution.state
 
     @property
     def currents(self) -> Currents:
         """Period-averaged rates of heat, work, exclusive work and flips in the periodic state."""
-        _, totals, error, _ = self._solution
-        floor = 1e-15 * self._throughput(totals)
-        return Currents(self.gains_of(totals), self.gains_of(np.maximum(error, floor)))
+        _, rates, error, _, _ = self._solution
+        floor = 1e-15 * self._throughput(rates)
+        return Currents(self.gains_of(rates), self.gains_of(np.maximum(error, floor)))
 
     def course(self, p: Array, segments: int, periods: int = 1) -> Course:
         """Follow P from time 0 through whole periods, cut into equal segments."""
@@ -273,46 +329,3 @@ class MasterEquation:
 def _richardson(coarse: tuple[Array, Array], fine: tuple[Array, Array]) -> tuple[Array, Array]:
     """Two runs of a method of fourth order, the second with half the step, made one better."""
     return (16 * fine[0] - coarse[0]) / 15, (16 * fine[1] - coarse[1]) / 15
-
-
-def _stationary(propagator: Array) -> Array:
-    """Distribution p = p U, U[x, y] the probability of x -> y, by elimination without subtraction.
-
-    Grassmann, Taksar & Heyman, Oper. Res. 33, 1107 (1985): accurate in every entry even where
-    some states are hardly ever reached or left.
-    """
-    u = np.maximum(propagator, 0.0)
-    n = len(u)
-    for k in range(n - 1, 0, -1):
-        leave = u[k, :k].sum()
-        if leave == 0.0:
-            raise NoExactSideError("some states are never left: there is no unique periodic state")
-        u[:k, k] /= leave
-        u[:k, :k] += np.outer(u[:k, k], u[k, :k])
-    p = np.ones(n)
-    for k in range(1, n):
-        p[k] = p[:k] @ u[:k, k]
-    return p / p.sum()
-
-
-def _fixed_point(once: Callable[[Array], Array], guess: Array) -> Array:
-    """p = U p: the correction of the guess, which must be normalised."""
-    return guess + _correction(once, once(guess) - guess)
-
-
-def _correction(once: Callable[[Array], Array], rest: Array) -> Array:
-    """Solve (1 - U) d = rest for the d that sums to zero, by GMRES.
-
-    |u><1| with u uniform is added to 1 - U: it changes nothing for such d and takes away the
-    null space.
-    """
-    size = len(rest)
-    if np.abs(rest).max() < 1e-15:
-        return np.zeros(size)
-    operator = LinearOperator(
-        (size, size), matvec=lambda d: d - once(d) + d.sum() / size, dtype=np.float64
-    )
-    d, failed = gmres(operator, rest, rtol=1e-10, atol=1e-14, restart=60, maxiter=3)
-    if failed:
-        raise NoExactSideError("the periodic state was not found: the network relaxes too slowly")
-    return d - d.mean()
