@@ -35,6 +35,7 @@ class Spins:
         self.bath = [self.baths.index(t) for t in temperature]
 
     def network(self):
+        """The network as trajsim has it."""
         return network(
             law=GlauberProduct(RATE),
             period=self.period,
@@ -99,6 +100,7 @@ class Spins:
 
 
 def pair(left, right, phase, period):
+    """The paper's two spins."""
     return Spins([left, right], [0.0, phase], period)
 
 
@@ -113,11 +115,13 @@ CASES = {
 
 
 def currents(networks, number):
+    """Solve them all, from the network on."""
     for made in networks:
         ensemble(made).currents  # noqa: B018
 
 
 def main():
+    """Time, judge, print and write."""
     options = common.arguments(__doc__)
     rounds = options.rounds or (2 if options.quick else ROUNDS)
     contenders = [
