@@ -49,19 +49,20 @@ def step_edges(begin: float, end: float, widest: float, narrowest: float) -> Arr
 
 
 @compiled
-def eliminate(system):
-    """Solve A x = B in place for `system` (n, n + m), A and B side by side; x replaces B.
+def factorise(system, pivots):
+    """Bring `system` (n, n) in place to the factors that `substitute` needs; pivots (n,) int64.
 
-    By elimination with row pivots, leaving out what is zero.
+    Elimination with row pivots that leaves out what is zero.
     """
-    n, columns = system.shape
+    n = len(system)
     for k in range(n):
         pivot = k
         for row in range(k + 1, n):
             if abs(system[row, k]) > abs(system[pivot, k]):
                 pivot = row
+        pivots[k] = pivot
         if pivot != k:
-            for column in range(k, columns):
+            for column in range(n):
                 moved = system[k, column]
                 system[k, column] = system[pivot, column]
                 system[pivot, column] = moved
@@ -69,16 +70,36 @@ def eliminate(system):
         for row in range(k + 1, n):
             if system[row, k] != 0.0:
                 factor = system[row, k] * inverse
-                for column in range(k + 1, columns):
+                system[row, k] = factor
+                for column in range(k + 1, n):
                     system[row, column] -= factor * system[k, column]
-    for k in range(n - 1, -1, -1):
+
+
+@compiled
+def substitute(system, pivots, right):
+    """Put the solution x of A x = `right` (n, m) in its place; A was brought to factors."""
+    n, many = right.shape
+    for k in range(n):
+        if pivots[k] != k:
+            for column in range(many):
+                moved = right[k, column]
+                right[k, column] = right[pivots[k], column]
+                right[pivots[k], column] = moved
+    for k in range(n):
         for row in range(k + 1, n):
-            factor = system[k, row]
+            factor = system[row, k]
             if factor != 0.0:
-                for column in range(n, columns):
-                    system[k, column] -= factor * system[row, column]
-        for column in range(n, columns):
-            system[k, column] /= system[k, k]
+                for column in range(many):
+                    right[row, column] -= factor * right[k, column]
+    for k in range(n - 1, -1, -1):
+        inverse = 1.0 / system[k, k]
+        for column in range(many):
+            right[k, column] *= inverse
+        for row in range(k):
+            factor = system[row, k]
+            if factor != 0.0:
+                for column in range(many):
+                    right[row, column] -= factor * right[k, column]
 
 
 @compiled
@@ -97,7 +118,8 @@ def propagate(network, table, p, totals, edges):
     size = STAGES * states
     rates, gains = np.empty((STAGES, n, states)), np.empty((totals.shape[1], states))
     h, rise = np.empty((STAGES, n)), np.empty((STAGES, n))
-    system = np.empty((size, size + len(p)))
+    system, pivots = np.empty((size, size)), np.empty(size, np.int64)
+    stages = np.empty((size, len(p)))
     for step in range(len(edges) - 1):
         width = edges[step + 1] - edges[step]
         time = width * network.period
@@ -114,13 +136,14 @@ def propagate(network, table, p, totals, edges):
                     flipped = x ^ (1 << i)
                     system[row, s * states + flipped] -= time * rates[s, i, flipped]
                 for k in range(len(p)):
-                    system[row, size + k] = -DERIVATIVE[s, 0] * p[k, x]
-        eliminate(system)
+                    stages[row, k] = -DERIVATIVE[s, 0] * p[k, x]
+        factorise(system, pivots)
+        substitute(system, pivots, stages)
         for s in range(STAGES):
             gain_rates(network, table, h[s], rise[s], rates[s], gains)
             for g in range(len(gains)):
                 for x in range(states):
                     weight, row = time * WEIGHTS[s] * gains[g, x], s * states + x
                     for k in range(len(p)):
-                        totals[k, g] += weight * system[row, size + k]
-        p[:] = system[size - states :, size:].T
+                        totals[k, g] += weight * stages[row, k]
+        p[:] = stages[size - states :].T
