@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from counted import cumulants
-from oscillator_networks import pair, ring
+from oscillator_networks import pair, ring, simulate
 from scipy.integrate import quad
+from scipy.stats import chi2, norm
 
 from trajsim.exact import Weights, counting, ensemble
+from trajsim.plan import Plan
 
 UNDRIVEN = {"amplitude": 0.0}
 
@@ -92,3 +94,70 @@ def test_energy_that_stays_in_the_system_does_not_add_up(make):
 
 def test_heat_has_no_average_of_exponentials_that_grow_too_fast():
     assert counting(pair()).theta([40.0, 0.0]) == np.inf
+
+
+@pytest.mark.parametrize("start", ["rest", "periodic"])
+def test_finite_cumulants_tend_to_their_rates_and_begin_at_the_ensembles_means(start):
+    network = pair((1.5, 0.5), phase=0.7)
+    found = counting(network)
+    for weights in (Weights([1, 0], 0), Weights([0.3, -0.2], [0.5, 0.1])):
+        growth = np.diff([found.finite_cumulants(start, n, weights) for n in (14, 15)], axis=0)[0]
+        np.testing.assert_allclose(
+            growth / network.period, found.cumulant_rates(weights), rtol=1e-6, atol=1e-7
+        )
+    solved = ensemble(network)
+    course = solved.course(found.begin(start), 1, 2)
+    heat = course.gains.heat.sum(axis=0)
+    for bath in (0, 1):
+        one = Weights(np.eye(2)[bath], 0)
+        mean = found.finite_cumulants(start, 2, one, 1)[0]
+        assert mean == pytest.approx(heat[bath], rel=1e-8)
+
+
+def test_total_heat_of_undriven_oscillators_has_the_law_of_its_boundaries():
+    # One oscillator, forgotten start: Q = E' - E of two exponential energies, P ~ exp(-|Q|/T)/2T.
+    # Of the pair, two modes each way: P(Q) = (1 + |Q|/T) exp(-|Q|/T) / 4T.
+    T = 0.8
+    made = counting(pair((T, T), **UNDRIVEN)).distribution(
+        "equilibrium", 5, Weights(1, 0), grid=np.linspace(-6, 6, 25)
+    )
+    x = abs(made.points) / T
+    off = abs(made.density - (1 + x) * np.exp(-x) / (4 * T)).max()
+    # At 0 the density has a kink, which waves of any number round off.
+    assert off < 2 * made.error + 1e-8
+    assert made.error < 1e-4
+
+
+def test_work_over_whole_periods_is_gaussian_with_its_own_moments():
+    found = counting(pair((1.5, 0.5), phase=0.7))
+    made = found.distribution("rest", 3, Weights(0, [1, 0]))
+    mean, variance, third, fourth = found.finite_cumulants("rest", 3, Weights(0, [1, 0]))
+    assert abs(third) < 1e-7
+    assert abs(fourth) < 1e-6
+    bell = norm.pdf(made.points, mean, np.sqrt(variance))
+    np.testing.assert_allclose(made.density, bell, atol=1e-8)
+
+
+def test_integral_theorem_of_jarzynski_holds_from_equilibrium():
+    network = pair((0.7, 0.7), phase=1.0)
+    found = counting(network)
+    # <exp(-W/T)> = Z(t) / Z(0) = 1 after whole periods.
+    assert found.log_average("equilibrium", 2, {"work": -1 / 0.7}) == pytest.approx(0, abs=1e-8)
+    assert abs(found.log_average("periodic", 2, {"work": -1 / 0.7})) > 1e-3
+
+
+def test_sampled_heat_follows_the_distribution():
+    network, count = pair((1.5, 0.5), phase=0.7), 100_000
+    plan = Plan(periods=2, burn_in=0, rows_per_period=1, segments_per_row=2)
+    heat = simulate(network, plan, count, steps=48, seed=21)["heat"][:, 0, 0]
+    made = counting(network).distribution("rest", 2, Weights([1, 0], 0))
+    mean, deviation = made.points @ made.density, heat.std()
+    mean *= made.points[1] - made.points[0]
+    inner = np.linspace(mean - 2.5 * deviation, mean + 2.5 * deviation, 40)
+    edges = np.concatenate([[-np.inf], inner, [np.inf]])
+    expected = count * made.probabilities(edges)
+    kept = expected > 25
+    seen = np.histogram(heat, edges)[0]
+    statistic = ((seen - expected) ** 2 / expected)[kept].sum()
+    assert kept.sum() > 20
+    assert statistic < chi2.isf(1e-4, kept.sum() - 1)

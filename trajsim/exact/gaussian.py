@@ -182,7 +182,7 @@ class LinearEnsemble:
             states.append(Gaussian(self.mean(time) + shift, self.covariance + excess))
             means = np.array([self.mean(time + t) for t in at]) + inner @ shift
             spread = np.einsum("tij,jk,tik->ti", inner, excess, inner)[:, n:]
-            force, slope = self._forces(time + at)
+            force, slope = self.forces(time + at)
             x, v = means[:, :n], means[:, n:]
             squares.append(share @ (v**2 + steady + spread))
             works.append(-share @ (slope * x))
@@ -192,7 +192,7 @@ class LinearEnsemble:
         rates = self._rates(np.array(squares), np.array(works), np.array(exclusives))
         return Course(states, Gains(*(rate * width for rate in rates)))
 
-    def _forces(self, time: Array) -> tuple[Array, Array]:
+    def forces(self, time: Array) -> tuple[Array, Array]:
         """Forces and their time derivatives (times, n)."""
         turns = [(w, np.exp(1j * w * time)[:, None] * f) for w, f, _ in self.responses]
         force = sum(turn.real for _, turn in turns)

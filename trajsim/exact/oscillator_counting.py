@@ -8,7 +8,7 @@ where heat tilts the flow, L = A + 2 heat gamma T / m on the velocities, and V =
 (heat T - 1) there (a Riccati equation; Kundu, Sabhapandit & Dhar, J. Stat. Mech. P03007, 2011).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -18,14 +18,29 @@ from scipy.linalg import solve_continuous_lyapunov
 
 from trajsim.exact import large_deviation, series
 from trajsim.exact.counting import Weighting
+from trajsim.exact.distribution import (
+    OUTSIDE,
+    Atoms,
+    Complex,
+    Distribution,
+    invert,
+    only_atoms,
+    window,
+)
 from trajsim.exact.ensemble import Array
-from trajsim.exact.gaussian import LinearEnsemble
+from trajsim.exact.gaussian import Gaussian, LinearEnsemble, start_state
+from trajsim.exact.oscillator_finite import log_averages
 from trajsim.exact.tilt import Weights, full
 from trajsim.models.oscillators import OscillatorNetwork
 
+# Points of Cauchy's integral, and the radius of its circle in units of the nearest that matters.
+AROUND, CIRCLE = 32, 0.2
+# Of a characteristic function: frequencies, times and their speeds.
+MOST_WORK = 1e6
+
 
 class LinearCounting:
-    """Exact long-time fluctuations of heat and work of linear oscillators.
+    """Exact fluctuations of heat and work of linear oscillators.
 
     `weights` as in `trajsim.exact.counting.Counting`; so are the answers.
 
@@ -48,12 +63,15 @@ class LinearCounting:
 
     # -- what is counted -----------------------------------------------------------------------
 
-    def _by_site(self, weights: Weighting) -> tuple[Array, Array]:
-        """Heat and work weights (n,) of the sites, 0 where there is no bath or drive."""
+    def _weights(self, weights: Weighting) -> tuple[Array, Array]:
         given: Any = weights
         if isinstance(weights, Mapping):
             given = Weights(weights.get("heat", 0.0), weights.get("work", 0.0))
-        heat, work = full(given, self.baths, self.drives)
+        return full(given, self.baths, self.drives)
+
+    def _by_site(self, weights: Weighting) -> tuple[Array, Array]:
+        """Heat and work weights (n,) of the sites, 0 where there is no bath or drive."""
+        heat, work = self._weights(weights)
         network = self.network
         touched, driven = network.bath >= 0, network.driven >= 0
         heats, works = np.zeros(self.n), np.zeros(self.n)
@@ -123,20 +141,20 @@ class LinearCounting:
     @cached_property
     def covariance_rate(self) -> Array:
         """Growth of the covariances of heats and works (baths + drives, same) per unit time."""
-        kinds = self.baths + self.drives
-        unit = np.eye(kinds)
+        return self._quadratic(lambda weights: float(self.cumulant_rates(weights, 2)[1]))
 
-        def variance(weights: Array) -> float:
-            both = Weights(weights[: self.baths], weights[self.baths :])
-            return float(self.cumulant_rates(both, 2)[1])
+    def _quadratic(self, variance: Callable[[Weights], float]) -> Array:
+        """Matrix of a quadratic form, from its values at sums of two: exact but for rounding."""
+        unit = np.eye(self.baths + self.drives)
 
-        # A quadratic form, from its values at sums of two: exact but for rounding.
-        own = np.array([variance(e) for e in unit])
+        def of(both: Array) -> float:
+            return variance(Weights(both[: self.baths], both[self.baths :]))
+
+        own = np.array([of(e) for e in unit])
         out = np.diag(own)
-        for a in range(kinds):
+        for a in range(len(unit)):
             for b in range(a):
-                both = variance(unit[a] + unit[b])
-                out[a, b] = out[b, a] = 0.5 * (both - own[a] - own[b])
+                out[a, b] = out[b, a] = 0.5 * (of(unit[a] + unit[b]) - own[a] - own[b])
         return out
 
     @property
@@ -182,16 +200,94 @@ class LinearCounting:
 
     def rate_function(self, values: ArrayLike, weights: Weighting) -> Array:
         """Rate function I (...) of A per unit time at values (...), an inverse time."""
-        given: Any = weights
-        if isinstance(weights, Mapping):
-            given = Weights(weights.get("heat", 0.0), weights.get("work", 0.0))
-        heat, work = full(given, self.baths, self.drives)
+        heat, work = self._weights(weights)
         mean, variance = self.cumulant_rates(weights, 2)
 
         def theta(g: float) -> float:
             return float(self.theta(g * heat, g * work))
 
         return large_deviation.rate_function(theta, float(mean), float(variance), values)
+
+    # -- finite times --------------------------------------------------------------------------
+
+    def begin(self, start: Gaussian | str) -> Gaussian:
+        """Gaussian of a start given as such or by its name."""
+        return start_state(self.network, start) if isinstance(start, str) else start
+
+    def log_averages(
+        self, start: Gaussian | str, periods: int, weights: Weighting, z: ArrayLike
+    ) -> Complex:
+        """log <exp(z A)> (k,) over `periods` from a start, for z (k,), real or complex."""
+        sites, fields = self._by_site(weights), np.asarray(z, np.complex128)
+        return log_averages(self.ensemble, self.begin(start), periods, *sites, fields)
+
+    def log_average(self, start: Gaussian | str, periods: int, weights: Weighting) -> float:
+        """log <exp(A)> over `periods` from a start; inf where it does not exist."""
+        return float(self.log_averages(start, periods, weights, [1.0])[0].real)
+
+    def finite_cumulants(
+        self, start: Gaussian | str, periods: int, weights: Weighting, order: int = 4
+    ) -> Array:
+        """Cumulants (order,) of A over `periods` from a start, by Cauchy's integral."""
+        variance = self.cumulant_rates(weights, 2)[1] * self.period * periods
+        # Well inside the disc in which log <exp(z A)> is analytic: tails of heat fall as
+        # exp(-Q/T).
+        heat, _ = self._by_site(weights)
+        coldness = abs(heat * np.maximum(self.network.temperature, 1e-300)).max()
+        radius = CIRCLE / max(coldness, np.sqrt(max(variance, 0.0)), 1e-300)
+        turns = np.exp(2j * np.pi * np.arange(AROUND) / AROUND)
+        values = self.log_averages(start, periods, weights, radius * turns)
+        powers = np.fft.fft(values)[: order + 1].real / AROUND / radius ** np.arange(order + 1)
+        return series.cumulants(powers)
+
+    def covariance(self, start: Gaussian | str, periods: int) -> Array:
+        """Covariances of heats and works (baths + drives, same) over `periods` from a start."""
+        return self._quadratic(lambda w: float(self.finite_cumulants(start, periods, w, 2)[1]))
+
+    def distribution(
+        self,
+        start: Gaussian | str,
+        periods: int,
+        weights: Weighting,
+        grid: ArrayLike | None = None,
+        tolerance: float = 1e-6,
+    ) -> Distribution:
+        """Distribution of A over `periods` from a start: as of `Counting`, and without atoms.
+
+        Work alone is Gaussian.
+        """
+        mean, variance = self.finite_cumulants(start, periods, weights, 2)
+        none = np.zeros(0)
+        if variance <= 1e-24 * max(1.0, mean**2):
+            lump = Atoms(np.array([mean]), np.ones(1))
+            return only_atoms(lump, (mean - 1.0, mean + 1.0), grid)
+        heat, _ = self._by_site(weights)
+        if not heat.any():
+            reach = np.sqrt(-2.2 * OUTSIDE * variance)
+
+            def gaussian(w: Array) -> Complex:
+                return np.asarray(np.exp(1j * w * mean - 0.5 * variance * w**2), np.complex128)
+
+            ends = float(mean - reach), float(mean + reach)
+            return invert(gaussian, ends, Atoms(none, none), 0.0, tolerance, grid)
+
+        def log_average(g: float) -> float:
+            return float(self.log_averages(start, periods, weights, [g])[0].real)
+
+        work = 0.0
+
+        def characteristic(w: Array) -> Complex:
+            nonlocal work
+            # What is followed turns the faster, the larger w: steps grow with it.
+            hottest = abs(heat * self.network.temperature).max()
+            work += len(w) * periods * self.period * (1.0 + w[-1] * hottest)
+            return np.asarray(np.exp(self.log_averages(start, periods, weights, 1j * w)))
+
+        ends = window(log_average, float(np.sqrt(variance)))
+        made = Atoms(none, none)
+        return invert(
+            characteristic, ends, made, 0.0, tolerance, grid, lambda: 5 * work < MOST_WORK
+        )
 
 
 def _stabilising(flow: Array, noise: Array, square: Array) -> Array | None:
