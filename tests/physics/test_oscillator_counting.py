@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import riccati
 from counted import cumulants
 from oscillator_networks import pair, ring, simulate
 from scipy.integrate import quad
@@ -94,6 +95,19 @@ def test_energy_that_stays_in_the_system_does_not_add_up(make):
 
 def test_heat_has_no_average_of_exponentials_that_grow_too_fast():
     assert counting(pair()).theta([40.0, 0.0]) == np.inf
+
+
+@pytest.mark.parametrize("start", ["rest", "periodic"])
+@pytest.mark.parametrize("make", [pair, ring, lambda: pair((1.5, 0.5), phase=0.7)])
+def test_averages_are_those_of_the_riccati_equation(make, start):
+    found = counting(make())
+    rng = np.random.default_rng(5)
+    weights = Weights(rng.uniform(-0.5, 0.5, found.baths), rng.uniform(-0.5, 0.5, found.drives))
+    heat, work = found._by_site(weights)
+    z = np.array([0.2, -0.2, 1j, -4j, 0.1 + 0.1j])
+    begin = found.begin(start)
+    expected = riccati.log_averages(found.ensemble, begin, 2, heat, work, z)
+    np.testing.assert_allclose(found.log_averages(start, 2, weights, z), expected, atol=1e-8)
 
 
 @pytest.mark.parametrize("start", ["rest", "periodic"])

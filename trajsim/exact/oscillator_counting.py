@@ -29,14 +29,12 @@ from trajsim.exact.distribution import (
 )
 from trajsim.exact.ensemble import Array
 from trajsim.exact.gaussian import Gaussian, LinearEnsemble, start_state
-from trajsim.exact.oscillator_finite import log_averages
+from trajsim.exact.oscillator_finite import log_averages, thetas
 from trajsim.exact.tilt import Weights, full
 from trajsim.models.oscillators import OscillatorNetwork
 
 # Points of Cauchy's integral, and the radius of its circle in units of the nearest that matters.
 AROUND, CIRCLE = 32, 0.2
-# Of a characteristic function: frequencies, times and their speeds.
-MOST_WORK = 1e6
 
 
 class LinearCounting:
@@ -175,28 +173,9 @@ class LinearCounting:
         heats, works = (np.broadcast_to(f, (*shape, f.shape[-1])) for f in fields)
         found = np.empty(shape)
         for at in np.ndindex(shape):
-            found[at] = self._theta(Weights(heats[at], works[at]))
+            sites = self._by_site(Weights(heats[at], works[at]))
+            found[at] = thetas(self.ensemble, *sites, np.ones(1, np.complex128))[0].real
         return found
-
-    def _theta(self, weights: Weights) -> float:
-        network, noise = self.network, self.ensemble.noise
-        heat, work = self._by_site(weights)
-        hot = network.friction * network.temperature / network.mass
-        flow = self.ensemble.flow + self._velocities(2 * heat * hot)
-        square = self._velocities(2 * network.friction * heat * (heat * network.temperature - 1.0))
-        x = _stabilising(flow, noise, square)
-        if x is None:
-            return np.inf
-        closed = flow + noise @ x
-        grown = 0.5 * np.trace(noise @ x) + (heat * hot).sum()
-        for frequency, force, _ in self.ensemble.responses:
-            push = np.append(np.zeros(self.n), force / network.mass)
-            moved = np.append(-work * 1j * frequency * force, np.zeros(self.n))
-            system = 1j * frequency * np.eye(2 * self.n) + closed.T
-            y = np.linalg.solve(system, -(x @ push + moved))
-            share = 0.5 if frequency > 0 else 1.0
-            grown += share * (push.conj() @ y).real + 0.5 * share * (y.conj() @ noise @ y).real
-        return float(grown)
 
     def rate_function(self, values: ArrayLike, weights: Weighting) -> Array:
         """Rate function I (...) of A per unit time at values (...), an inverse time."""
@@ -274,33 +253,8 @@ class LinearCounting:
         def log_average(g: float) -> float:
             return float(self.log_averages(start, periods, weights, [g])[0].real)
 
-        work = 0.0
-
         def characteristic(w: Array) -> Complex:
-            nonlocal work
-            # What is followed turns the faster, the larger w: steps grow with it.
-            hottest = abs(heat * self.network.temperature).max()
-            work += len(w) * periods * self.period * (1.0 + w[-1] * hottest)
             return np.asarray(np.exp(self.log_averages(start, periods, weights, 1j * w)))
 
         ends = window(log_average, float(np.sqrt(variance)))
-        made = Atoms(none, none)
-        return invert(
-            characteristic, ends, made, 0.0, tolerance, grid, lambda: 5 * work < MOST_WORK
-        )
-
-
-def _stabilising(flow: Array, noise: Array, square: Array) -> Array | None:
-    """X with flow' X + X flow + X noise X + square = 0 whose flow + noise X decays; None if none.
-
-    From the stable invariant subspace of the Hamiltonian matrix.
-    """
-    size = len(flow)
-    hamiltonian = np.block([[flow, noise], [-square, -flow.T]])
-    values, vectors = np.linalg.eig(hamiltonian)
-    stable = values.real < -1e-9 * abs(values).max()
-    if stable.sum() != size:
-        return None
-    basis = vectors[:, stable]
-    x = np.linalg.solve(basis[:size].T, basis[size:].T).T
-    return np.asarray((x.real + x.real.T) / 2, np.float64)
+        return invert(characteristic, ends, Atoms(none, none), 0.0, tolerance, grid)

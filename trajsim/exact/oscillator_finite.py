@@ -1,21 +1,41 @@
 """Heat and work of linear oscillators over whole periods from a Gaussian start.
 
-The equations of `trajsim.exact.oscillator_counting` are followed backwards from the end for many
-values of the counting field at once. A start with mean m and covariance C averages
-exp(z' X z / 2 + y . z + c) to exp(c + m' X m / 2 + y . m + g' C (1 - X C)^-1 g / 2) /
-sqrt(det(1 - C X)), g = X m + y.
+With X the stabilising solution of the Riccati equation of `trajsim.exact.oscillator_counting` and
+y the periodic one beside it, exp(z' X z / 2 + y . z + theta t) is a solution of the tilted backward
+equation. Divided by it, the process is an ordinary one with the flow M = L + D X and the push
+b + D y (Doob's transform), Gaussian at the end; what is left to average there is
+exp(-z' X z / 2 - y . z). All in closed form, for many values of the counting field at once.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import solve_ivp
 
 from trajsim.exact.ensemble import Array
 from trajsim.exact.gaussian import Gaussian, LinearEnsemble
 
 Complex = NDArray[np.complex128]
 
-ACCURACY, LARGEST = 1e-10, 1e8
+
+class Quadratic(NamedTuple):
+    """exp(z' x z / 2 + y . z + c) for many fields: (k, 2n, 2n), (k, 2n), (k,)."""
+
+    x: Complex
+    y: Complex
+    c: Complex
+
+
+class _Tilted(NamedTuple):
+    """The transformed process: x, the flow's eigenvalues and vectors, y and its own mean at 0."""
+
+    x: Complex
+    values: Complex
+    vectors: Complex
+    y: Complex
+    mean: Complex
+    theta: Complex
+    exists: NDArray[np.bool_]
 
 
 def log_averages(
@@ -23,65 +43,95 @@ def log_averages(
 ) -> Complex:
     """log <exp(z A)> (k,) for z (k,), with A weighted by heat (n,) and work (n,) of the sites.
 
-    Infinite where the average is seen not to exist.
+    Infinite where the average does not exist at long times.
     """
-    network, flow, noise = ensemble.network, ensemble.flow, ensemble.noise
-    n, many = ensemble.n, len(z)
-    size = 2 * n
-    tilt = np.zeros((many, size, size), np.complex128)
-    square = np.zeros_like(tilt)
-    velocity = np.arange(n, size)
-    heats = z[:, None] * heat
-    tilt[:, velocity, velocity] = 2 * heats * network.friction * network.temperature / network.mass
-    square[:, velocity, velocity] = 2 * network.friction * heats * (heats * network.temperature - 1)
-    flows = flow + tilt
-    hot = heats @ (network.friction * network.temperature / network.mass)
-    splits = [many * size * size, many * size * (size + 1)]
-    end = network.period * periods
-
-    def slope(back: float, flat: Complex) -> Complex:
-        x, y, _ = (part.reshape(many, *shape) for part, shape in _parts(flat, splits, size))
-        force, rise = ensemble.forces(np.array([end - back]))
-        push = np.append(np.zeros(n), force[0] / network.mass)
-        turned = flows.swapaxes(1, 2) @ x
-        spread = x @ noise
-        dx = turned + turned.swapaxes(1, 2) + spread @ x + square
-        dy = np.einsum("kji,kj->ki", flows, y) + np.einsum("kij,kj->ki", spread, y) + x @ push
-        dy[:, :n] -= z[:, None] * work * rise[0]
-        dc = y @ push + 0.5 * np.einsum("ki,ij,kj->k", y, noise, y) + hot
-        dc += 0.5 * np.einsum("ij,kji->k", noise, x)
-        return np.concatenate([dx.ravel(), dy.ravel(), dc])
-
-    def leaves(back: float, flat: Complex) -> float:
-        return LARGEST - float(abs(flat[: splits[0]]).max())
-
-    leaves.terminal = True  # type: ignore[attr-defined]
-    begin = np.zeros(splits[1] + many, np.complex128)
-    found = solve_ivp(
-        slope,
-        (0.0, end),
-        begin,
-        "DOP853",
-        rtol=ACCURACY,
-        atol=1e-2 * ACCURACY,
-        events=leaves,
-    )
-    if found.status != 0:
-        # Where the average does not exist, X leaves all bounds before the time is over.
-        return np.full(many, np.inf + 0j)
-    x, y, c = (part.reshape(many, *s) for part, s in _parts(found.y[:, -1], splits, size))
-    left = np.eye(size) - start.covariance @ x
+    tilted = _transformed(ensemble, heat, work, z)
+    x, y, c = _over(tilted, ensemble, periods)
+    left = np.eye(x.shape[-1]) - start.covariance @ x
     gathered = x @ start.mean + y
-    through = np.linalg.solve(left, (start.covariance @ gathered[..., None]))[..., 0]
-    # No eigenvalue crosses the negative axis for imaginary or small z: each has its own root.
-    factors = np.linalg.eigvals(left)
-    exists = (z.imag != 0.0) | (factors.real.min(axis=1) > 0.0)
-    roots = np.log(factors).sum(axis=1)
+    through = _solve(left, gathered @ start.covariance)
     mean = 0.5 * np.einsum("i,kij,j->k", start.mean, x, start.mean) + y @ start.mean
-    logarithm = c + mean + 0.5 * (gathered * through).sum(axis=1) - 0.5 * roots
-    return np.where(exists, logarithm, np.inf + 0j)
+    factors = np.linalg.eigvals(left)
+    exists = tilted.exists & ((z.imag != 0.0) | (factors.real.min(axis=1) > 0.0))
+    # For imaginary z no eigenvalue comes to the negative axis: each has its own root.
+    found = c + mean + 0.5 * (gathered * through).sum(axis=1) - 0.5 * np.log(factors).sum(axis=1)
+    return np.asarray(np.where(exists, found, np.inf + 0j), np.complex128)
 
 
-def _parts(flat: Complex, splits: list[int], size: int) -> list[tuple[Complex, tuple[int, ...]]]:
-    x, y, c = np.split(flat, splits)
-    return [(x, (size, size)), (y, (size,)), (c, ())]
+def thetas(ensemble: LinearEnsemble, heat: Array, work: Array, z: Complex) -> Complex:
+    """lim (1/t) log <exp(z A)> (k,) for z (k,); infinite where it does not exist."""
+    tilted = _transformed(ensemble, heat, work, z)
+    return np.asarray(np.where(tilted.exists, tilted.theta, np.inf + 0j), np.complex128)
+
+
+def _solve(matrix: Complex, vector: Complex) -> Complex:
+    return np.asarray(np.linalg.solve(matrix, vector[..., None])[..., 0], np.complex128)
+
+
+def _transformed(ensemble: LinearEnsemble, heat: Array, work: Array, z: Complex) -> _Tilted:
+    network, n, many = ensemble.network, ensemble.n, len(z)
+    size, noise = 2 * n, ensemble.noise
+    hot = network.friction * network.temperature / network.mass
+    heats, velocity = z[:, None] * heat, np.arange(n, size)
+    hamiltonian = np.zeros((many, 2 * size, 2 * size), np.complex128)
+    hamiltonian[:, :size, :size] = ensemble.flow
+    hamiltonian[:, velocity, velocity] += 2 * heats * hot
+    hamiltonian[:, size:, size:] = -hamiltonian[:, :size, :size].swapaxes(1, 2)
+    hamiltonian[:, :size, size:] = noise
+    square = 2 * network.friction * heats * (heats * network.temperature - 1)
+    hamiltonian[:, size + velocity, velocity] = -square
+    values, vectors = np.linalg.eig(hamiltonian)
+    # The flow that decays belongs to the eigenvalues on the left.
+    order = np.argsort(values.real, axis=1)[:, :size]
+    values = np.take_along_axis(values, order, axis=1)
+    vectors = np.take_along_axis(vectors, order[:, None, :], axis=2)
+    exists = values.real.max(axis=1) < -1e-9 * abs(values).max(axis=1)
+    basis = vectors[:, :size]
+    x = np.linalg.solve(basis.swapaxes(1, 2), vectors[:, size:].swapaxes(1, 2)).swapaxes(1, 2)
+    flow = hamiltonian[:, :size, :size] + noise @ x
+    theta = 0.5 * np.einsum("ij,kji->k", noise, x) + heats @ hot
+    y, mean = np.zeros((many, size), np.complex128), np.zeros((many, size), np.complex128)
+    for frequency, force, _ in ensemble.responses:
+        push = np.append(np.zeros(n), force / network.mass) + 0j
+        turn = 1j * frequency * np.eye(size)
+        # A wave and its conjugate, or the constant.
+        share, signs = (0.5, (1, -1)) if frequency > 0 else (1.0, (1,))
+        waves = {}
+        for sign in signs:
+            b = share * (push if sign > 0 else push.conj())
+            moved = np.zeros((many, size), np.complex128)
+            slope = sign * 1j * frequency * (force if sign > 0 else force.conj())
+            moved[:, :n] = -share * z[:, None] * work * slope
+            wave = _solve(sign * turn + flow.swapaxes(1, 2), -(x @ b + moved))
+            y += wave
+            mean += _solve(sign * turn - flow, b + wave @ noise)
+            waves[sign] = b, wave
+        for sign in signs:
+            other = -sign if frequency > 0 else sign
+            b, wave = waves[other][0], waves[sign][1]
+            theta += wave @ b + 0.5 * np.einsum("ki,ij,kj->k", wave, noise, waves[other][1])
+    return _Tilted(x, values, basis, y, mean, theta, exists)
+
+
+def _over(tilted: _Tilted, ensemble: LinearEnsemble, periods: int) -> Quadratic:
+    """log <exp(z A)> from a state, over whole periods, as a quadratic form of the state."""
+    time = ensemble.network.period * periods
+    x, values, basis, y = tilted.x, tilted.values, tilted.vectors, tilted.y
+    size = x.shape[-1]
+    inverse = np.linalg.inv(basis)
+    away = (basis * np.exp(values * time)[:, None, :]) @ inverse
+    # Covariance of the transformed process, at long times and at the end.
+    spread = inverse @ ensemble.noise @ inverse.swapaxes(1, 2)
+    spread = -spread / (values[:, :, None] + values[:, None, :])
+    spread = basis @ spread @ basis.swapaxes(1, 2)
+    spread = spread - away @ spread @ away.swapaxes(1, 2)
+    left = np.eye(size) + x @ spread
+    last = -np.linalg.solve(left, x)
+    tilt = -_solve(left, y)
+    rest = tilted.mean - np.einsum("kij,kj->ki", away, tilted.mean)
+    back = away.swapaxes(1, 2)
+    c = tilted.theta * time + 0.5 * np.einsum("ki,kij,kj->k", rest, last, rest)
+    c = c + (tilt * rest).sum(axis=1) - 0.5 * np.einsum("ki,kij,kj->k", y, spread, tilt)
+    c = c - 0.5 * np.log(np.linalg.eigvals(left)).sum(axis=1)
+    through = np.einsum("kij,kj->ki", back, np.einsum("kij,kj->ki", last, rest) + tilt)
+    return Quadratic(x + back @ last @ away, y + through, c)
