@@ -60,8 +60,12 @@ def _legendre(theta: Callable[[float], float], mean: float, variance: float, val
         inner, reach = reach, 2 * reach
     else:
         return np.inf
-    reach *= 2
-    if not np.isfinite(below(reach)):
+    inside, reach = reach, 2 * reach
+    for _ in range(DOUBLINGS):
+        if np.isfinite(below(reach)):
+            break
+        reach = (inside + reach) / 2
+    else:
         return np.inf
     low, high = sorted((inner, reach))
     best = minimize_scalar(

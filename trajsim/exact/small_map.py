@@ -13,6 +13,8 @@ from trajsim.exact.stationary import stationary
 from trajsim.exact.tilt import Tilt
 
 MOST_STEPS = 4096
+# Where these leave no number behind, a growth is taken to be beyond all numbers.
+HOPELESS_STEPS = 256
 
 
 class SmallMap:
@@ -167,7 +169,8 @@ class SmallMap:
             if np.isfinite(u).all() and math.isfinite(grown) and u.any():
                 now = math.log(abs(np.linalg.eigvals(u[0])).max()) + grown
             close = abs(now - before) <= self.tolerance * max(1.0, abs(now))
-            if close or steps > MOST_STEPS:
+            hopeless = math.isinf(now) and steps > HOPELESS_STEPS
+            if close or hopeless or steps > MOST_STEPS:
                 return now
             before, steps = now, steps + steps // 2
 
