@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from trajsim.jit import compiled
-from trajsim.kernels.booking import book_edge, book_flip, note_edge
+from trajsim.kernels.old_booking import book_edge, book_flip, note_edge
 from trajsim.kernels.random import uniform
 from trajsim.models.drive import value
 from trajsim.models.spins import local_of, rate, rate_bound

@@ -1,0 +1,355 @@
+"""Numbers of WIDTH trajectories side by side, as one value in compiled code.
+
+Arithmetic, comparisons, `min`, `max` and `math.sqrt` of a Vector act on every lane; a function
+written in these is compiled for single numbers and for vectors alike. What a lane holds never
+depends on its neighbours. The processor's own vector instructions do the work, whatever their
+width: nothing is left to a compiler's guess whether a loop can be vectorised.
+
+Memory is an array's data without its shape: vectors are read from it and written to it, and no
+reference to it is ever counted, which takes as long as a short loop.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+# Lanes of a vector. Results do not depend on it.
+WIDTH = 16
+
+F64, U64, I1 = ir.DoubleType(), ir.IntType(64), ir.IntType(1)
+
+
+class Vector(types.Type):
+    """WIDTH numbers of one type: float64, uint64 or boolean."""
+
+    def __init__(self, dtype: types.Type) -> None:
+        self.dtype = dtype
+        super().__init__(f"Vector({dtype}, {WIDTH})")
+
+
+class Memory(types.Type):
+    """Numbers of one type, one after the other in memory."""
+
+    def __init__(self, dtype: types.Type) -> None:
+        self.dtype = dtype
+        super().__init__(f"Memory({dtype})")
+
+
+FLOATS, WORDS, MASK = Vector(types.float64), Vector(types.uint64), Vector(types.boolean)
+VECTORS = {types.float64: FLOATS, types.uint64: WORDS}
+LLVM = {
+    kind: ir.VectorType(element, WIDTH)
+    for kind, element in ((FLOATS, F64), (WORDS, U64), (MASK, I1))
+}
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Vector) -> None:
+        super().__init__(manager, kind, LLVM[kind])
+
+
+@register_model(Memory)
+class _MemoryModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Memory) -> None:
+        super().__init__(manager, kind, manager.lookup(kind.dtype).get_data_type().as_pointer())
+
+
+# -- arithmetic ----------------------------------------------------------------------------------
+
+
+def _spread(builder: Any, value: Any) -> Any:
+    """A vector as it is; a single number in every lane."""
+    if isinstance(value.type, ir.VectorType):
+        return value
+    empty = ir.Constant(ir.VectorType(value.type, WIDTH), ir.Undefined)
+    one = builder.insert_element(empty, value, ir.IntType(32)(0))
+    first = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+    return builder.shuffle_vector(one, empty, first)
+
+
+def _operate(
+    function: Any, operands: int, operand: Vector, result: Vector, build: Callable[..., Any]
+) -> None:
+    """Make `function` act on every lane of vectors; one of two operands may be a single number."""
+
+    class Typing(AbstractTemplate):
+        def generic(self, arguments: Any, _keywords: Any) -> Any:
+            vectors = [a for a in arguments if isinstance(a, Vector)]
+            if len(arguments) != operands or not vectors or any(v is not operand for v in vectors):
+                return None
+            return signature(result, *(a if a is operand else operand.dtype for a in arguments))
+
+    def lower(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return build(builder, *(_spread(builder, a) for a in arguments))
+
+    infer_global(function)(Typing)
+    single = operand.dtype
+    forms: dict[int, list[tuple[Any, ...]]] = {
+        1: [(operand,)],
+        2: [(operand, operand), (operand, single), (single, operand)],
+    }
+    for form in forms[operands]:
+        lower_builtin(function, *form)(lower)
+
+
+def _library(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    """Call a function of LLVM's own."""
+    kind = ir.FunctionType(result, [a.type for a in arguments])
+    known = builder.module.globals.get(name)
+    return builder.call(known or ir.Function(builder.module, kind, name), arguments)
+
+
+def _plain(name: str) -> Callable[..., Any]:
+    return lambda builder, *operands: getattr(builder, name)(*operands)
+
+
+def _contracted(name: str) -> Callable[..., Any]:
+    # A product and a sum may become one operation with one rounding; nothing else is given up.
+    return lambda builder, a, b: getattr(builder, name)(a, b, flags=("contract",))
+
+
+def _compared(sign: str) -> Callable[..., Any]:
+    return lambda builder, a, b: builder.fcmp_ordered(sign, a, b)
+
+
+def _chosen(sign: str) -> Callable[..., Any]:
+    return lambda builder, a, b: builder.select(builder.fcmp_ordered(sign, a, b), a, b)
+
+
+for _function, _in_place, _name in (
+    (operator.add, operator.iadd, "add"),
+    (operator.sub, operator.isub, "sub"),
+    (operator.mul, operator.imul, "mul"),
+):
+    for _form in (_function, _in_place):
+        _operate(_form, 2, FLOATS, FLOATS, _contracted(f"f{_name}"))
+        _operate(_form, 2, WORDS, WORDS, _plain(_name))
+_operate(operator.truediv, 2, FLOATS, FLOATS, _contracted("fdiv"))
+for _function, _sign in (
+    (operator.lt, "<"),
+    (operator.le, "<="),
+    (operator.gt, ">"),
+    (operator.ge, ">="),
+):
+    _operate(_function, 2, FLOATS, MASK, _compared(_sign))
+_operate(min, 2, FLOATS, FLOATS, _chosen("<"))
+_operate(max, 2, FLOATS, FLOATS, _chosen(">"))
+_operate(operator.neg, 1, FLOATS, FLOATS, _plain("fneg"))
+_operate(
+    math.sqrt,
+    1,
+    FLOATS,
+    FLOATS,
+    lambda builder, a: _library(builder, f"llvm.sqrt.v{WIDTH}f64", a.type, [a]),
+)
+for _function, _in_place, _name in (
+    (operator.and_, operator.iand, "and_"),
+    (operator.or_, operator.ior, "or_"),
+    (operator.xor, operator.ixor, "xor"),
+    (operator.lshift, operator.ilshift, "shl"),
+    (operator.rshift, operator.irshift, "lshr"),
+):
+    for _form in (_function, _in_place):
+        _operate(_form, 2, WORDS, WORDS, _plain(_name))
+for _function, _sign in ((operator.eq, "=="), (operator.ne, "!=")):
+    _operate(
+        _function,
+        2,
+        WORDS,
+        MASK,
+        lambda builder, a, b, sign=_sign: builder.icmp_unsigned(sign, a, b),
+    )
+_operate(operator.and_, 2, MASK, MASK, _plain("and_"))
+
+
+# -- choices, and bits of numbers ----------------------------------------------------------------
+
+
+def _where(typingctx, mask, yes, no):
+    """`yes` where the mask is true, `no` elsewhere; of vectors or of single numbers."""
+    kind = next((a for a in (yes, no) if isinstance(a, Vector)), yes)
+    if isinstance(mask, Vector):
+        kind = VECTORS.get(kind, kind)
+    single = kind.dtype if isinstance(kind, Vector) else kind
+
+    def build(context, builder, sig, arguments):
+        if isinstance(kind, Vector):
+            arguments = [_spread(builder, a) for a in arguments]
+        return builder.select(*arguments)
+
+    return signature(kind, mask, *(a if a is kind else single for a in (yes, no))), build
+
+
+def _spread_out(typingctx, number):
+    """The same number in every lane."""
+    return signature(VECTORS[number], number), lambda context, builder, sig, arguments: _spread(
+        builder, arguments[0]
+    )
+
+
+def _cast(value, to):
+    """Typing of the same bits read as another type."""
+
+    def build(context, builder, sig, arguments):
+        return builder.bitcast(arguments[0], context.get_value_type(sig.return_type))
+
+    return signature(VECTORS[to] if isinstance(value, Vector) else to, value), build
+
+
+def _bits_of(typingctx, x):
+    """The 64 bits of each float64 as a uint64."""
+    return _cast(x, types.uint64)
+
+
+def _float_of(typingctx, bits):
+    """The float64 that has the 64 bits of each uint64."""
+    return _cast(bits, types.float64)
+
+
+def _lanes_of(typingctx, mask):
+    """The lanes where a mask is true, as bits of a uint64."""
+
+    def build(context, builder, sig, arguments):
+        return builder.zext(builder.bitcast(arguments[0], ir.IntType(WIDTH)), U64)
+
+    return signature(types.uint64, mask), build
+
+
+def _mask_of(typingctx, lanes):
+    """The mask that is true in the lanes given as bits of a uint64."""
+
+    def build(context, builder, sig, arguments):
+        return builder.bitcast(builder.trunc(arguments[0], ir.IntType(WIDTH)), LLVM[MASK])
+
+    return signature(MASK, types.uint64), build
+
+
+def _lowest(typingctx, bits):
+    """Number of the lowest bit set in a uint64 that is not 0."""
+    return signature(types.int64, types.uint64), lambda context, builder, sig, arguments: (
+        builder.cttz(arguments[0], I1(1))
+    )
+
+
+where: Any = intrinsic(_where)
+spread: Any = intrinsic(_spread_out)
+bits_of: Any = intrinsic(_bits_of)
+float_of: Any = intrinsic(_float_of)
+lanes_of: Any = intrinsic(_lanes_of)
+mask_of: Any = intrinsic(_mask_of)
+lowest: Any = intrinsic(_lowest)
+
+
+# -- memory --------------------------------------------------------------------------------------
+
+
+def _bare_type(kept: Any) -> Any:
+    if isinstance(kept, types.Array):
+        return Memory(kept.dtype)
+    if isinstance(kept, types.BaseTuple):
+        made_of = getattr(kept, "instance_class", None)
+        return types.BaseTuple.from_types([_bare_type(k) for k in kept.types], made_of)
+    return kept
+
+
+def _bare_value(context: Any, builder: Any, kept: Any, value: Any) -> Any:
+    if isinstance(kept, types.Array):
+        return context.make_array(kept)(context, builder, value).data
+    if isinstance(kept, types.BaseTuple):
+        parts = [
+            _bare_value(context, builder, k, builder.extract_value(value, at))
+            for at, k in enumerate(kept.types)
+        ]
+        return context.make_tuple(builder, _bare_type(kept), parts)
+    return value
+
+
+def _bare(typingctx, kept):
+    """The Memory of a contiguous array, or a tuple with its arrays' Memory in their places.
+
+    The arrays must be kept alive by the caller: take it of a function's arguments only.
+    """
+
+    def build(context, builder, sig, arguments):
+        return _bare_value(context, builder, sig.args[0], arguments[0])
+
+    return signature(_bare_type(kept), kept), build
+
+
+def _at(context: Any, builder: Any, memory: Any, index: Any, kind: Vector) -> Any:
+    return builder.bitcast(builder.gep(memory, [index]), LLVM[kind].as_pointer())
+
+
+def _load(typingctx, memory, index):
+    """Vector of the numbers at index ... index + WIDTH - 1."""
+    kind = VECTORS[memory.dtype]
+
+    def build(context, builder, sig, arguments):
+        return builder.load(_at(context, builder, *arguments, kind), align=8)
+
+    return signature(kind, memory, types.intp), build
+
+
+def _store(typingctx, memory, index, value):
+    """Write a vector to index ... index + WIDTH - 1."""
+    kind = VECTORS[memory.dtype]
+
+    def build(context, builder, sig, arguments):
+        builder.store(arguments[2], _at(context, builder, *arguments[:2], kind), align=8)
+        return context.get_dummy_value()
+
+    return signature(types.none, memory, types.intp, kind), build
+
+
+def _gather(typingctx, memory, index):
+    """Vector of the numbers at the index (uint64) of each lane."""
+    kind = VECTORS[memory.dtype]
+
+    def build(context, builder, sig, arguments):
+        start = _spread(builder, builder.ptrtoint(arguments[0], U64))
+        offset = builder.shl(arguments[1], _spread(builder, U64(3)))
+        element = LLVM[kind].element
+        pointers = ir.VectorType(element.as_pointer(), WIDTH)
+        places = builder.inttoptr(builder.add(start, offset), pointers)
+        every = ir.Constant(LLVM[MASK], [1] * WIDTH)
+        empty = ir.Constant(LLVM[kind], ir.Undefined)
+        name = f"llvm.masked.gather.v{WIDTH}{'f64' if kind is FLOATS else 'i64'}.v{WIDTH}p0"
+        return _library(builder, name, LLVM[kind], [places, ir.IntType(32)(8), every, empty])
+
+    return signature(kind, memory, WORDS), build
+
+
+def _read(typingctx, memory, index):
+    """The number at an index."""
+
+    def build(context, builder, sig, arguments):
+        at = builder.gep(arguments[0], [arguments[1]])
+        return context.unpack_value(builder, memory.dtype, at)
+
+    return signature(memory.dtype, memory, types.intp), build
+
+
+def _write(typingctx, memory, index, value):
+    """Write a number to an index."""
+
+    def build(context, builder, sig, arguments):
+        at = builder.gep(arguments[0], [arguments[1]])
+        context.pack_value(builder, memory.dtype, arguments[2], at)
+        return context.get_dummy_value()
+
+    return signature(types.none, memory, types.intp, memory.dtype), build
+
+
+bare: Any = intrinsic(_bare)
+load: Any = intrinsic(_load)
+store: Any = intrinsic(_store)
+gather: Any = intrinsic(_gather)
+read: Any = intrinsic(_read)
+write: Any = intrinsic(_write)
