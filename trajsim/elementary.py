@@ -45,10 +45,10 @@ def log(x):
 
 @compiled(contract=True)
 def exp(x):
-    """exp x to 1 unit in the last place; beyond -708 and 709 as at these."""
-    x = min(max(x, -708.0), 709.0)
-    rounded = x * 1.4426950408889634 + ROUND
-    k = rounded - ROUND
+    """exp x to 1 unit in the last place; 0 below -709.1 and infinite above 709.5."""
+    x = min(max(x, -709.3), 709.7)
+    rounded = x * 1.4426950408889634 + (ROUND + 1023.0)
+    k = rounded - (ROUND + 1023.0)
     r = (x - k * LN2) - k * LN2_REST
     p = 2.5100375832561234e-08
     p = p * r + 2.7620075879983367e-07
@@ -60,7 +60,8 @@ def exp(x):
     p = p * r + 0.041666666666624164
     p = p * r + 0.16666666666666669
     p = p * r + 0.5
-    return float_of(bits_of(1.0 + (r + r * r * p)) + (bits_of(rounded) << U52))
+    # 2**k: the exponents -1023 and 1024 stand for nothing and for infinity.
+    return (1.0 + (r + r * r * p)) * float_of(bits_of(rounded) << U52)
 
 
 @compiled(contract=True)

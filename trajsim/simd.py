@@ -19,7 +19,7 @@ from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-# Lanes of a vector. Results do not depend on it.
+# Lanes of a vector: as many as the widest registers hold. Results do not depend on it.
 WIDTH = 16
 
 F64, U64, I1 = ir.DoubleType(), ir.IntType(64), ir.IntType(1)
@@ -309,21 +309,83 @@ def _store(typingctx, memory, index, value):
 
 
 def _gather(typingctx, memory, index):
-    """Vector of the numbers at the index (uint64) of each lane."""
-    kind = VECTORS[memory.dtype]
+    """Vector of the numbers (float64) at the index (uint64) of each lane."""
 
     def build(context, builder, sig, arguments):
         start = _spread(builder, builder.ptrtoint(arguments[0], U64))
         offset = builder.shl(arguments[1], _spread(builder, U64(3)))
-        element = LLVM[kind].element
-        pointers = ir.VectorType(element.as_pointer(), WIDTH)
-        places = builder.inttoptr(builder.add(start, offset), pointers)
+        places = builder.inttoptr(
+            builder.add(start, offset), ir.VectorType(F64.as_pointer(), WIDTH)
+        )
         every = ir.Constant(LLVM[MASK], [1] * WIDTH)
-        empty = ir.Constant(LLVM[kind], ir.Undefined)
-        name = f"llvm.masked.gather.v{WIDTH}{'f64' if kind is FLOATS else 'i64'}.v{WIDTH}p0"
-        return _library(builder, name, LLVM[kind], [places, ir.IntType(32)(8), every, empty])
+        empty = ir.Constant(LLVM[FLOATS], ir.Undefined)
+        name = f"llvm.masked.gather.v{WIDTH}f64.v{WIDTH}p0"
+        return _library(
+            builder, name, LLVM[FLOATS], [places, ir.IntType(32)(8), every, empty]
+        )
 
-    return signature(kind, memory, WORDS), build
+    return signature(FLOATS, memory, WORDS), build
+
+
+def _eights(builder: Any, vector: Any) -> list[Any]:
+    """A vector in parts of eight lanes."""
+    numbers = ir.VectorType(ir.IntType(32), 8)
+    return [
+        builder.shuffle_vector(vector, vector, ir.Constant(numbers, list(range(k, k + 8))))
+        for k in range(0, WIDTH, 8)
+    ]
+
+
+def _joined(builder: Any, parts: list[Any]) -> Any:
+    """One vector of parts of equal length."""
+    while len(parts) > 1:
+        size = 2 * parts[0].type.count
+        order = ir.Constant(ir.VectorType(ir.IntType(32), size), list(range(size)))
+        parts = [
+            builder.shuffle_vector(a, b, order) for a, b in zip(parts[::2], parts[1::2], strict=True)
+        ]
+    return parts[0]
+
+
+def _wide(context: Any) -> bool:
+    """Whether code is being made for a processor with AVX-512."""
+    return "+avx512f" in context.codegen()._tm_features
+
+
+def _one_of(bits: int) -> Callable[..., Any]:
+    """Typing of a choice among 2**bits numbers."""
+
+    def typed(typingctx, memory, first, index):
+        """Vector of the numbers (float64) at `first` plus the index of each lane.
+
+        A choice among what registers hold is faster than a look into memory. Readable must be
+        WIDTH numbers from `first` on.
+        """
+
+        def build(context, builder, sig, arguments):
+            memory, first, index = arguments
+            if _wide(context):
+                eight = ir.VectorType(F64, 8)
+                at = builder.bitcast(builder.gep(memory, [first]), eight.as_pointer())
+                table, name = builder.load(at, align=8), "llvm.x86.avx512.permvar.df.512"
+                return _joined(
+                    builder,
+                    [_library(builder, name, eight, [table, part]) for part in _eights(builder, index)],
+                )
+            places = [builder.gep(memory, [builder.add(first, U64(k))]) for k in range(1 << bits)]
+            chosen = [_spread(builder, builder.load(place)) for place in places]
+            for bit in range(bits):
+                on = builder.and_(index, _spread(builder, U64(1 << bit)))
+                mask = builder.icmp_unsigned("!=", on, ir.Constant(on.type, [0] * WIDTH))
+                chosen = [
+                    builder.select(mask, odd, even)
+                    for even, odd in zip(chosen[::2], chosen[1::2], strict=True)
+                ]
+            return chosen[0]
+
+        return signature(FLOATS, memory, types.intp, WORDS), build
+
+    return typed
 
 
 def _read(typingctx, memory, index):
@@ -351,5 +413,8 @@ bare: Any = intrinsic(_bare)
 load: Any = intrinsic(_load)
 store: Any = intrinsic(_store)
 gather: Any = intrinsic(_gather)
+one_of_2: Any = intrinsic(_one_of(1))
+one_of_4: Any = intrinsic(_one_of(2))
+one_of_8: Any = intrinsic(_one_of(3))
 read: Any = intrinsic(_read)
 write: Any = intrinsic(_write)

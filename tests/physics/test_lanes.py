@@ -9,7 +9,6 @@ import reference_kernel
 import test_flip_counts
 from networks import ENGINE, PUMP, TRIANGLE, UP, sample
 
-from trajsim import simd
 from trajsim.kernels import lanes
 from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan
@@ -47,7 +46,7 @@ PLANS = {
 def test_the_lanes_follow_the_reference_kernel_flip_by_flip(case, plan):
     # More trajectories than lanes: some lanes take a second one. A decision that hangs on the
     # last digit, which could part the two, comes up once in 1e12 proposals.
-    count = simd.WIDTH + 24
+    count = lanes.LANES + 8
     found = sample(case, plan, UP, 31, count)
     books = [reference_kernel.trajectory(case, plan, 31, k) for k in range(count)]
     for name in ("flips", "state"):

@@ -30,11 +30,15 @@ class Rows(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Numbers of rows a trajectory, baths and drives."""
+    """Number of rows a trajectory; as many zeros as there are sites, baths and drives.
+
+    The lengths of tuples are known when a kernel is compiled: short loops over them are unrolled.
+    """
 
     rows: int
-    baths: int
-    drives: int
+    sites: tuple[int, ...]
+    baths: tuple[int, ...]
+    drives: tuple[int, ...]
 
 
 class Sums(NamedTuple):
@@ -51,33 +55,28 @@ class Sums(NamedTuple):
 
 
 @compiled(inline=True)
-def open_row(n, shape, rows, line):
-    """Empty row `line` of all rows of n sites."""
-    for bath in range(shape.baths):
-        write(rows.heat, line * shape.baths + bath, 0.0)
-    for drive in range(shape.drives):
-        write(rows.work, line * shape.drives + drive, 0.0)
-        write(rows.exclusive_work, line * shape.drives + drive, 0.0)
-    for i in range(n):
-        write(rows.flips, line * n + i, 0)
+def open_row(shape, rows, line):
+    """Empty row `line` of all rows."""
+    baths, drives = len(shape.baths), len(shape.drives)
+    for bath in range(baths):
+        write(rows.heat, line * baths + bath, 0.0)
+    for drive in range(drives):
+        write(rows.work, line * drives + drive, 0.0)
+        write(rows.exclusive_work, line * drives + drive, 0.0)
+    for i in range(len(shape.sites)):
+        write(rows.flips, line * len(shape.sites) + i, 0)
 
 
 @compiled(inline=True)
-def book_site(n, shape, bath, drive, aligned, sums, at, i, rows, line):
+def book_site(shape, bath, drive, aligned, sums, at, i, rows, line):
     """Book to a row what spin i did in a segment, summed up at `at`; s_i h_i is now `aligned`."""
     field = read(sums.field, at)
-    heat, count = line * shape.baths + bath, line * n + i
+    heat, count = line * len(shape.baths) + bath, line * len(shape.sites) + i
     write(rows.heat, heat, read(rows.heat, heat) + read(sums.exchange, at) - field)
     write(rows.flips, count, read(rows.flips, count) + np.int32(read(sums.flips, at)))
     if drive >= 0:
-        work = line * shape.drives + drive
+        work = line * len(shape.drives) + drive
         # -int s dh = int h ds - what s h has grown by.
         inclusive = field - (aligned - read(sums.aligned, at))
         write(rows.work, work, read(rows.work, work) + inclusive)
         write(rows.exclusive_work, work, read(rows.exclusive_work, work) + field)
-
-
-@compiled(inline=True)
-def note_state(n, spin, i, rows, edge):
-    """Write spin i at edge `edge` of all edges of n sites."""
-    write(rows.state, edge * n + i, spin)

@@ -45,10 +45,14 @@ class Start(NamedTuple):
 
 
 class Walkers(NamedTuple):
-    """Trajectories on their way: their streams (m, 4) uint64 and spins (m, n) int8."""
+    """Trajectories on their way: their streams (m, 4) uint64, spins (m, n) int8, and more.
+
+    ahead (m,): time to the next proposal, as part of a segment; below 0 where none is drawn yet.
+    """
 
     stream: NDArray[np.uint64]
     spins: NDArray[np.int8]
+    ahead: NDArray[np.float64]
 
 
 def prepare(network: SpinNetwork, plan: Plan, **_: Any) -> lanes.Laned | SpinNetwork:
@@ -83,7 +87,9 @@ def begin(
     """Trajectories first ... first + count - 1 of a point, at time 0."""
     network = model.network if isinstance(model, lanes.Laned) else model
     walkers = Walkers(
-        streams(np.uint64(seed), point, first, count), np.ones((count, len(network.bath)), np.int8)
+        stream=streams(np.uint64(seed), point, first, count),
+        spins=np.ones((count, len(network.bath)), np.int8),
+        ahead=np.full(count, -1.0),
     )
     _place(start, walkers)
     return walkers
@@ -126,5 +132,5 @@ def advance(
     if isinstance(model, SpinNetwork):
         model = prepare(model, plan)
     if isinstance(model, lanes.Laned):
-        return lanes.advance(model, plan, walkers, rows, first, last)
+        return lanes.advance(model, plan, walkers, rows, first, last), 0.0
     return thinning.advance(model, plan, walkers, rows, first, last)

@@ -1,9 +1,10 @@
-"""Spins of small networks: trajectories side by side in the lanes of vectors.
+"""Spins of small networks: many trajectories side by side, in vectors.
 
-Each lane holds one trajectory at its own place in time. A round proposes one flip in every lane
-and makes it or not, by arithmetic alone; only a lane that has come to the end of its segment is
-looked at by itself. A lane whose trajectory has reached the last segment takes the next. What a
-lane does depends on its own stream only, so the ledger is the same whatever lies beside it.
+Each lane holds one trajectory at its own place in time, and the instant of its next proposal. A
+round decides on that proposal in every lane, makes the flip or not, and draws the next, by
+arithmetic alone; only a lane that comes to the end of a segment is looked at by itself. A lane
+whose trajectory has reached the last segment takes the next. What a lane does depends on its own
+stream only, so the ledger is the same whatever lies beside it.
 """
 
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from trajsim.kernels.booking import Shape, Sums, book_site, open_row
 from trajsim.kernels.random import ONE_BITS, U12, step
 from trajsim.models.drive import value
 from trajsim.models.rate_laws import flip_rate
-from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate_bound, spins_of
+from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate, rate_bound, spins_of
 from trajsim.plan import Plan
 from trajsim.simd import (
     WIDTH,
@@ -27,7 +28,9 @@ from trajsim.simd import (
     lanes_of,
     load,
     lowest,
-    mask_of,
+    one_of_2,
+    one_of_4,
+    one_of_8,
     read,
     spread,
     store,
@@ -36,194 +39,136 @@ from trajsim.simd import (
 )
 
 MOST_SITES = 8
-# A rate above its thinning bound by more than rounding means that trajectories are wrong.
-MOST_EXCESS = 1.0 + 1e-9
+# The lanes come in two banks: while the processor still works on one, the other is looked after.
+# In a bank are enough vectors to fill the wait for a result of one with work on the others.
+BANK = 64
+LANES = 2 * BANK
 U0, U1 = np.uint64(0), np.uint64(1)
-# Places of vectors in the lanes' words and numbers. Times are parts of the segment.
-STREAM, STATE = 0, 4 * WIDTH
-NOW, PHASE, EXCESS = 0, WIDTH, 2 * WIDTH
+# Places of the lanes' words and numbers. Times are parts of the segment.
+STREAM, STATE, SITE = 0, 4 * LANES, 5 * LANES
+NOW, PHASE, LOGARITHM, MARK, FIELD = (LANES * k for k in range(5))
+# Rates are checked against their bounds at so many fields.
+FIELDS = 33
 
 
 class Laned(NamedTuple):
-    """A network of n sites made ready; p is the power of two at or above n.
+    """A network of n sites made ready; p is the power of two at or above n, at least 2.
 
-    sites, places, harmonics : n, p and k zeros: their numbers are known when the kernel is compiled
-    length : time of a segment
-    total, pause : (2**n,), rate of all proposals in a state, per segment, and one over it
-    below : (2**n * p,), rate of the proposals at all sites before one, in a state
-    local : (2**n * p,), bonds of each spin joined by the rate law
-    cost : (2**n * p,), energy that a flip puts into the bonds
+    sites, baths, drives, places, harmonics : n, b, d, p and k zeros: the lengths of tuples are known
+        when the kernel is compiled
+    law : the rate law, per segment
+    pause : (2**n,), mean time between proposals in a state
+    total : (2**n,), rate of all proposals in a state
+    below : (p * 2**n,), rate of the proposals at all sites before one, in a state
+    local : (p * 2**n,), bonds of each spin joined by the rate law
+    cost : (p * 2**n,), energy that a flip puts into the bonds
     exchange : (2**n,), energy of the bonds
     coldness, offset : (p,), 1 / T_i and the constant part of the field
-    order : (k,) multiples of the drive frequency
-    amplitude, turns : (k, p), those of each harmonic, with its phase in whole turns
+    turning : (k,) turns of each harmonic in a segment
+    amplitude, turns : (k * p,), those of each harmonic, with its phase in whole turns
+    All are padded to a multiple of WIDTH numbers.
     """
 
     network: SpinNetwork
     sites: tuple[int, ...]
+    baths: tuple[int, ...]
+    drives: tuple[int, ...]
     places: tuple[int, ...]
     harmonics: tuple[int, ...]
-    length: float
-    total: NDArray[np.float64]
+    law: NamedTuple
     pause: NDArray[np.float64]
+    total: NDArray[np.float64]
     below: NDArray[np.float64]
     local: NDArray[np.float64]
     cost: NDArray[np.float64]
     exchange: NDArray[np.float64]
     coldness: NDArray[np.float64]
     offset: NDArray[np.float64]
-    order: NDArray[np.float64]
+    turning: NDArray[np.float64]
     amplitude: NDArray[np.float64]
     turns: NDArray[np.float64]
 
 
 def prepare(network: SpinNetwork, plan: Plan) -> Laned:
-    """Tables over the states of a small network."""
+    """Tables over the states of a small network.
+
+    Raises
+    ------
+    ArithmeticError
+        If the rate law exceeds its bound at some field: it does not fall with its x.
+    """
     n, drive = len(network.bath), network.drive
-    p = 1 << (n - 1).bit_length()
+    p = max(2, 1 << (n - 1).bit_length())
     length = network.period / plan.rows_per_period
     bound, local, cost = (np.zeros((1 << n, p)) for _ in range(3))
     exchange = np.zeros(1 << n)
-    _tabulate(network, length, bound, local, cost, exchange)
-    total = bound.cumsum(axis=1)
-    below = np.concatenate([np.zeros((1 << n, 1)), total[:, :-1]], axis=1)
+    if _tabulate(network, bound, local, cost, exchange) > 1.0 + 1e-9:
+        raise ArithmeticError(f"{type(network.law).__name__}: a flip rate exceeds its bound")
+    below = np.cumsum(length * bound, axis=1)
+    total = below[:, -1].copy()
+    below = np.concatenate([np.zeros((1 << n, 1)), below[:, :-1]], axis=1)
     with np.errstate(divide="ignore"):
-        pause = 1.0 / total[:, -1]
+        pause = 1.0 / total
     orders = np.unique(drive.order[drive.amplitude != 0.0])
     amplitude, turns = np.zeros((len(orders), p)), np.zeros((len(orders), p))
-    # Two harmonics of one order at one site are one.
     for q, order in enumerate(orders):
+        # Two harmonics of one order at one site are one.
         terms = np.where(drive.order == order, drive.amplitude * np.exp(1j * drive.phase), 0.0)
         amplitude[q, :n] = np.abs(terms.sum(axis=1))
         turns[q, :n] = np.angle(terms.sum(axis=1)) / (2.0 * np.pi)
+    tables = {
+        "pause": pause,
+        "total": total,
+        "below": below.T,
+        "local": local.T,
+        "cost": cost.T,
+        "exchange": exchange,
+        "coldness": 1.0 / network.temperature,
+        "offset": drive.offset,
+        "turning": orders / plan.rows_per_period,
+        "amplitude": amplitude,
+        "turns": turns,
+    }
     return Laned(
         network=network,
         sites=(0,) * n,
+        baths=(0,) * (int(network.bath.max()) + 1),
+        drives=(0,) * (int(network.driven.max()) + 1),
         places=(0,) * p,
         harmonics=(0,) * len(orders),
-        length=length,
-        total=total[:, -1].copy(),
-        pause=pause,
-        below=below.ravel(),
-        local=local.ravel(),
-        cost=cost.ravel(),
-        exchange=exchange,
-        coldness=np.pad(1.0 / network.temperature, (0, p - n)),
-        offset=np.pad(drive.offset, (0, p - n)),
-        order=orders.astype(float),
-        amplitude=amplitude,
-        turns=turns,
+        law=network.law._replace(rate=network.law.rate * length),
+        **{name: _padded(table) for name, table in tables.items()},
     )
 
 
+def _padded(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.pad(table.ravel(), (0, WIDTH + -table.size % WIDTH))
+
+
 @compiled
-def _tabulate(network, length, bound, local, cost, exchange):
-    n = len(network.bath)
+def _tabulate(network, bound, local, cost, exchange):
+    """Fill tables (2**n, n or more) and (2**n,); returns the largest ratio of a rate to its bound."""
+    n, excess = len(network.bath), 0.0
     spins = np.empty(n, np.int8)
     for x in range(len(bound)):
         spins_of(x, spins)
         for i in range(n):
             local[x, i] = local_of(network, spins, i)
-            bound[x, i] = length * rate_bound(network, local[x, i], spins[i], i)
+            bound[x, i] = rate_bound(network, local[x, i], spins[i], i)
             cost[x, i] = 2.0 * spins[i] * exchange_of(network, spins, i)
             # Every bond is met from both its ends.
             exchange[x] -= 0.25 * cost[x, i]
-
-
-@compiled(inline=True)
-def _lookup(table, first, index, size):
-    """Entry of a table of `size`, which begins at `first`, at the index of each lane.
-
-    A few choices between numbers at hand take less time than a look into memory.
-    """
-    if size == 1:
-        found = where(index == U0, read(table, first), 0.0)
-    elif size == 2:
-        found = where(index == U0, read(table, first), read(table, first + 1))
-    elif size == 4:
-        found = _one_of_four(table, first, index)
-    elif size == 8:
-        upper = _one_of_four(table, first + 4, index)
-        lower = _one_of_four(table, first, index)
-        found = where((index & np.uint64(4)) != U0, upper, lower)
-    else:
-        found = gather(table, index + np.uint64(first))
-    return found
-
-
-@compiled(inline=True)
-def _one_of_four(table, first, index):
-    odd, high = (index & U1) != U0, (index & np.uint64(2)) != U0
-    upper = where(odd, read(table, first + 3), read(table, first + 2))
-    return where(high, upper, where(odd, read(table, first + 1), read(table, first)))
-
-
-@compiled(inline=True)
-def _round(model, words, numbers, sums, share, begun):
-    """Propose a flip in every lane, and make it if it happens; bits of the lanes at an edge.
-
-    A segment is `share` of the period; it has just begun in the lanes `begun` (bits).
-    """
-    new = mask_of(begun)
-    n, p = len(model.sites), len(model.places)
-    s = (
-        load(words, STREAM),
-        load(words, STREAM + WIDTH),
-        load(words, STREAM + 2 * WIDTH),
-        load(words, STREAM + 3 * WIDTH),
-    )
-    first, s = step(s)
-    second, s = step(s)
-    for w in range(4):
-        store(words, STREAM + w * WIDTH, s[w])
-    state = load(words, STATE)
-    total = _lookup(model.total, 0, state, 1 << n)
-    # The middle of one of 2**52 equal parts of [0, 1): its logarithm exists.
-    draw = float_of((first >> U12) | ONE_BITS) - (1.0 - 2.0**-53)
-    after = where(new, 0.0, load(numbers, NOW)) - log(draw) * _lookup(model.pause, 0, state, 1 << n)
-    inside = after < 1.0
-    store(numbers, NOW, after)
-    # The site is the last one whose turn has come when rates are laid end to end.
-    mark = (float_of((second >> U12) | ONE_BITS) - 1.0) * total
-    index = state * np.uint64(p)
-    site, low, high = spread(U0), spread(0.0), total
-    half = p // 2
-    while half > 0:
-        middle = index + np.uint64(half)
-        edge = _lookup(model.below, 0, middle, p << n)
-        come = mark >= edge
-        low, high = where(come, edge, low), where(come, high, edge)
-        index, site = where(come, middle, index), where(come, site + np.uint64(half), site)
-        half //= 2
-    mark = mark - low
-    field = _lookup(model.offset, 0, site, p)
-    passed = (load(numbers, PHASE) + min(after, 1.0)) * share
-    for q in range(len(model.harmonics)):
-        turns = read(model.order, q) * passed + _lookup(model.turns, q * p, site, p)
-        field = field + _lookup(model.amplitude, q * p, site, p) * cosine(turns)
-    spin = where(((state >> site) & U1) == U0, 1.0, -1.0)
-    local = _lookup(model.local, 0, index, p << n)
-    tilt = spin * _lookup(model.coldness, 0, site, p)
-    rate = model.length * flip_rate(model.network.law, local, tilt * field)
-    store(numbers, EXCESS, max(rate - MOST_EXCESS * (high - low), load(numbers, EXCESS)))
-    flips = inside & (mark < rate)
-    store(words, STATE, where(flips, state ^ (U1 << site), state))
-    cost, moved = _lookup(model.cost, 0, index, p << n), -2.0 * spin * field
-    for i in range(n):
-        mine, at = flips & (site == np.uint64(i)), i * WIDTH
-        count = where(new, 0.0, load(sums.flips, at))
-        exchange = where(new, 0.0, load(sums.exchange, at))
-        done = where(new, 0.0, load(sums.field, at))
-        store(sums.flips, at, where(mine, count + 1.0, count))
-        store(sums.exchange, at, where(mine, exchange + cost, exchange))
-        store(sums.field, at, where(mine, done + moved, done))
-    return lanes_of(inside)
+            for k in range(FIELDS):
+                h = network.low[i] + k / (FIELDS - 1) * (network.high[i] - network.low[i])
+                if bound[x, i] > 0.0:
+                    excess = max(excess, rate(network, local[x, i], spins[i], i, h) / bound[x, i])
+    return excess
 
 
 class Lanes(NamedTuple):
-    """What the lanes hold: vectors of words and numbers, sums over flips, and whereabouts.
+    """What the lanes hold: words and numbers, sums over flips, and whereabouts.
 
-    who, at, part, line, left (WIDTH,): trajectory of each lane, its segment, part of the period,
+    who, at, part, line, left (LANES,): trajectory of each lane, its segment, part of the period,
     row among the rows of all trajectories, and the segments left in that row; lines below 0
     are not recorded.
     """
@@ -238,30 +183,108 @@ class Lanes(NamedTuple):
     left: NDArray[np.int64]
 
 
-@compiled
-def advance(model, plan, walkers, rows, first, last):
-    """As `trajsim.kernels.jump.advance`."""
-    n, segments = len(model.sites), plan.rows_per_period
-    h = np.empty((segments + 1, n))
-    for edge in range(segments + 1):
+# -- a round, in all lanes -----------------------------------------------------------------------
+
+
+@compiled(inline=True)
+def _lookup(table, first, index, size):
+    """Entry of a table of `size`, which begins at `first`, at the index of each lane."""
+    if size == 2:
+        found = one_of_2(table, first, index)
+    elif size == 4:
+        found = one_of_4(table, first, index)
+    elif size == 8:
+        found = one_of_8(table, first, index)
+    elif size == 16:
+        upper = (index & np.uint64(8)) != U0
+        found = where(upper, one_of_8(table, first + 8, index), one_of_8(table, first, index))
+    else:
+        found = gather(table, index + np.uint64(first))
+    return found
+
+
+@compiled(inline=True)
+def _draw(words, numbers, bank):
+    """Draw a mark in [0, 1) and the logarithm of another such number in the lanes of a bank."""
+    for k in range(bank, bank + BANK, WIDTH):
+        s = (
+            load(words, STREAM + k),
+            load(words, STREAM + LANES + k),
+            load(words, STREAM + 2 * LANES + k),
+            load(words, STREAM + 3 * LANES + k),
+        )
+        first, s = step(s)
+        second, s = step(s)
+        for w in range(4):
+            store(words, STREAM + w * LANES + k, s[w])
+        store(numbers, MARK + k, float_of((first >> U12) | ONE_BITS) - 1.0)
+        # The middle of one of 2**52 equal parts of [0, 1): its logarithm exists.
+        draw = float_of((second >> U12) | ONE_BITS) - (1.0 - 2.0**-53)
+        store(numbers, LOGARITHM + k, log(draw))
+
+
+@compiled(inline=True)
+def _choose(model, words, numbers, bank):
+    """Sites of the flips proposed, and their fields."""
+    n, p = len(model.sites), len(model.places)
+    for k in range(bank, bank + BANK, WIDTH):
+        state = load(words, STATE + k)
+        mark = load(numbers, MARK + k) * _lookup(model.total, 0, state, 1 << n)
+        # The site is the last one whose turn has come when rates are laid end to end.
+        half = p // 2
+        edge = _lookup(model.below, half << n, state, 1 << n)
+        come = mark >= edge
+        low, site = where(come, edge, 0.0), where(come, spread(np.uint64(half)), U0)
+        while half > 1:
+            half //= 2
+            edge = _lookup(model.below, half << n, (site << np.uint64(n)) + state, p << n)
+            come = mark >= edge
+            low, site = where(come, edge, low), where(come, site + np.uint64(half), site)
+        field = _lookup(model.offset, 0, site, p)
+        passed = load(numbers, PHASE + k) + load(numbers, NOW + k)
+        for q in range(len(model.harmonics)):
+            turns = read(model.turning, q) * passed + _lookup(model.turns, q * p, site, p)
+            field = field + _lookup(model.amplitude, q * p, site, p) * cosine(turns)
+        store(numbers, MARK + k, mark - low)
+        store(words, SITE + k, site)
+        store(numbers, FIELD + k, field)
+
+
+@compiled(inline=True)
+def _decide(model, words, numbers, sums, bank):
+    """Make the flips that happen."""
+    n, p = len(model.sites), len(model.places)
+    for k in range(bank, bank + BANK, WIDTH):
+        state, site = load(words, STATE + k), load(words, SITE + k)
+        index, field = (site << np.uint64(n)) + state, load(numbers, FIELD + k)
+        aligned = where(((state >> site) & U1) == U0, field, -field)
+        local = _lookup(model.local, 0, index, p << n)
+        rate = flip_rate(model.law, local, aligned * _lookup(model.coldness, 0, site, p))
+        flips = load(numbers, MARK + k) < rate
+        cost = _lookup(model.cost, 0, index, p << n)
         for i in range(n):
-            h[edge, i] = value(model.network.drive, i, (edge % segments) / segments)
-    size = n * WIDTH
-    lanes = Lanes(
-        np.zeros(5 * WIDTH, np.uint64),
-        np.zeros(3 * WIDTH),
-        Sums(np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)),
-        np.full(WIDTH, -1),
-        np.zeros(WIDTH, np.int64),
-        np.zeros(WIDTH, np.int64),
-        np.zeros(WIDTH, np.int64),
-        np.zeros(WIDTH, np.int64),
-    )
-    shape = Shape(rows.heat.shape[1], rows.heat.shape[2], rows.work.shape[2])
-    count = len(walkers.spins)
-    flips = _advance(model, plan, count, walkers, shape, rows, first, last, h, lanes)
-    excess = lanes.numbers[EXCESS : EXCESS + WIDTH].max()
-    return flips, 0.0 if excess <= 0.0 else np.inf
+            mine, at = flips & (site == np.uint64(i)), i * LANES + k
+            count, exchange = load(sums.flips, at), load(sums.exchange, at)
+            turned = load(sums.field, at)
+            store(sums.flips, at, where(mine, count + 1.0, count))
+            store(sums.exchange, at, where(mine, exchange + cost, exchange))
+            store(sums.field, at, where(mine, turned - 2.0 * aligned, turned))
+        store(words, STATE + k, where(flips, state ^ (spread(U1) << site), state))
+
+
+@compiled(inline=True)
+def _go_on(model, words, numbers, bank):
+    """Instants of the next proposals; bits of the lanes where they come after the segment."""
+    n, beyond = len(model.sites), U0
+    for k in range(bank, bank + BANK, WIDTH):
+        pause = _lookup(model.pause, 0, load(words, STATE + k), 1 << n)
+        now = load(numbers, NOW + k) - load(numbers, LOGARITHM + k) * pause
+        store(numbers, NOW + k, now)
+        beyond |= lanes_of(now >= 1.0) << np.uint64(k - bank)
+    return beyond
+
+
+# -- one lane ------------------------------------------------------------------------------------
 
 
 @compiled(inline=True)
@@ -270,20 +293,20 @@ def _spin(state, i):
 
 
 @compiled(inline=True)
-def _end_segment(model, plan, shape, rows, h, lanes, k, state):
+def _end_segment(model, plan, shape, rows, h, lanes, k):
     """Book the segment of lane k that has come to its end; returns the flips made in it."""
     n, part, j = len(model.sites), read(lanes.part, k) + 1, read(lanes.who, k)
-    line, left = read(lanes.line, k), read(lanes.left, k)
+    line, left, state = read(lanes.line, k), read(lanes.left, k), read(lanes.words, STATE + k)
     recorded, energy, flips = line >= 0, read(model.exchange, state), 0.0
     if recorded and left == plan.segments_per_row:
-        open_row(n, shape, rows, line)
+        open_row(shape, rows, line)
     for i in range(n):
-        spin, at = _spin(state, i), i * WIDTH + k
+        spin, at = _spin(np.int64(state), i), i * LANES + k
         aligned = spin * read(h, part * n + i)
         flips += read(lanes.sums.flips, at)
         if recorded:
             bath, drive = read(model.network.bath, i), read(model.network.driven, i)
-            book_site(n, shape, bath, drive, aligned, lanes.sums, at, i, rows, line)
+            book_site(shape, bath, drive, aligned, lanes.sums, at, i, rows, line)
             if left == 1:
                 # Every trajectory has one edge more than rows.
                 write(rows.state, (line + j + 1) * n + i, spin)
@@ -295,6 +318,7 @@ def _end_segment(model, plan, shape, rows, h, lanes, k, state):
     write(lanes.at, k, read(lanes.at, k) + 1)
     write(lanes.left, k, plan.segments_per_row if left == 1 else left - 1)
     write(lanes.line, k, line + 1 if left == 1 and recorded else line)
+    write(lanes.numbers, NOW + k, read(lanes.numbers, NOW + k) - 1.0)
     return np.int64(flips)
 
 
@@ -308,13 +332,25 @@ def _take(model, plan, walkers, shape, h, lanes, k, j, first):
     write(lanes.part, k, part)
     write(lanes.line, k, j * shape.rows + recorded // spr if recorded >= 0 else -1)
     write(lanes.left, k, spr - recorded % spr)
-    for word in range(4):
-        write(lanes.words, STREAM + word * WIDTH + k, read(walkers.stream, 4 * j + word))
     for i in range(n):
         spin = read(walkers.spins, j * n + i)
         state |= np.int64(spin < 0) << i
-        write(lanes.sums.aligned, i * WIDTH + k, spin * read(h, part * n + i))
+        write(lanes.sums.aligned, i * LANES + k, spin * read(h, part * n + i))
     write(lanes.words, STATE + k, np.uint64(state))
+    s = (
+        read(walkers.stream, 4 * j),
+        read(walkers.stream, 4 * j + 1),
+        read(walkers.stream, 4 * j + 2),
+        read(walkers.stream, 4 * j + 3),
+    )
+    now = read(walkers.ahead, j)
+    if now < 0.0:
+        bits, s = step(s)
+        draw = float_of((bits >> U12) | ONE_BITS) - (1.0 - 2.0**-53)
+        now = -log(draw) * read(model.pause, state)
+    for word in range(4):
+        write(lanes.words, STREAM + word * LANES + k, s[word])
+    write(lanes.numbers, NOW + k, now)
 
 
 @compiled(inline=True)
@@ -322,9 +358,10 @@ def _leave(model, walkers, lanes, k):
     """Take the trajectory out of lane k."""
     n, j, state = len(model.sites), read(lanes.who, k), np.int64(read(lanes.words, STATE + k))
     for word in range(4):
-        write(walkers.stream, 4 * j + word, read(lanes.words, STREAM + word * WIDTH + k))
+        write(walkers.stream, 4 * j + word, read(lanes.words, STREAM + word * LANES + k))
     for i in range(n):
         write(walkers.spins, j * n + i, _spin(state, i))
+    write(walkers.ahead, j, read(lanes.numbers, NOW + k))
     write(lanes.who, k, -1)
 
 
@@ -335,43 +372,81 @@ def _open(model, shape, rows, lanes, k):
     energy, edge = read(model.exchange, state), j * (shape.rows + 1)
     for i in range(n):
         write(rows.state, edge * n + i, _spin(state, i))
-        energy -= read(lanes.sums.aligned, i * WIDTH + k)
+        energy -= read(lanes.sums.aligned, i * LANES + k)
     write(rows.energy, edge, energy)
     write(lanes.line, k, j * shape.rows)
+
+
+# -- all together --------------------------------------------------------------------------------
+
+
+@compiled
+def advance(model, plan, walkers, rows, first, last):
+    """As `trajsim.kernels.jump.advance`."""
+    n, segments = len(model.sites), plan.rows_per_period
+    h = np.empty((segments + 1, n))
+    for edge in range(segments + 1):
+        for i in range(n):
+            h[edge, i] = value(model.network.drive, i, (edge % segments) / segments)
+    size = n * LANES
+    lanes = Lanes(
+        np.zeros(6 * LANES, np.uint64),
+        np.zeros(5 * LANES),
+        Sums(np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)),
+        np.full(LANES, -1),
+        np.zeros(LANES, np.int64),
+        np.zeros(LANES, np.int64),
+        np.zeros(LANES, np.int64),
+        np.zeros(LANES, np.int64),
+    )
+    shape = Shape(rows.heat.shape[1], model.sites, model.baths, model.drives)
+    return _advance(model, plan, len(walkers.spins), walkers, shape, rows, first, last, h, lanes)
 
 
 @compiled
 def _advance(model_, plan, count, walkers_, shape, rows_, first, last, h_, lanes_):
     """`advance` in fields h (segments + 1, n) at the edges of segments; number of flips."""
-    model, walkers, rows, h, lanes = bare(model_), bare(walkers_), bare(rows_), bare(h_), bare(lanes_)
-    burn_in = plan.burn_in * plan.rows_per_period
-    flips, taken = 0, 0
-    share = 1.0 / plan.rows_per_period
-    live = np.uint64((1 << WIDTH) - 1) if last > first else U0
-    waiting = live
-    while live != U0:
-        begun = waiting
-        while waiting != U0:
-            k = lowest(waiting)
-            waiting &= waiting - U1
+    model, walkers, rows, h, lanes = (
+        bare(model_),
+        bare(walkers_),
+        bare(rows_),
+        bare(h_),
+        bare(lanes_),
+    )
+    words, numbers, sums = lanes.words, lanes.numbers, lanes.sums
+    burn_in, flips, taken = plan.burn_in * plan.rows_per_period, 0, 0
+    # Lanes of each bank, as bits: in use, and come to the end of their segment.
+    in_use, other_in_use, beyond, other, bank = ~U0, ~U0, ~U0, ~U0, 0
+    if last == first:
+        return 0
+    while True:
+        while beyond != U0:
+            k = bank + lowest(beyond)
             if read(lanes.who, k) >= 0:
-                state = np.int64(read(lanes.words, STATE + k))
-                flips += _end_segment(model, plan, shape, rows, h, lanes, k, state)
+                flips += _end_segment(model, plan, shape, rows, h, lanes, k)
                 if read(lanes.at, k) == last:
                     _leave(model, walkers, lanes, k)
             if read(lanes.who, k) < 0:
                 if taken == count:
-                    # From now on this lane is beyond every edge.
-                    live &= ~(U1 << np.uint64(k))
-                    begun &= ~(U1 << np.uint64(k))
-                    write(lanes.numbers, NOW + k, np.inf)
+                    in_use &= ~(U1 << np.uint64(k - bank))
+                    beyond &= beyond - U1
                     continue
                 _take(model, plan, walkers, shape, h, lanes, k, taken, first)
                 taken += 1
             if read(lanes.at, k) == burn_in:
                 _open(model, shape, rows, lanes, k)
-            if plan.rows_per_period > 1:
-                write(lanes.numbers, PHASE + k, float(read(lanes.part, k)))
-        inside = _round(model, lanes.words, lanes.numbers, lanes.sums, share, begun)
-        waiting = live & ~inside
-    return flips
+            write(numbers, PHASE + k, float(read(lanes.part, k)))
+            for i in range(len(model.sites)):
+                write(sums.flips, i * LANES + k, 0.0)
+                write(sums.exchange, i * LANES + k, 0.0)
+                write(sums.field, i * LANES + k, 0.0)
+            # The next proposal may come later than the segment that now begins.
+            if read(numbers, NOW + k) < 1.0:
+                beyond &= beyond - U1
+        if in_use | other_in_use == U0:
+            return flips
+        _draw(words, numbers, bank)
+        _choose(model, words, numbers, bank)
+        _decide(model, words, numbers, sums, bank)
+        beyond, other = other, in_use & _go_on(model, words, numbers, bank)
+        in_use, other_in_use, bank = other_in_use, in_use, BANK - bank
