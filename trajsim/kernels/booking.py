@@ -44,39 +44,48 @@ class Shape(NamedTuple):
 class Sums(NamedTuple):
     """Sums over the flips of a segment, (n * lanes,) each: the lanes of site 0 first.
 
-    flips, their number; exchange, energy put into the bonds; field, int h ds; aligned, s_i h_i
-    where the segment began.
+    flips, their number; exchange, energy put into the bonds; field, int h ds; before and after,
+    s_i h_i where the segment began and where it has come to its end.
     """
 
     flips: NDArray[np.float64]
     exchange: NDArray[np.float64]
     field: NDArray[np.float64]
-    aligned: NDArray[np.float64]
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
 
 
 @compiled(inline=True)
-def open_row(shape, rows, line):
-    """Empty row `line` of all rows."""
-    baths, drives = len(shape.baths), len(shape.drives)
+def book(shape, network, sums, lane, lanes, rows, line, fresh):
+    """Book to a row a segment summed up in one of `lanes` lanes; `fresh`: nothing is in it yet."""
+    n, baths, drives = len(shape.sites), len(shape.baths), len(shape.drives)
     for bath in range(baths):
-        write(rows.heat, line * baths + bath, 0.0)
-    for drive in range(drives):
-        write(rows.work, line * drives + drive, 0.0)
-        write(rows.exclusive_work, line * drives + drive, 0.0)
-    for i in range(len(shape.sites)):
-        write(rows.flips, line * len(shape.sites) + i, 0)
+        at = line * baths + bath
+        heat = 0.0 if fresh else read(rows.heat, at)
+        for i in range(n):
+            taken = read(sums.exchange, i * lanes + lane) - read(sums.field, i * lanes + lane)
+            heat += taken if read(network.bath, i) == bath else 0.0
+        write(rows.heat, at, heat)
+    for i in range(n):
+        at, drive = i * lanes + lane, read(network.driven, i)
+        count = 0 if fresh else read(rows.flips, line * n + i)
+        write(rows.flips, line * n + i, np.int32(count + np.int32(read(sums.flips, at))))
+        if drive >= 0:
+            # -int s dh = int h ds - what s h has grown by.
+            exclusive = read(sums.field, at)
+            inclusive = exclusive - (read(sums.after, at) - read(sums.before, at))
+            at = line * drives + drive
+            write(rows.work, at, inclusive + (0.0 if fresh else read(rows.work, at)))
+            exclusive += 0.0 if fresh else read(rows.exclusive_work, at)
+            write(rows.exclusive_work, at, exclusive)
 
 
 @compiled(inline=True)
-def book_site(shape, bath, drive, aligned, sums, at, i, rows, line):
-    """Book to a row what spin i did in a segment, summed up at `at`; s_i h_i is now `aligned`."""
-    field = read(sums.field, at)
-    heat, count = line * len(shape.baths) + bath, line * len(shape.sites) + i
-    write(rows.heat, heat, read(rows.heat, heat) + read(sums.exchange, at) - field)
-    write(rows.flips, count, read(rows.flips, count) + np.int32(read(sums.flips, at)))
-    if drive >= 0:
-        work = line * len(shape.drives) + drive
-        # -int s dh = int h ds - what s h has grown by.
-        inclusive = field - (aligned - read(sums.aligned, at))
-        write(rows.work, work, read(rows.work, work) + inclusive)
-        write(rows.exclusive_work, work, read(rows.exclusive_work, work) + field)
+def begin_segment(shape, sums, lane, lanes):
+    """Empty the sums of a lane; its segment begins where the last has come to its end."""
+    for i in range(len(shape.sites)):
+        at = i * lanes + lane
+        write(sums.flips, at, 0.0)
+        write(sums.exchange, at, 0.0)
+        write(sums.field, at, 0.0)
+        write(sums.before, at, read(sums.after, at))

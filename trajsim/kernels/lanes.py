@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trajsim.elementary import cosine, log
 from trajsim.jit import compiled
-from trajsim.kernels.booking import Shape, Sums, book_site, open_row
+from trajsim.kernels.booking import Shape, Sums, begin_segment, book
 from trajsim.kernels.random import ONE_BITS, U12, step
 from trajsim.models.drive import value
 from trajsim.models.rate_laws import flip_rate
@@ -204,6 +204,12 @@ def _lookup(table, first, index, size):
 
 
 @compiled(inline=True)
+def _inside(bits):
+    """The middle of one of 2**52 equal parts of [0, 1), the logarithm of which exists."""
+    return float_of((bits >> U12) | ONE_BITS) - (1.0 - 2.0**-53)
+
+
+@compiled(inline=True)
 def _draw(words, numbers, bank):
     """Draw a mark in [0, 1) and the logarithm of another such number in the lanes of a bank."""
     for k in range(bank, bank + BANK, WIDTH):
@@ -218,9 +224,7 @@ def _draw(words, numbers, bank):
         for w in range(4):
             store(words, STREAM + w * LANES + k, s[w])
         store(numbers, MARK + k, float_of((first >> U12) | ONE_BITS) - 1.0)
-        # The middle of one of 2**52 equal parts of [0, 1): its logarithm exists.
-        draw = float_of((second >> U12) | ONE_BITS) - (1.0 - 2.0**-53)
-        store(numbers, LOGARITHM + k, log(draw))
+        store(numbers, LOGARITHM + k, log(_inside(second)))
 
 
 @compiled(inline=True)
@@ -288,36 +292,40 @@ def _go_on(model, words, numbers, bank):
 
 
 @compiled(inline=True)
-def _spin(state, i):
-    return 1 - 2 * ((state >> i) & 1)
+def _note_edge(model, sums, k, state, rows, edge):
+    """Write the state of lane k and its energy to an edge, one of all trajectories' edges."""
+    energy = read(model.exchange, state)
+    for i in range(len(model.sites)):
+        energy -= read(sums.after, i * LANES + k)
+        write(rows.state, edge * len(model.sites) + i, 1 - 2 * ((state >> i) & 1))
+    write(rows.energy, edge, energy)
+
+
+@compiled(inline=True)
+def _align(model, sums, k, state, h, part):
+    """Note s_i h_i in lane k at edge `part` of the fields h (segments + 1, n)."""
+    n = len(model.sites)
+    for i in range(n):
+        write(sums.after, i * LANES + k, (1 - 2 * ((state >> i) & 1)) * read(h, part * n + i))
 
 
 @compiled(inline=True)
 def _end_segment(model, plan, shape, rows, h, lanes, k):
     """Book the segment of lane k that has come to its end; returns the flips made in it."""
-    n, part, j = len(model.sites), read(lanes.part, k) + 1, read(lanes.who, k)
-    line, left, state = read(lanes.line, k), read(lanes.left, k), read(lanes.words, STATE + k)
-    recorded, energy, flips = line >= 0, read(model.exchange, state), 0.0
-    if recorded and left == plan.segments_per_row:
-        open_row(shape, rows, line)
-    for i in range(n):
-        spin, at = _spin(np.int64(state), i), i * LANES + k
-        aligned = spin * read(h, part * n + i)
-        flips += read(lanes.sums.flips, at)
-        if recorded:
-            bath, drive = read(model.network.bath, i), read(model.network.driven, i)
-            book_site(shape, bath, drive, aligned, lanes.sums, at, i, rows, line)
-            if left == 1:
-                # Every trajectory has one edge more than rows.
-                write(rows.state, (line + j + 1) * n + i, spin)
-        write(lanes.sums.aligned, at, aligned)
-        energy -= aligned
-    if recorded and left == 1:
-        write(rows.energy, line + j + 1, energy)
+    part, line, left = read(lanes.part, k) + 1, read(lanes.line, k), read(lanes.left, k) - 1
+    state, sums, flips = np.int64(read(lanes.words, STATE + k)), lanes.sums, 0.0
+    for i in range(len(model.sites)):
+        flips += read(sums.flips, i * LANES + k)
+    _align(model, sums, k, state, h, part)
+    if line >= 0:
+        book(shape, model.network, sums, k, LANES, rows, line, left + 1 == plan.segments_per_row)
+        if left == 0:
+            # Every trajectory has one edge more than rows.
+            _note_edge(model, sums, k, state, rows, line + read(lanes.who, k) + 1)
+            write(lanes.line, k, line + 1)
+    write(lanes.left, k, plan.segments_per_row if left == 0 else left)
     write(lanes.part, k, 0 if part == plan.rows_per_period else part)
     write(lanes.at, k, read(lanes.at, k) + 1)
-    write(lanes.left, k, plan.segments_per_row if left == 1 else left - 1)
-    write(lanes.line, k, line + 1 if left == 1 and recorded else line)
     write(lanes.numbers, NOW + k, read(lanes.numbers, NOW + k) - 1.0)
     return np.int64(flips)
 
@@ -333,9 +341,8 @@ def _take(model, plan, walkers, shape, h, lanes, k, j, first):
     write(lanes.line, k, j * shape.rows + recorded // spr if recorded >= 0 else -1)
     write(lanes.left, k, spr - recorded % spr)
     for i in range(n):
-        spin = read(walkers.spins, j * n + i)
-        state |= np.int64(spin < 0) << i
-        write(lanes.sums.aligned, i * LANES + k, spin * read(h, part * n + i))
+        state |= np.int64(read(walkers.spins, j * n + i) < 0) << i
+    _align(model, lanes.sums, k, state, h, part)
     write(lanes.words, STATE + k, np.uint64(state))
     s = (
         read(walkers.stream, 4 * j),
@@ -346,8 +353,7 @@ def _take(model, plan, walkers, shape, h, lanes, k, j, first):
     now = read(walkers.ahead, j)
     if now < 0.0:
         bits, s = step(s)
-        draw = float_of((bits >> U12) | ONE_BITS) - (1.0 - 2.0**-53)
-        now = -log(draw) * read(model.pause, state)
+        now = -log(_inside(bits)) * read(model.pause, state)
     for word in range(4):
         write(lanes.words, STREAM + word * LANES + k, s[word])
     write(lanes.numbers, NOW + k, now)
@@ -360,20 +366,16 @@ def _leave(model, walkers, lanes, k):
     for word in range(4):
         write(walkers.stream, 4 * j + word, read(lanes.words, STREAM + word * LANES + k))
     for i in range(n):
-        write(walkers.spins, j * n + i, _spin(state, i))
+        write(walkers.spins, j * n + i, 1 - 2 * ((state >> i) & 1))
     write(walkers.ahead, j, read(lanes.numbers, NOW + k))
     write(lanes.who, k, -1)
 
 
 @compiled(inline=True)
 def _open(model, shape, rows, lanes, k):
-    """Write where the trajectory of lane k is when its ledger opens."""
-    n, j, state = len(model.sites), read(lanes.who, k), np.int64(read(lanes.words, STATE + k))
-    energy, edge = read(model.exchange, state), j * (shape.rows + 1)
-    for i in range(n):
-        write(rows.state, edge * n + i, _spin(state, i))
-        energy -= read(lanes.sums.aligned, i * LANES + k)
-    write(rows.energy, edge, energy)
+    """Open the ledger of the trajectory in lane k."""
+    j, state = read(lanes.who, k), np.int64(read(lanes.words, STATE + k))
+    _note_edge(model, lanes.sums, k, state, rows, j * (shape.rows + 1))
     write(lanes.line, k, j * shape.rows)
 
 
@@ -392,7 +394,7 @@ def advance(model, plan, walkers, rows, first, last):
     lanes = Lanes(
         np.zeros(6 * LANES, np.uint64),
         np.zeros(5 * LANES),
-        Sums(np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)),
+        Sums(np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)),
         np.full(LANES, -1),
         np.zeros(LANES, np.int64),
         np.zeros(LANES, np.int64),
@@ -436,10 +438,7 @@ def _advance(model_, plan, count, walkers_, shape, rows_, first, last, h_, lanes
             if read(lanes.at, k) == burn_in:
                 _open(model, shape, rows, lanes, k)
             write(numbers, PHASE + k, float(read(lanes.part, k)))
-            for i in range(len(model.sites)):
-                write(sums.flips, i * LANES + k, 0.0)
-                write(sums.exchange, i * LANES + k, 0.0)
-                write(sums.field, i * LANES + k, 0.0)
+            begin_segment(shape, sums, k, LANES)
             # The next proposal may come later than the segment that now begins.
             if read(numbers, NOW + k) < 1.0:
                 beyond &= beyond - U1
