@@ -327,12 +327,12 @@ def _gather(typingctx, memory, index):
     return signature(FLOATS, memory, WORDS), build
 
 
-def _eights(builder: Any, vector: Any) -> list[Any]:
-    """A vector in parts of eight lanes."""
-    numbers = ir.VectorType(ir.IntType(32), 8)
+def _parts(builder: Any, vector: Any, size: int) -> list[Any]:
+    """A vector in parts of so many lanes."""
+    numbers = ir.VectorType(ir.IntType(32), size)
     return [
-        builder.shuffle_vector(vector, vector, ir.Constant(numbers, list(range(k, k + 8))))
-        for k in range(0, WIDTH, 8)
+        builder.shuffle_vector(vector, vector, ir.Constant(numbers, list(range(k, k + size))))
+        for k in range(0, WIDTH, size)
     ]
 
 
@@ -347,9 +347,55 @@ def _joined(builder: Any, parts: list[Any]) -> Any:
     return parts[0]
 
 
-def _wide(context: Any) -> bool:
-    """Whether code is being made for a processor with AVX-512."""
-    return "+avx512f" in context.codegen()._tm_features
+def _has(context: Any, feature: str) -> bool:
+    """Whether code is being made for a processor with a feature."""
+    return f"+{feature}" in context.codegen()._tm_features.split(",")
+
+
+def _permuted(builder: Any, memory: Any, first: Any, index: Any) -> Any:
+    """Of eight numbers in a register the one at each lane's index, by AVX-512."""
+    eight = ir.VectorType(F64, 8)
+    at = builder.bitcast(builder.gep(memory, [first]), eight.as_pointer())
+    table, name = builder.load(at, align=8), "llvm.x86.avx512.permvar.df.512"
+    parts = _parts(builder, index, 8)
+    return _joined(builder, [_library(builder, name, eight, [table, part]) for part in parts])
+
+
+def _permuted_halves(builder: Any, memory: Any, first: Any, index: Any, bits: int) -> Any:
+    """The same by AVX2, which moves halves of numbers, among four at a time."""
+    four, halves = ir.VectorType(F64, 4), ir.VectorType(ir.FloatType(), 8)
+    double = builder.shl(index, _spread(builder, U64(1)))
+    second = builder.shl(double, _spread(builder, U64(32)))
+    places = builder.or_(builder.or_(double, second), _spread(builder, U64(1 << 32)))
+
+    def among(base: int) -> Any:
+        start = builder.gep(memory, [builder.add(first, U64(base))])
+        table = builder.load(builder.bitcast(start, halves.as_pointer()), align=8)
+        parts = [
+            builder.bitcast(part, ir.VectorType(ir.IntType(32), 8))
+            for part in _parts(builder, places, 4)
+        ]
+        name = "llvm.x86.avx2.permps"
+        moved = [_library(builder, name, halves, [table, part]) for part in parts]
+        return _joined(builder, [builder.bitcast(part, four) for part in moved])
+
+    if bits < 3:
+        return among(0)
+    on = builder.and_(index, _spread(builder, U64(4)))
+    upper = builder.icmp_unsigned("!=", on, ir.Constant(on.type, [0] * WIDTH))
+    return builder.select(upper, among(4), among(0))
+
+
+def _chosen_by_bits(builder: Any, memory: Any, first: Any, index: Any, bits: int) -> Any:
+    """The same on any processor, by a choice for each bit of the index."""
+    places = [builder.gep(memory, [builder.add(first, U64(k))]) for k in range(1 << bits)]
+    left = [_spread(builder, builder.load(place)) for place in places]
+    for bit in range(bits):
+        on = builder.and_(index, _spread(builder, U64(1 << bit)))
+        mask = builder.icmp_unsigned("!=", on, ir.Constant(on.type, [0] * WIDTH))
+        pairs = zip(left[::2], left[1::2], strict=True)
+        left = [builder.select(mask, odd, even) for even, odd in pairs]
+    return left[0]
 
 
 def _one_of(bits: int) -> Callable[..., Any]:
@@ -358,30 +404,16 @@ def _one_of(bits: int) -> Callable[..., Any]:
     def typed(typingctx, memory, first, index):
         """Vector of the numbers (float64) at `first` plus the index of each lane.
 
-        A choice among what registers hold is faster than a look into memory. Readable must be
-        WIDTH numbers from `first` on.
+        A choice among what registers hold is faster than a look into memory. Eight numbers from
+        `first` on must be readable.
         """
 
         def build(context, builder, sig, arguments):
-            memory, first, index = arguments
-            if _wide(context):
-                eight = ir.VectorType(F64, 8)
-                at = builder.bitcast(builder.gep(memory, [first]), eight.as_pointer())
-                table, name = builder.load(at, align=8), "llvm.x86.avx512.permvar.df.512"
-                return _joined(
-                    builder,
-                    [_library(builder, name, eight, [table, part]) for part in _eights(builder, index)],
-                )
-            places = [builder.gep(memory, [builder.add(first, U64(k))]) for k in range(1 << bits)]
-            chosen = [_spread(builder, builder.load(place)) for place in places]
-            for bit in range(bits):
-                on = builder.and_(index, _spread(builder, U64(1 << bit)))
-                mask = builder.icmp_unsigned("!=", on, ir.Constant(on.type, [0] * WIDTH))
-                chosen = [
-                    builder.select(mask, odd, even)
-                    for even, odd in zip(chosen[::2], chosen[1::2], strict=True)
-                ]
-            return chosen[0]
+            if _has(context, "avx512f"):
+                return _permuted(builder, *arguments)
+            if _has(context, "avx2") and bits > 1:
+                return _permuted_halves(builder, *arguments, bits)
+            return _chosen_by_bits(builder, *arguments, bits)
 
         return signature(FLOATS, memory, types.intp, WORDS), build
 
