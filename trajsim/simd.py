@@ -233,8 +233,17 @@ def _mask_of(typingctx, lanes):
 
 def _lowest(typingctx, bits):
     """Number of the lowest bit set in a uint64 that is not 0."""
-    return signature(types.int64, types.uint64), lambda context, builder, sig, arguments: (
-        builder.cttz(arguments[0], I1(1))
+    return signature(
+        types.int64, types.uint64
+    ), lambda context, builder, sig, arguments: builder.cttz(arguments[0], I1(1))
+
+
+def _highest(typingctx, bits):
+    """Number of the highest bit set in a uint64 that is not 0."""
+    return signature(
+        types.int64, types.uint64
+    ), lambda context, builder, sig, arguments: builder.sub(
+        U64(63), builder.ctlz(arguments[0], I1(1))
     )
 
 
@@ -245,6 +254,7 @@ float_of: Any = intrinsic(_float_of)
 lanes_of: Any = intrinsic(_lanes_of)
 mask_of: Any = intrinsic(_mask_of)
 lowest: Any = intrinsic(_lowest)
+highest: Any = intrinsic(_highest)
 
 
 # -- memory --------------------------------------------------------------------------------------
@@ -320,9 +330,7 @@ def _gather(typingctx, memory, index):
         every = ir.Constant(LLVM[MASK], [1] * WIDTH)
         empty = ir.Constant(LLVM[FLOATS], ir.Undefined)
         name = f"llvm.masked.gather.v{WIDTH}f64.v{WIDTH}p0"
-        return _library(
-            builder, name, LLVM[FLOATS], [places, ir.IntType(32)(8), every, empty]
-        )
+        return _library(builder, name, LLVM[FLOATS], [places, ir.IntType(32)(8), every, empty])
 
     return signature(FLOATS, memory, WORDS), build
 
@@ -342,7 +350,8 @@ def _joined(builder: Any, parts: list[Any]) -> Any:
         size = 2 * parts[0].type.count
         order = ir.Constant(ir.VectorType(ir.IntType(32), size), list(range(size)))
         parts = [
-            builder.shuffle_vector(a, b, order) for a, b in zip(parts[::2], parts[1::2], strict=True)
+            builder.shuffle_vector(a, b, order)
+            for a, b in zip(parts[::2], parts[1::2], strict=True)
         ]
     return parts[0]
 

@@ -30,15 +30,12 @@ class Rows(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Number of rows a trajectory; as many zeros as there are sites, baths and drives.
-
-    The lengths of tuples are known when a kernel is compiled: short loops over them are unrolled.
-    """
+    """Numbers of rows a trajectory, sites, baths and drives."""
 
     rows: int
-    sites: tuple[int, ...]
-    baths: tuple[int, ...]
-    drives: tuple[int, ...]
+    sites: int
+    baths: int
+    drives: int
 
 
 class Sums(NamedTuple):
@@ -58,7 +55,7 @@ class Sums(NamedTuple):
 @compiled(inline=True)
 def book(shape, network, sums, lane, lanes, rows, line, fresh):
     """Book to a row a segment summed up in one of `lanes` lanes; `fresh`: nothing is in it yet."""
-    n, baths, drives = len(shape.sites), len(shape.baths), len(shape.drives)
+    n, baths, drives = shape.sites, shape.baths, shape.drives
     for bath in range(baths):
         at = line * baths + bath
         heat = 0.0 if fresh else read(rows.heat, at)
@@ -83,7 +80,7 @@ def book(shape, network, sums, lane, lanes, rows, line, fresh):
 @compiled(inline=True)
 def begin_segment(shape, sums, lane, lanes):
     """Empty the sums of a lane; its segment begins where the last has come to its end."""
-    for i in range(len(shape.sites)):
+    for i in range(shape.sites):
         at = i * lanes + lane
         write(sums.flips, at, 0.0)
         write(sums.exchange, at, 0.0)

@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from trajsim.elementary import cosine, log
 from trajsim.jit import compiled
 from trajsim.kernels.booking import Shape, Sums, begin_segment, book
-from trajsim.kernels.random import ONE_BITS, U12, step
-from trajsim.models.drive import value
+from trajsim.kernels.fields import Fields, edge_fields, fields_of, per_segment
+from trajsim.kernels.random import inside, step, unit
 from trajsim.models.rate_laws import flip_rate
-from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate, rate_bound, spins_of
+from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate_bound, spins_of
 from trajsim.plan import Plan
 from trajsim.simd import (
     WIDTH,
     bare,
-    float_of,
     gather,
     lanes_of,
     load,
@@ -47,8 +46,6 @@ U0, U1 = np.uint64(0), np.uint64(1)
 # Places of the lanes' words and numbers. Times are parts of the segment.
 STREAM, STATE, SITE = 0, 4 * LANES, 5 * LANES
 NOW, PHASE, LOGARITHM, MARK, FIELD = (LANES * k for k in range(5))
-# Rates are checked against their bounds at so many fields.
-FIELDS = 33
 
 
 class Laned(NamedTuple):
@@ -63,10 +60,7 @@ class Laned(NamedTuple):
     local : (p * 2**n,), bonds of each spin joined by the rate law
     cost : (p * 2**n,), energy that a flip puts into the bonds
     exchange : (2**n,), energy of the bonds
-    coldness, offset : (p,), 1 / T_i and the constant part of the field
-    turning : (k,) turns of each harmonic in a segment
-    amplitude, turns : (k * p,), those of each harmonic, with its phase in whole turns
-    All are padded to a multiple of WIDTH numbers.
+    All tables, those of the fields too, are padded so that 8 numbers can be read from any place.
     """
 
     network: SpinNetwork
@@ -76,46 +70,29 @@ class Laned(NamedTuple):
     places: tuple[int, ...]
     harmonics: tuple[int, ...]
     law: NamedTuple
+    fields: Fields
     pause: NDArray[np.float64]
     total: NDArray[np.float64]
     below: NDArray[np.float64]
     local: NDArray[np.float64]
     cost: NDArray[np.float64]
     exchange: NDArray[np.float64]
-    coldness: NDArray[np.float64]
-    offset: NDArray[np.float64]
-    turning: NDArray[np.float64]
-    amplitude: NDArray[np.float64]
-    turns: NDArray[np.float64]
 
 
 def prepare(network: SpinNetwork, plan: Plan) -> Laned:
-    """Tables over the states of a small network.
-
-    Raises
-    ------
-    ArithmeticError
-        If the rate law exceeds its bound at some field: it does not fall with its x.
-    """
-    n, drive = len(network.bath), network.drive
+    """Tables over the states of a small network."""
+    n = len(network.bath)
     p = max(2, 1 << (n - 1).bit_length())
     length = network.period / plan.rows_per_period
     bound, local, cost = (np.zeros((1 << n, p)) for _ in range(3))
     exchange = np.zeros(1 << n)
-    if _tabulate(network, bound, local, cost, exchange) > 1.0 + 1e-9:
-        raise ArithmeticError(f"{type(network.law).__name__}: a flip rate exceeds its bound")
+    _tabulate(network, bound, local, cost, exchange)
     below = np.cumsum(length * bound, axis=1)
     total = below[:, -1].copy()
     below = np.concatenate([np.zeros((1 << n, 1)), below[:, :-1]], axis=1)
     with np.errstate(divide="ignore"):
         pause = 1.0 / total
-    orders = np.unique(drive.order[drive.amplitude != 0.0])
-    amplitude, turns = np.zeros((len(orders), p)), np.zeros((len(orders), p))
-    for q, order in enumerate(orders):
-        # Two harmonics of one order at one site are one.
-        terms = np.where(drive.order == order, drive.amplitude * np.exp(1j * drive.phase), 0.0)
-        amplitude[q, :n] = np.abs(terms.sum(axis=1))
-        turns[q, :n] = np.angle(terms.sum(axis=1)) / (2.0 * np.pi)
+    fields = fields_of(network, plan, p)
     tables = {
         "pause": pause,
         "total": total,
@@ -123,11 +100,6 @@ def prepare(network: SpinNetwork, plan: Plan) -> Laned:
         "local": local.T,
         "cost": cost.T,
         "exchange": exchange,
-        "coldness": 1.0 / network.temperature,
-        "offset": drive.offset,
-        "turning": orders / plan.rows_per_period,
-        "amplitude": amplitude,
-        "turns": turns,
     }
     return Laned(
         network=network,
@@ -135,20 +107,21 @@ def prepare(network: SpinNetwork, plan: Plan) -> Laned:
         baths=(0,) * (int(network.bath.max()) + 1),
         drives=(0,) * (int(network.driven.max()) + 1),
         places=(0,) * p,
-        harmonics=(0,) * len(orders),
-        law=network.law._replace(rate=network.law.rate * length),
+        harmonics=(0,) * len(fields.turning),
+        law=per_segment(network, plan),
+        fields=Fields(*map(_padded, fields)),
         **{name: _padded(table) for name, table in tables.items()},
     )
 
 
 def _padded(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.pad(table.ravel(), (0, WIDTH + -table.size % WIDTH))
+    return np.pad(table.ravel(), (0, 8))
 
 
 @compiled
 def _tabulate(network, bound, local, cost, exchange):
-    """Fill tables (2**n, n or more) and (2**n,); returns the largest ratio of a rate to its bound."""
-    n, excess = len(network.bath), 0.0
+    """Fill tables (2**n, n or more) and, the last, (2**n,)."""
+    n = len(network.bath)
     spins = np.empty(n, np.int8)
     for x in range(len(bound)):
         spins_of(x, spins)
@@ -158,11 +131,6 @@ def _tabulate(network, bound, local, cost, exchange):
             cost[x, i] = 2.0 * spins[i] * exchange_of(network, spins, i)
             # Every bond is met from both its ends.
             exchange[x] -= 0.25 * cost[x, i]
-            for k in range(FIELDS):
-                h = network.low[i] + k / (FIELDS - 1) * (network.high[i] - network.low[i])
-                if bound[x, i] > 0.0:
-                    excess = max(excess, rate(network, local[x, i], spins[i], i, h) / bound[x, i])
-    return excess
 
 
 class Lanes(NamedTuple):
@@ -204,12 +172,6 @@ def _lookup(table, first, index, size):
 
 
 @compiled(inline=True)
-def _inside(bits):
-    """The middle of one of 2**52 equal parts of [0, 1), the logarithm of which exists."""
-    return float_of((bits >> U12) | ONE_BITS) - (1.0 - 2.0**-53)
-
-
-@compiled(inline=True)
 def _draw(words, numbers, bank):
     """Draw a mark in [0, 1) and the logarithm of another such number in the lanes of a bank."""
     for k in range(bank, bank + BANK, WIDTH):
@@ -223,8 +185,8 @@ def _draw(words, numbers, bank):
         second, s = step(s)
         for w in range(4):
             store(words, STREAM + w * LANES + k, s[w])
-        store(numbers, MARK + k, float_of((first >> U12) | ONE_BITS) - 1.0)
-        store(numbers, LOGARITHM + k, log(_inside(second)))
+        store(numbers, MARK + k, unit(first))
+        store(numbers, LOGARITHM + k, log(inside(second)))
 
 
 @compiled(inline=True)
@@ -244,11 +206,13 @@ def _choose(model, words, numbers, bank):
             edge = _lookup(model.below, half << n, (site << np.uint64(n)) + state, p << n)
             come = mark >= edge
             low, site = where(come, edge, low), where(come, site + np.uint64(half), site)
-        field = _lookup(model.offset, 0, site, p)
+        field = _lookup(model.fields.offset, 0, site, p)
         passed = load(numbers, PHASE + k) + load(numbers, NOW + k)
         for q in range(len(model.harmonics)):
-            turns = read(model.turning, q) * passed + _lookup(model.turns, q * p, site, p)
-            field = field + _lookup(model.amplitude, q * p, site, p) * cosine(turns)
+            turns = read(model.fields.turning, q) * passed + _lookup(
+                model.fields.turns, q * p, site, p
+            )
+            field = field + _lookup(model.fields.amplitude, q * p, site, p) * cosine(turns)
         store(numbers, MARK + k, mark - low)
         store(words, SITE + k, site)
         store(numbers, FIELD + k, field)
@@ -263,7 +227,7 @@ def _decide(model, words, numbers, sums, bank):
         index, field = (site << np.uint64(n)) + state, load(numbers, FIELD + k)
         aligned = where(((state >> site) & U1) == U0, field, -field)
         local = _lookup(model.local, 0, index, p << n)
-        rate = flip_rate(model.law, local, aligned * _lookup(model.coldness, 0, site, p))
+        rate = flip_rate(model.law, local, aligned * _lookup(model.fields.coldness, 0, site, p))
         flips = load(numbers, MARK + k) < rate
         cost = _lookup(model.cost, 0, index, p << n)
         for i in range(n):
@@ -353,7 +317,7 @@ def _take(model, plan, walkers, shape, h, lanes, k, j, first):
     now = read(walkers.ahead, j)
     if now < 0.0:
         bits, s = step(s)
-        now = -log(_inside(bits)) * read(model.pause, state)
+        now = -log(inside(bits)) * read(model.pause, state)
     for word in range(4):
         write(lanes.words, STREAM + word * LANES + k, s[word])
     write(lanes.numbers, NOW + k, now)
@@ -385,11 +349,7 @@ def _open(model, shape, rows, lanes, k):
 @compiled
 def advance(model, plan, walkers, rows, first, last):
     """As `trajsim.kernels.jump.advance`."""
-    n, segments = len(model.sites), plan.rows_per_period
-    h = np.empty((segments + 1, n))
-    for edge in range(segments + 1):
-        for i in range(n):
-            h[edge, i] = value(model.network.drive, i, (edge % segments) / segments)
+    n, h = len(model.sites), edge_fields(model.network, plan.rows_per_period)
     size = n * LANES
     lanes = Lanes(
         np.zeros(6 * LANES, np.uint64),
@@ -401,20 +361,16 @@ def advance(model, plan, walkers, rows, first, last):
         np.zeros(LANES, np.int64),
         np.zeros(LANES, np.int64),
     )
-    shape = Shape(rows.heat.shape[1], model.sites, model.baths, model.drives)
-    return _advance(model, plan, len(walkers.spins), walkers, shape, rows, first, last, h, lanes)
+    count, each = len(walkers.spins), rows.heat.shape[1]
+    return _advance(model, plan, walkers, count, rows, each, first, last, h, lanes)
 
 
 @compiled
-def _advance(model_, plan, count, walkers_, shape, rows_, first, last, h_, lanes_):
-    """`advance` in fields h (segments + 1, n) at the edges of segments; number of flips."""
-    model, walkers, rows, h, lanes = (
-        bare(model_),
-        bare(walkers_),
-        bare(rows_),
-        bare(h_),
-        bare(lanes_),
-    )
+def _advance(model_, plan, walkers_, count, rows_, each, first, last, h_, lanes_):
+    """`advance` of `count` trajectories of `each` rows in fields h at the edges of segments."""
+    model, walkers, rows = bare(model_), bare(walkers_), bare(rows_)
+    h, lanes = bare(h_), bare(lanes_)
+    shape = Shape(each, len(model.sites), len(model.baths), len(model.drives))
     words, numbers, sums = lanes.words, lanes.numbers, lanes.sums
     burn_in, flips, taken = plan.burn_in * plan.rows_per_period, 0, 0
     # Lanes of each bank, as bits: in use, and come to the end of their segment.

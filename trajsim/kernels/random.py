@@ -68,6 +68,18 @@ def step(state):
     return bits, (s0 ^ s3, s1 ^ s2, s2 ^ (s1 << U17), (s3 << U45) | (s3 >> U19))
 
 
+@compiled(inline=True)
+def unit(bits):
+    """Numbers in [0, 1) from random bits, multiples of 2**-52."""
+    return float_of((bits >> U12) | ONE_BITS) - 1.0
+
+
+@compiled(inline=True)
+def inside(bits):
+    """The middles of the same parts of [0, 1): their logarithms exist."""
+    return float_of((bits >> U12) | ONE_BITS) - (1.0 - 2.0**-53)
+
+
 @compiled
 def next_bits(state):
     """Next 64 random bits of xoshiro256++; moves the state (4,) uint64 on."""
