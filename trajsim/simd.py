@@ -213,6 +213,15 @@ def _float_of(typingctx, bits):
     return _cast(bits, types.float64)
 
 
+def _number_of(typingctx, words):
+    """Each uint64 as the nearest float64."""
+
+    def build(context, builder, sig, arguments):
+        return builder.uitofp(arguments[0], context.get_value_type(sig.return_type))
+
+    return signature(FLOATS if isinstance(words, Vector) else types.float64, words), build
+
+
 def _lanes_of(typingctx, mask):
     """The lanes where a mask is true, as bits of a uint64."""
 
@@ -251,6 +260,7 @@ where: Any = intrinsic(_where)
 spread: Any = intrinsic(_spread_out)
 bits_of: Any = intrinsic(_bits_of)
 float_of: Any = intrinsic(_float_of)
+number_of: Any = intrinsic(_number_of)
 lanes_of: Any = intrinsic(_lanes_of)
 mask_of: Any = intrinsic(_mask_of)
 lowest: Any = intrinsic(_lowest)
@@ -262,6 +272,8 @@ highest: Any = intrinsic(_highest)
 
 def _bare_type(kept: Any) -> Any:
     if isinstance(kept, types.Array):
+        if kept.layout != "C":
+            raise TypeError("only a C-contiguous array has its numbers one after the other")
         return Memory(kept.dtype)
     if isinstance(kept, types.BaseTuple):
         made_of = getattr(kept, "instance_class", None)

@@ -51,8 +51,8 @@ NOW, PHASE, LOGARITHM, MARK, FIELD = (LANES * k for k in range(5))
 class Laned(NamedTuple):
     """A network of n sites made ready; p is the power of two at or above n, at least 2.
 
-    sites, baths, drives, places, harmonics : n, b, d, p and k zeros: the lengths of tuples are known
-        when the kernel is compiled
+    sites, baths, drives, places, harmonics : n, b, d, p and k zeros: the lengths of tuples are
+        known when the kernel is compiled
     law : the rate law, per segment
     pause : (2**n,), mean time between proposals in a state
     total : (2**n,), rate of all proposals in a state
