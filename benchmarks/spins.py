@@ -1,0 +1,225 @@
+"""Million drive periods a second of the paper's two driven spins, ledger on, at its two points.
+
+Everybody fills the same ledger, a row a period and trajectory: heat of both baths, inclusive and
+exclusive work of both drives, flips, energy and spins at the edges. Beside the speed stands how far
+the furthest of eight means is from the exact ensemble, in standard errors.
+
+    python benchmarks/spins.py
+"""
+
+import ctypes
+import os
+import sys
+from functools import partial
+
+import common
+import numpy as np
+
+POINTS = {"pump": "heat_pump.toml", "engine": "heat_engine.toml"}
+PERIODS, BURN_IN = 50, 2
+COLUMNS = ("heat", "work", "exclusive_work", "energy", "flips", "state")
+
+
+class Pair(ctypes.Structure):
+    """Parameters as the C sources have them."""
+
+    _fields_ = (
+        *((name, ctypes.c_double) for name in ("rate", "coupling", "period")),
+        *((name, ctypes.c_double * 2) for name in ("temperature", "amplitude", "phase")),
+    )
+
+
+def pair_of(experiment):
+    """The pair's parameters as plain numbers."""
+    drives = [site.drive for site in experiment.sites]
+    return {
+        "rate": experiment.model.rate,
+        "coupling": experiment.bonds[0].coupling,
+        "period": experiment.drive.period,
+        "temperature": [experiment.baths[site.bath].temperature for site in experiment.sites],
+        "amplitude": [drive.amplitude for drive in drives],
+        "phase": [drive.phase for drive in drives],
+    }
+
+
+class Ledgers:
+    """Ledgers of a contender's calls: zeroed before the clock runs, summed up after it stopped."""
+
+    def __init__(self, layout, count):
+        self.layout, self.count = layout, count
+        self.blank()
+        self.totals = []
+        self.first_law = 0.0
+
+    def blank(self):
+        self.columns = self.layout.allocate(self.count)
+        for column in self.columns.values():
+            column.fill(0)  # touched, so that no contender pays for the first touch of a page
+
+    def take(self):
+        """Keep what accuracy needs: sums of each trajectory (m, 8)."""
+        from trajsim.ledger import first_law_residual
+
+        columns = self.columns
+        names = ("heat", "work", "exclusive_work", "flips")
+        self.totals.append(np.concatenate([columns[n].sum(axis=1) for n in names], axis=1))
+        residual = float(np.abs(first_law_residual(columns)).max())
+        self.first_law = max(self.first_law, residual)
+        self.blank()
+
+
+def accuracy(ledgers, exact, period):
+    """Means over all calls, their errors, and how many of these the furthest is off."""
+    rates = np.concatenate(ledgers.totals) / (PERIODS * period)
+    mean, error = rates.mean(axis=0), rates.std(axis=0, ddof=1) / np.sqrt(len(rates))
+    sigma = (mean - exact) / error
+    return {
+        "trajectories": len(rates),
+        "heat_rate": {"mean": mean[:2].tolist(), "stderr": error[:2].tolist()},
+        "flips_per_period": {
+            "mean": float(mean[6:].sum() * period),
+            "stderr": float(rates[:, 6:].sum(axis=1).std() / np.sqrt(len(rates)) * period),
+        },
+        "sigma": dict(zip(NAMES, sigma.tolist(), strict=True)),
+        "furthest": float(np.abs(sigma).max()),
+        "first_law_residual": ledgers.first_law,
+    }
+
+
+NAMES = ["heat.L", "heat.R", "work.1", "work.2", "exclusive.1", "exclusive.2", "flips.1", "flips.2"]
+
+
+def trajsim_call(kernel, model, start, plan, columns, count, number):
+    walkers = kernel.begin(model, start, 2007, 0, number * count, count)
+    _, witness = kernel.advance(model, plan, walkers, kernel.Rows(**columns), 0, plan.segments)
+    assert kernel.fault(witness, 0) is None
+
+
+def c_call(library, pair, columns, count, number):
+    numbers = (pair[name] for name in ("rate", "coupling", "period"))
+    lists = ((ctypes.c_double * 2)(*pair[name]) for name in ("temperature", "amplitude", "phase"))
+    library.advance.restype = ctypes.c_int64
+    library.advance(
+        ctypes.byref(Pair(*numbers, *lists)),
+        common.pointers(columns, COLUMNS),
+        *(ctypes.c_uint64(number), ctypes.c_int64(count)),
+        *(ctypes.c_int64(BURN_IN), ctypes.c_int64(PERIODS)),
+    )
+
+
+def user_call(advance, pair, columns, count, number):
+    advance(pair, {name: columns[name] for name in COLUMNS}, number, count, BURN_IN, PERIODS)
+
+
+# Trajectories a call: some tenths of a second each. NumPy is at its best with some thousand.
+COUNTS = {
+    "trajsim": 16384,
+    "C, tuned": 16384,
+    "C, plain": 2048,
+    "numba, plain": 1024,
+    "NumPy ensemble": 2048,
+    "pure Python": 128,
+}
+
+
+def players(experiment, avx2):
+    """By name: what fills the columns of a ledger with so many trajectories, for a round."""
+    from user_spins import advance_numba, advance_numpy, advance_python
+
+    from trajsim.kernels import kernel_of
+
+    network, plan, pair = experiment.network(), experiment.plan, pair_of(experiment)
+    kernel = kernel_of(network)
+    model, start = kernel.prepare(network, plan), kernel.start(network, "up", None)
+    found = {"trajsim": partial(trajsim_call, kernel, model, start, plan)}
+    if common.compiler():
+        for name, source in {"C, tuned": "spins_tuned.c", "C, plain": "spins_plain.c"}.items():
+            found[name] = partial(c_call, common.build(source, avx2), pair)
+    else:
+        print("no gcc here: C is left out", file=sys.stderr)
+    users = {"numba, plain": advance_numba, "NumPy ensemble": advance_numpy}
+    for name, advance in {**users, "pure Python": advance_python}.items():
+        found[name] = partial(user_call, advance, pair)
+    return found
+
+
+def main():
+    options = common.arguments(
+        "Driven spins", avx2={"action": "store_true", "help": "as if there were no AVX-512"}
+    )
+    if options.avx2:
+        # Before numba is imported: it compiles for this processor instead of the real one.
+        os.environ["NUMBA_CPU_NAME"], os.environ["NUMBA_CPU_FEATURES"] = "haswell", ""
+    from trajsim.config import load
+    from trajsim.exact import ensemble, start_state
+    from trajsim.run import layout_of
+
+    results = {}
+    for point, file in POINTS.items():
+        overrides = [f"ensemble.periods={PERIODS}", f"ensemble.burn_in={BURN_IN}"]
+        config = load(common.CONFIGS / file, overrides)
+        experiment, contenders, ledgers = config.experiment, [], {}
+        for name, play in players(experiment, options.avx2).items():
+            count = 32 if options.quick else COUNTS[name]
+            books = ledgers[name] = Ledgers(layout_of(config), count)
+            contenders.append(
+                common.Contender(
+                    name,
+                    run=lambda n, play=play, books=books: play(books.columns, books.count, n),
+                    amount=count * experiment.plan.segments,
+                    after=books.take,
+                )
+            )
+        seconds = common.race(contenders, options.rounds or (1 if options.quick else 7))
+        network = experiment.network()
+        window = ensemble(network).window(start_state(network, "up"), experiment.plan)
+        exact = np.concatenate(window.rates)
+        results[point] = report(point, seconds, ledgers, exact, experiment.drive.period)
+    common.save("spins-avx2" if options.avx2 else "spins", options, {"points": results})
+
+
+def report(point, seconds, ledgers, exact, period):
+    """Print the table of a point and return it as data."""
+    # Without a compiler, the numba loop is what everybody is compared with.
+    slow = "C, plain" if "C, plain" in seconds else "numba, plain"
+    found, rows = {}, []
+    for name, values in seconds.items():
+        found[name] = {
+            "seconds_per_period": common.times(values),
+            "times_faster": common.ratios(seconds[slow], values),
+            **accuracy(ledgers[name], exact, period),
+        }
+        quick, ratio = found[name]["seconds_per_period"], found[name]["times_faster"]
+        flips, heat = found[name]["flips_per_period"], found[name]["heat_rate"]
+        rows.append(
+            [
+                name,
+                f"{1e-6 / quick['min']:.3f}",
+                f"{1e-6 / quick['median']:.3f}",
+                f"{ratio['median']:.2f}",
+                f"{ratio['min']:.2f}-{ratio['max']:.2f}",
+                f"{flips['mean']:.3f} +- {flips['stderr']:.3f}",
+                *(f"{m:+.2e} +- {e:.0e}" for m, e in zip(*heat.values(), strict=True)),
+                f"{found[name]['furthest']:.1f}",
+                f"{found[name]['first_law_residual']:.0e}",
+            ]
+        )
+    header = ["", "best", "median", "ratio", "of pairs", "flips a period", "q_L", "q_R"]
+    print(f"\n{point}: million periods a second; ratio to {slow}")
+    common.table([*header, "sigma", "first law"], rows)
+    print(
+        f"exact: {exact[6:].sum() * period:.3f} flips a period, "
+        f"q_L {exact[0]:+.3e}, q_R {exact[1]:+.3e}; sigma: of the furthest of {len(exact)} means"
+    )
+    return {
+        "compared_with": slow,
+        "exact": {
+            "heat_rate": exact[:2].tolist(),
+            "flips_per_period": float(exact[6:].sum() * period),
+        },
+        "contenders": found,
+    }
+
+
+if __name__ == "__main__":
+    main()
