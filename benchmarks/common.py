@@ -159,6 +159,22 @@ def pointers(columns: dict[str, np.ndarray], names: Sequence[str]) -> ctypes.Str
     return Columns(*(columns[name].ctypes.data for name in names))
 
 
+def fill(kind: type[ctypes.Structure], values: dict[str, Any]) -> ctypes.Structure:
+    """A struct of numbers and of arrays of numbers."""
+    made = kind()
+    for name, ctype in kind._fields_:
+        setattr(made, name, ctype(*values[name]) if np.ndim(values[name]) else values[name])
+    return made
+
+
+AVX2 = {"action": "store_true", "help": "as if the processor had no AVX-512"}
+
+
+def without_avx512() -> None:
+    """To be called before numba is imported: it then compiles for another processor."""
+    os.environ["NUMBA_CPU_NAME"], os.environ["NUMBA_CPU_FEATURES"] = "haswell", ""
+
+
 # -- in and out ----------------------------------------------------------------------------------
 
 

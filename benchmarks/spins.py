@@ -8,7 +8,6 @@ the furthest of eight means is from the exact ensemble, in standard errors.
 """
 
 import ctypes
-import os
 import sys
 from functools import partial
 
@@ -18,6 +17,15 @@ import numpy as np
 POINTS = {"pump": "heat_pump.toml", "engine": "heat_engine.toml"}
 PERIODS, BURN_IN = 50, 2
 COLUMNS = ("heat", "work", "exclusive_work", "energy", "flips", "state")
+# Trajectories a call: some tenths of a second each. NumPy is at its best with some thousand.
+COUNTS = {
+    "trajsim": 16384,
+    "C, tuned": 16384,
+    "C, plain": 2048,
+    "numba, plain": 1024,
+    "NumPy ensemble": 2048,
+    "pure Python": 128,
+}
 
 
 class Pair(ctypes.Structure):
@@ -42,53 +50,6 @@ def pair_of(experiment):
     }
 
 
-class Ledgers:
-    """Ledgers of a contender's calls: zeroed before the clock runs, summed up after it stopped."""
-
-    def __init__(self, layout, count):
-        self.layout, self.count = layout, count
-        self.blank()
-        self.totals = []
-        self.first_law = 0.0
-
-    def blank(self):
-        self.columns = self.layout.allocate(self.count)
-        for column in self.columns.values():
-            column.fill(0)  # touched, so that no contender pays for the first touch of a page
-
-    def take(self):
-        """Keep what accuracy needs: sums of each trajectory (m, 8)."""
-        from trajsim.ledger import first_law_residual
-
-        columns = self.columns
-        names = ("heat", "work", "exclusive_work", "flips")
-        self.totals.append(np.concatenate([columns[n].sum(axis=1) for n in names], axis=1))
-        residual = float(np.abs(first_law_residual(columns)).max())
-        self.first_law = max(self.first_law, residual)
-        self.blank()
-
-
-def accuracy(ledgers, exact, period):
-    """Means over all calls, their errors, and how many of these the furthest is off."""
-    rates = np.concatenate(ledgers.totals) / (PERIODS * period)
-    mean, error = rates.mean(axis=0), rates.std(axis=0, ddof=1) / np.sqrt(len(rates))
-    sigma = (mean - exact) / error
-    return {
-        "trajectories": len(rates),
-        "heat_rate": {"mean": mean[:2].tolist(), "stderr": error[:2].tolist()},
-        "flips_per_period": {
-            "mean": float(mean[6:].sum() * period),
-            "stderr": float(rates[:, 6:].sum(axis=1).std() / np.sqrt(len(rates)) * period),
-        },
-        "sigma": dict(zip(NAMES, sigma.tolist(), strict=True)),
-        "furthest": float(np.abs(sigma).max()),
-        "first_law_residual": ledgers.first_law,
-    }
-
-
-NAMES = ["heat.L", "heat.R", "work.1", "work.2", "exclusive.1", "exclusive.2", "flips.1", "flips.2"]
-
-
 def trajsim_call(kernel, model, start, plan, columns, count, number):
     walkers = kernel.begin(model, start, 2007, 0, number * count, count)
     _, witness = kernel.advance(model, plan, walkers, kernel.Rows(**columns), 0, plan.segments)
@@ -96,11 +57,8 @@ def trajsim_call(kernel, model, start, plan, columns, count, number):
 
 
 def c_call(library, pair, columns, count, number):
-    numbers = (pair[name] for name in ("rate", "coupling", "period"))
-    lists = ((ctypes.c_double * 2)(*pair[name]) for name in ("temperature", "amplitude", "phase"))
-    library.advance.restype = ctypes.c_int64
     library.advance(
-        ctypes.byref(Pair(*numbers, *lists)),
+        ctypes.byref(common.fill(Pair, pair)),
         common.pointers(columns, COLUMNS),
         *(ctypes.c_uint64(number), ctypes.c_int64(count)),
         *(ctypes.c_int64(BURN_IN), ctypes.c_int64(PERIODS)),
@@ -109,17 +67,6 @@ def c_call(library, pair, columns, count, number):
 
 def user_call(advance, pair, columns, count, number):
     advance(pair, {name: columns[name] for name in COLUMNS}, number, count, BURN_IN, PERIODS)
-
-
-# Trajectories a call: some tenths of a second each. NumPy is at its best with some thousand.
-COUNTS = {
-    "trajsim": 16384,
-    "C, tuned": 16384,
-    "C, plain": 2048,
-    "numba, plain": 1024,
-    "NumPy ensemble": 2048,
-    "pure Python": 128,
-}
 
 
 def players(experiment, avx2):
@@ -144,12 +91,11 @@ def players(experiment, avx2):
 
 
 def main():
-    options = common.arguments(
-        "Driven spins", avx2={"action": "store_true", "help": "as if there were no AVX-512"}
-    )
+    options = common.arguments("Driven spins", avx2=common.AVX2)
     if options.avx2:
-        # Before numba is imported: it compiles for this processor instead of the real one.
-        os.environ["NUMBA_CPU_NAME"], os.environ["NUMBA_CPU_FEATURES"] = "haswell", ""
+        common.without_avx512()
+    from ledgers import Ledgers
+
     from trajsim.config import load
     from trajsim.exact import ensemble, start_state
     from trajsim.run import layout_of
@@ -184,39 +130,39 @@ def report(point, seconds, ledgers, exact, period):
     slow = "C, plain" if "C, plain" in seconds else "numba, plain"
     found, rows = {}, []
     for name, values in seconds.items():
-        found[name] = {
+        this = found[name] = {
             "seconds_per_period": common.times(values),
             "times_faster": common.ratios(seconds[slow], values),
-            **accuracy(ledgers[name], exact, period),
+            **ledgers[name].against(exact),
         }
-        quick, ratio = found[name]["seconds_per_period"], found[name]["times_faster"]
-        flips, heat = found[name]["flips_per_period"], found[name]["heat_rate"]
+        taken, ratio = this["seconds_per_period"], this["times_faster"]
+        mean, error = this["means"], this["stderr"]
+        flips = sum(mean[f"flips.{i}"] for i in (1, 2)) * period
         rows.append(
             [
                 name,
-                f"{1e-6 / quick['min']:.3f}",
-                f"{1e-6 / quick['median']:.3f}",
+                f"{1e-6 / taken['min']:.3f}",
+                f"{1e-6 / taken['median']:.3f}",
                 f"{ratio['median']:.2f}",
                 f"{ratio['min']:.2f}-{ratio['max']:.2f}",
-                f"{flips['mean']:.3f} +- {flips['stderr']:.3f}",
-                *(f"{m:+.2e} +- {e:.0e}" for m, e in zip(*heat.values(), strict=True)),
-                f"{found[name]['furthest']:.1f}",
-                f"{found[name]['first_law_residual']:.0e}",
+                f"{flips:.3f}",
+                *(f"{mean[q]:+.2e} +- {error[q]:.0e}" for q in ("heat.L", "heat.R")),
+                f"{this['furthest']:.1f}",
+                f"{this['first_law_residual']:.0e}",
             ]
         )
-    header = ["", "best", "median", "ratio", "of pairs", "flips a period", "q_L", "q_R"]
     print(f"\n{point}: million periods a second; ratio to {slow}")
+    header = ["", "best", "median", "ratio", "of pairs", "flips a period", "q_L", "q_R"]
     common.table([*header, "sigma", "first law"], rows)
+    flips = float(exact[6:].sum() * period)
     print(
-        f"exact: {exact[6:].sum() * period:.3f} flips a period, "
-        f"q_L {exact[0]:+.3e}, q_R {exact[1]:+.3e}; sigma: of the furthest of {len(exact)} means"
+        f"exact: {flips:.3f} flips a period, q_L {exact[0]:+.3e}, q_R {exact[1]:+.3e}; "
+        f"sigma: of the furthest of {len(exact)} means"
     )
     return {
         "compared_with": slow,
-        "exact": {
-            "heat_rate": exact[:2].tolist(),
-            "flips_per_period": float(exact[6:].sum() * period),
-        },
+        "period": period,
+        "exact": dict(zip(ledgers[slow].names, exact.tolist(), strict=True)),
         "contenders": found,
     }
 

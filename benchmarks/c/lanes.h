@@ -25,7 +25,9 @@ static inline mask but_not(mask a, mask b) { return a & ~b; }
 static inline unsigned bits_of(mask m) { return m; }
 static inline vd choose(mask m, vd a, vd b) { return _mm512_mask_mov_pd(b, m, a); }
 static inline vu choose_int(mask m, vu a, vu b) { return (vu)choose(m, (vd)a, (vd)b); }
+static inline mask odd_of(vu x) { return _mm512_test_epi64_mask((__m512i)x, (__m512i)((vu){} + 1)); }
 static inline vd root(vd x) { return _mm512_sqrt_pd(x); }
+static inline vd double_of(vu x) { return _mm512_cvtepu64_pd((__m512i)x); }
 static inline vu rotl(vu x, int k) { return (x << k) | (x >> (64 - k)); }
 
 /* Entry of a table of 8 or 16 numbers by the last 3 or 4 bits of i. */
@@ -45,7 +47,14 @@ static inline mask but_not(mask a, mask b) { return a & ~b; }
 static inline unsigned bits_of(mask m) { return _mm256_movemask_pd((vd)m); }
 static inline vd choose(mask m, vd a, vd b) { return _mm256_blendv_pd(b, a, (vd)m); }
 static inline vu choose_int(mask m, vu a, vu b) { return (vu)choose(m, (vd)a, (vd)b); }
+static inline mask odd_of(vu x) { return (vi)(x << 63) < 0; }
 static inline vd root(vd x) { return _mm256_sqrt_pd(x); }
+/* Both halves of the number go below the exponents of a double each. */
+static inline vd double_of(vu x) {
+    vd low = (vd)((x & 0xffffffffu) | 0x4330000000000000u);
+    vd high = (vd)((x >> 32) | 0x4530000000000000u);
+    return (high - (0x1p84 + 0x1p52)) + low;
+}
 static inline vu rotl(vu x, int k) { return (x << k) | (x >> (64 - k)); }
 
 /* A double is looked up as two halves: AVX2 permutes only 32-bit numbers by a variable index. */
