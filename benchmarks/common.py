@@ -46,14 +46,14 @@ class Contender:
     after: Callable[[], Any] = lambda: None
 
 
-def race(contenders: Sequence[Contender], rounds: int) -> dict[str, list[float]]:
+def race(contenders: Sequence[Contender], rounds: int, warm: bool = True) -> dict[str, list[float]]:
     """Seconds per unit of work of every contender in every round.
 
-    Each is called once first, to compile; then all take turns, so that whatever else the machine
-    does meets them alike, and a ratio of two is taken within a round.
+    Each is called once first (`warm`), to compile; then all take turns, so that whatever else the
+    machine does meets them alike, and a ratio of two is taken within a round.
     """
     seconds: dict[str, list[float]] = {c.name: [] for c in contenders}
-    for contender in contenders:
+    for contender in contenders if warm else []:
         contender.run(0)
         contender.after()
     gc.collect()
