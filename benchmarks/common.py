@@ -86,6 +86,19 @@ def ratios(slow: Sequence[float], fast: Sequence[float]) -> dict[str, float]:
     return {"median": float(np.median(pairs)), "min": pairs.min(), "max": pairs.max()}
 
 
+def fewest(good: Callable[[int], bool], most: int = 20_000) -> int | None:
+    """Least number above 8 that is good, if all above it are; None if it is beyond `most`."""
+    low, high = 8, 16
+    while not good(high):
+        low, high = high, 2 * high
+        if high > most:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if good(middle) else (middle, high)
+    return high
+
+
 # -- the machine ---------------------------------------------------------------------------------
 
 
@@ -116,6 +129,7 @@ def machine(libraries: Sequence[str] = ()) -> dict[str, Any]:
         "cores": cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "compiler": compiler() or "none",
+        "flags": " ".join(FLAGS),
         "libraries": versions,
         "load": [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else [],
     }
@@ -225,5 +239,5 @@ def save(
         **results,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=1, default=float) + "\n")
+    path.write_text(json.dumps(found, indent=1, default=float, allow_nan=False) + "\n")
     print(f"\nwrote {path.name}")

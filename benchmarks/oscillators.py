@@ -132,13 +132,7 @@ def steps_needed(call, layout, exact, plan):
         error = np.concatenate(found) / layout.duration(0) / exact - 1
         return bool(np.abs(error).max() < ASKED)
 
-    low, high = 8, 16
-    while not good(high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if good(middle) else (middle, high)
-    return high
+    return common.fewest(good)
 
 
 def main():
@@ -166,7 +160,7 @@ def main():
             for name, call in players(experiment, options.avx2, cold=True).items():
                 needed[name] = steps_needed(call, layout, driven, plan)
         for name, play in players(experiment, options.avx2).items():
-            count = 8 if options.quick else COUNTS[name]
+            count = 64 if options.quick else COUNTS[name]
             books = ledgers[name] = Ledgers(layout, count)
             contenders.append(
                 common.Contender(

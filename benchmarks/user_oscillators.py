@@ -19,7 +19,7 @@ def _setting(pair, steps):
     return dt, held, edge, keep, spread
 
 
-@numba.njit
+@numba.njit(cache=True)
 def _kick(time, mass, k, kc, alpha, x, v, f):
     stretch = x[0] - x[1]
     pull = kc * stretch + alpha * stretch**3
@@ -27,7 +27,7 @@ def _kick(time, mass, k, kc, alpha, x, v, f):
     v[1] += time / mass * (f[1] - k * x[1] - alpha * x[1] ** 3 + pull)
 
 
-@numba.njit
+@numba.njit(cache=True)
 def _energy(mass, k, kc, alpha, x, v, f):
     total = kc * (x[0] - x[1]) ** 2 / 2 + alpha * (x[0] - x[1]) ** 4 / 4
     for i in range(2):
@@ -35,7 +35,7 @@ def _energy(mass, k, kc, alpha, x, v, f):
     return total
 
 
-@numba.njit
+@numba.njit(cache=True)
 def _advance_numba(numbers, setting, ledger, seed, count, burn_in, periods):
     mass, k, kc, alpha = numbers
     dt, held, edge, keep, spread = setting

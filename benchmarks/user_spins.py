@@ -62,7 +62,7 @@ def advance_python(pair, ledger, seed, count, burn_in, periods):
             ledger["energy"][m, period + 1] = -J * s[0] * s[1] - h_edge[0] * s[0] - h_edge[1] * s[1]
 
 
-@numba.njit
+@numba.njit(cache=True)
 def _advance_numba(J, rate, tau, T, h0, phi, ledger, seed, count, burn_in, periods):
     all_heat, all_work, all_exclusive, energy, all_flips, state = ledger
     np.random.seed(seed)

@@ -42,7 +42,7 @@ def call(*command, **environment):
     return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, out
 
 
-def runs(folder, trajectories, rounds):
+def runs(folder, trajectories, rounds, quick):
     """`trajsim run` of the pump with one and more workers, taking turns."""
     output = folder / "run.h5"
     more = ["--set", f"ensemble.trajectories={trajectories}"]
@@ -56,7 +56,7 @@ def runs(folder, trajectories, rounds):
         inside.setdefault(workers, []).append(json.loads(found[3])["wall_time"])
         used.setdefault(workers, []).append(found[1:3])
 
-    counts = sorted({1, min(2, common.cores()), common.cores()})
+    counts = [1] if quick else sorted({1, min(2, common.cores()), common.cores()})
     taken = common.race(
         [common.Contender(str(n), partial(once, workers=n), 1) for n in counts], rounds, rounds > 1
     )
@@ -93,7 +93,7 @@ def writing(folder, size, rounds):
     return 1 / min(common.race([common.Contender("disk", once, amount)], rounds)["disk"])
 
 
-def start_up(folder, rounds):
+def start_up(folder, rounds, quick):
     """Seconds of the parts of a start, from nothing to a run of two trajectories."""
     run = (TRAJSIM, "run", PUMP, *TINY, "-o", folder / "tiny.h5", "--force")
     commands = {
@@ -103,6 +103,8 @@ def start_up(folder, rounds):
         "trajsim validate": (TRAJSIM, "validate", PUMP),
         "trajsim run, two trajectories": run,
     }
+    if quick:
+        commands = {"trajsim --help": commands["trajsim --help"]}
     contenders = [
         common.Contender(name, lambda _, c=command: call(*c), 1)
         for name, command in commands.items()
@@ -150,8 +152,8 @@ def main():
         results = {
             "trajectories": trajectories,
             "periods": PERIODS,
-            "runs": runs(folder, trajectories, rounds),
-            "start_up": start_up(folder, rounds),
+            "runs": runs(folder, trajectories, rounds, options.quick),
+            "start_up": start_up(folder, rounds, options.quick),
             "imports": imports(),
         }
         size = results["runs"]["1"]["file_bytes"]
