@@ -8,8 +8,8 @@
 #include "lanes.h"
 #include <math.h>
 
-#define G 8
-#define W (G * N)
+#define W 64
+#define G (W / N)
 
 typedef struct {
     double mass, friction, stiffness, coupling, quartic, period;

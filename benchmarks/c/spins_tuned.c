@@ -11,8 +11,9 @@
 #include "lanes.h"
 #include <math.h>
 
-#define G 8 /* vectors: a stage runs through all of them, so that latencies hide behind each other */
-#define W (G * N)
+/* A stage runs through all G vectors, so that the latencies of one hide behind the others. */
+#define W 64
+#define G (W / N)
 
 typedef struct {
     double rate, coupling, period;
