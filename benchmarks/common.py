@@ -25,9 +25,12 @@ HERE = Path(__file__).parent
 CONFIGS = HERE.parent / "configs"
 RESULTS = HERE / "results"
 LIBRARIES = ("trajsim", "numba", "llvmlite", "numpy", "scipy", "h5py")
+X86 = platform.machine() in ("x86_64", "AMD64")
 # Wide vectors are to be had by asking only: by itself the compiler stays at half their width.
-FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512")
+FLAGS = ("-O3", "-march=native", *(("-mprefer-vector-width=512",) if X86 else ()))
 FLAGS_AVX2 = ("-O3", "-march=x86-64-v3")
+# Processors this process may use; read before a benchmark keeps itself to one.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass
@@ -113,10 +116,14 @@ def _cpuinfo() -> dict[str, str]:
     return {k.strip(): v.strip() for k, v in reversed(list(pairs))}
 
 
-def machine(libraries: Sequence[str] = ()) -> dict[str, Any]:
-    """Processor, system, compiler and versions that the numbers belong to."""
+def machine(libraries: Sequence[str] = (), avx2: bool = False) -> dict[str, Any]:
+    """Processor, system, compiler and versions that the numbers belong to.
+
+    avx2 : nothing wider was used
+    """
     info = _cpuinfo()
-    vectors = [name for name in ("avx2", "avx512f") if name in info.get("flags", "").split()]
+    known = ("avx2",) if avx2 else ("avx2", "avx512f")
+    vectors = [name for name in known if name in info.get("flags", "").split()]
     versions = {"python": platform.python_version()}
     for name in (*LIBRARIES, *libraries):
         try:
@@ -126,18 +133,13 @@ def machine(libraries: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "processor": info.get("model name", platform.processor() or platform.machine()),
         "vectors": vectors,
-        "cores": cores(),
+        "cores": CORES,
         "system": f"{platform.system()} {platform.machine()}",
         "compiler": compiler() or "none",
-        "flags": " ".join(FLAGS),
+        "flags": " ".join(FLAGS_AVX2 if avx2 else FLAGS),
         "libraries": versions,
         "load": [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else [],
     }
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # -- C -------------------------------------------------------------------------------------------
@@ -153,13 +155,20 @@ def compiler() -> str | None:
 
 
 @cache
-def build(source: str, avx2: bool = False, *defines: str) -> ctypes.CDLL:
-    """Compile a file of benchmarks/c into a library that lives as long as this process."""
+def build(source: str, avx2: bool = False) -> ctypes.CDLL | None:
+    """Compile a file of benchmarks/c; None, with a word why, where that cannot be done."""
+    if not compiler():
+        print(f"{source} is left out: there is no gcc here", file=sys.stderr)
+        return None
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "library.so"
-        flags = FLAGS_AVX2 if avx2 else FLAGS
-        command = ["gcc", *flags, *defines, "-shared", "-fPIC", "-o", str(library)]
-        subprocess.run([*command, str(HERE / "c" / source), "-lm"], check=True)
+        flags = [*(FLAGS_AVX2 if avx2 else FLAGS), "-shared", "-fPIC", "-o", str(library)]
+        command = ["gcc", *flags, str(HERE / "c" / source), "-lm"]
+        made = subprocess.run(command, capture_output=True, text=True)
+        if made.returncode:
+            # The tuned ones want AVX2 at least.
+            print(f"{source} is left out: gcc cannot compile it here", file=sys.stderr)
+            return None
         return ctypes.CDLL(str(library))
 
 
@@ -235,7 +244,7 @@ def save(
         "benchmark": name,
         "command": " ".join(command),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": machine(libraries),
+        "machine": machine(libraries, getattr(options, "avx2", False)),
         **results,
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,6 @@ current of the linear pair, and the periods a second that both together give.
 """
 
 import ctypes
-import sys
 from functools import partial
 
 import common
@@ -102,14 +101,12 @@ def players(experiment, avx2, cold=False):
         for noise, said in {"float64": "", "float32": ", 32-bit noise"}.items():
             call = partial(trajsim_call, network, scheme.lower(), noise)
             found[f"trajsim {scheme}{said}"] = call
-    if common.compiler():
-        tuned = common.build("oscillators_tuned.c", avx2)
-        for fine, said in {1: "", 0: ", 32-bit noise"}.items():
-            found[f"C, tuned HOH{said}"] = partial(c_call, tuned, pair, [ctypes.c_int(fine)])
-        plain = common.build("oscillators_plain.c", avx2)
+    tuned = common.build("oscillators_tuned.c", avx2)
+    for fine, said in {1: "", 0: ", 32-bit noise"}.items() if tuned else ():
+        found[f"C, tuned HOH{said}"] = partial(c_call, tuned, pair, [ctypes.c_int(fine)])
+    plain = common.build("oscillators_plain.c", avx2)
+    if plain:
         found["C, plain BAOAB"] = partial(c_call, plain, pair, [])
-    else:
-        print("no gcc here: C is left out", file=sys.stderr)
     found["numba, plain BAOAB"] = partial(user_call, advance_numba, pair)
     found["NumPy BAOAB"] = partial(user_call, advance_numpy, pair)
     return found

@@ -12,6 +12,8 @@ from common import HERE, RESULTS
 
 README = HERE / "README.md"
 
+VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2", "": "no AVX2"}
+
 
 def table(header, rows):
     lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
@@ -21,7 +23,7 @@ def table(header, rows):
 def origin(found):
     """Where the numbers of a result come from."""
     machine = found["machine"]
-    vectors = "AVX-512" if "avx512f" in machine["vectors"] else "AVX2"
+    vectors = next(name for key, name in VECTORS.items() if not key or key in machine["vectors"])
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
     return [
         "",
@@ -68,7 +70,14 @@ def spins(found):
                     f"{c['first_law_residual']:.0e}",
                 ]
             )
-        header = ["", "best", "median", f"times {result['compared_with']}", "flips a period", "q_L"]
+        header = [
+            "",
+            "best",
+            "median",
+            f"times as fast as {result['compared_with']}",
+            "flips a period",
+            "q_L",
+        ]
         lines += [*table([*header, "furthest mean, σ", "first law"], rows), ""]
     return lines[:-1]
 

@@ -113,7 +113,7 @@ def measure(systems, rounds, seconds):
 def workers(systems, rounds, seconds):
     """Events a second with 1, 2, 4 ... threads, each with blocks of its own."""
     counts = [1]
-    while 2 * counts[-1] <= common.cores():
+    while 2 * counts[-1] <= common.CORES:
         counts.append(2 * counts[-1])
     found = {}
     for name, system in systems.items():

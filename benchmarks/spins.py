@@ -8,7 +8,6 @@ the furthest of eight means is from the exact ensemble, in standard errors.
 """
 
 import ctypes
-import sys
 from functools import partial
 
 import common
@@ -79,11 +78,10 @@ def players(experiment, avx2):
     kernel = kernel_of(network)
     model, start = kernel.prepare(network, plan), kernel.start(network, "up", None)
     found = {"trajsim": partial(trajsim_call, kernel, model, start, plan)}
-    if common.compiler():
-        for name, source in {"C, tuned": "spins_tuned.c", "C, plain": "spins_plain.c"}.items():
-            found[name] = partial(c_call, common.build(source, avx2), pair)
-    else:
-        print("no gcc here: C is left out", file=sys.stderr)
+    for name, source in {"C, tuned": "spins_tuned.c", "C, plain": "spins_plain.c"}.items():
+        library = common.build(source, avx2)
+        if library:
+            found[name] = partial(c_call, library, pair)
     users = {"numba, plain": advance_numba, "NumPy ensemble": advance_numpy}
     for name, advance in {**users, "pure Python": advance_python}.items():
         found[name] = partial(user_call, advance, pair)

@@ -56,7 +56,7 @@ def runs(folder, trajectories, rounds, quick):
         inside.setdefault(workers, []).append(json.loads(found[3])["wall_time"])
         used.setdefault(workers, []).append(found[1:3])
 
-    counts = [1] if quick else sorted({1, min(2, common.cores()), common.cores()})
+    counts = [1] if quick else sorted({1, min(2, common.CORES), common.CORES})
     taken = common.race(
         [common.Contender(str(n), partial(once, workers=n), 1) for n in counts], rounds, rounds > 1
     )
