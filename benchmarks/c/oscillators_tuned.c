@@ -28,7 +28,7 @@ typedef union {
 } Lanes;
 
 typedef struct {
-    Lanes stream[4], x[2], v[2], heat[2], work[2], noise[2], bits[2];
+    Lanes stream[4], x[2], v[2], heat[2], work[2], noise[2];
 } Walkers;
 
 /* Half a step: x' = xx x + xv v + xf F, v' = vx x + vv v + vf F. */
@@ -88,20 +88,16 @@ static inline void circle(vd turns, vd *cosine, vd *sine) {
 static inline void make_noise(Walkers *w, int fine) {
     for (int g = 0; g < G; g++) {
         vu s[4] = {w->stream[0].u[g], w->stream[1].u[g], w->stream[2].u[g], w->stream[3].u[g]};
-        w->bits[0].u[g] = next_bits(s);
-        if (fine) w->bits[1].u[g] = next_bits(s);
-        for (int word = 0; word < 4; word++) w->stream[word].u[g] = s[word];
-    }
-    for (int g = 0; g < G; g++) {
-        vu bits = w->bits[0].u[g];
+        vu bits = next_bits(s);
         vd u, turns, cosine, sine;
         if (fine) {
             u = double_of(bits) * 0x1p-64 + 0x1p-65;
-            turns = one_to_two(w->bits[1].u[g]);
+            turns = one_to_two(next_bits(s));
         } else {
             u = double_of(bits >> 32) * 0x1p-32 + 0x1p-33;
             turns = double_of(bits & 0xffffffffu) * 0x1p-32;
         }
+        for (int word = 0; word < 4; word++) w->stream[word].u[g] = s[word];
         vd radius = root(-2 * log_of(u));
         circle(turns, &cosine, &sine);
         w->noise[0].v[g] = radius * cosine;
