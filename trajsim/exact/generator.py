@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from trajsim.elementary import circle
 from trajsim.jit import compiled
@@ -49,6 +48,8 @@ def breaks(network: SpinNetwork, table: Table) -> list[float]:
     """Fractions of the period, 0 and 1 among them, between which all rates are smooth in time."""
     found = {0.0, 1.0}
     if isinstance(network.law, KINKED):
+        from scipy.optimize import brentq
+
         grid = np.linspace(0.0, 1.0, GRID * int(network.drive.order.max()) + 1)
         for i in range(len(network.bath)):
             field = np.array([value(network.drive, i, x) for x in grid])

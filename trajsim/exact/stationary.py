@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
 
 from trajsim.exact.ensemble import Array, NoExactSideError
 from trajsim.jit import compiled
@@ -44,7 +43,9 @@ def _stationary(u):
                 u[x, y] += u[x, k] * u[k, y]
     if rarest > 0.0:
         for k in range(1, n):
-            p[k] = np.dot(p[:k], u[:k, k].copy())
+            p[k] = 0.0
+            for x in range(k):
+                p[k] += p[x] * u[x, k]
     return p / p.sum(), rarest
 
 
@@ -64,6 +65,8 @@ def correction(once: Callable[[Array], Array], rest: Array, accuracy: float = 1e
     NoExactSideError
         If it is not found.
     """
+    from scipy.sparse.linalg import LinearOperator, gmres
+
     size = len(rest)
     if np.abs(rest).max() < 1e-15:
         return np.zeros(size)
