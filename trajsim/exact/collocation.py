@@ -149,4 +149,7 @@ def propagate(network, table, p, totals, edges):
                     weight, row = time * WEIGHTS[s] * gains[g, x], s * states + x
                     for k in range(len(p)):
                         totals[k, g] += weight * stages[row, k]
-        p[:] = stages[size - states :].T
+        # Number by number: operations on whole arrays take seconds to compile.
+        for x in range(states):
+            for k in range(len(p)):
+                p[k, x] = stages[size - states + x, k]

@@ -138,7 +138,10 @@ def fastest_leaving(network, table):
     for phase in range(16):
         flip_rates(network, table, h[phase], rates)
         for x in range(states):
-            largest = max(largest, rates[:, x].sum())
+            leaving = 0.0
+            for i in range(n):
+                leaving += rates[i, x]
+            largest = max(largest, leaving)
     return largest
 
 
@@ -148,7 +151,9 @@ def gain_rates(network, table, h, rise, rates, gains):
 
     `gains` (baths + 2 drives + n, 2**n): heats, works, exclusive works, flips.
     """
-    n, drives = len(rates), network.driven.max() + 1
+    n, drives = len(rates), 0
+    for i in range(n):
+        drives = max(drives, network.driven[i] + 1)
     baths = len(gains) - 2 * drives - n
     gains[:] = 0.0
     for i in range(n):

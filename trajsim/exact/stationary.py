@@ -31,9 +31,12 @@ def stationary(propagator: Array) -> tuple[Array, float]:
 @compiled
 def _stationary(u):
     n = len(u)
-    p, rarest = np.ones(n), 1.0
+    p, rarest, total = np.ones(n), 1.0, 0.0
+    # Number by number: operations on whole arrays take long to compile.
     for k in range(n - 1, 0, -1):
-        leave = u[k, :k].sum()
+        leave = 0.0
+        for x in range(k):
+            leave += u[k, x]
         rarest = min(rarest, leave)
         if leave == 0.0:
             break
@@ -46,7 +49,11 @@ def _stationary(u):
             p[k] = 0.0
             for x in range(k):
                 p[k] += p[x] * u[x, k]
-    return p / p.sum(), rarest
+    for k in range(n):
+        total += p[k]
+    for k in range(n):
+        p[k] /= total
+    return p, rarest
 
 
 def fixed_point(once: Callable[[Array], Array], guess: Array) -> Array:
