@@ -45,6 +45,8 @@ class Memory:
 
     def write(self, data: memoryview) -> int:
         """As of a file."""
+        if len(data) == 0:
+            return 0
         end = self._at + len(data)
         if self._at > self._size:
             self.truncate(self._at)
