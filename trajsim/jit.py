@@ -6,10 +6,13 @@ using old code after an edit in a module that function calls.
 """
 
 import hashlib
+import os
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +46,9 @@ def _sure_of_blas() -> Iterator[None]:
 with _sure_of_blas():
     import numba.np.arraymath
 
+# Every edit of the sources leaves a folder behind.
+UNUSED_DAYS = 30
+
 COMPILED_PLACES = ("jit.py", "simd.py", "elementary.py", "models", "kernels", "exact")
 
 
@@ -59,20 +65,40 @@ def source_digest(package: Path = Path(__file__).parent) -> str:
 
 @cache
 def cache_folder(chosen: str = "") -> Path:
-    """Folder of the compiled code of these sources.
+    """Folder of the compiled code of these sources by this numba.
 
     In `chosen`, the user's NUMBA_CACHE_DIR, if set; else in the user's cache; else a temporary one.
     """
-    name = f"kernels-{source_digest()}"
+    name = f"kernels-{source_digest()}-numba-{numba.__version__}"
     usual = (platformdirs.user_cache_path("trajsim"), Path(tempfile.gettempdir()) / "trajsim")
     for parent in [Path(chosen)] if chosen else usual:
+        folder = parent / name
         try:
-            (parent / name).mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=parent / name):
-                return parent / name
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+            # Its time tells when it was last used.
+            os.utime(folder)
         except OSError:
             continue
+        if not chosen:
+            _clear_out(parent)
+        return folder
     return Path(tempfile.mkdtemp(prefix="trajsim-"))
+
+
+def _clear_out(parent: Path) -> None:
+    """Delete compiled code of other sources that nobody has used for so long that nobody will."""
+    for folder in parent.glob("kernels-*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > UNUSED_DAYS * 86400:
+                shutil.rmtree(folder)
+
+
+def compiled_code() -> Path:
+    """Folder of the compiled code that this process keeps."""
+    settings: Any = numba.config
+    return cache_folder(settings.CACHE_DIR)
 
 
 def compiled(
