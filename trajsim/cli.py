@@ -342,6 +342,36 @@ def validate(config: Path, overrides: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.argument("configs", metavar="[CONFIG]...", nargs=-1, type=click.Path(path_type=Path))
+@overrides_option
+def warmup(configs: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
+    """Compile ahead what runs of CONFIGs need; of every kind of model if there are none."""
+    with refusals():
+        import time
+
+        from trajsim.config import load
+
+        if overrides and not configs:
+            fail("--set goes with a config")
+        named = {str(path): load(path, overrides) for path in configs}
+        from trajsim.jit import compiled_code
+        from trajsim.run import RunError
+        from trajsim.warmup import shipped, warm_up
+
+        named = named or shipped()
+        began = time.perf_counter()
+        for number, (name, config) in enumerate(named.items(), 1):
+            say(f"{number}/{len(named)}: {name} ...")
+            before = time.perf_counter()
+            try:
+                warm_up(config)
+            except RunError as error:
+                fail(f"{name}: {error}")
+            say(f"{number}/{len(named)}: {name}: {time.perf_counter() - before:.1f} s")
+        click.echo(f"{compiled_code()}: ready in {time.perf_counter() - began:.1f} s")
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON Schema of configs, for editors."""
     from trajsim import output as out
