@@ -19,7 +19,7 @@ import platformdirs
 # LLVM vectorises a loop over more than a few arrays only if it may check more of them for overlap.
 llvmlite.binding.set_option("", "-runtime-memory-check-threshold=64")
 
-COMPILED_PLACES = ("jit.py", "simd.py", "elementary.py", "models", "kernels", "exact")
+COMPILED_PLACES = ("jit.py", "simd", "elementary.py", "models", "kernels", "exact")
 
 
 def source_digest(package: Path = Path(__file__).parent) -> str:

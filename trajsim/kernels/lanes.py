@@ -305,7 +305,7 @@ def _take(model, plan, walkers, shape, h, lanes, k, j, first):
     write(lanes.line, k, j * shape.rows + recorded // spr if recorded >= 0 else -1)
     write(lanes.left, k, spr - recorded % spr)
     for i in range(n):
-        state |= np.int64(read(walkers.spins, j * n + i) < 0) << i
+        state |= (1 if read(walkers.spins, j * n + i) < 0 else 0) << i
     _align(model, lanes.sums, k, state, h, part)
     write(lanes.words, STATE + k, np.uint64(state))
     s = (

@@ -51,7 +51,7 @@ class Sites(NamedTuple):
     """Where the sites of a trajectory stand.
 
     local (n,), their bonds joined; level, seat (n,), class of each, -1 if it cannot flip, and place
-    in it; members (CLASSES * n,), sites of each class; count (CLASSES,), how many; taken (1,), bits
+    in it; members (CLASSES * n,), sites of each class; filled (CLASSES,), how many; used (1,), bits
     of the classes that have any.
     """
 
@@ -59,8 +59,8 @@ class Sites(NamedTuple):
     level: NDArray[np.int64]
     seat: NDArray[np.int64]
     members: NDArray[np.int64]
-    count: NDArray[np.int64]
-    taken: NDArray[np.uint64]
+    filled: NDArray[np.int64]
+    used: NDArray[np.uint64]
 
 
 def prepare(network: SpinNetwork, plan: Plan) -> Classed:
@@ -118,21 +118,21 @@ def _place(model, sites, spins, at, n, i):
         return 0
     if old >= 0:
         # The last of the class takes the seat.
-        seat, count = read(sites.seat, i), read(sites.count, old) - 1
+        seat, count = read(sites.seat, i), read(sites.filled, old) - 1
         moved = read(sites.members, old * n + count)
         write(sites.members, old * n + seat, moved)
         write(sites.seat, moved, seat)
-        write(sites.count, old, count)
+        write(sites.filled, old, count)
         change -= 1 << old
         if count == 0:
-            write(sites.taken, 0, read(sites.taken, 0) & ~(U1 << np.uint64(old)))
+            write(sites.used, 0, read(sites.used, 0) & ~(U1 << np.uint64(old)))
     if level >= 0:
-        seat = read(sites.count, level)
+        seat = read(sites.filled, level)
         write(sites.members, level * n + seat, i)
         write(sites.seat, i, seat)
-        write(sites.count, level, seat + 1)
+        write(sites.filled, level, seat + 1)
         change += 1 << level
-        write(sites.taken, 0, read(sites.taken, 0) | (U1 << np.uint64(level)))
+        write(sites.used, 0, read(sites.used, 0) | (U1 << np.uint64(level)))
     write(sites.level, i, level)
     return change
 
@@ -140,10 +140,10 @@ def _place(model, sites, spins, at, n, i):
 @compiled(inline=True)
 def _choose(sites, n, mark):
     """Site whose turn a mark below the total is."""
-    classes = read(sites.taken, 0)
+    classes = read(sites.used, 0)
     level = highest(classes)
-    while mark >= read(sites.count, level) << level:
-        mark -= read(sites.count, level) << level
+    while mark >= read(sites.filled, level) << level:
+        mark -= read(sites.filled, level) << level
         classes &= ~(U1 << np.uint64(level))
         level = highest(classes)
     return read(sites.members, level * n + (mark >> level)), level
@@ -195,8 +195,8 @@ def advance(model, plan, walkers, rows, first, last):
     flips = 0
     for j in range(len(walkers.spins)):
         sites.level[:] = -1
-        sites.count[:] = 0
-        sites.taken[:] = 0
+        sites.filled[:] = 0
+        sites.used[:] = 0
         flips += _trajectory(model, plan, walkers, shape, rows, first, last, h, sites, sums, j)
     return flips
 
