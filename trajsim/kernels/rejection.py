@@ -25,7 +25,7 @@ from trajsim.simd import bare, bits_of, highest, read, write
 
 # Classes, one for each power of two; slower sites join the last.
 CLASSES = 44
-U1, U52 = np.uint64(1), np.uint64(52)
+U0, U1, U52 = np.uint64(0), np.uint64(1), np.uint64(52)
 
 
 class Classed(NamedTuple):
@@ -138,6 +138,19 @@ def _place(model, sites, spins, at, n, i):
 
 
 @compiled(inline=True)
+def _sort(model, sites, spins, at, n):
+    """Put all sites into their classes, in order; the total of the classes."""
+    for level in range(CLASSES):
+        write(sites.filled, level, 0)
+    write(sites.used, 0, U0)
+    total = 0
+    for i in range(n):
+        write(sites.level, i, -1)
+        total += _place(model, sites, spins, at, n, i)
+    return total
+
+
+@compiled(inline=True)
 def _choose(sites, n, mark):
     """Site whose turn a mark below the total is."""
     classes = read(sites.used, 0)
@@ -194,9 +207,6 @@ def advance(model, plan, walkers, rows, first, last):
     )
     flips = 0
     for j in range(len(walkers.spins)):
-        sites.level[:] = -1
-        sites.filled[:] = 0
-        sites.used[:] = 0
         flips += _trajectory(model, plan, walkers, shape, rows, first, last, h, sites, sums, j)
     return flips
 
@@ -214,9 +224,7 @@ def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, s
         read(walkers.stream, 4 * j + 2),
         read(walkers.stream, 4 * j + 3),
     )
-    flips, total = 0, 0
-    for i in range(n):
-        total += _place(model, sites, spins, at, n, i)
+    flips, total = 0, _sort(model, sites, spins, at, n)
     now = read(walkers.ahead, j)
     if now < 0.0:
         bits, s = step(s)
@@ -224,6 +232,8 @@ def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, s
     _align(model, sums, spins, at, n, h, first % plan.rows_per_period)
     for segment in range(first, last):
         part, recorded = segment % plan.rows_per_period, segment - burn_in
+        # In the order of the sites again: what happens must not depend on where a call began.
+        total = _sort(model, sites, spins, at, n)
         begin_segment(shape, sums, 0, 1)
         if recorded == 0:
             _note_edge(model, sums, spins, at, n, rows, j * (shape.rows + 1))
