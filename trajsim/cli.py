@@ -187,12 +187,21 @@ def exact(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 
 @main.command()
 @run_argument
+@click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    metavar="ROWS",
+    help="Fluctuations over windows of so many rows; default: whole trajectories.",
+)
 @as_json
-def analyze(run: Path, as_json: bool) -> None:
-    """Averages of RUN with standard errors, and what the system does."""
+def analyze(run: Path, window: int | None, as_json: bool) -> None:
+    """Averages and fluctuations of RUN with standard errors, and what the system does."""
     with refusals():
         from trajsim import output as out
+        from trajsim import output_fluctuations as more
         from trajsim.analysis.averages import averages
+        from trajsim.analysis.fluctuations import fluctuations
+        from trajsim.analysis.windows import WindowError
         from trajsim.store import open_run
 
         opened = open_run(run)
@@ -202,11 +211,19 @@ def analyze(run: Path, as_json: bool) -> None:
         if not pairs:
             fail(f"{run}: no trajectory is finished yet")
         _warn_of_shadow(sampled)
+        try:
+            found = list(fluctuations(opened, window))
+        except WindowError as error:
+            fail(f"{run}: {error}")
         if as_json:
+            points = [
+                {**out.averages_json(a, e), **more.fluctuations_json(f)}
+                for (a, e), f in zip(pairs, found, strict=True)
+            ]
             click.echo(
                 out.to_json(
                     {
-                        "points": [out.averages_json(a, e) for a, e in pairs],
+                        "points": points,
                         "trajectories": min(a.trajectories for a in sampled),
                         "time": sampled[0].time,
                         "first_law_residual": max(a.first_law_residual for a in sampled),
@@ -214,7 +231,8 @@ def analyze(run: Path, as_json: bool) -> None:
                 )
             )
         else:
-            click.echo("".join(out.averages_table(a, e) for a, e in pairs), nl=False)
+            for (a, e), f in zip(pairs, found, strict=True):
+                click.echo(out.averages_table(a, e) + more.fluctuations_table(f), nl=False)
 
 
 @main.command("check")

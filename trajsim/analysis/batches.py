@@ -1,0 +1,80 @@
+"""Batches of trajectories, and the jackknife over them: errors of whatever is no plain mean.
+
+Trajectories are independent, windows and rows within one are not: a batch holds whole
+trajectories, told by their numbers alone, so that results do not depend on how they are read.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MOST_BATCHES = 1000
+FEWEST_BATCHES = 50
+# Numbers kept for all batches of one point together.
+MOST_KEPT = 1 << 22
+
+
+class Batches(NamedTuple):
+    """`number` batches of `size` trajectories; the last may be smaller."""
+
+    number: int
+    size: int
+
+    @classmethod
+    def of(cls, trajectories: int, kept: int = 1) -> "Batches":
+        """About a thousand batches; fewer where each keeps many numbers."""
+        most = min(MOST_BATCHES, max(FEWEST_BATCHES, MOST_KEPT // max(1, kept)))
+        size = max(1, -(-trajectories // most))
+        return cls(max(1, -(-trajectories // size)), size)
+
+    def cut(self, first: int, trajectories: int) -> Iterator[tuple[int, slice]]:
+        """Batches that trajectories first ... lie in, and which of these lie in each."""
+        at, end = first, first + trajectories
+        while at < end:
+            batch = at // self.size
+            until = min(end, (batch + 1) * self.size)
+            yield batch, slice(at - first, until - first)
+            at = until
+
+
+class Jackknifed(NamedTuple):
+    """An estimate (...) and its standard error (...); nan where not known."""
+
+    mean: Array
+    stderr: Array
+
+
+def jackknife(
+    statistic: Callable[..., Array], count: NDArray[np.int64] | Array, *sums: Array
+) -> Jackknifed:
+    """Estimate from sums over all batches, its error from leaving out one after the other.
+
+    Busing, Meijer & van der Leeden, Statistics and Computing 9, 3 (1999), for batches of
+    unequal size.
+
+    Parameters
+    ----------
+    statistic : of (count (g,), sums (g, ...)...), answers (g, ...)
+    count : (batches,) number of samples in each; batches without any are left out
+    sums : (batches, ...) each, sums over the samples of each batch
+    """
+    there = count > 0
+    held = [each[there] for each in sums]
+    n = np.asarray(count[there], np.float64)
+    total, totals = n.sum(), [each.sum(axis=0) for each in held]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        whole = statistic(total[None], *(each[None] for each in totals))[0]
+        if len(n) < 2:
+            return Jackknifed(whole, np.full_like(whole, np.nan))
+        without = statistic(
+            total - n, *(all_ - each for all_, each in zip(totals, held, strict=True))
+        )
+        ratio = (total / n).reshape(-1, *(1,) * whole.ndim)
+        centre = len(n) * whole - ((1 - 1 / ratio) * without).sum(axis=0)
+        pseudo = ratio * whole - (ratio - 1) * without
+        variance = ((pseudo - centre) ** 2 / (ratio - 1)).mean(axis=0)
+        return Jackknifed(whole, np.sqrt(variance))

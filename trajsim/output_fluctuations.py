@@ -1,0 +1,129 @@
+"""Fluctuations as JSON for programs and as tables for people."""
+
+from typing import Any
+
+import numpy as np
+
+from trajsim.analysis.batches import Jackknifed
+from trajsim.analysis.fluctuations import Fluctuations
+from trajsim.analysis.histograms import Histogram
+from trajsim.analysis.scgf import Generating
+from trajsim.output import headed, table
+
+KINDS = ("heat", "work")
+
+
+def fluctuations_json(found: Fluctuations) -> dict[str, Any]:
+    """What `trajsim analyze --json` says of fluctuations at one point."""
+    windows = found.windows
+    answer: dict[str, Any] = {
+        "window": {
+            "rows": windows.rows,
+            "periods": windows.periods,
+            "time": windows.time,
+            "windows": found.trajectories * windows.count,
+        }
+    }
+    for kind in KINDS:
+        places = {o.label: k for k, o in enumerate(found.observables) if o.kind == kind}
+        if not places:
+            continue
+        for name, values in (
+            ("variance_rate", _at(found.cumulants, 1)),
+            ("skewness", found.shape.skewness),
+            ("excess_kurtosis", found.shape.kurtosis),
+        ):
+            answer[f"{kind}_{name}"] = {
+                label: _pairs(_at(values, k)) for label, k in places.items()
+            }
+        answer[f"{kind}_cumulant_rates"] = {
+            label: [_pairs(_at(found.cumulants, (order, k))) for order in range(4)]
+            for label, k in places.items()
+        }
+    names = [o.name for o in found.observables]
+    if found.covariance is not None:
+        pairs = _pairs(found.covariance)
+        answer["covariance_rate"] = {
+            name: dict(zip(names, row, strict=True)) for name, row in zip(names, pairs, strict=True)
+        }
+    if found.correlation is not None:
+        pairs = _pairs(Jackknifed(*(part.T for part in found.correlation)))
+        answer["autocorrelation"] = dict(zip(names, pairs, strict=True))
+    answer["histograms"] = dict(zip(names, map(_histogram, found.histograms), strict=False))
+    answer["generating_function"] = dict(
+        zip(names, map(_generating, found.generating), strict=False)
+    )
+    return answer
+
+
+def _at(values: Jackknifed, place: Any) -> Jackknifed:
+    return Jackknifed(values.mean[place], values.stderr[place])
+
+
+def _pairs(values: Jackknifed) -> Any:
+    """Means and errors of an array of any shape, as nested lists."""
+    if values.mean.ndim == 0:
+        return {"mean": float(values.mean), "stderr": float(values.stderr)}
+    return [_pairs(Jackknifed(*pair)) for pair in zip(*values, strict=True)]
+
+
+def _histogram(counted: Histogram) -> dict[str, Any]:
+    return {
+        "edges": counted.edges.tolist(),
+        "counts": counted.counts.tolist(),
+        "stderr": counted.stderr.tolist(),
+        "below": counted.below,
+        "above": counted.above,
+        "samples": counted.samples,
+    }
+
+
+def _generating(found: Generating) -> dict[str, Any]:
+    good = found.trusted
+    return {
+        "lambda": found.argument.tolist(),
+        "theta": _pairs(Jackknifed(found.theta, found.theta_error)),
+        "effective_samples": found.effective.tolist(),
+        "trusted": list(found.limits),
+        "rate_function": {
+            "current": found.current[good].tolist(),
+            "rate": _pairs(Jackknifed(found.rate[good], found.theta_error[good])),
+        },
+    }
+
+
+def fluctuations_table(found: Fluctuations) -> str:
+    """What `trajsim analyze` says of fluctuations at one point."""
+    windows, shape = found.windows, found.shape
+    rows = []
+    for k, observable in enumerate(found.observables):
+        cells = [observable.name]
+        for order in (1, 2, 3):
+            mean, error = found.cumulants.mean[order, k], found.cumulants.stderr[order, k]
+            cells += [f"{mean: .4e}", f"{error:.1e}"]
+        cells.append(f"{shape.skewness.mean[k]: .3f}")
+        rows.append(cells)
+    heading = ["per unit time"]
+    for name in ("variance", "3rd cumulant", "4th cumulant"):
+        heading += [name, "std. err."]
+    text = headed(found.parameters) + table([*heading, "skewness"], rows)
+    length = f"{windows.rows} row{'s' if windows.rows > 1 else ''}"
+    text += (
+        f"{found.trajectories * windows.count} windows of {length} "
+        f"({windows.periods:g} periods, time {windows.time:g})\n"
+    )
+    return text + _covariance_table(found)
+
+
+def _covariance_table(found: Fluctuations) -> str:
+    """Correlation coefficients of few observables, which are easier read than covariances."""
+    if found.covariance is None or len(found.observables) > 8:
+        return ""
+    spread = np.sqrt(np.diag(found.covariance.mean))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        coefficients = found.covariance.mean / np.outer(spread, spread)
+    names = [o.name for o in found.observables]
+    rows = [
+        (name, *(f"{x: .4f}" for x in row)) for name, row in zip(names, coefficients, strict=True)
+    ]
+    return "\n" + table(("correlation", *names), rows)
