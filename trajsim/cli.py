@@ -13,6 +13,7 @@ import trajsim
 
 if TYPE_CHECKING:
     from trajsim.analysis.averages import Averages
+    from trajsim.analysis.theorems import Outcome
     from trajsim.config import Config
     from trajsim.store import Run
 
@@ -82,6 +83,11 @@ def main() -> None:
 @click.option("--engine", type=click.Choice(["threads"]), default="threads", show_default=True)
 @click.option("--resume", is_flag=True, help="Take up an unfinished run.")
 @click.option("--force", is_flag=True, help="Replace an output that is there.")
+@click.option(
+    "--reverse",
+    is_flag=True,
+    help="Run the protocol backwards in time; default output: runs/<config stem>-reverse.h5.",
+)
 @as_json
 def run_command(
     config: Path,
@@ -91,17 +97,19 @@ def run_command(
     engine: str,
     resume: bool,
     force: bool,
+    reverse: bool,
     as_json: bool,
 ) -> None:
     """Simulate CONFIG; print averages and, where there is an exact side, the check."""
     with refusals():
         from trajsim.config import load
 
-        loaded = load(config, overrides)
+        backwards = ('drive.direction="reverse"',) if reverse else ()
+        loaded = load(config, (*overrides, *backwards))
         from trajsim import output as out
         from trajsim.run import RunError, StoppedError, simulate
 
-        target = output or Path("runs") / f"{config.stem}.h5"
+        target = output or Path("runs") / f"{config.stem}{'-reverse' if reverse else ''}.h5"
         say(f"{loaded.experiment.title or config}: {out.config_summary(loaded)}")
         try:
             summary = simulate(loaded, target, workers=workers, resume=resume, force=force, say=say)
@@ -110,6 +118,7 @@ def run_command(
         except StoppedError as error:
             again = ["trajsim", "run", str(config), "-o", str(target), "--resume"]
             again += [word for override in overrides for word in ("--set", override)]
+            again += ["--reverse"] if reverse else []
             fail(f"{error}; finished blocks are kept. Go on with:\n  {shlex.join(again)}", STOPPED)
         say(
             f"{target}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} events "
@@ -193,8 +202,17 @@ def exact(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     metavar="ROWS",
     help="Fluctuations over windows of so many rows; default: whole trajectories.",
 )
+@click.option("--theorems", "with_theorems", is_flag=True, help="Ask RUN of fluctuation theorems.")
+@click.option(
+    "--reversed",
+    "reversed_run",
+    type=click.Path(path_type=Path),
+    help="A run of the reversed protocol, for the theorems that compare the two.",
+)
 @as_json
-def analyze(run: Path, window: int | None, as_json: bool) -> None:
+def analyze(
+    run: Path, window: int | None, with_theorems: bool, reversed_run: Path | None, as_json: bool
+) -> None:
     """Averages and fluctuations of RUN with standard errors, and what the system does."""
     with refusals():
         from trajsim import output as out
@@ -215,11 +233,14 @@ def analyze(run: Path, window: int | None, as_json: bool) -> None:
             found = list(fluctuations(opened, window))
         except WindowError as error:
             fail(f"{run}: {error}")
+        outcomes = _outcomes(opened, reversed_run) if with_theorems or reversed_run else None
         if as_json:
             points = [
                 {**out.averages_json(a, e), **more.fluctuations_json(f)}
                 for (a, e), f in zip(pairs, found, strict=True)
             ]
+            for point, asked in zip(points, outcomes or [], strict=False):
+                point["theorems"] = more.theorems_json(asked)
             click.echo(
                 out.to_json(
                     {
@@ -231,8 +252,28 @@ def analyze(run: Path, window: int | None, as_json: bool) -> None:
                 )
             )
         else:
-            for (a, e), f in zip(pairs, found, strict=True):
+            for k, ((a, e), f) in enumerate(zip(pairs, found, strict=True)):
                 click.echo(out.averages_table(a, e) + more.fluctuations_table(f), nl=False)
+                if outcomes is not None:
+                    click.echo(more.theorems_table(outcomes[k]), nl=False)
+
+
+def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
+    """What a run says of every theorem, point by point."""
+    from trajsim.analysis.theorems import theorems
+    from trajsim.check import CannotCheckError
+    from trajsim.check.settings import partners, settings
+    from trajsim.store import open_run
+
+    config = config_of(run)
+    if reversed_run is None:
+        return list(theorems(run, settings(config)))
+    other = open_run(reversed_run)
+    try:
+        partner = partners(run, config, other, config_of(other))
+    except CannotCheckError as error:
+        fail(str(error))
+    return list(theorems(run, settings(config), other, partner))
 
 
 @main.command("check")
@@ -324,6 +365,7 @@ def info(run: Path, as_json: bool) -> None:
         layout = opened.layout
         names = ("title", "program", "version", "schema", "kind", "rate_law", "integrator", "seed")
         facts = {name: opened.header[name] for name in names if name in opened.header}
+        facts["direction"] = opened.header["resolved"]["drive"].get("direction", "forward")
         facts["libraries"] = opened.header["libraries"]
         facts["machine"] = opened.header["machine"]
         facts["finished"] = opened.finished

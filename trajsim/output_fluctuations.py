@@ -8,6 +8,7 @@ from trajsim.analysis.batches import Jackknifed
 from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.scgf import Generating
+from trajsim.analysis.theorems import Outcome
 from trajsim.output import headed, table
 
 KINDS = ("heat", "work")
@@ -127,3 +128,78 @@ def _covariance_table(found: Fluctuations) -> str:
         (name, *(f"{x: .4f}" for x in row)) for name, row in zip(names, coefficients, strict=True)
     ]
     return "\n" + table(("correlation", *names), rows)
+
+
+# -- theorems ----------------------------------------------------------------------------------
+
+
+def theorems_json(outcomes: list[Outcome]) -> list[dict[str, Any]]:
+    """The "theorems" of `trajsim analyze --theorems --json` at one point."""
+    return [
+        {
+            "name": outcome.name,
+            "statement": outcome.statement,
+            "applies": outcome.refusal is None,
+            "reason": outcome.refusal,
+            "holds": outcome.holds,
+            "z": outcome.worst.z if outcome.worst else None,
+            "threshold": outcome.threshold if outcome.judged else None,
+            "effective_samples": outcome.worst.effective if outcome.worst else None,
+            "bound": outcome.bound,
+            "estimates": [
+                {
+                    "what": e.what,
+                    "value": e.value,
+                    "stderr": e.stderr,
+                    "expected": e.expected,
+                    "z": e.z,
+                    "effective_samples": e.effective,
+                    "trusted": e.trusted,
+                }
+                for e in outcome.estimates
+            ],
+            "remarks": outcome.remarks,
+        }
+        for outcome in outcomes
+    ]
+
+
+WORDS = {True: "holds", False: "FAILS", None: "undecided"}
+
+
+def theorems_table(outcomes: list[Outcome]) -> str:
+    """What `trajsim analyze --theorems` says at one point."""
+    rows, reasons = [], []
+    for outcome in outcomes:
+        worst = outcome.worst
+        if outcome.refusal is not None:
+            reasons.append(f"{outcome.name} does not apply: {outcome.refusal}\n")
+            continue
+        if worst is None:
+            reasons.append(_too_few(outcome))
+            continue
+        rows.append(
+            (
+                outcome.name,
+                WORDS[outcome.holds],
+                f"{worst.z:+.2f}",
+                f"{outcome.threshold:.2f}",
+                f"{len(outcome.judged)} of {len(outcome.estimates)}",
+                f"{worst.effective:.0f}",
+                f"{worst.value:.5g} +- {worst.stderr:.1g}",
+                f"{'>= ' if outcome.bound else ''}{worst.expected:.5g}",
+                worst.what,
+            )
+        )
+    heading = ("theorem", "", "z", "allowed", "judged", "eff. samples", "estimate", "expected")
+    text = "\n" + table((*heading, "furthest off"), rows) if rows else "\n"
+    notes = [f"{o.name}: {key} {x:.5g}\n" for o in outcomes for key, x in o.remarks.items()]
+    return text + "".join(notes) + "".join(reasons)
+
+
+def _too_few(outcome: Outcome) -> str:
+    most = max((e.effective for e in outcome.estimates), default=0.0)
+    return (
+        f"{outcome.name} cannot be judged: it rests on an effective sample size of "
+        f"{most:.0f} at most; shorter rows or more trajectories have more\n"
+    )

@@ -20,13 +20,15 @@ CHUNK = 4096
 STRICTNESS = 20.0
 
 
-def trusted(effective: Array | float, samples: Array | float) -> NDArray[np.bool_]:
+def trusted(
+    effective: Array | float, samples: Array | float, strictness: float = STRICTNESS
+) -> NDArray[np.bool_]:
     """Whether the mean of weights has a normal error, by their effective sample size.
 
     For lognormal weights the mean of n is skewed by n / effective^1.5: this must not exceed
-    1 / STRICTNESS. The smaller the share of the samples that count, the more it takes of them.
+    1 / strictness. The smaller the share of the samples that count, the more it takes of them.
     """
-    return np.asarray(effective) >= (STRICTNESS * np.asarray(samples, np.float64)) ** (2 / 3)
+    return np.asarray(effective) >= (strictness * np.asarray(samples, np.float64)) ** (2 / 3)
 
 
 def effective_size(sums: Array, squares: Array) -> Array:

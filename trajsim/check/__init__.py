@@ -1,70 +1,40 @@
 """Sampled against exact, in standard errors: the one place that sees both sides."""
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from trajsim.analysis.averages import RATES, Averages, averages
+from trajsim.check.verdict import (
+    FALSE_ALARM,
+    FEWEST_EVENTS,
+    FIRST_LAW,
+    CannotCheckError,
+    Check,
+    CheckedPoint,
+    Comparison,
+    comparison,
+    verdict,
+)
 from trajsim.config import Config, Experiment
 from trajsim.exact import Gains, Window, ensemble, start_state
 from trajsim.ledger import ROUNDING
 from trajsim.store import Run
 
-# Chance that a correct run is said to disagree, over all its quantities and points.
-FALSE_ALARM = 1e-4
-# A mean over fewer events has no normal error: it is shown, not judged.
-FEWEST_EVENTS = 400
-FIRST_LAW = "first_law"
+__all__ = [
+    "FALSE_ALARM",
+    "FEWEST_EVENTS",
+    "CannotCheckError",
+    "Check",
+    "CheckedPoint",
+    "Comparison",
+    "against",
+    "check",
+    "expected",
+]
+
 # Far below any standard error.
 TOLERANCE = 1e-6
-
-
-class CannotCheckError(ValueError):
-    """A run that has nothing exact to be compared with; the message says why."""
-
-
-class Comparison(NamedTuple):
-    """One quantity; sigma is None where there were too few events to judge."""
-
-    name: str
-    sampled: float
-    stderr: float
-    exact: float
-    sigma: float | None
-
-
-@dataclass(frozen=True)
-class CheckedPoint:
-    """All comparisons at one point of a run."""
-
-    parameters: dict[str, float]
-    quantities: list[Comparison]
-
-
-@dataclass(frozen=True)
-class Check:
-    """The verdict on a run."""
-
-    threshold: float
-    points: list[CheckedPoint]
-
-    @property
-    def judged(self) -> list[Comparison]:
-        """Comparisons that count."""
-        return [q for point in self.points for q in point.quantities if q.sigma is not None]
-
-    @property
-    def worst(self) -> Comparison:
-        """The comparison furthest off."""
-        return max(self.judged, key=lambda q: abs(q.sigma or 0.0))
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every quantity lies within the threshold."""
-        return all(abs(q.sigma or 0.0) <= self.threshold for q in self.judged)
 
 
 def expected(config: Config) -> list[Window]:
@@ -104,7 +74,7 @@ def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Ch
         tuple(point.parameters.values()): window
         for point, window in zip(config.points, expected(config), strict=True)
     }
-    return _verdict(
+    return verdict(
         [
             CheckedPoint(
                 a.parameters, _compare(a, by_parameters[tuple(a.parameters.values())], config)
@@ -140,23 +110,12 @@ def against(run: Run, reference: Run) -> Check:
             CheckedPoint(
                 a.parameters,
                 [
-                    _comparison(name, mean, math.hypot(error, other), value, math.inf, 0.0)
+                    comparison(name, mean, math.hypot(error, other), value, math.inf, 0.0)
                     for name, mean, error, value, other in pairs
                 ],
             )
         )
-    return _verdict(points, min(a.trajectories for a in [*mine, *theirs]))
-
-
-def _verdict(points: list[CheckedPoint], fewest: int) -> Check:
-    judged = sum(q.sigma is not None for point in points for q in point.quantities)
-    means = judged - sum(q.name == FIRST_LAW for point in points for q in point.quantities)
-    if fewest < 2:
-        raise CannotCheckError("a standard error needs at least two trajectories")
-    if means == 0:
-        raise CannotCheckError(f"no mean rests on {FEWEST_EVENTS} flips: too short a run to judge")
-    threshold = float(stats.t.isf(FALSE_ALARM / (2 * judged), fewest - 1))
-    return Check(threshold, points)
+    return verdict(points, min(a.trajectories for a in [*mine, *theirs]))
 
 
 def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparison]:
@@ -168,11 +127,11 @@ def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparis
     found = []
     for q in sampled.quantities:
         key = (q.kind, q.label)
-        found.append(_comparison(q.name, q.mean, q.stderr, exact[key], behind[key], floor))
+        found.append(comparison(q.name, q.mean, q.stderr, exact[key], behind[key], floor))
     if experiment.labels["drive"]:
         # Its parts may nearly cancel: then the total tells more than they do.
         total, fewest = float(window.rates.work.sum()), min(behind.values())
-        found.append(_comparison("total_work_rate", *sampled.total_work, total, fewest, floor))
+        found.append(comparison("total_work_rate", *sampled.total_work, total, fewest, floor))
     # A heat that is wrong by less than its error still breaks the first law.
     rounding = max(ROUNDING * sampled.largest_entry, 1e-300)
     residual = sampled.first_law_residual
@@ -187,7 +146,7 @@ def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparis
                 label = _spelled(at[1], len(experiment.sites))
                 events = visits * max(min(value, 1 - value), min(seen, 1 - seen))
             full = f"{name}.{at[0]}.{label}"
-            found.append(_comparison(full, seen, float(stderr[at]), value, events, 1e-12))
+            found.append(comparison(full, seen, float(stderr[at]), value, events, 1e-12))
     return found
 
 
@@ -208,17 +167,6 @@ def _events(
         for bath in experiment.baths
     }
     return {key: through[key[1]] if key[0] == "heat" else flips[key[1]] for key in exact}
-
-
-def _comparison(
-    name: str, sampled: float, stderr: float, exact: float, events: float, floor: float
-) -> Comparison:
-    sigma: float | None = None
-    if abs(sampled - exact) <= floor:
-        sigma = 0.0
-    elif events >= FEWEST_EVENTS and not math.isnan(stderr):
-        sigma = float((sampled - exact) / stderr) if stderr > 0 else math.inf
-    return Comparison(name, float(sampled), float(stderr), float(exact), sigma)
 
 
 def _by_name(rates: Gains, experiment: Experiment) -> dict[tuple[str, str], float]:
