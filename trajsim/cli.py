@@ -313,10 +313,12 @@ def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
 @click.argument("source", metavar="RUN|CONFIG", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside it.")
 @overrides_option
-def plot(source: Path, output: Path | None, overrides: tuple[str, ...]) -> None:
+@click.option("--window", type=click.IntRange(min=1), metavar="ROWS", help="As of analyze.")
+def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: int | None) -> None:
     """Draw RUN over the exact curves, or the exact curves of CONFIG alone (PNG and PDF)."""
     with refusals():
         from trajsim import plots
+        from trajsim.analysis.windows import WindowError
         from trajsim.config import load
         from trajsim.store import open_run
 
@@ -327,7 +329,10 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...]) -> None:
             fail("--set goes with a config, not with a run")
         else:
             run = open_run(source)
-            figures = plots.figures(config_of(run), run)
+            try:
+                figures = plots.figures(config_of(run), run, window)
+            except WindowError as error:
+                fail(f"{source}: {error}")
             folder = output or source.parent
         for path in plots.save(figures, folder, source.stem):
             click.echo(path)

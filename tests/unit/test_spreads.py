@@ -53,12 +53,12 @@ def test_names_are_those_of_variances_and_covariances():
 @pytest.mark.parametrize("kind", KINDS)
 def test_false_alarms_are_as_rare_as_those_of_normal_errors(kind):
     draw, exact = KINDS[kind]
-    count, seeds, sigmas = 400, 1500, []
+    count, seeds, sigmas = 400, 800, []
     for seed in range(seeds):
         found = compared(draw(np.random.default_rng([2, seed]), count), exact)
         sigmas.append([q.sigma for q in found.values()][:6])
     outside = (np.abs(sigmas) > 3).sum(axis=0)
-    # 4.05 of 1500 are expected beyond 3 for each; twice that is allowed for, at FALSE_ALARM.
+    # 2.2 of 800 are expected beyond 3 for each; twice that is allowed for, at FALSE_ALARM.
     assert outside.max() <= stats.poisson.isf(FALSE_ALARM / 6, 2 * seeds * 2 * stats.norm.sf(3))
 
 
