@@ -4,16 +4,17 @@ Trajectories are independent, windows and rows within one are not: a batch holds
 trajectories, told by their numbers alone, so that results do not depend on how they are read.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Numbers = NDArray[np.int64]
 
-MOST_BATCHES = 1000
-FEWEST_BATCHES = 50
+# A batch holds ten trajectories, unless that makes too few or too many.
+MOST_BATCHES, LEAST, FEWEST_BATCHES, WORTH = 1000, 400, 50, 10
 # Numbers kept for all batches of one point together.
 MOST_KEPT = 1 << 22
 
@@ -26,19 +27,21 @@ class Batches(NamedTuple):
 
     @classmethod
     def of(cls, trajectories: int, kept: int = 1) -> "Batches":
-        """About a thousand batches; fewer where each keeps many numbers."""
-        most = min(MOST_BATCHES, max(FEWEST_BATCHES, MOST_KEPT // max(1, kept)))
+        """Some hundreds of batches; fewer where each keeps many numbers."""
+        wanted = min(max(trajectories // WORTH, LEAST), MOST_BATCHES)
+        most = min(wanted, max(FEWEST_BATCHES, MOST_KEPT // max(1, kept)))
         size = max(1, -(-trajectories // most))
         return cls(max(1, -(-trajectories // size)), size)
 
-    def cut(self, first: int, trajectories: int) -> Iterator[tuple[int, slice]]:
-        """Batches that trajectories first ... lie in, and which of these lie in each."""
-        at, end = first, first + trajectories
-        while at < end:
-            batch = at // self.size
-            until = min(end, (batch + 1) * self.size)
-            yield batch, slice(at - first, until - first)
-            at = until
+    def cut(self, first: int, trajectories: int) -> tuple[Numbers, Numbers]:
+        """Batches that trajectories first ... lie in, and which of these begins each."""
+        batch = np.arange(first // self.size, (first + trajectories - 1) // self.size + 1)
+        return batch, np.maximum(batch * self.size - first, 0)
+
+
+def added(values: Array, begins: Numbers, axis: int = 0) -> Array:
+    """Sums of values along an axis from each beginning to the next."""
+    return np.asarray(np.add.reduceat(values, begins, axis=axis), np.float64)
 
 
 class Jackknifed(NamedTuple):
@@ -48,9 +51,7 @@ class Jackknifed(NamedTuple):
     stderr: Array
 
 
-def jackknife(
-    statistic: Callable[..., Array], count: NDArray[np.int64] | Array, *sums: Array
-) -> Jackknifed:
+def jackknife(statistic: Callable[..., Array], count: Numbers | Array, *sums: Array) -> Jackknifed:
     """Estimate from sums over all batches, its error from leaving out one after the other.
 
     Busing, Meijer & van der Leeden, Statistics and Computing 9, 3 (1999), for batches of

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.batches import Batches, Jackknifed, jackknife
+from trajsim.analysis.batches import Batches, Jackknifed, added, jackknife
 
 Array = NDArray[np.float64]
 
@@ -32,15 +32,17 @@ class RowCorrelation:
 
     def add(self, first: int, rows: Array) -> None:
         """Take in entries (m, rows, q) of trajectories first ..."""
-        n = rows.shape[1]
-        for batch, part in self.batches.cut(first, len(rows)):
-            # Rows first: products then run through memory in order.
-            y = np.ascontiguousarray((rows[part] - self.reference).transpose(1, 2, 0))
-            self.sums += y.sum(axis=2)
-            self.count[batch] += y.shape[2]
-            for lag in range(self.lags + 1):
-                both = np.einsum("rqm,rqm->q", y[: n - lag], y[lag:])
-                self.products[batch, lag] += both / (n - lag)
+        if len(rows) == 0:
+            return
+        batch, begins = self.batches.cut(first, len(rows))
+        # Rows first: products then run through memory in order.
+        y = np.ascontiguousarray((rows - self.reference).transpose(1, 2, 0))
+        n = len(y)
+        self.sums += y.sum(axis=2)
+        self.count[batch] += np.diff(begins, append=len(rows))
+        for lag in range(self.lags + 1):
+            both = np.einsum("rqm,rqm->qm", y[: n - lag], y[lag:]) / (n - lag)
+            self.products[batch, lag] += added(both, begins, axis=1).T
 
     def correlation(self) -> Jackknifed:
         """Correlation (lags + 1, q) at lags of 0, 1, ... rows."""

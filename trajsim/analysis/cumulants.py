@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.batches import Batches, Jackknifed, jackknife
+from trajsim.analysis.batches import Batches, Jackknifed, added, jackknife
 
 Array = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class Shape(NamedTuple):
 
 
 class PowerSums:
-    """Sums of powers and of products of samples (..., q), batch by batch.
+    """Sums of powers and of products of samples (m, windows, q), batch by batch.
 
     Parameters
     ----------
@@ -63,16 +63,19 @@ class PowerSums:
 
     def add(self, first: int, samples: Array) -> None:
         """Take in samples (m, windows, q) of trajectories first ..."""
-        q = samples.shape[-1]
-        for batch, part in self.batches.cut(first, len(samples)):
-            x = (samples[part] - self.reference).reshape(-1, q)
-            power = np.ones_like(x)
-            for order in range(ORDERS):
-                power = power * x
-                self.powers[batch, order] += power.sum(axis=0)
-            self.count[batch] += len(x)
-            if self.products is not None:
-                self.products[batch] += x.T @ x
+        if len(samples) == 0:
+            return
+        batch, begins = self.batches.cut(first, len(samples))
+        x = samples - self.reference
+        power = np.ones_like(x)
+        for order in range(ORDERS):
+            power = power * x
+            self.powers[batch, order] += added(power.sum(axis=1), begins)
+        self.count[batch] += np.diff(begins, append=len(x)) * x.shape[1]
+        if self.products is not None:
+            for number, part in zip(batch, np.split(x, begins[1:]), strict=True):
+                flat = part.reshape(-1, x.shape[2])
+                self.products[number] += flat.T @ flat
 
     def cumulants(self) -> Jackknifed:
         """First four cumulants (4, q) of the samples."""

@@ -19,6 +19,9 @@ Counts = NDArray[np.int64]
 
 # Bins on either side of the centre; what lies beyond is counted as below or above.
 HALF = 4096
+SPAN = 2 * HALF + 3
+MOST_CELLS = 1 << 22
+_NONE = np.zeros(0, np.int64)
 # Widths in standard deviations: Scott's rule within these limits.
 FINEST, COARSEST = 0.05, 0.5
 # Bins and padded length for the characteristic function, and the share of a comb that counts.
@@ -124,44 +127,49 @@ class Counter:
     def __init__(self, batches: Batches, width: float, centre: float) -> None:
         self.batches, self.width = batches, width
         self.middle = round(centre / width)
-        size = 2 * HALF + 3
-        self.counts, self._open = np.zeros(size, np.int64), np.zeros(size, np.int64)
-        self._squares, self._with_size = np.zeros(size), np.zeros(size)
-        self._batch, self._samples = -1, 0
+        self.counts = np.zeros(SPAN, np.int64)
+        self._squares, self._with_size = np.zeros(SPAN), np.zeros(SPAN)
         self._seen = self._closed = 0
         self._sizes = 0.0
+        # Of the batch that may go on: places of its bins, their counts, number of its samples.
+        self._open = (_NONE, _NONE, _NONE)
 
     def add(self, first: int, samples: Array) -> None:
         """Take in samples (m, windows) of trajectories first ..., which come in order."""
-        for batch, part in self.batches.cut(first, len(samples)):
-            if batch != self._batch:
-                self._close()
-                self._batch = batch
-            x = samples[part].ravel()
-            at = np.rint(x / self.width) - (self.middle - HALF - 1)
-            at = np.clip(at, 0, 2 * HALF + 2).astype(np.int64)
-            low = int(at.min(initial=2 * HALF + 2))
-            made = np.bincount(at - low)
-            self._open[low : low + len(made)] += made
-            self._samples += len(x)
-
-    def _close(self) -> None:
-        if self._samples == 0:
+        if len(samples) == 0:
             return
-        at = np.flatnonzero(self._open)
-        counts = self._open[at]
-        self.counts[at] += counts
-        self._squares[at] += counts.astype(np.float64) ** 2
-        self._with_size[at] += counts * float(self._samples)
-        self._sizes += float(self._samples) ** 2
-        self._seen += self._samples
-        self._closed += 1
-        self._open[at] = 0
-        self._samples = 0
+        batch, begins = self.batches.cut(first, len(samples))
+        at = np.rint(samples / self.width) - (self.middle - HALF - 1)
+        at = np.clip(at, 0, SPAN - 1).astype(np.int64)
+        sizes = np.diff(begins, append=len(samples))
+        place, counts = _tally(np.repeat(batch - batch[0], sizes), at)
+        place += batch[0] * SPAN
+        before, before_counts, before_samples = self._open
+        merged, where = np.unique(np.append(before, place), return_inverse=True)
+        total = np.bincount(where, weights=np.append(before_counts, counts)).astype(np.int64)
+        held = np.append(before_samples, sizes * samples.shape[1])
+        if len(before) and before[0] // SPAN == batch[0]:
+            held = np.append(held[0] + held[1], held[2:])
+        # The last batch may go on in what comes next.
+        done = merged < batch[-1] * SPAN
+        self._close(merged[done], total[done], held[:-1])
+        self._open = (merged[~done], total[~done], held[-1:])
+
+    def _close(self, place: Counts, counts: Counts, samples: Counts) -> None:
+        """Take in finished batches: their bins with counts, and their numbers of samples."""
+        at, owner = place % SPAN, place // SPAN
+        _, which = np.unique(owner, return_inverse=True)
+        np.add.at(self.counts, at, counts)
+        np.add.at(self._squares, at, counts.astype(np.float64) ** 2)
+        np.add.at(self._with_size, at, counts * samples[which].astype(np.float64))
+        self._sizes += float((samples.astype(np.float64) ** 2).sum())
+        self._seen += int(samples.sum())
+        self._closed += len(samples)
 
     def histogram(self) -> Histogram:
-        """Counts so far, from the first bin that is not empty to the last."""
-        self._close()
+        """Counts of all samples, from the first bin that is not empty to the last."""
+        self._close(*self._open)
+        self._open = (_NONE, _NONE, _NONE)
         n, groups = self._seen, self._closed
         share = self.counts / max(1, n)
         spread = self._squares - 2 * share * self._with_size + share**2 * self._sizes
@@ -181,3 +189,13 @@ class Counter:
             int(self.counts[-1]),
             n,
         )
+
+
+def _tally(owner: Counts, at: Counts) -> tuple[Counts, Counts]:
+    """Places owner * SPAN + at that occur, in order, and how often; owner (m,), at (m, windows)."""
+    low, wide = int(at.min()), int(np.ptp(at)) + 1
+    if (owner[-1] + 1) * wide <= MOST_CELLS:
+        table = np.bincount((owner[:, None] * wide + (at - low)).ravel())
+        found = np.flatnonzero(table)
+        return found // wide * SPAN + found % wide + low, table[found]
+    return np.unique(owner[:, None] * SPAN + at, return_counts=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.batches import Batches, jackknife
+from trajsim.analysis.batches import Batches, added, jackknife
 
 Array = NDArray[np.float64]
 
@@ -89,15 +89,21 @@ class ExponentialSums:
 
     def add(self, first: int, samples: Array) -> None:
         """Take in samples (m, windows) of trajectories first ..."""
-        for batch, part in self.batches.cut(first, len(samples)):
-            x = samples[part].ravel() - self.reference
-            self.count[batch] += len(x)
-            for begin in range(0, len(x), CHUNK):
-                some = x[begin : begin + CHUNK]
-                # A weight cut off here is alone in its sum, which then is not trusted.
-                weight = np.exp(np.clip(np.outer(some, self.argument), -300.0, 300.0))
-                self.sums[batch] += np.stack([np.ones_like(some), some]) @ weight
-                self.squares += np.einsum("ik,ik->k", weight, weight)
+        if len(samples) == 0:
+            return
+        batch, begins = self.batches.cut(first, len(samples))
+        windows = samples.shape[1]
+        self.count[batch] += np.diff(begins, append=len(samples)) * windows
+        x = samples.ravel() - self.reference
+        owner = np.repeat(batch, np.diff(begins, append=len(samples)) * windows)
+        for begin in range(0, len(x), CHUNK):
+            some, of = x[begin : begin + CHUNK, None], owner[begin : begin + CHUNK]
+            # A weight cut off here is alone in its sum, which then is not trusted.
+            weight = np.exp(np.clip(some * self.argument, -300.0, 300.0))
+            starts = np.flatnonzero(np.diff(of, prepend=-1))
+            self.sums[of[starts], 0] += added(weight, starts)
+            self.sums[of[starts], 1] += added(weight * some, starts)
+            self.squares += np.einsum("ik,ik->k", weight, weight)
 
     def generating(self, time: float) -> Generating:
         """Estimates over windows of this length."""

@@ -8,7 +8,7 @@ between n and 2n rows, in which what happens at the ends cancels but for what re
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.batches import Batches, jackknife
+from trajsim.analysis.batches import Batches, added, jackknife
 from trajsim.analysis.scgf import effective_size, trusted
 from trajsim.analysis.theorems.detailed import NO_REVERSE
 from trajsim.analysis.theorems.integral import gained
@@ -35,12 +35,11 @@ class _Growth:
 
     def add(self, first: int, columns: Columns) -> None:
         x = -gained(columns["heat"] @ self.beta, self.at)
-        for batch, part in self.batches.cut(first, len(x)):
-            power = np.clip(x[part, :, None] * ARGUMENT, -700.0, 300.0)
-            weight = np.exp(power)
-            self.count[batch] += len(weight)
-            self.sums[batch] += weight.sum(axis=0)
-            self.squares += (weight**2).sum(axis=0)
+        batch, begins = self.batches.cut(first, len(x))
+        weight = np.exp(np.clip(x[:, :, None] * ARGUMENT, -700.0, 300.0))
+        self.count[batch] += np.diff(begins, append=len(x))
+        self.sums[batch] += added(weight, begins)
+        self.squares += (weight**2).sum(axis=0)
 
     @property
     def effective(self) -> Array:
