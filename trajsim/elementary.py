@@ -71,11 +71,11 @@ def log(x):
 
 @compiled(contract=True)
 def exp(x):
-    """exp x to 1 unit in the last place; beyond -708 and 709 as at these."""
-    x = min(max(x, -708.0), 709.0)
-    rounded = x * 1.4426950408889634 + ROUND
+    """exp x to 1 unit in the last place; 0 below -708 and infinite above 709."""
+    inside = min(max(x, -708.0), 709.0)
+    rounded = inside * 1.4426950408889634 + ROUND
     k = rounded - ROUND
-    r = (x - k * LN2) - k * LN2_REST
+    r = (inside - k * LN2) - k * LN2_REST
     p = 2.5100375832561234e-08
     p = p * r + 2.7620075879983367e-07
     p = p * r + 2.7557268480310024e-06
@@ -86,7 +86,9 @@ def exp(x):
     p = p * r + 0.041666666666624164
     p = p * r + 0.16666666666666669
     p = p * r + 0.5
-    return float_of(bits_of(1.0 + (r + r * r * p)) + (bits_of(rounded) << U52))
+    power = float_of(bits_of(1.0 + (r + r * r * p)) + (bits_of(rounded) << U52))
+    power = np.inf if x > 709.0 else power
+    return 0.0 if x < -708.0 else power
 
 
 @compiled(contract=True)

@@ -40,9 +40,17 @@ def test_exp_is_good_to_two_units_in_the_last_place():
     assert exp(0.0) == 1.0
 
 
-def test_exp_neither_overflows_nor_falls_to_nothing():
-    assert exp(1e6) == pytest.approx(np.exp(709.0), rel=1e-15)
-    assert exp(-1e6) == pytest.approx(np.exp(-708.0), rel=1e-15)
+def test_exp_is_good_to_the_ends_of_its_range_and_nothing_or_infinite_beyond():
+    assert off_by(exp, np.exp, np.array([-708.0, 709.0])) <= 1.5
+    for far in (np.nextafter(709.0, np.inf), 1e6, 1e300, np.inf):
+        assert exp(far) == np.inf
+    for far in (np.nextafter(-708.0, -np.inf), -1e6, -1e300, -np.inf):
+        assert exp(far) == 0.0
+
+
+def test_a_rate_too_small_for_a_number_is_none():
+    # 1 over the largest number would still be a rate, and no state would ever be left for good.
+    assert 2.0 / (1.0 + exp(2.0 * 1000.0)) == 0.0
 
 
 def test_circle_is_good_to_two_units_of_rounding():

@@ -91,7 +91,7 @@ ALLOWED = {
     "store": ["h5py", "numpy", "trajsim.ledger", "trajsim.store"],
     "exact": [
         *("numpy", "scipy", "trajsim.jit", "trajsim.plan"),
-        *("trajsim.models", "trajsim.exact"),
+        *("trajsim.elementary", "trajsim.models", "trajsim.exact"),
     ],
     "analysis": ["numpy", "trajsim.ledger", "trajsim.analysis"],
     "check": [

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from trajsim.elementary import circle
 from trajsim.jit import compiled
-from trajsim.models.drive import slope, value
-from trajsim.models.rate_laws import KINKED
-from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate, spins_of
+from trajsim.models.drive import value
+from trajsim.models.rate_laws import KINKED, flip_rate
+from trajsim.models.spins import SpinNetwork, exchange_of, local_of, spins_of
 
 Array = NDArray[np.float64]
 
 # Points in a cycle of the fastest harmonic between which a field crosses a level at most once.
 GRID = 64
+TURN = 2.0 * np.pi
 
 
 class Table(NamedTuple):
@@ -38,14 +40,9 @@ class Table(NamedTuple):
 def tabulate(network: SpinNetwork) -> Table:
     """Table of all states of the network."""
     spin, local, alignment = _tabulate(network)
-    n, states = spin.shape
-    kind, pairs = np.empty((n, states), np.uint16), []
-    for i in range(n):
-        found, kind[i] = np.unique(np.stack([local[i], spin[i]]), axis=1, return_inverse=True)
-        pairs.append(found)
-    most = max(pair.shape[1] for pair in pairs)
-    padded = np.array([np.pad(pair, ((0, 0), (0, most - pair.shape[1])), "edge") for pair in pairs])
-    return Table(spin, alignment, kind, padded[:, 0].copy(), padded[:, 1].copy())
+    kind, pairs, found = _kinds(local, spin)
+    most = max(found)
+    return Table(spin, alignment, kind, pairs[0, :, :most].copy(), pairs[1, :, :most].copy())
 
 
 def breaks(network: SpinNetwork, table: Table) -> list[float]:
@@ -84,35 +81,86 @@ def _tabulate(network):
 
 
 @compiled
-def flip_rates(network, table, fraction, rates):
-    """Rates (n, 2**n) of flipping each spin in each state when `fraction` of the period is over."""
-    of_kind = np.empty(table.local_of_kind.shape[1])
-    for i in range(len(rates)):
-        h = value(network.drive, i, fraction)
-        for k in range(len(of_kind)):
-            of_kind[k] = rate(network, table.local_of_kind[i, k], table.spin_of_kind[i, k], i, h)
-        for x in range(rates.shape[1]):
-            rates[i, x] = of_kind[table.kind[i, x]]
+def _kinds(local, spin):
+    """Number equal pairs of `local` and spin of each site; the pairs and how many there are."""
+    n, states = spin.shape
+    kind, pairs = np.zeros((n, states), np.uint16), np.zeros((2, n, states))
+    found = np.zeros(n, np.int64)
+    for i in range(n):
+        for x in range(states):
+            k = 0
+            while k < found[i] and (pairs[0, i, k] != local[i, x] or pairs[1, i, k] != spin[i, x]):
+                k += 1
+            if k == found[i]:
+                pairs[0, i, k], pairs[1, i, k] = local[i, x], spin[i, x]
+                found[i] += 1
+            kind[i, x] = k
+    return kind, pairs, found
 
 
 @compiled
-def book(network, table, fraction, rates, time, p, totals):
-    """Add what the ensemble P (2**n,) gains in `time` at this phase of the drive (paper, Eq. 3).
+def fields(drive, fractions, h, rise):
+    """Fields (times, n) and their derivatives by the fraction of the period that is over."""
+    for i in range(h.shape[1]):
+        h[:, i] = drive.offset[i]
+        rise[:, i] = 0.0
+        for k in range(drive.order.shape[1]):
+            order, amplitude = float(drive.order[i, k]), drive.amplitude[i, k]
+            turns = drive.phase[i, k] / TURN
+            if amplitude != 0.0:
+                for t in range(len(fractions)):
+                    cosine, sine = circle(order * fractions[t] + turns)
+                    h[t, i] += amplitude * cosine
+                    rise[t, i] -= amplitude * TURN * order * sine
 
-    `totals` (baths + 2 drives + n,): heats, works, exclusive works, flips.
-    """
-    baths, drives = network.bath.max() + 1, network.driven.max() + 1
+
+@compiled
+def flip_rates(network, table, h, rates):
+    """Rates (n, 2**n) of flipping each spin in each state, in fields h (n,)."""
+    of_kind = np.empty(table.local_of_kind.shape[1])
     for i in range(len(rates)):
-        h = value(network.drive, i, fraction)
-        current = time * rates[i] * p
-        flips, turned = current.sum(), np.dot(current, table.spin[i])
-        totals[network.bath[i]] += 2.0 * (np.dot(current, table.alignment[i]) + h * turned)
-        totals[baths + 2 * drives + i] += flips
-        if network.driven[i] >= 0:
-            work = baths + network.driven[i]
-            speed = slope(network.drive, i, fraction) / network.period
-            totals[work] -= time * speed * np.dot(table.spin[i], p)
-            totals[work + drives] -= 2.0 * h * turned
+        x = h[i] / network.temperature[i]
+        for k in range(len(of_kind)):
+            local, spin = table.local_of_kind[i, k], table.spin_of_kind[i, k]
+            of_kind[k] = flip_rate(network.law, local, x * spin)
+        for state in range(rates.shape[1]):
+            rates[i, state] = of_kind[table.kind[i, state]]
+
+
+@compiled
+def fastest_leaving(network, table):
+    """Largest rate at which any state is left, per unit time, at 16 phases of the drive."""
+    n, states = table.spin.shape
+    h, rise, rates = np.empty((16, n)), np.empty((16, n)), np.empty((n, states))
+    fields(network.drive, np.arange(16) / 16, h, rise)
+    largest = 0.0
+    for phase in range(16):
+        flip_rates(network, table, h[phase], rates)
+        for x in range(states):
+            largest = max(largest, rates[:, x].sum())
+    return largest
+
+
+@compiled
+def gain_rates(network, table, h, rise, rates, gains):
+    """What each state gains per unit time in fields h (n,) that rise (paper, Eq. 3).
+
+    `gains` (baths + 2 drives + n, 2**n): heats, works, exclusive works, flips.
+    """
+    n, drives = len(rates), network.driven.max() + 1
+    baths = len(gains) - 2 * drives - n
+    gains[:] = 0.0
+    for i in range(n):
+        driven, speed = network.driven[i], rise[i] / network.period
+        heat, flips = gains[network.bath[i]], gains[baths + 2 * drives + i]
+        for x in range(rates.shape[1]):
+            heat[x] += 2.0 * rates[i, x] * (table.alignment[i, x] + h[i] * table.spin[i, x])
+            flips[x] = rates[i, x]
+        if driven >= 0:
+            work, exclusive = gains[baths + driven], gains[baths + drives + driven]
+            for x in range(rates.shape[1]):
+                work[x] = -speed * table.spin[i, x]
+                exclusive[x] = -2.0 * h[i] * table.spin[i, x] * rates[i, x]
 
 
 @compiled
@@ -135,8 +183,9 @@ def generator(network: SpinNetwork, fraction: float) -> Array:
     """W (2**n, 2**n) when `fraction` of the period is over; columns sum to zero (paper, Eq. 2)."""
     table = tabulate(network)
     n, states = table.spin.shape
-    rates = np.empty((n, states))
-    flip_rates(network, table, fraction, rates)
+    h, rise, rates = np.empty((1, n)), np.empty((1, n)), np.empty((n, states))
+    fields(network.drive, np.array([fraction]), h, rise)
+    flip_rates(network, table, h[0], rates)
     matrix = np.diag(-rates.sum(axis=0))
     state = np.arange(states)
     for i in range(n):

@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
-from trajsim.exact.generator import book, flip_rates, flow
+from trajsim.exact.generator import fields, flip_rates, flow, gain_rates
 from trajsim.jit import compiled
 
-EARLIER, LATER = 0.5 - math.sqrt(3.0) / 6.0, 0.5 + math.sqrt(3.0) / 6.0
+NODES = 0.5 + np.array([-1.0, 1.0]) * math.sqrt(3.0) / 6.0
 NEAR, FAR = 0.5 + math.sqrt(3.0) / 3.0, 0.5 - math.sqrt(3.0) / 3.0
 # Most expected events of one uniformised sum; longer times are reached by squaring.
 MOST_EVENTS = 30.0
@@ -84,23 +84,22 @@ def propagate(network, table, p, totals, begin, end, steps):
     network : SpinNetwork
     table : Table
     p : (m, 2**n), m distributions (or any vectors: the equation is linear)
-    totals : (m, g), the g = baths + 2 drives + n gains of `trajsim.exact.generator.book`
+    totals : (m, g), the g = baths + 2 drives + n gains of `trajsim.exact.generator.gain_rates`
     begin, end : fractions of the period
     steps : number of equal steps
     """
     n, states = table.spin.shape
-    rates_1, rates_2, mixed = np.empty((n, states)), np.empty((n, states)), np.empty((n, states))
-    spent = np.empty(p.shape)
+    rates, mixed = np.empty((2, n, states)), np.empty((n, states))
+    spent, gains = np.empty((2, *p.shape)), np.empty((totals.shape[1], states))
+    h, rise = np.empty((2, n)), np.empty((2, n))
     width = (end - begin) / steps
     for step in range(steps):
-        early = begin + (step + EARLIER) * width
-        late = begin + (step + LATER) * width
-        flip_rates(network, table, early, rates_1)
-        flip_rates(network, table, late, rates_2)
+        fields(network.drive, begin + (step + NODES) * width, h, rise)
+        for node in range(2):
+            flip_rates(network, table, h[node], rates[node])
         for half in range(2):
-            first, second = (NEAR, FAR) if half == 0 else (FAR, NEAR)
-            mixed[:] = first * rates_1 + second * rates_2
-            _exponential(mixed, 0.5 * width * network.period, p, spent)
-            for k in range(len(p)):
-                book(network, table, early, rates_1, first, spent[k], totals[k])
-                book(network, table, late, rates_2, second, spent[k], totals[k])
+            mixed[:] = NEAR * rates[half] + FAR * rates[1 - half]
+            _exponential(mixed, 0.5 * width * network.period, p, spent[half])
+        for node in range(2):
+            gain_rates(network, table, h[node], rise[node], rates[node], gains)
+            totals += np.dot(NEAR * spent[node] + FAR * spent[1 - node], gains.T)

@@ -1,20 +1,11 @@
-"""The exact ensemble of a spin network: periodic state, currents, transients.
-
-Up to DENSE_SITES spins the propagator of each segment is kept as a matrix; above, distributions
-are carried one by one and the periodic state is found from the one-period map by GMRES.
-"""
-
-import itertools
-import math
-from collections.abc import Callable
-from functools import cached_property
+"""The exact ensemble of a spin network: periodic state, currents, transients."""
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
 
-from trajsim.exact import magnus, runge_kutta
-from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
-from trajsim.exact.generator import Array, breaks, tabulate
+from trajsim.exact.ensemble import Array, Course, Currents, Gains, NoExactSideError, Window
+from trajsim.exact.large import LargeSolver
+from trajsim.exact.problem import Problem
+from trajsim.exact.small import SmallSolver
 from trajsim.jit import compiled
 from trajsim.models.drive import value
 from trajsim.models.spins import SpinNetwork, energy, spins_of
@@ -22,7 +13,6 @@ from trajsim.plan import Plan
 
 MOST_SITES = 12
 DENSE_SITES = 5
-FEWEST_STEPS, MOST_STEPS = 32, 1 << 17
 
 
 def equilibrium(network: SpinNetwork) -> Array:
@@ -93,133 +83,31 @@ class MasterEquation:
                 f"the master equation is solved up to {MOST_SITES} spins, not {sites}"
             )
         self.network = network
-        self.tolerance = tolerance
-        self.states = 1 << sites
+        self.problem = Problem(network)
         self.dense = sites <= DENSE_SITES
-        self._table = tabulate(network)
-        self._breaks = breaks(network, self._table)
-        baths, drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
-        self._splits = np.cumsum([baths, drives, drives])
-        self._width = baths + 2 * drives + sites
-        self._maps: dict[tuple[int, int], tuple[Array, Array]] = {}
-
-    # -- carrying distributions ------------------------------------------------------------
+        solver = SmallSolver if self.dense else LargeSolver
+        self._solver: SmallSolver | LargeSolver = solver(self.problem, tolerance)
 
     def carry(self, p: Array, segment: int = 0, segments: int = 1) -> tuple[Array, Array]:
-        """Carry P (2**n,) through one of the equal segments of the period.
+        """Carry P (..., 2**n) through one of the equal segments of the period.
 
-        Returns P at its end and the gains (g,) that `gains_of` splits.
+        Returns P at its end and the gains (..., g) that `gains_of` splits.
         """
-        if not self.dense:
-            end, totals = self._extrapolated(p[None], segment, segments, self.steps)
-            return end[0], totals[0]
-        key = (segment, segments)
-        if key not in self._maps:
-            self._maps[key] = self._extrapolated(np.eye(self.states), *key, self.steps)
-        propagator, totals = self._maps[key]
-        return p @ propagator, p @ totals
-
-    def _run(
-        self, p: Array, segment: int, segments: int, steps: int, book: bool = True, times: int = 1
-    ) -> tuple[Array, Array]:
-        """Carry rows of p with at least `steps` steps a period, each cut into `times` more.
-
-        Steps end where rates are not smooth in time.
-        """
-        p, totals = p.copy(), np.zeros((len(p), self._width if book else 0))
-        first, last = segment / segments, (segment + 1) / segments
-        edges = [first, *(x for x in self._breaks if first < x < last), last]
-        method = magnus if self.dense else runge_kutta
-        for begin, end in itertools.pairwise(edges):
-            count = times * math.ceil(steps * (end - begin) - 1e-9)
-            method.propagate(self.network, self._table, p, totals, begin, end, max(times, count))
-        return p, totals
-
-    def _extrapolated(
-        self, p: Array, segment: int, segments: int, steps: int
-    ) -> tuple[Array, Array]:
-        """The result for `steps` steps a period freed of its leading error, of fourth order."""
-        coarse = self._run(p, segment, segments, steps // 2)
-        return _richardson(coarse, self._run(p, segment, segments, steps // 2, times=2))
-
-    # -- the periodic state ------------------------------------------------------------------
-
-    @cached_property
-    def _solution(self) -> tuple[Array, Array, Array, int]:
-        """Periodic state, its currents (g,), their error (g,), and the steps that took."""
-        return self._solve_dense() if self.dense else self._solve_large()
-
-    def _solve_dense(self) -> tuple[Array, Array, Array, int]:
-        times, start = 1, np.eye(self.states)
-        coarse, before = self._run(start, 0, 1, FEWEST_STEPS), np.full(self._width, np.inf)
-        while True:
-            times *= 2
-            fine = self._run(start, 0, 1, FEWEST_STEPS, times=times)
-            propagator, totals = self._maps[0, 1] = _richardson(coarse, fine)
-            p = _stationary(propagator)
-            now = p @ totals / self.network.period
-            # Of sixth order, the error is far below the last change.
-            error, steps = np.abs(now - before), FEWEST_STEPS * times
-            if self._accurate(now, error) or steps >= MOST_STEPS:
-                return p, now, error, steps
-            coarse, before = fine, now
-
-    def _solve_large(self) -> tuple[Array, Array, Array, int]:
-        steps = max(FEWEST_STEPS, runge_kutta.fewest_steps(self.network, self._table))
-        p = np.full(self.states, 1.0 / self.states)
-        while True:
-
-            def once(q: Array, steps: int = steps) -> Array:
-                return self._run(q[None], 0, 1, steps, book=False)[0][0]
-
-            p = _fixed_point(once, p)
-            coarse = self._run(p[None], 0, 1, steps)
-            fine = self._run(p[None], 0, 1, steps, times=2)
-            end, totals = (a[0] for a in _richardson(coarse, fine))
-            # On to the fixed point of the better map; what little that changes needs no better map.
-            shift = _correction(once, end - p)
-            p = p + shift
-            moved = self._run(shift[None], 0, 1, steps)[1][0]
-            now = (totals + moved) / self.network.period
-            # The shift is itself good to far better than a hundredth.
-            error = (np.abs(fine[1][0] - coarse[1][0]) + 0.01 * np.abs(moved)) / self.network.period
-            steps *= 2
-            if self._accurate(now, error) or steps >= MOST_STEPS:
-                return p, now, error, steps
-
-    def _accurate(self, currents: Array, error: Array) -> bool:
-        # Rounding leaves some 1e-14 of the energy that flips carry back and forth.
-        floor = 1e-13 * self._throughput(currents)
-        return bool(np.all(error <= np.maximum(self.tolerance * np.abs(currents), floor)))
-
-    def _throughput(self, currents: Array) -> Array:
-        """Energy (or number) that flips move back and forth per unit time, for each of (g,)."""
-        network = self.network
-        field = np.maximum(np.abs(network.low), np.abs(network.high))
-        cost = 2.0 * (np.abs(self._table.alignment).max() + field.max())
-        flips = np.abs(self.gains_of(currents).flips).sum()
-        scale = np.full(self._width, cost * flips + field.max() / network.period)
-        scale[self._splits[2] :] = flips
-        return scale
+        return self._solver.carry(p, segment, segments)
 
     def gains_of(self, totals: Array) -> Gains:
         """Split gains (..., g) into heat, work, exclusive work and flips."""
-        return Gains(*np.split(totals, self._splits, axis=-1))
-
-    # -- answers -----------------------------------------------------------------------------
+        return self.problem.gains_of(totals)
 
     @property
     def propagator(self) -> Array:
         """One-period propagator (2**n, 2**n): column x is P after a period that began in x."""
-        segment = (0, 1)
-        if not self.dense or segment not in self._maps:
-            return self._extrapolated(np.eye(self.states), *segment, self.steps)[0].T
-        return self._maps[segment][0].T
+        return self.carry(np.eye(self.problem.states))[0].T
 
     @property
     def steps(self) -> int:
         """Steps a period that the tolerance asks for."""
-        return self._solution[3]
+        return self._solver.solution.steps
 
     @property
     def periodic_state(self) -> Array:
@@ -230,14 +118,14 @@ class MasterEquation:
         NoExactSideError
             If it is not unique, or is not found to rounding.
         """
-        return self._solution[0]
+        return self._solver.solution.state
 
     @property
     def currents(self) -> Currents:
         """Period-averaged rates of heat, work, exclusive work and flips in the periodic state."""
-        _, totals, error, _ = self._solution
-        floor = 1e-15 * self._throughput(totals)
-        return Currents(self.gains_of(totals), self.gains_of(np.maximum(error, floor)))
+        _, rates, error, _, _ = self._solver.solution
+        floor = 1e-15 * self.problem.throughput(rates)
+        return Currents(self.gains_of(rates), self.gains_of(np.maximum(error, floor)))
 
     def course(self, p: Array, segments: int, periods: int = 1) -> Course:
         """Follow P from time 0 through whole periods, cut into equal segments."""
@@ -251,9 +139,9 @@ class MasterEquation:
     def window(self, p: Array, plan: Plan) -> Window:
         """What trajectories that begin with P show, burn-in left out, over the recorded periods."""
         segments = plan.rows_per_period
-        totals, occupation = np.zeros(self._width), np.zeros((segments, self.states))
+        totals, occupation = np.zeros(self.problem.width), np.zeros((segments, self.problem.states))
         for period in range(plan.burn_in + plan.periods):
-            begin, gains, seen = p, np.zeros(self._width), []
+            begin, gains, seen = p, np.zeros(self.problem.width), []
             for k in range(segments):
                 seen.append(p)
                 p, gain = self.carry(p, k, segments)
@@ -268,51 +156,3 @@ class MasterEquation:
             if settled:
                 break
         return Window(self.gains_of(totals / self.network.period), {"occupation": occupation})
-
-
-def _richardson(coarse: tuple[Array, Array], fine: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Two runs of a method of fourth order, the second with half the step, made one better."""
-    return (16 * fine[0] - coarse[0]) / 15, (16 * fine[1] - coarse[1]) / 15
-
-
-def _stationary(propagator: Array) -> Array:
-    """Distribution p = p U, U[x, y] the probability of x -> y, by elimination without subtraction.
-
-    Grassmann, Taksar & Heyman, Oper. Res. 33, 1107 (1985): accurate in every entry even where
-    some states are hardly ever reached or left.
-    """
-    u = np.maximum(propagator, 0.0)
-    n = len(u)
-    for k in range(n - 1, 0, -1):
-        leave = u[k, :k].sum()
-        if leave == 0.0:
-            raise NoExactSideError("some states are never left: there is no unique periodic state")
-        u[:k, k] /= leave
-        u[:k, :k] += np.outer(u[:k, k], u[k, :k])
-    p = np.ones(n)
-    for k in range(1, n):
-        p[k] = p[:k] @ u[:k, k]
-    return p / p.sum()
-
-
-def _fixed_point(once: Callable[[Array], Array], guess: Array) -> Array:
-    """p = U p: the correction of the guess, which must be normalised."""
-    return guess + _correction(once, once(guess) - guess)
-
-
-def _correction(once: Callable[[Array], Array], rest: Array) -> Array:
-    """Solve (1 - U) d = rest for the d that sums to zero, by GMRES.
-
-    |u><1| with u uniform is added to 1 - U: it changes nothing for such d and takes away the
-    null space.
-    """
-    size = len(rest)
-    if np.abs(rest).max() < 1e-15:
-        return np.zeros(size)
-    operator = LinearOperator(
-        (size, size), matvec=lambda d: d - once(d) + d.sum() / size, dtype=np.float64
-    )
-    d, failed = gmres(operator, rest, rtol=1e-10, atol=1e-14, restart=60, maxiter=3)
-    if failed:
-        raise NoExactSideError("the periodic state was not found: the network relaxes too slowly")
-    return d - d.mean()

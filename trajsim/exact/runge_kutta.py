@@ -6,13 +6,15 @@ follows it smoothly and the step is set by stability alone: `fewest_steps`.
 
 import numpy as np
 
-from trajsim.exact.generator import Table, book, flip_rates, flow
+from trajsim.exact.generator import Table, fields, flip_rates, flow, gain_rates
 from trajsim.jit import compiled
 from trajsim.models.spins import SpinNetwork
 
 # The method is stable for steps up to 2.785 / |eigenvalue| on the negative real axis.
 STABLE = 2.5
 PHASES, ITERATIONS = 8, 30
+# Parts of a step at which rates are taken.
+NODES = np.array([0.0, 0.5, 1.0])
 
 
 def fewest_steps(network: SpinNetwork, table: Table) -> int:
@@ -23,11 +25,12 @@ def fewest_steps(network: SpinNetwork, table: Table) -> int:
 @compiled
 def _fastest_decay(network, table):
     """Largest |eigenvalue| of W by power iteration at a few phases of the drive."""
-    rates = np.empty(table.spin.shape)
-    states = rates.shape[1]
+    n, states = table.spin.shape
+    h, rise, rates = np.empty((PHASES, n)), np.empty((PHASES, n)), np.empty((n, states))
+    fields(network.drive, np.arange(PHASES) / PHASES, h, rise)
     p, following, largest = np.empty(states), np.empty(states), 0.0
     for phase in range(PHASES):
-        flip_rates(network, table, phase / PHASES, rates)
+        flip_rates(network, table, h[phase], rates)
         for x in range(states):
             # Near the state vector that alternates with every flip, which decays fastest.
             p[x] = np.prod(table.spin[:, x]) + 0.1 * np.sin(x)
@@ -43,30 +46,33 @@ def _fastest_decay(network, table):
 def propagate(network, table, p, totals, begin, end, steps):
     """As `trajsim.exact.magnus.propagate`; totals of width 0 leave the gains out."""
     n, states = table.spin.shape
-    rates, fraction = np.empty((3, n, states)), np.empty(3)
-    rise, sloped, stage = np.empty(states), np.empty(states), np.empty(states)
+    rates, h, rise = np.empty((3, n, states)), np.empty((3, n)), np.empty((3, n))
+    # Stages, weighted and added up by the part of the step at which they stand.
+    gains, stood = np.empty((totals.shape[1], states)), np.empty((3, len(p), states))
+    sloped, stage = np.empty(states), np.empty(states)
     width = (end - begin) / steps
     time = width * network.period
-    flip_rates(network, table, begin, rates[2])
+    fields(network.drive, begin + NODES * width, h, rise)
+    flip_rates(network, table, h[0], rates[2])
     for step in range(steps):
-        # At the beginning, the middle and the end of the step.
-        for part in range(3):
-            fraction[part] = begin + (step + 0.5 * part) * width
+        fields(network.drive, begin + (step + NODES) * width, h, rise)
         rates[0] = rates[2]
-        flip_rates(network, table, fraction[1], rates[1])
-        flip_rates(network, table, fraction[2], rates[2])
+        flip_rates(network, table, h[1], rates[1])
+        flip_rates(network, table, h[2], rates[2])
+        stood[:] = 0.0
         for m in range(len(p)):
-            stage[:] = p[m]
-            rise[:] = 0.0
+            begun = p[m].copy()
+            stage[:] = begun
             for k in range(4):
                 part = (k + 1) // 2
                 weight = time * (1.0 / 6.0 if k % 3 == 0 else 1.0 / 3.0)
                 reach = time * (0.5 if k < 2 else 1.0)
-                if totals.shape[1] > 0:
-                    book(network, table, fraction[part], rates[part], weight, stage, totals[m])
                 flow(rates[part], stage, sloped)
                 for x in range(states):
-                    rise[x] += weight * sloped[x]
-                    stage[x] = p[m, x] + reach * sloped[x]
-            for x in range(states):
-                p[m, x] += rise[x]
+                    stood[part, m, x] += weight * stage[x]
+                    p[m, x] += weight * sloped[x]
+                    stage[x] = begun[x] + reach * sloped[x]
+        if totals.shape[1] > 0:
+            for part in range(3):
+                gain_rates(network, table, h[part], rise[part], rates[part], gains)
+                totals += np.dot(stood[part], gains.T)

@@ -1,0 +1,145 @@
+"""Seconds that the ensemble without sampling takes: periodic state and currents, from a network.
+
+Two spins at the paper's two points, the paper's two sweeps of 33 phases, a ring of twelve driven
+spins. Beside the time stands how far the currents are from the master equation written a second
+time and integrated by scipy's DOP853, relative to the smallest heat current.
+
+    python benchmarks/exact.py
+"""
+
+from functools import partial
+
+import common
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from trajsim.exact import ensemble
+from trajsim.models.drive import pack
+from trajsim.models.rate_laws import GlauberProduct
+from trajsim.models.spins import network
+
+RATE, COUPLING = 0.5, 1.0
+ROUNDS = 20
+
+
+class Spins:
+    """Driven spins on a ring (or a pair), each in the field h0 cos(2 pi t / period + phase)."""
+
+    def __init__(self, temperature, phase, period, h0=0.25):
+        self.temperature, self.phase = np.array(temperature), np.array(phase)
+        self.period, self.h0, self.sites = period, h0, len(phase)
+        ends = range(self.sites if self.sites > 2 else 1)
+        self.bonds = [(i, (i + 1) % self.sites) for i in ends]
+        # Baths in the order of the temperatures given.
+        self.baths = list(dict.fromkeys(temperature))
+        self.bath = [self.baths.index(t) for t in temperature]
+
+    def network(self):
+        """The network as trajsim has it."""
+        return network(
+            law=GlauberProduct(RATE),
+            period=self.period,
+            bonds=[(i, j, COUPLING) for i, j in self.bonds],
+            temperatures=list(self.temperature),
+            bath=self.bath,
+            drive=pack([0.0] * self.sites, [[(1, self.h0, phase)] for phase in self.phase]),
+            driven=[True] * self.sites,
+        )
+
+    # -- the same physics, written a second time ---------------------------------------------
+
+    def independent(self, p):
+        """Carry columns p (2**n, m) through a period: p at its end, heats and works (n, m) each."""
+        n, states = self.sites, 1 << self.sites
+        number = np.arange(states)
+        s = 1 - 2 * (number >> np.arange(n)[:, None] & 1)
+        exchange = np.zeros((n, states))
+        local = np.full((n, states), RATE)
+        for bond in self.bonds:
+            for i, j in (bond, bond[::-1]):
+                exchange[i] += COUPLING * s[j]
+                local[i] *= 1 - np.tanh(COUPLING / self.temperature[i]) * s[i] * s[j]
+        flipped = [number ^ (1 << i) for i in range(n)]
+        omega = 2 * np.pi / self.period
+
+        def slope(t, flat):
+            p = flat.reshape(states + 2 * n, -1)[:states]
+            angle = omega * t + self.phase
+            h, rise = self.h0 * np.cos(angle), -self.h0 * omega * np.sin(angle)
+            rise_p, gains = np.zeros_like(p), []
+            for i in range(n):
+                current = (local[i] * (1 - np.tanh(h[i] / self.temperature[i]) * s[i]))[:, None] * p
+                rise_p += current[flipped[i]] - current
+                gains.append(2 * (s[i] * (exchange[i] + h[i])) @ current)
+            return np.concatenate([rise_p, gains, -rise[:, None] * (s @ p)]).ravel()
+
+        begin = np.concatenate([p, np.zeros((2 * n, p.shape[1]))])
+        settings = {"method": "DOP853", "rtol": 1e-13, "atol": 1e-17}
+        end = solve_ivp(slope, (0, self.period), begin.ravel(), **settings).y[:, -1]
+        return np.split(end.reshape(begin.shape), [states, states + n])
+
+    def off(self):
+        """Largest error of a heat or work, relative to the smallest heat; and of P."""
+        solved = ensemble(self.network())
+        if self.sites > 4:
+            # Its own periodic state must return.
+            p = solved.periodic_state
+            end, heat, work = self.independent(p[:, None])
+            state = abs(end[:, 0] - p).max()
+        else:
+            propagator, heat, work = self.independent(np.eye(1 << self.sites))
+            values, vectors = np.linalg.eig(propagator)
+            p = vectors[:, np.argmin(abs(values - 1))].real
+            p /= p.sum()
+            heat, work = (x @ p for x in (heat, work))
+            state = abs(solved.periodic_state - p).max()
+        by_bath = np.bincount(self.bath, heat.ravel()) / self.period
+        rates = solved.currents.rates
+        errors = np.append(rates.heat - by_bath, rates.work - work.ravel() / self.period)
+        return abs(errors).max() / abs(by_bath).min(), state
+
+
+def pair(left, right, phase, period):
+    """The paper's two spins."""
+    return Spins([left, right], [0.0, phase], period)
+
+
+PHASES = np.linspace(0, 2 * np.pi, 33)
+CASES = {
+    "pair, pump": [pair(0.5, 0.499, 2.2, 225.0)],
+    "pair, engine": [pair(1.0, 0.1, 0.7 * np.pi, 190.0)],
+    "33 pairs of figure 1": [pair(0.5, 0.5, x, 225.0) for x in PHASES],
+    "33 pairs of figure 2": [pair(1.0, 0.1, x, 190.0) for x in PHASES],
+    "ring of 12": [Spins([1.0] * 6 + [0.8] * 6, 2 * np.pi * np.arange(12) / 12, 20.0)],
+}
+
+
+def currents(networks, number):
+    """Solve them all, from the network on."""
+    for made in networks:
+        ensemble(made).currents  # noqa: B018
+
+
+def main():
+    """Time, judge, print and write."""
+    options = common.arguments(__doc__)
+    rounds = options.rounds or (2 if options.quick else ROUNDS)
+    contenders = [
+        common.Contender(name, partial(currents, [c.network() for c in cases]), 1.0)
+        for name, cases in CASES.items()
+    ]
+    seconds = common.race(contenders, rounds)
+    results, rows = {}, []
+    for name, cases in CASES.items():
+        # Of a sweep, every fourth point is judged.
+        errors = np.array([case.off() for case in cases[:: 16 if options.quick else 4]])
+        heat, state = errors.max(axis=0)
+        results[name] = {**common.times(seconds[name]), "error": heat, "state_error": state}
+        least, middle = (f"{1e3 * results[name][k]:.3g}" for k in ("min", "median"))
+        rows.append([name, least, middle, f"{heat:.0e}", f"{state:.0e}"])
+    common.table(["currents of", "ms, least", "median", "error", "error of P"], rows)
+    common.save("exact", options, {"unit": "seconds", "cases": results})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Building blocks of the exact side against numpy and closed forms."""
+
+import numpy as np
+import pytest
+
+from trajsim.exact import collocation
+from trajsim.exact.collocation import DERIVATIVE, NODES, STAGES, WEIGHTS, factorise, step_edges, substitute
+from trajsim.exact.ensemble import NoExactSideError
+from trajsim.exact.stationary import stationary
+
+
+def test_collocation_is_exact_for_polynomials_of_the_order_that_radau_promises():
+    for power in range(STAGES + 1):
+        values = np.append(0.0**power, NODES**power)
+        slope = power * NODES ** max(power - 1, 0)
+        np.testing.assert_allclose(DERIVATIVE @ values, slope, atol=3e-13)
+    for power in range(2 * STAGES - 1):
+        assert WEIGHTS @ NODES**power == pytest.approx(1 / (power + 1), rel=1e-13)
+    assert abs(WEIGHTS @ NODES ** (2 * STAGES - 1) - 1 / (2 * STAGES)) > 1e-9
+    assert NODES[-1] == 1.0
+
+
+def test_collocation_damps_the_fastest_decay():
+    # y' = -z y in one step: the last stage is the rational function that stands for exp(-z).
+    def step(z):
+        return np.linalg.solve(DERIVATIVE[:, 1:] + z * np.eye(STAGES), -DERIVATIVE[:, 0])[-1]
+
+    assert step(0.5) == pytest.approx(np.exp(-0.5), rel=1e-12)
+    assert abs(step(1e3)) < 0.03
+    assert abs(step(1e9)) < 1e-7
+
+
+@pytest.mark.parametrize("kind", [float, complex])
+@pytest.mark.parametrize(("size", "right"), [(1, 1), (5, 2), (24, 4), (40, 40)])
+def test_elimination_solves_as_numpy_does(size, right, kind):
+    rng = np.random.default_rng(size)
+    matrix = rng.normal(size=(size, size)) * (rng.random((size, size)) < 0.5)
+    # A zero on the diagonal asks for another pivot.
+    matrix[np.arange(size), (np.arange(size) + 1) % size] += 3.0
+    matrix = matrix.astype(kind) * (1 if kind is float else 1 + 0.5j)
+    b = rng.normal(size=(size, right)).astype(kind)
+    factors, pivots, x = matrix.copy(), np.empty(size, np.int64), b.copy()
+    factorise(factors, pivots)
+    substitute(factors, pivots, x)
+    np.testing.assert_allclose(x, np.linalg.solve(matrix, b), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("widest", [1.0, 0.3, 1 / 24])
+@pytest.mark.parametrize("narrowest", [1.0, 1e-2, 1e-9])
+@pytest.mark.parametrize(("begin", "end"), [(0.0, 1.0), (0.25, 0.25 + 1 / 64)])
+def test_steps_fill_the_segment_and_grow_no_faster_than_they_may(widest, narrowest, begin, end):
+    edges = step_edges(begin, end, widest, narrowest)
+    widths = np.diff(edges)
+    assert edges[0] == begin
+    assert edges[-1] == end
+    assert (widths > 0).all()
+    assert widths.max() <= widest * (1 + 1e-9)
+    assert widths[0] <= max(narrowest, 1e-15) * (1 + 1e-9) or len(widths) == 1
+    # The edges are rounded.
+    assert (widths[1:] <= collocation.GROWTH * widths[:-1] + 4e-16).all()
+
+
+def test_the_stationary_distribution_is_right_in_every_digit_though_states_are_rarely_left():
+    # Two states that change once in 1e20 and 3e20 periods.
+    p, rarest = stationary(np.array([[1.0, 1e-20], [3e-20, 1.0]]))
+    np.testing.assert_allclose(p, [0.75, 0.25], rtol=1e-15)
+    assert rarest == 3e-20
+
+
+def test_the_stationary_distribution_is_the_eigenvector():
+    u = np.random.default_rng(7).random((6, 6))
+    u /= u.sum(axis=1, keepdims=True)
+    p, _ = stationary(u)
+    np.testing.assert_allclose(p @ u, p, rtol=1e-14)
+    assert p.sum() == pytest.approx(1.0, rel=1e-15)
+
+
+def test_states_that_are_never_left_have_no_stationary_distribution():
+    with pytest.raises(NoExactSideError, match="never left"):
+        stationary(np.eye(4))
