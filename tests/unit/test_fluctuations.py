@@ -1,6 +1,7 @@
 """Fluctuations of finished runs, held against the columns they are taken from."""
 
 import json
+from dataclasses import dataclass
 
 import h5py
 import numpy as np
@@ -80,6 +81,30 @@ def test_many_slices_with_a_pilot_in_the_middle_of_one_change_nothing():
     (one,) = fluctuations(Ledger(heat, work), 1)
     (other,) = fluctuations(Ledger(heat, work, slices=41), 1)
     np.testing.assert_allclose(flat(other), flat(one), rtol=1e-8, atol=1e-12)
+
+
+@dataclass
+class Gapped(Ledger):
+    """A run that goes on: trajectories are missing in the middle and at the end."""
+
+    def blocks(self, names=None):
+        ((_, _, columns),) = super().blocks(names)
+        for begin, end in ((0, 130), (130, 171), (500, 4000)):
+            yield 0, begin, {name: values[begin:end] for name, values in columns.items()}
+
+
+def test_an_unfinished_run_is_that_of_the_trajectories_it_has():
+    random = np.random.default_rng(2)
+    heat, work = random.gamma(1.0, size=(9000, 2, 2)), random.normal(size=(9000, 2, 1))
+    (found,) = fluctuations(Gapped(heat, work))
+    kept = np.r_[0:171, 500:4000]
+    (alone,) = fluctuations(Ledger(heat[kept], work[kept]))
+    assert found.trajectories == len(kept)
+    np.testing.assert_allclose(found.cumulants.mean, alone.cumulants.mean, rtol=1e-10)
+    np.testing.assert_allclose(found.covariance.mean, alone.covariance.mean, rtol=1e-10)
+    # Other batches: errors are as good, and not the same.
+    np.testing.assert_allclose(found.cumulants.stderr[:2], alone.cumulants.stderr[:2], rtol=0.2)
+    assert sum(h.counts.sum() for h in found.histograms) == 4 * len(kept)
 
 
 @pytest.mark.parametrize("rows", [0, -1, 9])
