@@ -12,9 +12,11 @@ import click
 import trajsim
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from trajsim.analysis.averages import Averages
     from trajsim.analysis.theorems import Outcome
-    from trajsim.config import Config
+    from trajsim.config import Config, Point
     from trajsim.store import Run
 
 DISAGREES, BAD_INPUT, STOPPED = 1, 2, 3
@@ -174,8 +176,9 @@ def _warn_of_shadow(sampled: "list[Averages]") -> None:
 @main.command()
 @config_argument
 @overrides_option
+@click.option("--counting", is_flag=True, help="Add the cumulants of heat and work.")
 @as_json
-def exact(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: bool) -> None:
     """Ensemble averages of CONFIG without sampling."""
     with refusals():
         from trajsim.config import load
@@ -186,12 +189,28 @@ def exact(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 
         try:
             solved = [(point, out.solve(point)) for point in loaded.points]
+            counted = [_counted(point) if counting else {} for point in loaded.points]
         except NoExactSideError as error:
             fail(f"{config}: {error}")
+        pairs = list(zip(solved, counted, strict=True))
         if as_json:
-            click.echo(out.to_json({"points": [out.exact_json(*pair) for pair in solved]}))
+            points = [{**out.exact_json(*pair), **more} for pair, more in pairs]
+            click.echo(out.to_json({"points": points}))
         else:
-            click.echo("".join(out.exact_table(*pair) for pair in solved), nl=False)
+            from trajsim.counting_output import counted_table
+
+            for pair, more in pairs:
+                click.echo(out.exact_table(*pair), nl=False)
+                if more:
+                    click.echo("\n" + counted_table(more), nl=False)
+
+
+def _counted(point: "Point") -> "dict[str, Any]":
+    """Exact fluctuations at one point of a config."""
+    from trajsim.counting_output import counted
+    from trajsim.exact import counting
+
+    return counted(counting(point.experiment.network()), point.experiment)
 
 
 @main.command()

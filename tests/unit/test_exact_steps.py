@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from trajsim.exact import collocation
-from trajsim.exact.collocation import DERIVATIVE, NODES, STAGES, WEIGHTS, factorise, step_edges, substitute
+from trajsim.exact.collocation import (
+    DERIVATIVE,
+    NODES,
+    STAGES,
+    WEIGHTS,
+    factorise,
+    step_edges,
+    substitute,
+)
 from trajsim.exact.ensemble import NoExactSideError
 from trajsim.exact.stationary import stationary
 
