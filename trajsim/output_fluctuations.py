@@ -9,6 +9,7 @@ from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.scgf import Generating
 from trajsim.analysis.theorems import Outcome
+from trajsim.analysis.windows import TOTAL
 from trajsim.output import headed, table
 
 KINDS = ("heat", "work")
@@ -43,9 +44,11 @@ def fluctuations_json(found: Fluctuations) -> dict[str, Any]:
         }
     names = [o.name for o in found.observables]
     if found.covariance is not None:
-        pairs = _pairs(found.covariance)
+        # The total adds nothing to it.
+        parts = [k for k, o in enumerate(found.observables) if o.label != TOTAL]
         answer["covariance_rate"] = {
-            name: dict(zip(names, row, strict=True)) for name, row in zip(names, pairs, strict=True)
+            "labels": [names[k] for k in parts],
+            "matrix": _pairs(_at(found.covariance, np.ix_(parts, parts))),
         }
     if found.correlation is not None:
         pairs = _pairs(Jackknifed(*(part.T for part in found.correlation)))

@@ -58,7 +58,7 @@ def test_histograms_show_densities_on_exact_probabilities(found):
 def test_generating_functions_show_what_is_trusted_on_exact_curves(found):
     first = found[0]
     argument = np.linspace(-1, 1, 9)
-    curves = [Curves(argument, argument**2, argument**4) for _ in first.observables]
+    curves = [Curves(argument, argument**2, argument**3, argument**4) for _ in first.observables]
     figure = generating_figure(first, curves)
     ax, g = figure.axes[0], first.generating[0]
     x, y, error = dots(ax, "sampled")
@@ -66,6 +66,7 @@ def test_generating_functions_show_what_is_trusted_on_exact_curves(found):
     np.testing.assert_allclose(y, g.theta[g.trusted])
     np.testing.assert_allclose(error, g.theta_error[g.trusted], atol=1e-15)
     np.testing.assert_allclose(line(ax, "exact")[1], argument**2)
+    np.testing.assert_allclose(line(ax, "exact, long times")[1], argument**3)
     (partner,) = [drawn for drawn in ax.lines if "reversed" in drawn.get_label()]
     np.testing.assert_allclose(partner.get_ydata(), argument**4)
 

@@ -132,10 +132,11 @@ def test_json_has_every_fluctuation_of_a_run(run_of, cli):
     cumulants = point["heat_cumulant_rates"]["L"]
     assert [c["mean"] for c in cumulants] == found.cumulants.mean[:, 0].tolist()
     assert [c["stderr"] for c in cumulants] == found.cumulants.stderr[:, 0].tolist()
-    names = [o.name for o in found.observables]
-    covariance = [[point["covariance_rate"][a][b] for b in names] for a in names]
-    assert [[c["mean"] for c in row] for row in covariance] == found.covariance.mean.tolist()
-    assert [[c["stderr"] for c in row] for row in covariance] == found.covariance.stderr.tolist()
+    covariance = point["covariance_rate"]
+    assert covariance["labels"] == ["heat.L", "heat.R", "work.1", "work.2"]
+    for k, part in enumerate(("mean", "stderr")):
+        matrix = [[entry[part] for entry in row] for row in covariance["matrix"]]
+        assert matrix == found.covariance[k][:4, :4].tolist()
     assert point["heat_skewness"]["L"]["mean"] == found.shape.skewness.mean[0]
     histogram = point["histograms"]["work.total"]
     assert sum(histogram["counts"]) == histogram["samples"] == 240

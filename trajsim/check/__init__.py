@@ -1,10 +1,14 @@
 """Sampled against exact, in standard errors: the one place that sees both sides."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from trajsim.analysis.averages import RATES, Averages, averages
+from trajsim.analysis.fluctuations import Fluctuations, fluctuations
+from trajsim.check.counted import ExactFluctuations
+from trajsim.check.spreads import FEWEST_TRAJECTORIES, compare_spreads
 from trajsim.check.verdict import (
     FALSE_ALARM,
     FEWEST_EVENTS,
@@ -17,7 +21,7 @@ from trajsim.check.verdict import (
     verdict,
 )
 from trajsim.config import Config, Experiment
-from trajsim.exact import Gains, Window, ensemble, start_state
+from trajsim.exact import Gains, NoExactSideError, Window, ensemble, start_state
 from trajsim.ledger import ROUNDING
 from trajsim.store import Run
 
@@ -71,18 +75,30 @@ def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Ch
     """
     sampled = averages(run) if sampled is None else sampled
     by_parameters = {
-        tuple(point.parameters.values()): window
+        tuple(point.parameters.values()): (point.experiment, window)
         for point, window in zip(config.points, expected(config), strict=True)
     }
-    return verdict(
-        [
-            CheckedPoint(
-                a.parameters, _compare(a, by_parameters[tuple(a.parameters.values())], config)
-            )
-            for a in sampled
-        ],
-        min((a.trajectories for a in sampled), default=0),
-    )
+    points = []
+    for a, spread in zip(sampled, fluctuations(run, detailed=False), strict=True):
+        experiment, window = by_parameters[tuple(a.parameters.values())]
+        found = _compare(a, window, experiment)
+        found += _compare_spreads(a, spread, window, experiment)
+        points.append(CheckedPoint(a.parameters, found))
+    return verdict(points, min((a.trajectories for a in sampled), default=0))
+
+
+def _compare_spreads(
+    sampled: Averages, spread: Fluctuations, window: Window, experiment: Experiment
+) -> list[Comparison]:
+    """Variances and covariances, where the exact side knows them."""
+    if sampled.trajectories < FEWEST_TRAJECTORIES:
+        return []
+    try:
+        exact = ExactFluctuations(experiment).covariance(spread.windows)
+    except NoExactSideError:
+        return []
+    flips = _events(sampled, _by_name(window.rates, experiment), experiment)
+    return compare_spreads(spread, exact, flips)
 
 
 def against(run: Run, reference: Run) -> Check:
@@ -100,12 +116,18 @@ def against(run: Run, reference: Run) -> Check:
     if not same or [a.parameters for a in mine] != [a.parameters for a in theirs]:
         raise CannotCheckError(f"{reference.path} has other points or labels")
     points = []
-    for a, b in zip(mine, theirs, strict=True):
+    as_long = run.layout.rows * run.layout.row_periods == (
+        reference.layout.rows * reference.layout.row_periods
+    )
+    spreads = (fluctuations(r, detailed=False) for r in (run, reference))
+    for a, b, *both in zip(mine, theirs, *spreads, strict=True):
         pairs = [
             (q.name, q.mean, q.stderr, r.mean, r.stderr)
             for q, r in zip(a.quantities, b.quantities, strict=True)
         ]
         pairs.append(("total_work_rate", *a.total_work, *b.total_work))
+        if as_long and min(a.trajectories, b.trajectories) >= FEWEST_TRAJECTORIES:
+            pairs += _variances(*both)
         points.append(
             CheckedPoint(
                 a.parameters,
@@ -118,8 +140,18 @@ def against(run: Run, reference: Run) -> Check:
     return verdict(points, min(a.trajectories for a in [*mine, *theirs]))
 
 
-def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparison]:
-    experiment = config.experiment
+def _variances(one: Fluctuations, other: Fluctuations) -> list[tuple[Any, ...]]:
+    """Names, variances and errors of two runs."""
+    return [
+        (
+            f"{o.kind}_variance_rate.{o.label}",
+            *(float(part[1, k]) for found in (one, other) for part in found.cumulants),
+        )
+        for k, o in enumerate(one.observables)
+    ]
+
+
+def _compare(sampled: Averages, window: Window, experiment: Experiment) -> list[Comparison]:
     exact = _by_name(window.rates, experiment)
     behind = _events(sampled, exact, experiment)
     # Exact zeros come out of either side as rounding.

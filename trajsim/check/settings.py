@@ -36,7 +36,7 @@ def _setting(experiment: Experiment) -> Setting:
     try:
         # A distribution that is a single state has no logarithm.
         if experiment.ensemble.initial not in ("up", "rest") or experiment.ensemble.burn_in:
-            course = (_Spins if spins else _Oscillators)(experiment)
+            course = (SpinCourse if spins else OscillatorCourse)(experiment)
             probability = LogProbability(course.log_probability, course.columns)
     except NoExactSideError as error:
         reason = str(error)
@@ -105,7 +105,7 @@ def _shifts(terms: list[tuple[int, float]]) -> list[float]:
 # -- exact probabilities of recorded states ----------------------------------------------------
 
 
-class _Spins:
+class SpinCourse:
     """P of spin states at the edges of the rows."""
 
     columns = ("state",)
@@ -146,7 +146,7 @@ class _Spins:
             return np.asarray(np.log(p)[numbers(columns["state"][:, edge])])
 
 
-class _Oscillators:
+class OscillatorCourse:
     """Density of positions and velocities at the edges of the rows."""
 
     columns = ("position", "velocity")

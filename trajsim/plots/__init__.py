@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from trajsim.analysis.averages import averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
 from trajsim.analysis.profile import profiles
-from trajsim.config import Config
+from trajsim.config import Config, Experiment
 from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
+from trajsim.plots.exact import exact_cumulants, exact_twins
 from trajsim.plots.moments import covariance_figure, cumulants_figure
 from trajsim.plots.rates import axis_of, rates_figure, sweep_figure, time_figure
 from trajsim.plots.style import STYLE
@@ -47,23 +48,25 @@ def figures(config: Config, run: Run | None, window: int | None = None) -> dict[
         if config.experiment.plan.rows_per_period > 1:
             made["time"] = time_figure(config, profiles(run) if run else None)
         if run is not None and len(config.points) == 1:
-            made |= _of_fluctuations(run, window)
+            made |= _of_fluctuations(config.points[0].experiment, run, window)
         return made
 
 
-def _of_fluctuations(run: Run, window: int | None) -> dict[str, Figure]:
+def _of_fluctuations(experiment: Experiment, run: Run, window: int | None) -> dict[str, Figure]:
     """Figures of the fluctuations at the one point of a run."""
     found = next(fluctuations(run, window), None)
     if found is None or found.trajectories < 2:
         return {}
-    made = {"cumulants": cumulants_figure(_by_window(run))}
-    covariance = covariance_figure(found)
+    exact = exact_twins(experiment, found)
+    windows = _by_window(run)
+    made = {"cumulants": cumulants_figure(windows, *exact_cumulants(experiment, windows))}
+    covariance = covariance_figure(found, exact.covariance)
     if covariance is not None:
         made["covariance"] = covariance
     if found.histograms:
-        made["histogram"] = histogram_figure(found)
-        made["generating"] = generating_figure(found)
-        made["rate-function"] = rate_figure(found)
+        made["histogram"] = histogram_figure(found, exact.probabilities)
+        made["generating"] = generating_figure(found, exact.curves)
+        made["rate-function"] = rate_figure(found, exact.curves)
     return made
 
 

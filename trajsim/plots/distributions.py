@@ -21,10 +21,17 @@ MOST_HEATS = 3
 
 
 class Curves(NamedTuple):
-    """Exact theta (k,) at some lambda (k,), and of the symmetry partner where there is one."""
+    """Exact theta (k,) at some lambda (k,).
+
+    theta : over the window
+    limit : for long times
+    partner : for long times, of the reversed drive where heat b counts 1 / T_b - lambda_b and
+        work -lambda: by the Gallavotti-Cohen symmetry the same as `limit`
+    """
 
     argument: Array
     theta: Array
+    limit: Array | None = None
     partner: Array | None = None
 
 
@@ -65,7 +72,8 @@ def histogram_figure(found: Fluctuations, exact: list[Array | None] | None = Non
         centres, width = _centres(histogram)
         if bins is not None:
             density = np.where(bins > 0, bins / width, np.nan)
-            ax.step(centres, density, where="mid", color="0.25", lw=0.9, label="exact")
+            # Above the dots, which lie on it.
+            ax.step(centres, density, where="mid", color="black", lw=0.7, label="exact", zorder=5)
         seen = histogram.counts > 0
         y, error = histogram.density[seen], histogram.density_error[seen]
         # On a logarithmic scale a bar that reaches zero has no lower end.
@@ -97,21 +105,19 @@ def _centres(histogram: Histogram) -> tuple[Array, float]:
 
 
 def generating_figure(found: Fluctuations, exact: list[Curves | None] | None = None) -> Figure:
-    """theta against lambda where samples can be trusted, with its symmetry partner if exact."""
+    """theta against lambda, shaded where samples cannot be trusted, on exact curves."""
     figure, panels = _panels(found, 3.2)
     for number, (ax, k) in enumerate(panels):
         g, curves = found.generating[k], exact[k] if exact else None
         if curves is not None:
-            ax.plot(curves.argument, curves.theta, color="0.25", label="exact")
+            ax.plot(curves.argument, curves.theta, color="black", lw=0.9, label="exact", zorder=5)
+            if curves.limit is not None:
+                label = "exact, long times"
+                ax.plot(curves.argument, curves.limit, color="0.78", lw=3.4, label=label)
             if curves.partner is not None:
-                ax.plot(
-                    curves.argument,
-                    curves.partner,
-                    color=COLOURS[3],
-                    ls=(0, (2, 2)),
-                    lw=2.2,
-                    label=r"exact, reversed drive at $1/T - \lambda$",
-                )
+                label = r"exact, long times, reversed drive at $1/T - \lambda$"
+                (dashes,) = ax.plot(curves.argument, curves.partner, color=COLOURS[3], label=label)
+                dashes.set(linestyle=(0, (1.5, 2.5)), linewidth=2.0)
         _dots(ax, g.argument[g.trusted], g.theta[g.trusted], g.theta_error[g.trusted], number)
         name = formula(found.observables[k])
         ax.axhline(0, color="0.6", lw=0.7, zorder=0)
@@ -140,7 +146,7 @@ def rate_figure(found: Fluctuations, exact: list[Curves | None] | None = None) -
         if curves is not None:
             current = np.gradient(curves.theta, curves.argument, edge_order=2)
             rate = curves.argument * current - curves.theta
-            ax.plot(current, rate, color="0.25", label="exact")
+            ax.plot(current, rate, color="black", lw=0.9, label="exact", zorder=5)
         _dots(ax, g.current[good], g.rate[good], g.theta_error[good], number)
         name = formula(found.observables[k])
         time = f"{found.windows.time:g}"
