@@ -14,6 +14,9 @@ from trajsim.exact.tilt import Weights, tilt_of
 
 Array = NDArray[np.float64]
 
+# Covariances of 6 spins took 5 s, of 7 spins 40 s.
+MOST_SITES = 6
+
 
 class ExactFluctuations:
     """Exact twins of what `trajsim.analysis.fluctuations` estimates, for one network of spins.
@@ -30,6 +33,8 @@ class ExactFluctuations:
     def __init__(self, experiment: Experiment) -> None:
         if experiment.model.kind != "spins":
             raise NoExactSideError("fluctuations of oscillators have no exact side")
+        if len(experiment.sites) > MOST_SITES:
+            raise NoExactSideError(f"fluctuations of more than {MOST_SITES} spins take too long")
         self.experiment = experiment
         self.counting = Counting(experiment.network())
         self._course = SpinCourse(experiment)
