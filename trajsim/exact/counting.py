@@ -148,6 +148,11 @@ class Counting:
 
     # -- finite times --------------------------------------------------------------------------
 
+    def log_average(self, start: Array | str, periods: int, weights: Weighting) -> float:
+        """log <exp(A)> over `periods` from a start: P (2**n,) or the name of one."""
+        tilt = tilt_of(self.problem, *self._weights(weights))
+        return self.map.log_average(tilt, self.begin(start), periods)
+
     def finite_cumulants(
         self, start: Array | str, periods: int, weights: Weighting, order: int = 4
     ) -> Array:

@@ -22,6 +22,8 @@ OUTSIDE = -30.0
 FEWEST_FREQUENCIES, MOST_FREQUENCIES = 64, 1 << 12
 # Points at which the distribution with half the frequencies is compared with that of all.
 COMPARED = 512
+# Weight of an atom below which it is taken for rounding.
+LIGHTEST = 1e-10
 # Numbers in a table of exponentials.
 BLOCK = 1 << 22
 
@@ -122,13 +124,15 @@ def window(log_average: Callable[[float], float], deviation: float) -> tuple[flo
     """Ends of an interval outside of which next to nothing lies, from log <exp(g A)>."""
     ends = []
     for sign in (-1.0, 1.0):
-        bounds = []
-        for scale in np.geomspace(1.0, 32.0, 11):
+        nearest = math.inf
+        for scale in np.geomspace(2.0, 32.0, 9):
             g = sign * scale / deviation
-            found = log_average(g)
-            if math.isfinite(found):
-                bounds.append(sign * (found - OUTSIDE) / abs(g))
-        ends.append(min(bounds) if sign > 0 else max(bounds))
+            bound = (log_average(g) - OUTSIDE) / abs(g)
+            # Bounds come nearer up to the best field, and then move away.
+            if bound > nearest:
+                break
+            nearest = bound
+        ends.append(sign * nearest)
     return ends[0], ends[1]
 
 
@@ -213,6 +217,6 @@ def atoms_on(
     # The transform of numpy counts positions from 0, those here begin at `first`.
     shifted = half * np.exp(-2j * np.pi * np.arange(size // 2 + 1) * first / size)
     weights = np.asarray(np.fft.irfft(shifted.conj(), size), np.float64)
-    kept = weights > 1e-15
+    kept = weights > LIGHTEST
     positions = np.arange(first, last + 1, dtype=np.float64) * unit
     return Atoms(positions[kept], weights[kept])

@@ -13,7 +13,7 @@ from trajsim.jit import compiled
 LANES = 64
 
 
-@compiled(contract=True, inline=True)
+@compiled(contract=True)
 def _slope(rates, leave, swing, part, cosine, sine, w, re, im, out_re, out_im):
     """out = K p, (2**n, LANES) real and imaginary; cosine, sine (n, 2**n, LANES) of the flips."""
     n, states = cosine.shape[:2]

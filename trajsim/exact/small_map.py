@@ -172,11 +172,25 @@ class SmallMap:
             before, steps = now, steps + steps // 2
 
     def log_average(self, tilt: Tilt, p: Array, periods: int) -> float:
-        """log <exp(A)> over `periods` from P (2**n,)."""
-        u, growth = self._run(tilt, 1.0, 0.0, 1, 2 * self.steps, settled=False)
-        row, logarithm = p * np.exp(tilt.boundary), 0.0
-        for _ in range(periods):
-            row = row @ u[0]
-            size = float(row.max())
-            row, logarithm = row / size, logarithm + math.log(size) + growth
-        return logarithm + math.log(row @ np.exp(-tilt.boundary))
+        """log <exp(A)> over `periods` from P (2**n,); inf where it is not found."""
+        before, steps = math.inf, self.steps
+        while True:
+            u, growth = self._run(tilt, 1.0, 0.0, 1, steps, settled=False)
+            now = _through(u[0], growth, tilt, p, periods)
+            close = abs(now - before) <= periods * self.tolerance * max(1.0, abs(now))
+            if close or steps > MOST_STEPS:
+                return now
+            before, steps = now, steps + steps // 2
+
+
+def _through(u: Array, growth: float, tilt: Tilt, p: Array, periods: int) -> float:
+    """log <exp(A)> from the tilted map of a period; inf if steps were too long for it."""
+    row, logarithm = p * np.exp(tilt.boundary), 0.0
+    for _ in range(periods):
+        row = row @ u
+        size = float(row.max())
+        if not (size > 0.0 and math.isfinite(size)):
+            return math.inf
+        row, logarithm = row / size, logarithm + math.log(size) + growth
+    total = float(row @ np.exp(-tilt.boundary))
+    return logarithm + math.log(total) if total > 0.0 else math.inf
