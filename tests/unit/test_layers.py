@@ -96,7 +96,7 @@ ALLOWED = {
     ],
     "analysis": ["numpy", "trajsim.ledger", "trajsim.analysis"],
     "check": [
-        *("numpy", "scipy", "trajsim.analysis", "trajsim.exact"),
+        *("numpy", "scipy", "trajsim.analysis", "trajsim.exact", "trajsim.check"),
         *("trajsim.config", "trajsim.ledger", "trajsim.store"),
     ],
 }
@@ -143,7 +143,8 @@ def test_only_the_check_and_what_shows_its_answers_see_both_sides():
         if any(within(i, "trajsim.exact") for i in imports(name))
         and any(within(i, "trajsim.analysis") for i in imports(name))
     }
-    assert both <= {"trajsim.check", "trajsim.output", "trajsim.plots", "trajsim.cli"}
+    seeing = ["trajsim.check", "trajsim.output", "trajsim.plots", "trajsim.cli"]
+    assert [name for name in both if not within(name, *seeing)] == []
 
 
 def test_nobody_imports_the_command_line():

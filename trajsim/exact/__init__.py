@@ -7,15 +7,22 @@ Gaussian solution for linear oscillators.
 from typing import Any
 
 from trajsim.exact import gaussian, master
+from trajsim.exact.counting import Counting
+from trajsim.exact.distribution import Distribution
 from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
+from trajsim.exact.tilt import Weights
 from trajsim.models.oscillators import OscillatorNetwork
 
 __all__ = [
+    "Counting",
     "Course",
     "Currents",
+    "Distribution",
     "Gains",
     "NoExactSideError",
+    "Weights",
     "Window",
+    "counting",
     "ensemble",
     "start_state",
 ]
@@ -34,6 +41,19 @@ def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
             raise NoExactSideError("oscillators with quartic forces have no exact side")
         return gaussian.LinearEnsemble(network)
     return master.MasterEquation(network, tolerance)
+
+
+def counting(network: Any, tolerance: float = 1e-10) -> Any:
+    """Exact fluctuations of a network: `trajsim.exact.counting.Counting` of spins.
+
+    Raises
+    ------
+    NoExactSideError
+        If there are none, or they are out of reach.
+    """
+    if isinstance(network, OscillatorNetwork):
+        raise NoExactSideError("the fluctuations of oscillators are not counted exactly")
+    return Counting(network, tolerance)
 
 
 def start_state(network: Any, initial: str) -> Any:
