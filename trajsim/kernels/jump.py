@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trajsim.jit import compiled
 from trajsim.kernels import lanes, rejection
-from trajsim.kernels.booking import Rows
+from trajsim.kernels.spin_booking import Rows
 from trajsim.kernels.random import streams, uniform
 from trajsim.models.spins import SpinNetwork, excess, spins_of
 from trajsim.plan import Plan
