@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from trajsim.jit import compiled
 from trajsim.kernels import lanes, rejection
-from trajsim.kernels.spin_booking import Rows
 from trajsim.kernels.random import streams, uniform
+from trajsim.kernels.spin_booking import Rows
 from trajsim.models.spins import SpinNetwork, excess, spins_of
 from trajsim.plan import Plan
 

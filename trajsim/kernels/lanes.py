@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from trajsim.elementary import cosine, log
 from trajsim.jit import compiled
-from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
 from trajsim.kernels.fields import edge_fields
 from trajsim.kernels.random import inside, step, unit
+from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
 from trajsim.kernels.tables import Laned, prepare
 from trajsim.models.rate_laws import flip_rate
 from trajsim.simd import (

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from trajsim.elementary import cosine, log
 from trajsim.jit import compiled
-from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
 from trajsim.kernels.fields import Fields, edge_fields, fields_of, per_segment
 from trajsim.kernels.random import inside, multiply_high, step, unit
+from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
 from trajsim.models.rate_laws import flip_rate, join, start
 from trajsim.models.spins import SpinNetwork, fastest_rates
 from trajsim.plan import Plan
