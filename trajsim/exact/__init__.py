@@ -10,6 +10,7 @@ from trajsim.exact import gaussian, master
 from trajsim.exact.counting import Counting
 from trajsim.exact.distribution import Distribution
 from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
+from trajsim.exact.oscillator_counting import LinearCounting
 from trajsim.exact.tilt import Weights
 from trajsim.models.oscillators import OscillatorNetwork
 
@@ -19,6 +20,7 @@ __all__ = [
     "Currents",
     "Distribution",
     "Gains",
+    "LinearCounting",
     "NoExactSideError",
     "Weights",
     "Window",
@@ -44,7 +46,7 @@ def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
 
 
 def counting(network: Any, tolerance: float = 1e-10) -> Any:
-    """Exact fluctuations of a network: `trajsim.exact.counting.Counting` of spins.
+    """Exact fluctuations of a network: `Counting` of spins, `LinearCounting` of oscillators.
 
     Raises
     ------
@@ -52,7 +54,9 @@ def counting(network: Any, tolerance: float = 1e-10) -> Any:
         If there are none, or they are out of reach.
     """
     if isinstance(network, OscillatorNetwork):
-        raise NoExactSideError("the fluctuations of oscillators are not counted exactly")
+        if not network.linear:
+            raise NoExactSideError("oscillators with quartic forces have no exact side")
+        return LinearCounting(network)
     return Counting(network, tolerance)
 
 
