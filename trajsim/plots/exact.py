@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 
 # Points of a curve, and how far it reaches beyond what samples are trusted for.
 CURVE_POINTS, BEYOND = 81, 1.15
+# Probabilities below so many errors of theirs.
+UNKNOWN = 2.0
 
 
 class Twins(NamedTuple):
@@ -39,7 +41,9 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
         curves: list[Curves | None] = [None] * len(found.observables)
         for k in places:
             observable = found.observables[k]
-            probabilities[k] = exact.probabilities(observable, found.windows, found.histograms[k])
+            p, error = exact.probabilities(observable, found.windows, found.histograms[k])
+            # What is not known is not shown.
+            probabilities[k] = np.where(p > UNKNOWN * error, p, np.nan)
             low, high = found.generating[k].limits
             argument = np.linspace(BEYOND * low, BEYOND * high, CURVE_POINTS)
             curves[k] = Curves(
