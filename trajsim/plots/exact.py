@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.fluctuations import Fluctuations
+from trajsim.analysis.scgf import FURTHEST, Generating
 from trajsim.check.counted import ExactFluctuations
 from trajsim.config import Experiment
 from trajsim.exact import NoExactSideError
@@ -44,8 +45,7 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
             p, error = exact.probabilities(observable, found.windows, found.histograms[k])
             # What is not known is not shown.
             probabilities[k] = np.where(p > UNKNOWN * error, p, np.nan)
-            low, high = found.generating[k].limits
-            argument = np.linspace(BEYOND * low, BEYOND * high, CURVE_POINTS)
+            argument = _argument(found.generating[k])
             curves[k] = Curves(
                 argument,
                 exact.theta(observable, found.windows, argument),
@@ -55,6 +55,14 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
     except NoExactSideError:
         return Twins(None, None, None)
     return Twins(covariance, probabilities, curves)
+
+
+def _argument(sampled: Generating) -> Array:
+    """Values of lambda of a curve; where none is trusted, within a standard deviation of zero."""
+    low, high = sampled.limits
+    if low == high:
+        low, high = sampled.argument[0] / FURTHEST, sampled.argument[-1] / FURTHEST
+    return np.linspace(BEYOND * low, BEYOND * high, CURVE_POINTS)
 
 
 def exact_cumulants(
