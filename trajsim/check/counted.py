@@ -10,7 +10,7 @@ from trajsim.check.spreads import with_total
 from trajsim.config import Experiment
 from trajsim.exact import NoExactSideError
 from trajsim.exact.counting import Counting
-from trajsim.exact.tilt import Weights, tilt_of
+from trajsim.exact.tilt import Weights
 
 Array = NDArray[np.float64]
 
@@ -102,19 +102,21 @@ class ExactFluctuations:
 
     def probabilities(
         self, observable: Observable, windows: Windows, histogram: Histogram
-    ) -> Array:
-        """Probabilities of the bins (bins,)."""
+    ) -> tuple[Array, float]:
+        """Probabilities of the bins (bins,), and the largest error that any of them may have."""
         start, periods = self.begin(windows), self.periods(windows)
-        found = self.counting.distribution(start, periods, Weights(*self.weights(observable)))
-        return found.probabilities(histogram.edges)
+        # Steps that are too long leave no numbers behind, before shorter ones are taken.
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = self.counting.distribution(start, periods, Weights(*self.weights(observable)))
+        edges = histogram.edges
+        return found.probabilities(edges), found.probability_error(edges)
 
     def theta(self, observable: Observable, windows: Windows, argument: Array) -> Array:
         """ln <exp(lambda X)> / time (k,) over a window."""
-        counting, start, periods = self.counting, self.begin(windows), self.periods(windows)
+        start, periods = self.begin(windows), self.periods(windows)
         heat, work = self.weights(observable)
         logs = [
-            counting.map.log_average(tilt_of(counting.problem, g * heat, g * work), start, periods)
-            for g in argument
+            self.counting.log_average(start, periods, Weights(g * heat, g * work)) for g in argument
         ]
         return np.array(logs) / windows.time
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.fluctuations import Fluctuations
+from trajsim.analysis.scgf import FURTHEST, Generating
 from trajsim.check.counted import ExactFluctuations
 from trajsim.config import Experiment
 from trajsim.exact import NoExactSideError
@@ -15,6 +16,8 @@ Array = NDArray[np.float64]
 
 # Points of a curve, and how far it reaches beyond what samples are trusted for.
 CURVE_POINTS, BEYOND = 81, 1.15
+# Probabilities below so many errors of theirs.
+UNKNOWN = 2.0
 
 
 class Twins(NamedTuple):
@@ -39,9 +42,10 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
         curves: list[Curves | None] = [None] * len(found.observables)
         for k in places:
             observable = found.observables[k]
-            probabilities[k] = exact.probabilities(observable, found.windows, found.histograms[k])
-            low, high = found.generating[k].limits
-            argument = np.linspace(BEYOND * low, BEYOND * high, CURVE_POINTS)
+            p, error = exact.probabilities(observable, found.windows, found.histograms[k])
+            # What is not known is not shown.
+            probabilities[k] = np.where(p > UNKNOWN * error, p, np.nan)
+            argument = _argument(found.generating[k])
             curves[k] = Curves(
                 argument,
                 exact.theta(observable, found.windows, argument),
@@ -51,6 +55,14 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
     except NoExactSideError:
         return Twins(None, None, None)
     return Twins(covariance, probabilities, curves)
+
+
+def _argument(sampled: Generating) -> Array:
+    """Values of lambda of a curve; where none is trusted, within a standard deviation of zero."""
+    low, high = sampled.limits
+    if low == high:
+        low, high = sampled.argument[0] / FURTHEST, sampled.argument[-1] / FURTHEST
+    return np.linspace(BEYOND * low, BEYOND * high, CURVE_POINTS)
 
 
 def exact_cumulants(
