@@ -1,6 +1,7 @@
 """Who may import whom: the one way through the house."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -175,3 +176,19 @@ def test_every_module_with_compiled_functions_is_in_the_digest():
     compiling = {name for name in MODULES if "trajsim.jit" in imports(name)}
     places = [f"trajsim.{place.removesuffix('.py')}" for place in COMPILED_PLACES]
     assert [name for name in compiling if not within(name, *places)] == []
+
+
+def test_a_run_starts_without_the_libraries_that_it_may_not_need():
+    program = """
+import sys
+from trajsim.config import load
+from trajsim.run import model_of
+kernel, model, start = model_of(load(sys.argv[1]).points[0].experiment)
+slow = ("scipy.linalg", "scipy.special", "scipy.optimize", "scipy.sparse", "scipy.stats")
+print(*[name for name in sys.modules if name.startswith((*slow, "matplotlib"))])
+"""
+    config = PACKAGE.parent / "configs" / "heat_pump.toml"
+    done = subprocess.run(
+        [sys.executable, "-c", program, config], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
