@@ -195,7 +195,8 @@ AVX2 = {"action": "store_true", "help": "as if the processor had no AVX-512"}
 
 def without_avx512() -> None:
     """To be called before numba is imported: it then compiles for another processor."""
-    os.environ["NUMBA_CPU_NAME"], os.environ["NUMBA_CPU_FEATURES"] = "haswell", ""
+    os.environ["NUMBA_CPU_NAME"] = "haswell"
+    os.environ["NUMBA_CPU_FEATURES"] = "+avx2,+bmi,+bmi2,+fma,+lzcnt,+popcnt"
 
 
 # -- in and out ----------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ class Work:
         """Fill the columns of a block; the events in it, and the seconds it took."""
         kernel, model, start = self._model(point)
         rows = kernel.Rows(**columns)
-        seed = self.config.points[point].experiment.ensemble.seed
+        seed = _seed(self.config.points[point].experiment)
         walkers = kernel.begin(model, start, seed, point, first, count)
         began = time.perf_counter()
         events, at, step = 0, 0, max(1, 256 // count)
@@ -213,6 +213,12 @@ class Work:
                 while len(self._models) > 8:
                     self._models.popitem()
             return self._models[point]
+
+
+def _seed(experiment: Experiment) -> int:
+    """Seed of the streams: a reversed run errs independently of the forward one."""
+    seed = int(experiment.ensemble.seed)
+    return seed if experiment.drive.direction == "forward" else seed ^ (2**64 - 1)
 
 
 def model_of(experiment: Experiment) -> tuple[Any, Any, Any]:

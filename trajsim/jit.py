@@ -46,10 +46,7 @@ def _sure_of_blas() -> Iterator[None]:
 with _sure_of_blas():
     import numba.np.arraymath
 
-# Every edit of the sources leaves a folder behind.
-UNUSED_DAYS = 30
-
-COMPILED_PLACES = ("jit.py", "simd.py", "elementary.py", "models", "kernels", "exact")
+COMPILED_PLACES = ("jit.py", "simd", "elementary.py", "models", "kernels", "exact")
 
 
 def source_digest(package: Path = Path(__file__).parent) -> str:

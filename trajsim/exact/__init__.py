@@ -1,13 +1,14 @@
 """The ensemble without sampling, for comparison: no kernel, no ledger, no random number.
 
-`ensemble` and `start_state` choose by the type of network: the master equation for spins, the
-Gaussian solution for linear oscillators. They import what they choose: a run that starts with all
-spins up does without, and scipy takes longer to import than such a run may take to start.
+`ensemble`, `counting` and `start_state` choose by the type of network: the master equation for
+spins, the Gaussian solution for linear oscillators. They import what they choose: a run that starts
+with all spins up does without, and scipy takes longer to import than such a run may take to start.
 """
 
 from typing import Any
 
 from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
+from trajsim.exact.tilt import Weights
 from trajsim.models.oscillators import OscillatorNetwork
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "Currents",
     "Gains",
     "NoExactSideError",
+    "Weights",
     "Window",
+    "counting",
     "ensemble",
     "start_state",
 ]
@@ -38,6 +41,25 @@ def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
     from trajsim.exact import master
 
     return master.MasterEquation(network, tolerance)
+
+
+def counting(network: Any, tolerance: float = 1e-10) -> Any:
+    """Exact fluctuations of a network: `Counting` of spins, `LinearCounting` of oscillators.
+
+    Raises
+    ------
+    NoExactSideError
+        If there are none, or they are out of reach.
+    """
+    if isinstance(network, OscillatorNetwork):
+        if not network.linear:
+            raise NoExactSideError("oscillators with quartic forces have no exact side")
+        from trajsim.exact.oscillator_counting import LinearCounting
+
+        return LinearCounting(network)
+    from trajsim.exact.counting import Counting
+
+    return Counting(network, tolerance)
 
 
 def start_state(network: Any, initial: str) -> Any:

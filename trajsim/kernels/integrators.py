@@ -5,7 +5,7 @@ flows. It holds the force still from one end of the step to the other, so that a
 where the force moves: at the ends. What is left of dU is shadow work, the scheme's own error.
 
 Trajectories stand side by side in lanes: `x` is memory with positions, then velocities, then room
-for as many numbers, of n sites each, LANES numbers a site; a half step acts on the vector at lane k.
+for as many numbers, of n sites each, LANES numbers a site; a half step acts on the vector at k.
 
 To add a scheme: write a NamedTuple with the functions of these two and list it in SCHEMES.
 """

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from trajsim.jit import compiled
 from trajsim.kernels import lanes, rejection
-from trajsim.kernels.booking import Rows
 from trajsim.kernels.random import streams, uniform
+from trajsim.kernels.spin_booking import Rows
 from trajsim.models.spins import SpinNetwork, excess, spins_of
 from trajsim.plan import Plan
 
@@ -34,7 +34,7 @@ __all__ = [
 
 UP, RANDOM, DRAWN = 0, 1, 2
 # Rates are compared with their bounds in so many states, at so many fields.
-STATES, FIELDS = 64, 33
+STATES, FIELDS = 8, 17
 
 
 class Start(NamedTuple):
@@ -63,13 +63,14 @@ def prepare(network: SpinNetwork, plan: Plan, **_: Any) -> lanes.Laned | rejecti
     ValueError
         If it is too large, or a rate exceeds its bound: the law does not fall with its x.
     """
+    suited = lanes if len(network.bath) <= lanes.MOST_SITES else rejection
+    model = suited.prepare(network, plan)
     states = np.random.default_rng(0).choice(
         np.array([-1, 1], np.int8), (STATES, len(network.bath))
     )
     if excess(network, states, FIELDS) > 1.0 + 1e-9:
         raise ValueError(f"{type(network.law).__name__}: a flip rate exceeds its thinning bound")
-    suited = lanes if len(network.bath) <= lanes.MOST_SITES else rejection
-    return suited.prepare(network, plan)
+    return model
 
 
 def start(network: SpinNetwork, initial: str, state: NDArray[np.float64] | None) -> Start:

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from trajsim.elementary import cosine, log
 from trajsim.jit import compiled
-from trajsim.kernels.booking import Shape, Sums, begin_segment, book
-from trajsim.kernels.fields import Fields, edge_fields, fields_of, per_segment
+from trajsim.kernels.fields import edge_fields
 from trajsim.kernels.random import inside, step, unit
+from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
+from trajsim.kernels.tables import Laned, prepare
 from trajsim.models.rate_laws import flip_rate
-from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate_bound, spins_of
-from trajsim.plan import Plan
 from trajsim.simd import (
     WIDTH,
     bare,
@@ -37,6 +36,8 @@ from trajsim.simd import (
     write,
 )
 
+__all__ = ["LANES", "MOST_SITES", "Laned", "advance", "prepare"]
+
 MOST_SITES = 8
 # The lanes come in two banks: while the processor still works on one, the other is looked after.
 # In a bank are enough vectors to fill the wait for a result of one with work on the others.
@@ -46,91 +47,6 @@ U0, U1 = np.uint64(0), np.uint64(1)
 # Places of the lanes' words and numbers. Times are parts of the segment.
 STREAM, STATE, SITE = 0, 4 * LANES, 5 * LANES
 NOW, PHASE, LOGARITHM, MARK, FIELD = (LANES * k for k in range(5))
-
-
-class Laned(NamedTuple):
-    """A network of n sites made ready; p is the power of two at or above n, at least 2.
-
-    sites, baths, drives, places, harmonics : n, b, d, p and k zeros: the lengths of tuples are
-        known when the kernel is compiled
-    law : the rate law, per segment
-    pause : (2**n,), mean time between proposals in a state
-    total : (2**n,), rate of all proposals in a state
-    below : (p * 2**n,), rate of the proposals at all sites before one, in a state
-    local : (p * 2**n,), bonds of each spin joined by the rate law
-    cost : (p * 2**n,), energy that a flip puts into the bonds
-    exchange : (2**n,), energy of the bonds
-    All tables, those of the fields too, are padded so that 8 numbers can be read from any place.
-    """
-
-    network: SpinNetwork
-    sites: tuple[int, ...]
-    baths: tuple[int, ...]
-    drives: tuple[int, ...]
-    places: tuple[int, ...]
-    harmonics: tuple[int, ...]
-    law: NamedTuple
-    fields: Fields
-    pause: NDArray[np.float64]
-    total: NDArray[np.float64]
-    below: NDArray[np.float64]
-    local: NDArray[np.float64]
-    cost: NDArray[np.float64]
-    exchange: NDArray[np.float64]
-
-
-def prepare(network: SpinNetwork, plan: Plan) -> Laned:
-    """Tables over the states of a small network."""
-    n = len(network.bath)
-    p = max(2, 1 << (n - 1).bit_length())
-    length = network.period / plan.rows_per_period
-    bound, local, cost = (np.zeros((1 << n, p)) for _ in range(3))
-    exchange = np.zeros(1 << n)
-    _tabulate(network, bound, local, cost, exchange)
-    below = np.cumsum(length * bound, axis=1)
-    total = below[:, -1].copy()
-    below = np.concatenate([np.zeros((1 << n, 1)), below[:, :-1]], axis=1)
-    with np.errstate(divide="ignore"):
-        pause = 1.0 / total
-    fields = fields_of(network, plan, p)
-    tables = {
-        "pause": pause,
-        "total": total,
-        "below": below.T,
-        "local": local.T,
-        "cost": cost.T,
-        "exchange": exchange,
-    }
-    return Laned(
-        network=network,
-        sites=(0,) * n,
-        baths=(0,) * (int(network.bath.max()) + 1),
-        drives=(0,) * (int(network.driven.max()) + 1),
-        places=(0,) * p,
-        harmonics=(0,) * len(fields.turning),
-        law=per_segment(network, plan),
-        fields=Fields(*map(_padded, fields)),
-        **{name: _padded(table) for name, table in tables.items()},
-    )
-
-
-def _padded(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.pad(table.ravel(), (0, 8))
-
-
-@compiled
-def _tabulate(network, bound, local, cost, exchange):
-    """Fill tables (2**n, n or more) and, the last, (2**n,)."""
-    n = len(network.bath)
-    spins = np.empty(n, np.int8)
-    for x in range(len(bound)):
-        spins_of(x, spins)
-        for i in range(n):
-            local[x, i] = local_of(network, spins, i)
-            bound[x, i] = rate_bound(network, local[x, i], spins[i], i)
-            cost[x, i] = 2.0 * spins[i] * exchange_of(network, spins, i)
-            # Every bond is met from both its ends.
-            exchange[x] -= 0.25 * cost[x, i]
 
 
 class Lanes(NamedTuple):
@@ -305,7 +221,7 @@ def _take(model, plan, walkers, shape, h, lanes, k, j, first):
     write(lanes.line, k, j * shape.rows + recorded // spr if recorded >= 0 else -1)
     write(lanes.left, k, spr - recorded % spr)
     for i in range(n):
-        state |= np.int64(read(walkers.spins, j * n + i) < 0) << i
+        state |= (1 if read(walkers.spins, j * n + i) < 0 else 0) << i
     _align(model, lanes.sums, k, state, h, part)
     write(lanes.words, STATE + k, np.uint64(state))
     s = (

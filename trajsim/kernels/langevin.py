@@ -1,9 +1,4 @@
-"""Langevin oscillators in steps of equal length, any of the schemes of `integrators`.
-
-Heat of a bath is the change of kinetic energy in the O steps of its sites; work is the change of
-energy when the forces move. At the edges of segments the forces are at their true values, so the
-energy written there is H; what remains of dU in a row is its shadow work.
-"""
+"""Langevin oscillators in steps of equal length, any of the schemes of `integrators`."""
 
 import math
 from typing import Any, NamedTuple
@@ -13,11 +8,22 @@ from numpy.typing import NDArray
 
 from trajsim.jit import compiled
 from trajsim.kernels.integrators import LANES, SCHEMES, first_half, second_half
+from trajsim.kernels.oscillator_booking import (
+    Rows,
+    Sizes,
+    book,
+    close_row,
+    heat_at,
+    move_force,
+    noise_at,
+    note_edge,
+    touch_baths,
+)
 from trajsim.kernels.random import normal_pair, normals, streams
 from trajsim.models.drive import value
-from trajsim.models.oscillators import OscillatorNetwork, potential
+from trajsim.models.oscillators import OscillatorNetwork
 from trajsim.plan import Plan
-from trajsim.simd import WIDTH, bare, load, read, spread, store, write
+from trajsim.simd import WIDTH, bare, load, read, store, write
 
 Array = NDArray[np.float64]
 
@@ -69,22 +75,6 @@ class Walkers(NamedTuple):
     stream: NDArray[np.uint64]
     x: Array
     v: Array
-
-
-class Rows(NamedTuple):
-    """Ledger of m trajectories; the columns are described in `trajsim.ledger`.
-
-    heat (m, row, bath), work and exclusive_work (m, row, drive), shadow_work (m, row),
-    energy (m, row + 1), position and velocity (m, row + 1, n). All is overwritten.
-    """
-
-    heat: Array
-    work: Array
-    exclusive_work: Array
-    shadow_work: Array
-    energy: Array
-    position: Array
-    velocity: Array
 
 
 def prepare(
@@ -203,40 +193,11 @@ def _settle_all(model, walkers, sizes, steps):
         _unload(walkers, numbers, words, sizes, begin)
 
 
-class Sizes(NamedTuple):
-    """Numbers of sites, baths, drives, trajectories, and rows of each."""
-
-    sites: int
-    baths: int
-    drives: int
-    trajectories: int
-    rows: int
-
-
 def sizes_of(model: Oscillation, trajectories: int, rows: int) -> Sizes:
     """Sizes of a network's ledger."""
     network = model.network
     baths, drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
     return Sizes(len(network.mass), baths, drives, trajectories, rows)
-
-
-# Numbers of the lanes, LANES for each: positions and velocities of the sites and as much room,
-# noise of the sites, heat of the baths, work of the drives.
-
-
-@compiled(inline=True)
-def _noise_at(sizes):
-    return 4 * sizes.sites * LANES
-
-
-@compiled(inline=True)
-def _heat_at(sizes):
-    return 5 * sizes.sites * LANES
-
-
-@compiled(inline=True)
-def _work_at(sizes):
-    return (5 * sizes.sites + sizes.baths) * LANES
 
 
 @compiled
@@ -294,35 +255,10 @@ def _draw(model, touched, numbers, words, sizes):
             one, other, s = normal_pair(s, model.fine)
             # Of an odd number of sites the last stays with its cosine.
             second = read(model.touched, min(at + 1, touched - 1))
-            store(numbers, _noise_at(sizes) + second * LANES + k, other)
-            store(numbers, _noise_at(sizes) + read(model.touched, at) * LANES + k, one)
+            store(numbers, noise_at(sizes) + second * LANES + k, other)
+            store(numbers, noise_at(sizes) + read(model.touched, at) * LANES + k, one)
         for word in range(4):
             store(words, word * LANES + k, s[word])
-
-
-@compiled(inline=True)
-def _touch_baths(model, numbers, sizes, k):
-    """The O step: all change of kinetic energy is heat."""
-    for i in range(sizes.sites):
-        bath, at = read(model.network.bath, i), (sizes.sites + i) * LANES + k
-        if bath >= 0:
-            before, noise = load(numbers, at), load(numbers, _noise_at(sizes) + i * LANES + k)
-            after = read(model.keep, i) * before + read(model.spread, i) * noise
-            store(numbers, at, after)
-            place, half_mass = _heat_at(sizes) + bath * LANES + k, 0.5 * read(model.network.mass, i)
-            gained = half_mass * (after * after - before * before)
-            store(numbers, place, load(numbers, place) + gained)
-
-
-@compiled(inline=True)
-def _move_force(model, numbers, sizes, k, before, at, after, to):
-    """Book the work of forces that move while positions stay: inclusive, -x df."""
-    for i in range(sizes.sites):
-        drive = read(model.network.driven, i)
-        if drive >= 0:
-            place = _work_at(sizes) + drive * LANES + k
-            moved = read(after, to + i) - read(before, at + i)
-            store(numbers, place, load(numbers, place) - moved * load(numbers, i * LANES + k))
 
 
 @compiled
@@ -334,69 +270,8 @@ def _settle(model_, numbers_, words_, sizes, steps):
         _draw(model, touched, numbers, words, sizes)
         for k in range(0, LANES, WIDTH):
             first_half(model.scheme, model.network, n, numbers, k, model.held, still)
-            _touch_baths(model, numbers, sizes, k)
+            touch_baths(model, numbers, sizes, k)
             second_half(model.scheme, model.network, n, numbers, k, model.held, still)
-
-
-# -- rows ----------------------------------------------------------------------------------------
-
-
-@compiled(inline=True)
-def _note_edge(model, part, numbers, spare, sizes, rows, begin, edge):
-    """Write the states of the lanes, and H under the true force, at an edge between two rows."""
-    n, each = sizes.sites, sizes.rows + 1
-    for k in range(0, LANES, WIDTH):
-        energy = spread(0.0)
-        for i in range(n):
-            speed = load(numbers, (n + i) * LANES + k)
-            energy += 0.5 * read(model.network.mass, i) * speed * speed
-            energy += potential(model.network, numbers, k, LANES, i)
-            energy -= read(model.edge, part * n + i) * load(numbers, i * LANES + k)
-        store(spare, k, energy)
-    for k in range(min(LANES, sizes.trajectories - begin)):
-        line = (begin + k) * each + edge
-        write(rows.energy, line, read(spare, k))
-        for i in range(n):
-            write(rows.position, line * n + i, read(numbers, i * LANES + k))
-            write(rows.velocity, line * n + i, read(numbers, (n + i) * LANES + k))
-
-
-@compiled(inline=True)
-def _book(numbers, sizes, rows, begin, row, fresh):
-    """Add heats and works to a row, in which nothing is yet if `fresh`."""
-    baths, drives = sizes.baths, sizes.drives
-    for k in range(min(LANES, sizes.trajectories - begin)):
-        line = (begin + k) * sizes.rows + row
-        for bath in range(baths):
-            at = line * baths + bath
-            heat = read(numbers, _heat_at(sizes) + bath * LANES + k)
-            write(rows.heat, at, heat + (0.0 if fresh else read(rows.heat, at)))
-        for drive in range(drives):
-            at = line * drives + drive
-            work = read(numbers, _work_at(sizes) + drive * LANES + k)
-            write(rows.work, at, work + (0.0 if fresh else read(rows.work, at)))
-
-
-@compiled(inline=True)
-def _close_row(model, sizes, rows, begin, row, opened, closed):
-    """Write what follows from a row's other entries; it began and ended at these edges' forces."""
-    n, baths, drives = sizes.sites, sizes.baths, sizes.drives
-    for k in range(min(LANES, sizes.trajectories - begin)):
-        line = (begin + k) * sizes.rows + row
-        edge = line + begin + k
-        shadow = read(rows.energy, edge + 1) - read(rows.energy, edge)
-        for bath in range(baths):
-            shadow -= read(rows.heat, line * baths + bath)
-        for i in range(n):
-            drive = read(model.network.driven, i)
-            if drive >= 0:
-                work = read(rows.work, line * drives + drive)
-                shadow -= work
-                # int f dx = -int x df + what f x has grown by.
-                grown = read(model.edge, closed * n + i) * read(rows.position, (edge + 1) * n + i)
-                grown -= read(model.edge, opened * n + i) * read(rows.position, edge * n + i)
-                write(rows.exclusive_work, line * drives + drive, work + grown)
-        write(rows.shadow_work, line, shadow)
 
 
 # -- all together --------------------------------------------------------------------------------
@@ -455,25 +330,25 @@ def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first,
     for segment in range(first, last):
         part, recorded = segment % segments, segment - plan.burn_in * segments
         if recorded == 0:
-            _note_edge(model, part, numbers, spare, sizes, rows, begin, 0)
+            note_edge(model, part, numbers, spare, sizes, rows, begin, 0)
         before, at = model.edge, part * n
         for step in range(part * steps, (part + 1) * steps):
             _draw(model, touched, numbers, words, sizes)
             for k in range(0, LANES, WIDTH):
-                _move_force(model, numbers, sizes, k, before, at, model.held, step * n)
+                move_force(model, numbers, sizes, k, before, at, model.held, step * n)
                 first_half(model.scheme, model.network, n, numbers, k, model.held, step)
-                _touch_baths(model, numbers, sizes, k)
+                touch_baths(model, numbers, sizes, k)
                 second_half(model.scheme, model.network, n, numbers, k, model.held, step)
             before, at = model.held, step * n
         for k in range(0, LANES, WIDTH):
-            _move_force(model, numbers, sizes, k, before, at, model.edge, (part + 1) * n)
+            move_force(model, numbers, sizes, k, before, at, model.edge, (part + 1) * n)
         row = recorded // spr
         if recorded >= 0:
-            _book(numbers, sizes, rows, begin, row, recorded % spr == 0)
-        for place in range(_heat_at(sizes), (5 * n + sizes.baths + sizes.drives) * LANES):
+            book(numbers, sizes, rows, begin, row, recorded % spr == 0)
+        for place in range(heat_at(sizes), (5 * n + sizes.baths + sizes.drives) * LANES):
             write(numbers, place, 0.0)
         if recorded >= 0 and recorded % spr == spr - 1:
-            _note_edge(model, part + 1, numbers, spare, sizes, rows, begin, row + 1)
+            note_edge(model, part + 1, numbers, spare, sizes, rows, begin, row + 1)
             # A row of several segments is whole periods: it began at the same force it ends at.
             opened = part if spr == 1 else part + 1
-            _close_row(model, sizes, rows, begin, row, opened, part + 1)
+            close_row(model, sizes, rows, begin, row, opened, part + 1)

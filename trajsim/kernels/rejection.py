@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from trajsim.elementary import cosine, log
 from trajsim.jit import compiled
-from trajsim.kernels.booking import Shape, Sums, begin_segment, book
 from trajsim.kernels.fields import Fields, edge_fields, fields_of, per_segment
 from trajsim.kernels.random import inside, multiply_high, step, unit
+from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
 from trajsim.models.rate_laws import flip_rate, join, start
 from trajsim.models.spins import SpinNetwork, fastest_rates
 from trajsim.plan import Plan
@@ -25,7 +25,7 @@ from trajsim.simd import bare, bits_of, highest, read, write
 
 # Classes, one for each power of two; slower sites join the last.
 CLASSES = 44
-U1, U52 = np.uint64(1), np.uint64(52)
+U0, U1, U52 = np.uint64(0), np.uint64(1), np.uint64(52)
 
 
 class Classed(NamedTuple):
@@ -51,7 +51,7 @@ class Sites(NamedTuple):
     """Where the sites of a trajectory stand.
 
     local (n,), their bonds joined; level, seat (n,), class of each, -1 if it cannot flip, and place
-    in it; members (CLASSES * n,), sites of each class; count (CLASSES,), how many; taken (1,), bits
+    in it; members (CLASSES * n,), sites of each class; filled (CLASSES,), how many; used (1,), bits
     of the classes that have any.
     """
 
@@ -59,8 +59,8 @@ class Sites(NamedTuple):
     level: NDArray[np.int64]
     seat: NDArray[np.int64]
     members: NDArray[np.int64]
-    count: NDArray[np.int64]
-    taken: NDArray[np.uint64]
+    filled: NDArray[np.int64]
+    used: NDArray[np.uint64]
 
 
 def prepare(network: SpinNetwork, plan: Plan) -> Classed:
@@ -118,32 +118,45 @@ def _place(model, sites, spins, at, n, i):
         return 0
     if old >= 0:
         # The last of the class takes the seat.
-        seat, count = read(sites.seat, i), read(sites.count, old) - 1
+        seat, count = read(sites.seat, i), read(sites.filled, old) - 1
         moved = read(sites.members, old * n + count)
         write(sites.members, old * n + seat, moved)
         write(sites.seat, moved, seat)
-        write(sites.count, old, count)
+        write(sites.filled, old, count)
         change -= 1 << old
         if count == 0:
-            write(sites.taken, 0, read(sites.taken, 0) & ~(U1 << np.uint64(old)))
+            write(sites.used, 0, read(sites.used, 0) & ~(U1 << np.uint64(old)))
     if level >= 0:
-        seat = read(sites.count, level)
+        seat = read(sites.filled, level)
         write(sites.members, level * n + seat, i)
         write(sites.seat, i, seat)
-        write(sites.count, level, seat + 1)
+        write(sites.filled, level, seat + 1)
         change += 1 << level
-        write(sites.taken, 0, read(sites.taken, 0) | (U1 << np.uint64(level)))
+        write(sites.used, 0, read(sites.used, 0) | (U1 << np.uint64(level)))
     write(sites.level, i, level)
     return change
 
 
 @compiled(inline=True)
+def _sort(model, sites, spins, at, n):
+    """Put all sites into their classes, in order; the total of the classes."""
+    for level in range(CLASSES):
+        write(sites.filled, level, 0)
+    write(sites.used, 0, U0)
+    total = 0
+    for i in range(n):
+        write(sites.level, i, -1)
+        total += _place(model, sites, spins, at, n, i)
+    return total
+
+
+@compiled(inline=True)
 def _choose(sites, n, mark):
     """Site whose turn a mark below the total is."""
-    classes = read(sites.taken, 0)
+    classes = read(sites.used, 0)
     level = highest(classes)
-    while mark >= read(sites.count, level) << level:
-        mark -= read(sites.count, level) << level
+    while mark >= read(sites.filled, level) << level:
+        mark -= read(sites.filled, level) << level
         classes &= ~(U1 << np.uint64(level))
         level = highest(classes)
     return read(sites.members, level * n + (mark >> level)), level
@@ -194,9 +207,6 @@ def advance(model, plan, walkers, rows, first, last):
     )
     flips = 0
     for j in range(len(walkers.spins)):
-        sites.level[:] = -1
-        sites.count[:] = 0
-        sites.taken[:] = 0
         flips += _trajectory(model, plan, walkers, shape, rows, first, last, h, sites, sums, j)
     return flips
 
@@ -214,9 +224,7 @@ def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, s
         read(walkers.stream, 4 * j + 2),
         read(walkers.stream, 4 * j + 3),
     )
-    flips, total = 0, 0
-    for i in range(n):
-        total += _place(model, sites, spins, at, n, i)
+    flips, total = 0, _sort(model, sites, spins, at, n)
     now = read(walkers.ahead, j)
     if now < 0.0:
         bits, s = step(s)
@@ -224,6 +232,8 @@ def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, s
     _align(model, sums, spins, at, n, h, first % plan.rows_per_period)
     for segment in range(first, last):
         part, recorded = segment % plan.rows_per_period, segment - burn_in
+        # In the order of the sites again: what happens must not depend on where a call began.
+        total = _sort(model, sites, spins, at, n)
         begin_segment(shape, sums, 0, 1)
         if recorded == 0:
             _note_edge(model, sums, spins, at, n, rows, j * (shape.rows + 1))

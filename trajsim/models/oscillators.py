@@ -18,11 +18,19 @@ from trajsim.simd import load, read, spread
 Array = NDArray[np.float64]
 
 
+class Sparse(NamedTuple):
+    """A matrix (n, n) without its zeros.
+
+    The numbers of row i are `entry[first[i]:first[i + 1]]`, in the columns alongside.
+    """
+
+    first: NDArray[np.int64]
+    column: NDArray[np.int64]
+    entry: Array
+
+
 class OscillatorNetwork(NamedTuple):
     """Parameters of n oscillators; k_B = 1.
-
-    Symmetric matrices (n, n) without their zeros are three arrays: the numbers of row i are
-    `entry[first[i]:first[i + 1]]`, in the columns alongside.
 
     Parameters
     ----------
@@ -32,9 +40,9 @@ class OscillatorNetwork(NamedTuple):
     temperature : (n,), of the bath of each site, 0 where there is none
     bath : (n,) int64, the bath of each site, -1 for none
     stiffness : (n, n), symmetric: the quadratic part of the potential is x . stiffness . x / 2
-    first, column, entry : the same matrix without its zeros
+    springs : the same matrix without its zeros
     quartic : (n,) of the sites
-    quartic_first, quartic_column, quartic_entry : the quartic part of the bonds, as a matrix
+    quartic_springs : the quartic part of the bonds, as a symmetric matrix
     drive : forces on the n sites
     driven : (n,) int64, which drive of the ledger a site's force is, -1 for none
     """
@@ -45,20 +53,16 @@ class OscillatorNetwork(NamedTuple):
     temperature: Array
     bath: NDArray[np.int64]
     stiffness: Array
-    first: NDArray[np.int64]
-    column: NDArray[np.int64]
-    entry: Array
+    springs: Sparse
     quartic: Array
-    quartic_first: NDArray[np.int64]
-    quartic_column: NDArray[np.int64]
-    quartic_entry: Array
+    quartic_springs: Sparse
     drive: Drive
     driven: NDArray[np.int64]
 
     @property
     def linear(self) -> bool:
         """Whether there is no quartic part."""
-        return not (np.any(self.quartic) or np.any(self.quartic_entry))
+        return not (np.any(self.quartic) or np.any(self.quartic_springs.entry))
 
 
 def network(
@@ -87,24 +91,18 @@ def network(
         temperature=np.where(touched, temperature, 0.0),
         bath=np.array(bath, np.int64),
         stiffness=stiffness,
-        **dict(zip(("first", "column", "entry"), _without_zeros(stiffness), strict=True)),
+        springs=_without_zeros(stiffness),
         quartic=np.array(site_quartic, np.float64),
-        **dict(
-            zip(
-                ("quartic_first", "quartic_column", "quartic_entry"),
-                _without_zeros(quartic),
-                strict=True,
-            )
-        ),
+        quartic_springs=_without_zeros(quartic),
         drive=drive,
         driven=np.where(driven, np.cumsum(driven) - 1, -1).astype(np.int64),
     )
 
 
-def _without_zeros(matrix: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+def _without_zeros(matrix: Array) -> Sparse:
     row, column = np.nonzero(matrix)
     first = np.searchsorted(row, np.arange(len(matrix) + 1))
-    return first, np.ascontiguousarray(column), matrix[row, column]
+    return Sparse(first, np.ascontiguousarray(column), matrix[row, column])
 
 
 # Below, x is memory: positions of the sites, `stride` apart, of lanes side by side from `at` on.
@@ -114,32 +112,32 @@ def _without_zeros(matrix: Array) -> tuple[NDArray[np.int64], NDArray[np.int64],
 def linear_force(network, x, at, stride, i):
     """Force of the quadratic part on site i."""
     force = spread(0.0)
-    for k in range(read(network.first, i), read(network.first, i + 1)):
-        position = load(x, at + read(network.column, k) * stride)
-        force -= read(network.entry, k) * position
+    springs = network.springs
+    for k in range(read(springs.first, i), read(springs.first, i + 1)):
+        force -= read(springs.entry, k) * load(x, at + read(springs.column, k) * stride)
     return force
 
 
 @compiled(inline=True)
 def quartic_force(network, x, at, stride, i):
     """Force of the quartic part on site i."""
-    here = load(x, at + i * stride)
+    here, springs = load(x, at + i * stride), network.quartic_springs
     force = -read(network.quartic, i) * here * here * here
-    for k in range(read(network.quartic_first, i), read(network.quartic_first, i + 1)):
-        stretch = here - load(x, at + read(network.quartic_column, k) * stride)
-        force -= read(network.quartic_entry, k) * stretch * stretch * stretch
+    for k in range(read(springs.first, i), read(springs.first, i + 1)):
+        stretch = here - load(x, at + read(springs.column, k) * stride)
+        force -= read(springs.entry, k) * stretch * stretch * stretch
     return force
 
 
 @compiled(inline=True)
 def potential(network, x, at, stride, i):
     """Potential energy of site i and half of that of its bonds."""
-    here = load(x, at + i * stride)
+    here, springs = load(x, at + i * stride), network.quartic_springs
     square = here * here
     found = -0.5 * here * linear_force(network, x, at, stride, i)
     found += 0.25 * read(network.quartic, i) * square * square
-    for k in range(read(network.quartic_first, i), read(network.quartic_first, i + 1)):
-        stretch = here - load(x, at + read(network.quartic_column, k) * stride)
+    for k in range(read(springs.first, i), read(springs.first, i + 1)):
+        stretch = here - load(x, at + read(springs.column, k) * stride)
         square = stretch * stretch
-        found += 0.125 * read(network.quartic_entry, k) * square * square
+        found += 0.125 * read(springs.entry, k) * square * square
     return found

@@ -1,0 +1,69 @@
+"""Exact fluctuations as JSON for programs and as tables for people."""
+
+from typing import Any
+
+import numpy as np
+
+from trajsim.config import Experiment
+from trajsim.exact import Weights
+from trajsim.output import table
+
+TOTAL = "total"
+
+
+def counted(counting: Any, experiment: Experiment) -> dict[str, Any]:
+    """Variances, cumulants 1 to 4 and covariances per unit time at long times, by label.
+
+    "heat_variance_rate" and "work_variance_rate" {label: number}, the latter with the total;
+    "heat_cumulant_rates" and "work_cumulant_rates" {label: [k1, k2, k3, k4]};
+    "covariance_rate" {"labels": [...], "matrix": [[...]]}. Works only where something is driven.
+    """
+    baths, drives = experiment.labels["bath"], experiment.labels["drive"]
+    covariance = counting.covariance_rate
+    variance = [float(v) for v in np.diag(covariance)]
+    found: dict[str, Any] = {
+        "heat_variance_rate": dict(zip(baths, variance, strict=False)),
+        "heat_cumulant_rates": {
+            label: _cumulants(counting, Weights(one, 0.0))
+            for label, one in zip(baths, np.eye(len(baths)), strict=True)
+        },
+    }
+    if drives:
+        found["work_variance_rate"] = {
+            **dict(zip(drives, variance[len(baths) :], strict=True)),
+            TOTAL: float(covariance[len(baths) :, len(baths) :].sum()),
+        }
+        each = dict(zip(drives, np.eye(len(drives)), strict=True))
+        weights = {**each, TOTAL: np.ones(len(drives))}
+        found["work_cumulant_rates"] = {
+            label: _cumulants(counting, Weights(0.0, one)) for label, one in weights.items()
+        }
+    labels = [f"heat.{bath}" for bath in baths] + [f"work.{drive}" for drive in drives]
+    found["covariance_rate"] = {"labels": labels, "matrix": covariance.tolist()}
+    return found
+
+
+def _cumulants(counting: Any, weights: Weights) -> list[float]:
+    return [float(k) for k in counting.cumulant_rates(weights)]
+
+
+def counted_table(found: dict[str, Any]) -> str:
+    """Cumulants and correlations for people."""
+    rows = [
+        (f"{kind}.{label}", *(f"{k: .6e}" for k in cumulants))
+        for kind in ("heat", "work")
+        for label, cumulants in found.get(f"{kind}_cumulant_rates", {}).items()
+    ]
+    text = table(("cumulant per unit time", "1", "2", "3", "4"), rows)
+    labels, matrix = (
+        found["covariance_rate"]["labels"],
+        np.array(found["covariance_rate"]["matrix"]),
+    )
+    deviation = np.sqrt(np.diag(matrix))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = matrix / np.multiply.outer(deviation, deviation)
+    rows = [
+        (label, *(f"{c: .4f}" if np.isfinite(c) else "" for c in row))
+        for label, row in zip(labels, correlation, strict=True)
+    ]
+    return text + "\n" + table(("correlation", *labels), rows)
