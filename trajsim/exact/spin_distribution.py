@@ -34,8 +34,9 @@ Bools = NDArray[np.bool_]
 # Of the characteristic function.
 TOLERANCE = 1e-9
 MOST_STEPS = 1 << 20
-# Work that finding a characteristic function may cost: steps of a state, a site and a frequency.
-MOST_WORK = 2e8
+# Work that finding a characteristic function of two spins may cost, in steps of a state, a site and
+# a frequency; of others, more by the root of what a step of theirs costs.
+MOST_WORK, PAIR = 2e8, 8
 
 
 class Counted:
@@ -68,7 +69,8 @@ class Counted:
 
     def room(self) -> bool:
         """Whether twice the frequencies found so far, in twice the steps, are within reach."""
-        return self._work + 4 * self._last_work <= MOST_WORK
+        size = self.problem.table.spin.size / PAIR
+        return self._work + 4 * self._last_work <= MOST_WORK * math.sqrt(size)
 
     def characteristic(self, w: Array, only_undated: bool = False) -> Complex:
         """<exp(i w A)> at ascending w (f,), of the paths without dated flips if so asked."""
