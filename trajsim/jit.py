@@ -6,10 +6,13 @@ using old code after an edit in a module that function calls.
 """
 
 import hashlib
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import llvmlite.binding
@@ -19,7 +22,28 @@ import platformdirs
 # LLVM vectorises a loop over more than a few arrays only if it may check more of them for overlap.
 llvmlite.binding.set_option("", "-runtime-memory-check-threshold=64")
 
-COMPILED_PLACES = ("jit.py", "elementary.py", "models", "kernels", "exact")
+
+@contextmanager
+def _sure_of_blas() -> Iterator[None]:
+    """Answer numba's question whether there is a BLAS: yes, scipy is among our requirements.
+
+    It asks by importing scipy.linalg, which takes as long as the rest of numba; code that calls
+    BLAS finds the real one when it is compiled or loaded.
+    """
+    name = "scipy.linalg.cython_blas"
+    stand_in = ModuleType(name)
+    try:
+        sys.modules.setdefault(name, stand_in)
+        yield
+    finally:
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+
+
+with _sure_of_blas():
+    import numba.np.arraymath
+
+COMPILED_PLACES = ("jit.py", "simd", "elementary.py", "models", "kernels", "exact")
 
 
 def source_digest(package: Path = Path(__file__).parent) -> str:

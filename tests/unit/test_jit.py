@@ -25,7 +25,7 @@ def copied(tmp_path):
 
 SOURCES = sorted(
     path.relative_to(PACKAGE).as_posix()
-    for place in ("models", "kernels", "exact")
+    for place in ("simd", "models", "kernels", "exact")
     for path in (PACKAGE / place).rglob("*.py")
 )
 

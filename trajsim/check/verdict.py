@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scipy import stats
-
 # Chance that a correct run is said to disagree, over all its quantities and points.
 FALSE_ALARM = 1e-4
 # A mean over fewer events has no normal error: it is shown, not judged.
@@ -84,5 +82,8 @@ def verdict(points: list[CheckedPoint], fewest: int) -> Check:
         raise CannotCheckError("a standard error needs at least two trajectories")
     if means == 0:
         raise CannotCheckError(f"no mean rests on {FEWEST_EVENTS} flips: too short a run to judge")
-    threshold = float(stats.t.isf(FALSE_ALARM / (2 * judged), fewest - 1))
+    # What scipy.stats has for this is the same function, and takes as long to import as all else.
+    from scipy.special import stdtrit
+
+    threshold = -float(stdtrit(fewest - 1, FALSE_ALARM / (2 * judged)))
     return Check(threshold, points)

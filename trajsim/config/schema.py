@@ -18,7 +18,10 @@ Energy = Annotated[float, Field(ge=-1e9, le=1e9)]
 class Strict(BaseModel):
     """No unknown keys, no conversions between types, no nan or inf, no change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    # Of the models of a config, only those of its kind are built.
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 class Harmonic(Strict):

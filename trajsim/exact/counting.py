@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 from trajsim.exact import large_deviation, series
 from trajsim.exact.distribution import Distribution
 from trajsim.exact.ensemble import Array, NoExactSideError
-from trajsim.exact.master import MOST_SITES, start_state
+from trajsim.exact.large_map import LargeMap
+from trajsim.exact.master import DENSE_SITES, MOST_SITES, start_state
 from trajsim.exact.problem import Problem
 from trajsim.exact.small_map import SmallMap
 from trajsim.exact.spin_distribution import Counted
@@ -51,7 +52,8 @@ class Counting:
         self.problem = Problem(network)
         self.period = network.period
         self.baths, self.drives = self.problem.baths, self.problem.drives
-        self.map = SmallMap(self.problem, tolerance)
+        chosen = SmallMap if sites <= DENSE_SITES else LargeMap
+        self.map: SmallMap | LargeMap = chosen(self.problem, tolerance)
 
     # -- long times ----------------------------------------------------------------------------
 

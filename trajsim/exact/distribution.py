@@ -125,11 +125,11 @@ def window(log_average: Callable[[float], float], deviation: float) -> tuple[flo
     ends = []
     for sign in (-1.0, 1.0):
         nearest = math.inf
-        for scale in np.geomspace(2.0, 32.0, 9):
+        for scale in np.geomspace(0.5, 32.0, 13):
             g = sign * scale / deviation
             bound = (log_average(g) - OUTSIDE) / abs(g)
             # Bounds come nearer up to the best field, and then move away.
-            if bound > nearest:
+            if not bound < nearest:
                 break
             nearest = bound
         ends.append(sign * nearest)

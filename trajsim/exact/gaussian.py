@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import expm, solve_continuous_lyapunov
 
 from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
 from trajsim.models.drive import value
@@ -83,10 +82,12 @@ class LinearEnsemble:
     @cached_property
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of the periodic state, the same at all times."""
+        from scipy.linalg import solve_continuous_lyapunov
+
         return np.asarray(solve_continuous_lyapunov(self.flow, -self.noise), np.float64)
 
     @cached_property
-    def _responses(self) -> list[tuple[float, Complex, Complex]]:
+    def responses(self) -> list[tuple[float, Complex, Complex]]:
         """(angular frequency, force, response of z) of every harmonic, as complex amplitudes."""
         network, n = self.network, self.n
         drive = network.drive
@@ -104,7 +105,7 @@ class LinearEnsemble:
 
     def mean(self, time: float) -> Array:
         """Mean (2n,) of the periodic state."""
-        turned = [(np.exp(1j * w * time) * z).real for w, _, z in self._responses]
+        turned = [(np.exp(1j * w * time) * z).real for w, _, z in self.responses]
         return np.asarray(sum(turned), np.float64)
 
     @property
@@ -118,7 +119,7 @@ class LinearEnsemble:
         n = self.n
         square = np.diag(self.covariance)[n:].copy()
         work, exclusive = np.zeros(n), np.zeros(n)
-        for frequency, force, response in self._responses[1:]:
+        for frequency, force, response in self.responses[1:]:
             x, v = response[:n], response[n:]
             square += 0.5 * np.abs(v) ** 2
             # Period averages of -(df/dt) x and of f v.
@@ -148,7 +149,7 @@ class LinearEnsemble:
         network, n = self.network, self.n
         each, total = np.zeros(n), 0.0
         strength = 2 * network.friction * network.temperature
-        for frequency, force, _ in self._responses[1:]:
+        for frequency, force, _ in self.responses[1:]:
             full = 1j * frequency * np.eye(2 * n) - self.flow
             response = np.linalg.inv(full)[:n, n:] / network.mass
             spectrum = (response * strength) @ response.conj().T
@@ -164,6 +165,8 @@ class LinearEnsemble:
 
         `skip` periods are passed over first.
         """
+        from scipy.linalg import expm
+
         network, n = self.network, self.n
         width = network.period / segments
         pieces = max(1, int(np.ceil(np.linalg.norm(self.flow, 2) * width / PIECE)))
@@ -182,7 +185,7 @@ class LinearEnsemble:
             states.append(Gaussian(self.mean(time) + shift, self.covariance + excess))
             means = np.array([self.mean(time + t) for t in at]) + inner @ shift
             spread = np.einsum("tij,jk,tik->ti", inner, excess, inner)[:, n:]
-            force, slope = self._forces(time + at)
+            force, slope = self.forces(time + at)
             x, v = means[:, :n], means[:, n:]
             squares.append(share @ (v**2 + steady + spread))
             works.append(-share @ (slope * x))
@@ -192,9 +195,9 @@ class LinearEnsemble:
         rates = self._rates(np.array(squares), np.array(works), np.array(exclusives))
         return Course(states, Gains(*(rate * width for rate in rates)))
 
-    def _forces(self, time: Array) -> tuple[Array, Array]:
+    def forces(self, time: Array) -> tuple[Array, Array]:
         """Forces and their time derivatives (times, n)."""
-        turns = [(w, np.exp(1j * w * time)[:, None] * f) for w, f, _ in self._responses]
+        turns = [(w, np.exp(1j * w * time)[:, None] * f) for w, f, _ in self.responses]
         force = sum(turn.real for _, turn in turns)
         slope = sum((1j * w * turn).real for w, turn in turns)
         return np.asarray(force), np.asarray(slope)

@@ -1,0 +1,56 @@
+"""Fluctuations of networks too large for matrices are those that matrices give."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_exact_independent import HEXAGON
+
+from trajsim.exact import Weights, counting
+from trajsim.exact.counting import Counting
+from trajsim.exact.small_map import SmallMap
+
+WEIGHTS = Weights([0.6, -0.3, 0.2], [0.5, 0.0, -0.4])
+
+
+@pytest.fixture(scope="module", params=["glauber-product", "metropolis"], name="both")
+def made_both(request):
+    made = replace(HEXAGON, law=request.param, period=2.0).made()
+    large, small = counting(made), Counting(made)
+    assert not isinstance(large.map, SmallMap)
+    small.map = SmallMap(small.problem, 1e-10)
+    return large, small
+
+
+def test_long_times_agree(both):
+    large, small = both
+    np.testing.assert_allclose(large.mean_rate, small.mean_rate, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(large.covariance_rate, small.covariance_rate, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        large.cumulant_rates(WEIGHTS), small.cumulant_rates(WEIGHTS), rtol=1e-6, atol=1e-8
+    )
+    heat, work = (np.array(w) for w in WEIGHTS)
+    assert large.theta(heat, work) == pytest.approx(float(small.theta(heat, work)), rel=1e-6)
+
+
+@pytest.mark.parametrize("start", ["up", "random"])
+def test_finite_times_agree(both, start):
+    large, small = both
+    np.testing.assert_allclose(
+        large.covariance(start, 2), small.covariance(start, 2), rtol=1e-6, atol=1e-8
+    )
+    np.testing.assert_allclose(
+        large.finite_cumulants(start, 2, WEIGHTS),
+        small.finite_cumulants(start, 2, WEIGHTS),
+        rtol=1e-6,
+        atol=1e-8,
+    )
+    assert large.log_average(start, 2, WEIGHTS) == pytest.approx(
+        small.log_average(start, 2, WEIGHTS), rel=1e-6
+    )
+
+
+def test_entropy_production_of_a_large_network_averages_to_one():
+    found = counting(HEXAGON.made())
+    beta = 1 / np.array(HEXAGON.temperatures)
+    assert abs(found.log_average("random", 1, {"heat": beta})) < 1e-6
