@@ -16,8 +16,8 @@ Array = NDArray[np.float64]
 
 # Points of a curve, and how far it reaches beyond what samples are trusted for.
 CURVE_POINTS, BEYOND = 81, 1.15
-# Probabilities below so many errors of theirs.
-UNKNOWN = 2.0
+# Probabilities of bins that are not so many times the most negative one are not shown.
+UNKNOWN = 3.0
 
 
 class Twins(NamedTuple):
@@ -42,9 +42,9 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
         curves: list[Curves | None] = [None] * len(found.observables)
         for k in places:
             observable = found.observables[k]
-            p, error = exact.probabilities(observable, found.windows, found.histograms[k])
-            # What is not known is not shown.
-            probabilities[k] = np.where(p > UNKNOWN * error, p, np.nan)
+            p, _ = exact.probabilities(observable, found.windows, found.histograms[k])
+            # Negative ones tell how well the small ones are known: better than the strict bound.
+            probabilities[k] = np.where(p > UNKNOWN * max(0.0, -float(p.min())), p, np.nan)
             argument = _argument(found.generating[k])
             curves[k] = Curves(
                 argument,
