@@ -208,9 +208,9 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
 def _counted(point: "Point") -> "dict[str, Any]":
     """Exact fluctuations at one point of a config."""
     from trajsim.counting_output import counted
-    from trajsim.exact import counting
+    from trajsim.exact import counting_of
 
-    return counted(counting(point.experiment.network()), point.experiment)
+    return counted(counting_of(point.experiment.network()), point.experiment)
 
 
 @main.command()

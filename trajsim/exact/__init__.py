@@ -1,6 +1,6 @@
 """The ensemble without sampling, for comparison: no kernel, no ledger, no random number.
 
-`ensemble`, `counting` and `start_state` choose by the type of network: the master equation for
+`ensemble`, `counting_of` and `start_state` choose by the type of network: the master equation for
 spins, the Gaussian solution for linear oscillators. They import what they choose: a run that starts
 with all spins up does without, and scipy takes longer to import than such a run may take to start.
 """
@@ -18,7 +18,7 @@ __all__ = [
     "NoExactSideError",
     "Weights",
     "Window",
-    "counting",
+    "counting_of",
     "ensemble",
     "start_state",
 ]
@@ -43,7 +43,7 @@ def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
     return master.MasterEquation(network, tolerance)
 
 
-def counting(network: Any, tolerance: float = 1e-10) -> Any:
+def counting_of(network: Any, tolerance: float = 1e-10) -> Any:
     """Exact fluctuations of a network: `Counting` of spins, `LinearCounting` of oscillators.
 
     Raises
