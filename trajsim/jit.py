@@ -46,6 +46,9 @@ def _sure_of_blas() -> Iterator[None]:
 with _sure_of_blas():
     import numba.np.arraymath
 
+# Every edit of the sources leaves a folder behind; they go when nobody has used them for so long.
+UNUSED_DAYS = 30
+
 COMPILED_PLACES = ("jit.py", "simd", "elementary.py", "models", "kernels", "exact")
 
 
