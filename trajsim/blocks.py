@@ -1,9 +1,11 @@
-"""Blocks of trajectories: how large to make them, and making them, on any thread."""
+"""Blocks of trajectories: how large to make them, making and publishing them, on any thread."""
 
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from trajsim.kernels import kernel_of
 from trajsim.ledger import Layout
 from trajsim.plan import Plan
 from trajsim.stopping import Signals
+from trajsim.store import Block, Parts
 
 # A kernel call is kept near this long, so that a stop is obeyed within a second.
 CALL_SECONDS = 0.2
@@ -21,6 +24,8 @@ CALL_SECONDS = 0.2
 LONG_SECONDS = 1.5
 MOST_BLOCK_BYTES = 8 << 20
 MOST_BYTES_AT_ONCE = 64 << 20
+# So many blocks are published side by side: while the disk takes in one, the next is written.
+MOST_PUBLISHED_AT_ONCE = 2
 
 
 class RunError(Exception):
@@ -28,42 +33,105 @@ class RunError(Exception):
 
 
 class Done(NamedTuple):
-    """Trajectories first ... of a point, simulated."""
+    """A block simulated and published, and the seconds that simulating it took."""
 
-    point: int
-    first: int
-    columns: dict[str, NDArray]
-    events: int
+    block: Block
     seconds: float
 
 
-def submit(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-    """Run a function on a thread that does not keep the process alive: a stop waits for none."""
-    future: Future[Any] = Future()
+class Threads:
+    """Threads that do what they are given in the order in which it comes.
 
-    def run() -> None:
-        try:
-            future.set_result(function(*arguments))
-        except BaseException as error:
-            future.set_exception(error)
+    They do not keep the process alive: a stop waits for none that is lost in a kernel.
+    """
 
-    threading.Thread(target=run, daemon=True).start()
-    return future
+    def __init__(self, count: int) -> None:
+        self._count, self._closed = count, False
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def do(self, task: Callable[[], None]) -> None:
+        """Have something done."""
+        if len(self._threads) < self._count:
+            self._threads.append(threading.Thread(target=self._work, daemon=True))
+            self._threads[-1].start()
+        self._queue.put(task)
+
+    def close(self, wait: bool) -> None:
+        """Begin nothing more; `wait` for what is being done."""
+        self._closed = True
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads if wait else []:
+            thread.join()
+
+    def _work(self) -> None:
+        while (task := self._queue.get()) is not None:
+            if not self._closed:
+                task()
+            # What it holds is let go before the next one comes.
+            del task
+
+
+class Ledgers:
+    """Room for the ledgers of blocks, used again: fresh memory costs more than what is put in."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._lock = threading.Lock()
+        self._free: list[dict[str, NDArray]] = []
+
+    def take(self, count: int) -> dict[str, NDArray]:
+        """Columns for at least `count` trajectories, with anything in them."""
+        with self._lock:
+            while self._free:
+                columns = self._free.pop()
+                # What is too small once is let go: blocks grow.
+                if len(columns["energy"]) >= count:
+                    return columns
+        return self._layout.allocate(count)
+
+    def put_back(self, columns: dict[str, NDArray]) -> None:
+        """Columns that are no longer needed."""
+        with self._lock:
+            self._free.append(columns)
+
+
+def fulfil(promise: Future[Any], function: Callable[..., Any], *arguments: Any) -> None:
+    """Keep a promise with what a function returns or raises."""
+    try:
+        promise.set_result(function(*arguments))
+    except BaseException as error:
+        promise.set_exception(error)
 
 
 class Work:
-    """Makes blocks, on any thread."""
+    """Makes blocks on so many `workers`, and publishes them in `parts` beside them."""
 
-    def __init__(self, config: Config, layout: Layout, signals: Signals, workers: int) -> None:
-        self._turns = threading.BoundedSemaphore(workers)
-        self.config, self.layout, self.signals = config, layout, signals
+    def __init__(
+        self, config: Config, layout: Layout, parts: Parts, signals: Signals, workers: int
+    ) -> None:
+        self.config, self.layout, self.parts, self.signals = config, layout, parts, signals
         self.plan: Plan = config.experiment.plan
+        self._workers = Threads(workers)
+        self._publishers = Threads(min(workers, MOST_PUBLISHED_AT_ONCE))
+        self._ledgers = Ledgers(layout)
         self._lock = threading.Lock()
         self._segments_done = 0
         self._models: dict[int, tuple[Any, Any, Any]] = {}
 
-    def compile(self, say: Callable[[str], None]) -> None:
+    def close(self) -> None:
+        """Wait for what is being published; what is not yet simulated never will be."""
+        self._workers.close(wait=False)
+        self._publishers.close(wait=True)
+
+    def compile(self, say: Callable[[str], None]) -> Future[None]:
         """Compile the kernel, or load it from the cache, before threads need it."""
+        promise: Future[None] = Future()
+        self._workers.do(partial(fulfil, promise, self._compile_and_tell, say))
+        return promise
+
+    def _compile_and_tell(self, say: Callable[[str], None]) -> None:
         began = time.perf_counter()
         notice = threading.Timer(
             LONG_SECONDS, say, ["compiling the kernel, once for this kind of model ..."]
@@ -71,33 +139,50 @@ class Work:
         notice.daemon = True
         notice.start()
         try:
-            self._compile()
+            compile_kernel(*self._model(0), self.layout, self.plan)
         finally:
             notice.cancel()
         seconds = time.perf_counter() - began
         if seconds > LONG_SECONDS:
             say(f"compiled the kernel in {seconds:.1f} s; it is kept for the next run")
 
-    def _compile(self) -> None:
-        kernel, model, start = self._model(0)
-        rows = kernel.Rows(**self.layout.allocate(1))
-        walkers = kernel.begin(model, start, 0, 0, 0, 1)
-        kernel.advance(model, self.plan, walkers, rows, 0, 0)
-
     def periods_done(self) -> int:
         """Periods simulated so far, those of unfinished blocks included."""
         return self._segments_done // self.plan.rows_per_period
 
-    def block(self, point: int, first: int, count: int) -> Done | None:
+    def block(self, point: int, first: int, count: int) -> Future[Done | None]:
         """Trajectories first ... first + count - 1 of a point; None if stopped on the way."""
-        with self._turns:
-            return self._block(point, first, count)
+        promise: Future[Done | None] = Future()
+        self._workers.do(partial(self._make, promise, point, first, count))
+        return promise
 
-    def _block(self, point: int, first: int, count: int) -> Done | None:
+    def _make(self, promise: Future[Done | None], point: int, first: int, count: int) -> None:
+        try:
+            room = self._ledgers.take(count)
+            columns = {name: values[:count] for name, values in room.items()}
+            made = self._simulate(columns, point, first, count)
+        except BaseException as error:
+            promise.set_exception(error)
+            return
+        if made is None:
+            promise.set_result(None)
+            return
+        events, seconds = made
+
+        def publish() -> Done:
+            block = self.parts.publish(columns, point, first, events)
+            self._ledgers.put_back(room)
+            return Done(block, seconds)
+
+        self._publishers.do(partial(fulfil, promise, publish))
+
+    def _simulate(
+        self, columns: dict[str, NDArray], point: int, first: int, count: int
+    ) -> tuple[int, float] | None:
+        """Fill the columns of a block; the events in it, and the seconds it took."""
         kernel, model, start = self._model(point)
-        columns = self.layout.allocate(count)
         rows = kernel.Rows(**columns)
-        seed = self.config.points[point].experiment.ensemble.seed
+        seed = _seed(self.config.points[point].experiment)
         walkers = kernel.begin(model, start, seed, point, first, count)
         began = time.perf_counter()
         events, at, step = 0, 0, max(1, 256 // count)
@@ -116,7 +201,7 @@ class Work:
             seconds = time.perf_counter() - called
             step = max(1, int(min(8 * step, (end - at) * CALL_SECONDS / max(seconds, 1e-6))))
             at = end
-        return Done(point, first, columns, events, time.perf_counter() - began)
+        return events, time.perf_counter() - began
 
     def _model(self, point: int) -> tuple[Any, Any, Any]:
         with self._lock:
@@ -128,6 +213,12 @@ class Work:
                 while len(self._models) > 8:
                     self._models.popitem()
             return self._models[point]
+
+
+def _seed(experiment: Experiment) -> int:
+    """Seed of the streams: a reversed run errs independently of the forward one."""
+    seed = int(experiment.ensemble.seed)
+    return seed if experiment.drive.direction == "forward" else seed ^ (2**64 - 1)
 
 
 def model_of(experiment: Experiment) -> tuple[Any, Any, Any]:
@@ -146,6 +237,13 @@ def model_of(experiment: Experiment) -> tuple[Any, Any, Any]:
     except (NoExactSideError, ValueError) as error:
         raise RunError(str(error)) from None
     return kernel, model, kernel.start(network, initial, state)
+
+
+def compile_kernel(kernel: Any, model: Any, start: Any, layout: Layout, plan: Plan) -> None:
+    """Have what `model_of` gave compiled, or loaded from the cache, by running it for no time."""
+    rows = kernel.Rows(**layout.allocate(1))
+    walkers = kernel.begin(model, start, 0, 0, 0, 1)
+    kernel.advance(model, plan, walkers, rows, 0, 0)
 
 
 class Sizes:
@@ -175,7 +273,7 @@ class Sizes:
     def at_once(self, workers: int) -> int:
         """Number of blocks that workers may have in hand or in line, within what memory allows."""
         block = max(self._trajectory_bytes, int(self._size) * self._trajectory_bytes)
-        return max(1, min(2 * workers, MOST_BYTES_AT_ONCE // block))
+        return max(1, min(2 * workers + MOST_PUBLISHED_AT_ONCE, MOST_BYTES_AT_ONCE // block))
 
     def learn(self, count: int, seconds: float) -> None:
         """Fit the size of the next blocks to what one of `count` trajectories took."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trajsim.analysis.averages import Averages
+    from trajsim.analysis.theorems import Outcome
     from trajsim.config import Config, Point
     from trajsim.store import Run
 
@@ -84,6 +85,11 @@ def main() -> None:
 @click.option("--engine", type=click.Choice(["threads"]), default="threads", show_default=True)
 @click.option("--resume", is_flag=True, help="Take up an unfinished run.")
 @click.option("--force", is_flag=True, help="Replace an output that is there.")
+@click.option(
+    "--reverse",
+    is_flag=True,
+    help="Run the protocol backwards in time; default output: runs/<config stem>-reverse.h5.",
+)
 @as_json
 def run_command(
     config: Path,
@@ -93,17 +99,19 @@ def run_command(
     engine: str,
     resume: bool,
     force: bool,
+    reverse: bool,
     as_json: bool,
 ) -> None:
     """Simulate CONFIG; print averages and, where there is an exact side, the check."""
     with refusals():
         from trajsim.config import load
 
-        loaded = load(config, overrides)
+        backwards = ('drive.direction="reverse"',) if reverse else ()
+        loaded = load(config, (*overrides, *backwards))
         from trajsim import output as out
         from trajsim.run import RunError, StoppedError, simulate
 
-        target = output or Path("runs") / f"{config.stem}.h5"
+        target = output or Path("runs") / f"{config.stem}{'-reverse' if reverse else ''}.h5"
         say(f"{loaded.experiment.title or config}: {out.config_summary(loaded)}")
         try:
             summary = simulate(loaded, target, workers=workers, resume=resume, force=force, say=say)
@@ -112,6 +120,7 @@ def run_command(
         except StoppedError as error:
             again = ["trajsim", "run", str(config), "-o", str(target), "--resume"]
             again += [word for override in overrides for word in ("--set", override)]
+            again += ["--reverse"] if reverse else []
             fail(f"{error}; finished blocks are kept. Go on with:\n  {shlex.join(again)}", STOPPED)
         say(
             f"{target}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} events "
@@ -199,19 +208,37 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
 def _counted(point: "Point") -> "dict[str, Any]":
     """Exact fluctuations at one point of a config."""
     from trajsim.counting_output import counted
-    from trajsim.exact import counting
+    from trajsim.exact import counting_of
 
-    return counted(counting(point.experiment.network()), point.experiment)
+    return counted(counting_of(point.experiment.network()), point.experiment)
 
 
 @main.command()
 @run_argument
+@click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    metavar="ROWS",
+    help="Fluctuations over windows of so many rows; default: whole trajectories.",
+)
+@click.option("--theorems", "with_theorems", is_flag=True, help="Ask RUN of fluctuation theorems.")
+@click.option(
+    "--reversed",
+    "reversed_run",
+    type=click.Path(path_type=Path),
+    help="A run of the reversed protocol, for the theorems that compare the two.",
+)
 @as_json
-def analyze(run: Path, as_json: bool) -> None:
-    """Averages of RUN with standard errors, and what the system does."""
+def analyze(
+    run: Path, window: int | None, with_theorems: bool, reversed_run: Path | None, as_json: bool
+) -> None:
+    """Averages and fluctuations of RUN with standard errors, and what the system does."""
     with refusals():
         from trajsim import output as out
+        from trajsim import output_fluctuations as more
         from trajsim.analysis.averages import averages
+        from trajsim.analysis.fluctuations import fluctuations
+        from trajsim.analysis.windows import WindowError
         from trajsim.store import open_run
 
         opened = open_run(run)
@@ -221,11 +248,22 @@ def analyze(run: Path, as_json: bool) -> None:
         if not pairs:
             fail(f"{run}: no trajectory is finished yet")
         _warn_of_shadow(sampled)
+        try:
+            found = list(fluctuations(opened, window))
+        except WindowError as error:
+            fail(f"{run}: {error}")
+        outcomes = _outcomes(opened, reversed_run) if with_theorems or reversed_run else None
         if as_json:
+            points = [
+                {**out.averages_json(a, e), **more.fluctuations_json(f)}
+                for (a, e), f in zip(pairs, found, strict=True)
+            ]
+            for point, asked in zip(points, outcomes or [], strict=False):
+                point["theorems"] = more.theorems_json(asked)
             click.echo(
                 out.to_json(
                     {
-                        "points": [out.averages_json(a, e) for a, e in pairs],
+                        "points": points,
                         "trajectories": min(a.trajectories for a in sampled),
                         "time": sampled[0].time,
                         "first_law_residual": max(a.first_law_residual for a in sampled),
@@ -233,7 +271,28 @@ def analyze(run: Path, as_json: bool) -> None:
                 )
             )
         else:
-            click.echo("".join(out.averages_table(a, e) for a, e in pairs), nl=False)
+            for k, ((a, e), f) in enumerate(zip(pairs, found, strict=True)):
+                click.echo(out.averages_table(a, e) + more.fluctuations_table(f), nl=False)
+                if outcomes is not None:
+                    click.echo(more.theorems_table(outcomes[k]), nl=False)
+
+
+def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
+    """What a run says of every theorem, point by point."""
+    from trajsim.analysis.theorems import theorems
+    from trajsim.check import CannotCheckError
+    from trajsim.check.settings import partners, settings
+    from trajsim.store import open_run
+
+    config = config_of(run)
+    if reversed_run is None:
+        return list(theorems(run, settings(config)))
+    other = open_run(reversed_run)
+    try:
+        partner = partners(run, config, other, config_of(other))
+    except CannotCheckError as error:
+        fail(str(error))
+    return list(theorems(run, settings(config), other, partner))
 
 
 @main.command("check")
@@ -273,10 +332,12 @@ def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
 @click.argument("source", metavar="RUN|CONFIG", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside it.")
 @overrides_option
-def plot(source: Path, output: Path | None, overrides: tuple[str, ...]) -> None:
+@click.option("--window", type=click.IntRange(min=1), metavar="ROWS", help="As of analyze.")
+def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: int | None) -> None:
     """Draw RUN over the exact curves, or the exact curves of CONFIG alone (PNG and PDF)."""
     with refusals():
         from trajsim import plots
+        from trajsim.analysis.windows import WindowError
         from trajsim.config import load
         from trajsim.store import open_run
 
@@ -287,7 +348,10 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...]) -> None:
             fail("--set goes with a config, not with a run")
         else:
             run = open_run(source)
-            figures = plots.figures(config_of(run), run)
+            try:
+                figures = plots.figures(config_of(run), run, window)
+            except WindowError as error:
+                fail(f"{source}: {error}")
             folder = output or source.parent
         for path in plots.save(figures, folder, source.stem):
             click.echo(path)
@@ -325,6 +389,7 @@ def info(run: Path, as_json: bool) -> None:
         layout = opened.layout
         names = ("title", "program", "version", "schema", "kind", "rate_law", "integrator", "seed")
         facts = {name: opened.header[name] for name in names if name in opened.header}
+        facts["direction"] = opened.header["resolved"]["drive"].get("direction", "forward")
         facts["libraries"] = opened.header["libraries"]
         facts["machine"] = opened.header["machine"]
         facts["finished"] = opened.finished
@@ -358,6 +423,36 @@ def validate(config: Path, overrides: tuple[str, ...]) -> None:
         except RunError as error:
             fail(f"{config}: {error}")
         click.echo(f"{config}: good: {out.config_summary(loaded)}")
+
+
+@main.command()
+@click.argument("configs", metavar="[CONFIG]...", nargs=-1, type=click.Path(path_type=Path))
+@overrides_option
+def warmup(configs: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
+    """Compile ahead what runs of CONFIGs need; of every kind of model if there are none."""
+    with refusals():
+        import time
+
+        from trajsim.config import load
+
+        if overrides and not configs:
+            fail("--set goes with a config")
+        named = {str(path): load(path, overrides) for path in configs}
+        from trajsim.jit import compiled_code
+        from trajsim.run import RunError
+        from trajsim.warmup import shipped, warm_up
+
+        named = named or shipped()
+        began = time.perf_counter()
+        for number, (name, config) in enumerate(named.items(), 1):
+            say(f"{number}/{len(named)}: {name} ...")
+            before = time.perf_counter()
+            try:
+                warm_up(config)
+            except RunError as error:
+                fail(f"{name}: {error}")
+            say(f"{number}/{len(named)}: {name}: {time.perf_counter() - before:.1f} s")
+        click.echo(f"{compiled_code()}: ready in {time.perf_counter() - began:.1f} s")
 
 
 @main.command()

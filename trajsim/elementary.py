@@ -5,14 +5,10 @@ no tables here: each function is some thirty additions and multiplications of nu
 The polynomials were fitted at Chebyshev nodes to less than 1e-17 of what they stand for.
 """
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from trajsim.jit import compiled
+from trajsim.simd import bits_of, float_of, where
 
 U1, U52, U63 = (np.uint64(k) for k in (1, 52, 63))
 # Added to a number, it leaves the nearest integer in the last bits.
@@ -23,28 +19,6 @@ ROOT_HALF_BITS = np.uint64(0x3FE6A09E667F3BCD)
 BIAS = np.uint64(1024)
 # 2**52, and the same with an integer in its last bits.
 COUNT, COUNT_BITS = 2.0**52, np.uint64(0x4330000000000000)
-
-
-def _bits_of(typingctx, x):
-    """The 64 bits of a float64 as a uint64."""
-
-    def build(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.IntType(64))
-
-    return types.uint64(types.float64), build
-
-
-def _float_of(typingctx, bits):
-    """The float64 that has the 64 bits of a uint64."""
-
-    def build(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(types.uint64), build
-
-
-bits_of: Any = intrinsic(_bits_of)
-float_of: Any = intrinsic(_float_of)
 
 
 @compiled(contract=True)
@@ -71,11 +45,11 @@ def log(x):
 
 @compiled(contract=True)
 def exp(x):
-    """exp x to 1 unit in the last place; 0 below -708 and infinite above 709."""
-    inside = min(max(x, -708.0), 709.0)
-    rounded = inside * 1.4426950408889634 + ROUND
-    k = rounded - ROUND
-    r = (inside - k * LN2) - k * LN2_REST
+    """exp x to 1 unit in the last place; 0 below -709.1 and infinite above 709.5."""
+    x = min(max(x, -709.3), 709.7)
+    rounded = x * 1.4426950408889634 + (ROUND + 1023.0)
+    k = rounded - (ROUND + 1023.0)
+    r = (x - k * LN2) - k * LN2_REST
     p = 2.5100375832561234e-08
     p = p * r + 2.7620075879983367e-07
     p = p * r + 2.7557268480310024e-06
@@ -86,9 +60,8 @@ def exp(x):
     p = p * r + 0.041666666666624164
     p = p * r + 0.16666666666666669
     p = p * r + 0.5
-    power = float_of(bits_of(1.0 + (r + r * r * p)) + (bits_of(rounded) << U52))
-    power = np.inf if x > 709.0 else power
-    return 0.0 if x < -708.0 else power
+    # 2**k: the exponents -1023 and 1024 stand for nothing and for infinity.
+    return (1.0 + (r + r * r * p)) * float_of(bits_of(rounded) << U52)
 
 
 @compiled(contract=True)
@@ -115,7 +88,7 @@ def circle(turns):
     s = s * r
     quarter = bits_of(rounded)
     odd = (quarter & U1) != 0
-    cosine, sine = s if odd else c, c if odd else s
+    cosine, sine = where(odd, s, c), where(odd, c, s)
     # Quarters 1 and 2 turn the sign of the cosine, 2 and 3 that of the sine.
     cosine = float_of(bits_of(cosine) ^ (((quarter + U1) >> U1) << U63))
     return cosine, float_of(bits_of(sine) ^ ((quarter >> U1) << U63))

@@ -6,10 +6,16 @@ using old code after an edit in a module that function calls.
 """
 
 import hashlib
+import os
+import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import llvmlite.binding
@@ -19,7 +25,31 @@ import platformdirs
 # LLVM vectorises a loop over more than a few arrays only if it may check more of them for overlap.
 llvmlite.binding.set_option("", "-runtime-memory-check-threshold=64")
 
-COMPILED_PLACES = ("jit.py", "elementary.py", "models", "kernels", "exact")
+
+@contextmanager
+def _sure_of_blas() -> Iterator[None]:
+    """Answer numba's question whether there is a BLAS: yes, scipy is among our requirements.
+
+    It asks by importing scipy.linalg, which takes as long as the rest of numba; code that calls
+    BLAS finds the real one when it is compiled or loaded.
+    """
+    name = "scipy.linalg.cython_blas"
+    stand_in = ModuleType(name)
+    try:
+        sys.modules.setdefault(name, stand_in)
+        yield
+    finally:
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+
+
+with _sure_of_blas():
+    import numba.np.arraymath
+
+# Every edit of the sources leaves a folder behind; they go when nobody has used them for so long.
+UNUSED_DAYS = 30
+
+COMPILED_PLACES = ("jit.py", "simd", "elementary.py", "models", "kernels", "exact")
 
 
 def source_digest(package: Path = Path(__file__).parent) -> str:
@@ -35,20 +65,40 @@ def source_digest(package: Path = Path(__file__).parent) -> str:
 
 @cache
 def cache_folder(chosen: str = "") -> Path:
-    """Folder of the compiled code of these sources.
+    """Folder of the compiled code of these sources by this numba.
 
     In `chosen`, the user's NUMBA_CACHE_DIR, if set; else in the user's cache; else a temporary one.
     """
-    name = f"kernels-{source_digest()}"
+    name = f"kernels-{source_digest()}-numba-{numba.__version__}"
     usual = (platformdirs.user_cache_path("trajsim"), Path(tempfile.gettempdir()) / "trajsim")
     for parent in [Path(chosen)] if chosen else usual:
+        folder = parent / name
         try:
-            (parent / name).mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=parent / name):
-                return parent / name
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+            # Its time tells when it was last used.
+            os.utime(folder)
         except OSError:
             continue
+        if not chosen:
+            _clear_out(parent)
+        return folder
     return Path(tempfile.mkdtemp(prefix="trajsim-"))
+
+
+def _clear_out(parent: Path) -> None:
+    """Delete compiled code of other sources that nobody has used for so long that nobody will."""
+    for folder in parent.glob("kernels-*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > UNUSED_DAYS * 86400:
+                shutil.rmtree(folder)
+
+
+def compiled_code() -> Path:
+    """Folder of the compiled code that this process keeps."""
+    settings: Any = numba.config
+    return cache_folder(settings.CACHE_DIR)
 
 
 def compiled(

@@ -118,7 +118,7 @@ class Layout:
         return self.rows * self.row_periods * self.periods[point]
 
     def allocate(self, count: int) -> dict[str, NDArray]:
-        """Zeroed columns for `count` trajectories, empty ones included."""
+        """Zeroed columns for `count` trajectories, empty ones included; kernels overwrite all."""
         return {
             c.name: np.zeros((count, *self.shape(c)), np.dtype(c.dtype)) for c in KINDS[self.kind]
         }

@@ -95,7 +95,7 @@ def exact_table(point: Point, solved: Any) -> str:
     for name, rates in _variances(solved, experiment).items():
         rows += [(f"{name}.{label}", f"{value: .9e}", "") for label, value in rates.items()]
     text = table(("per unit time", "exact", "error <"), rows)
-    return _headed(point.parameters) + text + _regime(exact_regime(point, currents))
+    return headed(point.parameters) + text + _regime(exact_regime(point, currents))
 
 
 # -- sampled -----------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def averages_table(sampled: Averages, experiment: Experiment) -> str:
         f"{sampled.trajectories} trajectories of time {sampled.time:g}; "
         f"largest first-law residual {sampled.first_law_residual:.1e}\n"
     )
-    return _headed(sampled.parameters) + text
+    return headed(sampled.parameters) + text
 
 
 def shadow_warning(sampled: Averages, most: float = 0.01) -> str | None:
@@ -188,7 +188,7 @@ def check_table(verdict: Check, most_points: int = 3) -> str:
             if q.name.count(".") < 2 or len(point.quantities) < 40
         ]
         heading = ("per unit time", "sampled", "std. error", "exact", "sigma")
-        text += _headed(point.parameters) + table(heading, rows)
+        text += headed(point.parameters) + table(heading, rows)
     if len(verdict.points) > most_points:
         text += f"... and {len(verdict.points) - most_points} more points\n"
     return text + verdict_line(verdict)
@@ -221,7 +221,8 @@ def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]]) + "\n"
 
 
-def _headed(parameters: dict[str, float]) -> str:
+def headed(parameters: dict[str, float]) -> str:
+    """Swept values, a line each."""
     return "".join(f"\n{key} = {value:.6g}" for key, value in parameters.items()) + "\n"
 
 

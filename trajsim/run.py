@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version as library_version
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 import trajsim
-from trajsim.blocks import Done, RunError, Sizes, Work, model_of, submit
+from trajsim.blocks import Done, RunError, Sizes, Work, model_of
 from trajsim.config import Config
 from trajsim.ledger import Layout
 from trajsim.stopping import Signals, StoppedError
@@ -220,41 +221,40 @@ def _run_blocks(
     missing = list(gaps(blocks, layout))
     if not missing:
         return
-    work = Work(config, layout, signals, workers)
-    _wait({submit(work.compile, say)}, signals)
-    signals.check()
-    sizes = Sizes(missing, layout, config.experiment.plan)
-    plan = config.experiment.plan
-    each = plan.burn_in + plan.periods
-    before = sum(block.trajectories for block in blocks) * each
-    total = layout.points * layout.trajectories * each
-    with _bar(total, " periods", initial=before, dynamic_ncols=True) as bar:
-        running: set[Future[Done | None]] = set()
+    with closing(Work(config, layout, parts, signals, workers)) as work:
+        _wait({work.compile(say)}, signals)
+        signals.check()
         try:
-            while True:
-                while len(running) < sizes.at_once(workers) and not signals.stop:
-                    task = sizes.next()
-                    if task is None:
-                        break
-                    running.add(submit(work.block, *task))
-                if not running or signals.expired:
-                    break
-                finished, running = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    done = future.result()
-                    if done is not None:
-                        count = len(done.columns["energy"])
-                        blocks.append(
-                            parts.publish(done.columns, done.point, done.first, done.events)
-                        )
-                        sizes.learn(count, done.seconds)
-                    # Let go of the ledger before the next one comes.
-                    del future, done
-                bar.update(before + work.periods_done() - bar.n)
+            _give_out(work, Sizes(missing, layout, config.experiment.plan), blocks, workers)
         except BaseException:
             signals.ask()
             raise
     signals.check()
+
+
+def _give_out(work: Work, sizes: Sizes, blocks: list[Block], workers: int) -> None:
+    """Have everything simulated and published, block by block."""
+    layout, plan, signals = work.layout, work.plan, work.signals
+    each = plan.burn_in + plan.periods
+    before = sum(block.trajectories for block in blocks) * each
+    total = layout.points * layout.trajectories * each
+    running: set[Future[Done | None]] = set()
+    with _bar(total, " periods", initial=before, dynamic_ncols=True) as bar:
+        while True:
+            while len(running) < sizes.at_once(workers) and not signals.stop:
+                task = sizes.next()
+                if task is None:
+                    break
+                running.add(work.block(*task))
+            if not running or signals.expired:
+                break
+            finished, running = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+            for future in finished:
+                done = future.result()
+                if done is not None:
+                    blocks.append(done.block)
+                    sizes.learn(done.block.trajectories, done.seconds)
+            bar.update(before + work.periods_done() - bar.n)
 
 
 def _wait(tasks: set[Future[None]], signals: Signals) -> None:

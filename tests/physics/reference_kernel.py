@@ -55,12 +55,12 @@ def trajectory(case, plan, seed, number):
         "state": np.zeros((rows + 1, n), int),
     }
     stream = streams(np.uint64(seed), 0, number, 1)[0]
-    spins, length = [1] * n, case.period / segments
+    spins, length, ahead, since_proposal = [1] * n, case.period / segments, None, 0.0
     for segment in range(plan.segments):
         row, part = divmod(segment - plan.burn_in * segments, plan.segments_per_row)
         if (row, part) == (0, 0):
             books["state"][0] = spins
-        part, now = segment % segments, 0.0
+        part, now = segment % segments, ahead
         since = [drive(case, i, part / segments) for i in range(n)]
         while True:
             favourable = [
@@ -68,16 +68,18 @@ def trajectory(case, plan, seed, number):
                 for i in range(n)
             ]
             bounds = [length * flip_rate(case, spins, i, favourable[i]) for i in range(n)]
-            u = (int(next_bits(stream)) >> 12) * 2.0**-52 + 2.0**-53
-            mark = (int(next_bits(stream)) >> 12) * 2.0**-52 * sum(bounds)
-            now -= math.log(u) / sum(bounds)
+            if now is None:
+                u = (int(next_bits(stream)) >> 12) * 2.0**-52 + 2.0**-53
+                now = since_proposal - math.log(u) / sum(bounds)
             if now >= 1.0:
+                ahead = now - 1.0
                 break
+            since_proposal, mark = now, (int(next_bits(stream)) >> 12) * 2.0**-52 * sum(bounds)
             i = 0
             while i < n - 1 and mark >= bounds[i]:
                 mark -= bounds[i]
                 i += 1
-            h = drive(case, i, (part + now) / segments)
+            h, now = drive(case, i, (part + now) / segments), None
             if mark >= length * flip_rate(case, spins, i, h):
                 continue
             if row >= 0:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from networks import ENGINE, PUMP, TRIANGLE, Network, pair, periodic_rates
 
-from trajsim.exact import NoExactSideError, Weights, counting, ensemble
+from trajsim.exact import NoExactSideError, Weights, counting_of, ensemble
 from trajsim.models.rate_laws import LAWS
 
 FAST = pair(0.9, 0.4, h0=0.6, coupling=-0.7, period=4.0)
@@ -32,7 +32,7 @@ def some_weights(case, seed=0):
 
 
 def test_variance_and_cumulant_rates_of_the_pump_are_known_numbers():
-    found = counting(PUMP.made())
+    found = counting_of(PUMP.made())
     covariance = found.covariance_rate
     np.testing.assert_allclose(np.diag(covariance)[:2], [0.0622357, 0.0621997], atol=0.6e-7)
     assert covariance[2, 2] == pytest.approx(7.9776e-4, abs=0.6e-8)
@@ -42,7 +42,7 @@ def test_variance_and_cumulant_rates_of_the_pump_are_known_numbers():
 
 
 def test_theta_is_that_of_the_tilted_generator(case):
-    found = counting(case.made())
+    found = counting_of(case.made())
     for seed in range(2):
         heat, work = some_weights(case, seed)
         expected = counted.theta(case, heat, work)
@@ -52,7 +52,7 @@ def test_theta_is_that_of_the_tilted_generator(case):
 @pytest.mark.parametrize("name", ["fast", "triangle, metropolis", "a spin alone"])
 def test_cumulants_are_the_derivatives_of_theta(name):
     case = CASES[name]
-    found, weights = counting(case.made()), some_weights(case)
+    found, weights = counting_of(case.made()), some_weights(case)
     heat, work = (np.array(w) for w in weights)
     expected = counted.cumulants(lambda g: counted.theta(case, g * heat, g * work), 0.08)
     np.testing.assert_allclose(found.cumulant_rates(weights), expected, rtol=2e-5, atol=1e-9)
@@ -68,12 +68,12 @@ def test_cumulants_are_differences_of_theta_in_thirty_digits():
     with mp.workdps(30):
         at = {k: theta(case, heat=(k * mp.mpf("0.01"), 0)) for k in range(-4, 5) if k}
     expected = counted.cumulants(lambda g: at[round(g / 0.01)], mp.mpf("0.01"))
-    found = counting(case.made()).cumulant_rates({"heat": [1, 0]})
+    found = counting_of(case.made()).cumulant_rates({"heat": [1, 0]})
     np.testing.assert_allclose(found, expected.astype(float), rtol=1e-9)
 
 
 def test_covariances_and_cumulants_say_the_same(case):
-    found, (heat, work) = counting(case.made()), some_weights(case)
+    found, (heat, work) = counting_of(case.made()), some_weights(case)
     both = np.append(heat, work)
     first, second = found.cumulant_rates(Weights(heat, work), 2)
     assert first == pytest.approx(both @ found.mean_rate, rel=1e-9, abs=1e-13)
@@ -88,7 +88,7 @@ def test_covariances_and_cumulants_say_the_same(case):
 @pytest.mark.parametrize("periods", [1, 3])
 def test_finite_cumulants_are_derivatives_of_the_average(start, periods):
     for case in (FAST, replace(TRIANGLE, period=6.0)):
-        found, weights = counting(case.made()), some_weights(case)
+        found, weights = counting_of(case.made()), some_weights(case)
         heat, work = (np.array(w) for w in weights)
         p = {
             "up": np.eye(1, case.states)[0],
@@ -112,14 +112,14 @@ def test_finite_cumulants_are_derivatives_of_the_average(start, periods):
 
 
 def test_finite_cumulants_grow_at_their_long_time_rates():
-    found, weights = counting(FAST.made()), some_weights(FAST)
+    found, weights = counting_of(FAST.made()), some_weights(FAST)
     growth = np.diff([found.finite_cumulants("up", n, weights) for n in (60, 61)], axis=0)[0]
     np.testing.assert_allclose(growth / FAST.period, found.cumulant_rates(weights), rtol=1e-8)
 
 
 def test_theta_of_the_undriven_pair_is_its_closed_form():
     for left, right, J, r in [(0.5, 0.499, 1.0, 0.5), (1.0, 0.4, -0.7, 0.3)]:
-        found = counting(pair(left, right, h0=0.0, coupling=J, rate=r, period=10.0).made())
+        found = counting_of(pair(left, right, h0=0.0, coupling=J, rate=r, period=10.0).made())
         x = np.linspace(-2.5, 2.5, 21)
         gl, gr = np.tanh(J / left), np.tanh(J / right)
         root = (gl + gr) ** 2 + 2 - gl**2 - gr**2
@@ -135,7 +135,7 @@ def test_theta_of_the_undriven_pair_is_its_closed_form():
 
 
 def test_energy_that_stays_in_the_system_does_not_add_up(case):
-    found = counting(case.made())
+    found = counting_of(case.made())
     for c in (-0.4, 0.7):
         assert abs(found.theta(c, c)) < 1e-11
     np.testing.assert_allclose(
@@ -144,7 +144,7 @@ def test_energy_that_stays_in_the_system_does_not_add_up(case):
 
 
 def test_theta_has_the_symmetry_of_gallavotti_and_cohen(case):
-    forward, backward = counting(case.made()), counting(counted.reversed_in_time(case).made())
+    forward, backward = counting_of(case.made()), counting_of(counted.reversed_in_time(case).made())
     beta = 1 / np.array(case.temperatures)
     for seed in range(4):
         heat, work = (np.array(w) for w in some_weights(case, seed))
@@ -153,7 +153,7 @@ def test_theta_has_the_symmetry_of_gallavotti_and_cohen(case):
 
 
 def test_entropy_production_from_a_uniform_start_averages_to_one(case):
-    found = counting(case.made())
+    found = counting_of(case.made())
     beta = 1 / np.array(case.temperatures)
     for periods in (1, 2):
         average = found.log_average("random", periods, {"heat": beta})
@@ -163,7 +163,7 @@ def test_entropy_production_from_a_uniform_start_averages_to_one(case):
 def test_jarzynski_holds_from_equilibrium_and_not_from_the_periodic_state():
     for period, expected in ((225.0, 0.97023), (50.0, 1.02053)):
         case = pair(0.5, 0.5, period=period)
-        found, weights = counting(case.made()), {"work": -2.0}
+        found, weights = counting_of(case.made()), {"work": -2.0}
         assert found.log_average("equilibrium", 1, weights) == pytest.approx(0.0, abs=1e-9)
         average = np.exp(found.log_average("periodic", 1, weights))
         p, _ = periodic_rates(case)
@@ -174,7 +174,7 @@ def test_jarzynski_holds_from_equilibrium_and_not_from_the_periodic_state():
 
 def test_rate_function_is_the_legendre_transform():
     # Of the undriven pair, whose theta has a closed form, on a fine grid of the counting field.
-    found = counting(pair(1.0, 0.4, h0=0.0, coupling=0.7, rate=0.3, period=10.0).made())
+    found = counting_of(pair(1.0, 0.4, h0=0.0, coupling=0.7, rate=0.3, period=10.0).made())
     gl, gr = np.tanh(0.7), np.tanh(0.7 / 0.4)
     g = np.linspace(-12, 12, 2_000_001)
     root = (gl + gr) ** 2 + 2 - gl**2 - gr**2 + (1 + gl) * (1 - gr) * np.exp(-1.4 * g)
@@ -189,7 +189,7 @@ def test_rate_function_is_the_legendre_transform():
 
 
 def test_work_beyond_what_the_fields_can_do_has_no_rate():
-    found = counting(FAST.made())
+    found = counting_of(FAST.made())
     # -int s dh of a period is at most 4 h0 for each of the two spins.
     most = 8 * 0.6 / FAST.period
     inside, outside = found.rate_function([0.5 * most, 1.01 * most], {"work": 1})
@@ -198,7 +198,7 @@ def test_work_beyond_what_the_fields_can_do_has_no_rate():
 
 
 def test_the_efficiency_seen_in_the_long_run_is_the_macroscopic_one():
-    found = counting(ENGINE.made())
+    found = counting_of(ENGINE.made())
     mean = found.mean_rate
     eta = -mean[2:].sum() / mean[0]
     spread = found.efficiency_function([eta - 0.05, eta, eta + 0.05], hot=0)
@@ -207,11 +207,11 @@ def test_the_efficiency_seen_in_the_long_run_is_the_macroscopic_one():
     assert spread[2] > 1e-5
     # The least likely is the one of reversible engines, and any other is likelier (Verley et al.),
     # for a drive that is its own reverse; here the pair in step.
-    found = counting(pair(1.0, 0.4, h0=0.6, phase=0.0, period=8.0).made())
+    found = counting_of(pair(1.0, 0.4, h0=0.6, phase=0.0, period=8.0).made())
     etas = np.array([0.3, 0.5, 0.6, 0.7, 0.9])
     assert found.efficiency_function(etas, hot=0).argmax() == 2
 
 
 def test_states_that_are_hardly_ever_left_are_refused():
     with pytest.raises(NoExactSideError, match="rarely"):
-        counting(pair(0.05, 0.06).made())
+        counting_of(pair(0.05, 0.06).made())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_exact_independent import HEXAGON
 
-from trajsim.exact import Weights, counting
+from trajsim.exact import Weights, counting_of
 from trajsim.exact.counting import Counting
 from trajsim.exact.small_map import SmallMap
 
@@ -16,7 +16,7 @@ WEIGHTS = Weights([0.6, -0.3, 0.2], [0.5, 0.0, -0.4])
 @pytest.fixture(scope="module", params=["glauber-product", "metropolis"], name="both")
 def made_both(request):
     made = replace(HEXAGON, law=request.param, period=2.0).made()
-    large, small = counting(made), Counting(made)
+    large, small = counting_of(made), Counting(made)
     assert not isinstance(large.map, SmallMap)
     small.map = SmallMap(small.problem, 1e-10)
     return large, small
@@ -51,6 +51,6 @@ def test_finite_times_agree(both, start):
 
 
 def test_entropy_production_of_a_large_network_averages_to_one():
-    found = counting(HEXAGON.made())
+    found = counting_of(HEXAGON.made())
     beta = 1 / np.array(HEXAGON.temperatures)
     assert abs(found.log_average("random", 1, {"heat": beta})) < 1e-6

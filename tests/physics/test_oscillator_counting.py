@@ -8,7 +8,7 @@ from oscillator_networks import pair, ring, simulate
 from scipy.integrate import quad
 from scipy.stats import chi2, norm
 
-from trajsim.exact import Weights, counting, ensemble
+from trajsim.exact import Weights, counting_of, ensemble
 from trajsim.plan import Plan
 
 UNDRIVEN = {"amplitude": 0.0}
@@ -31,7 +31,7 @@ def noise_theta(x, left, right):
 
 @pytest.mark.parametrize("temperatures", [(1.0, 1.0), (1.5, 0.5), (0.3, 2.0)])
 def test_theta_of_the_undriven_pair_is_the_integral_over_frequencies(temperatures):
-    found = counting(pair(temperatures, **UNDRIVEN))
+    found = counting_of(pair(temperatures, **UNDRIVEN))
     left, right = temperatures
     for share in (-0.3, 0.2, 0.6):
         # Within the range in which the logarithm exists at all frequencies.
@@ -43,7 +43,7 @@ def test_theta_of_the_undriven_pair_is_the_integral_over_frequencies(temperature
 @pytest.mark.parametrize("make", [pair, ring, lambda: pair((1.5, 0.5), phase=0.7)])
 def test_cumulants_are_derivatives_of_theta_and_means_those_of_the_ensemble(make):
     network = make()
-    found = counting(network)
+    found = counting_of(network)
     rng = np.random.default_rng(3)
     heat = rng.uniform(-0.2, 0.2, found.baths)
     work = rng.uniform(-0.2, 0.2, found.drives)
@@ -58,7 +58,7 @@ def test_cumulants_are_derivatives_of_theta_and_means_those_of_the_ensemble(make
 @pytest.mark.parametrize("make", [pair, ring])
 def test_work_is_gaussian_with_the_variance_of_its_noise(make):
     network = make()
-    found = counting(network)
+    found = counting_of(network)
     rates = found.cumulant_rates({"work": 1.0})
     each, total = ensemble(network).work_variance_rate
     np.testing.assert_allclose(rates[2:], 0.0, atol=1e-12 * rates[1])
@@ -67,7 +67,7 @@ def test_work_is_gaussian_with_the_variance_of_its_noise(make):
 
 
 def test_work_between_equal_baths_fluctuates_as_much_as_it_dissipates():
-    found = counting(pair((0.7, 0.7), phase=1.0))
+    found = counting_of(pair((0.7, 0.7), phase=1.0))
     mean, variance = found.cumulant_rates({"work": 1.0}, 2)
     assert variance == pytest.approx(2 * 0.7 * mean, rel=1e-9)
 
@@ -77,7 +77,7 @@ def test_heat_and_work_have_the_symmetry_of_gallavotti_and_cohen(make):
     network = make()
     drive = network.drive
     backwards = network._replace(drive=drive._replace(phase=-drive.phase))
-    one, two = counting(network), counting(backwards)
+    one, two = counting_of(network), counting_of(backwards)
     beta = np.array([1 / network.temperature[network.bath == b][0] for b in range(one.baths)])
     rng = np.random.default_rng(4)
     for _ in range(4):
@@ -88,13 +88,13 @@ def test_heat_and_work_have_the_symmetry_of_gallavotti_and_cohen(make):
 
 @pytest.mark.parametrize("make", [pair, ring])
 def test_energy_that_stays_in_the_system_does_not_add_up(make):
-    found = counting(make())
+    found = counting_of(make())
     assert abs(found.theta(0.2, 0.2)) < 1e-10
     np.testing.assert_allclose(found.cumulant_rates({"heat": 1, "work": 1}), 0, atol=1e-11)
 
 
 def test_heat_has_no_average_of_exponentials_that_grow_too_fast():
-    assert counting(pair()).theta([40.0, 0.0]) == np.inf
+    assert counting_of(pair()).theta([40.0, 0.0]) == np.inf
 
 
 @pytest.mark.parametrize("start", ["rest", "periodic"])
@@ -113,7 +113,7 @@ def test_averages_are_those_of_the_riccati_equation(make, start):
 @pytest.mark.parametrize("start", ["rest", "periodic"])
 def test_finite_cumulants_tend_to_their_rates_and_begin_at_the_ensembles_means(start):
     network = pair((1.5, 0.5), phase=0.7)
-    found = counting(network)
+    found = counting_of(network)
     for weights in (Weights([1, 0], 0), Weights([0.3, -0.2], [0.5, 0.1])):
         growth = np.diff([found.finite_cumulants(start, n, weights) for n in (14, 15)], axis=0)[0]
         np.testing.assert_allclose(
@@ -132,7 +132,7 @@ def test_total_heat_of_undriven_oscillators_has_the_law_of_its_boundaries():
     # One oscillator, forgotten start: Q = E' - E of two exponential energies, P ~ exp(-|Q|/T)/2T.
     # Of the pair, two modes each way: P(Q) = (1 + |Q|/T) exp(-|Q|/T) / 4T.
     T = 0.8
-    made = counting(pair((T, T), **UNDRIVEN)).distribution(
+    made = counting_of(pair((T, T), **UNDRIVEN)).distribution(
         "equilibrium", 5, Weights(1, 0), grid=np.linspace(-6, 6, 25)
     )
     x = abs(made.points) / T
@@ -143,7 +143,7 @@ def test_total_heat_of_undriven_oscillators_has_the_law_of_its_boundaries():
 
 
 def test_work_over_whole_periods_is_gaussian_with_its_own_moments():
-    found = counting(pair((1.5, 0.5), phase=0.7))
+    found = counting_of(pair((1.5, 0.5), phase=0.7))
     made = found.distribution("rest", 3, Weights(0, [1, 0]))
     mean, variance, third, fourth = found.finite_cumulants("rest", 3, Weights(0, [1, 0]))
     assert abs(third) < 1e-7
@@ -154,7 +154,7 @@ def test_work_over_whole_periods_is_gaussian_with_its_own_moments():
 
 def test_integral_theorem_of_jarzynski_holds_from_equilibrium():
     network = pair((0.7, 0.7), phase=1.0)
-    found = counting(network)
+    found = counting_of(network)
     # <exp(-W/T)> = Z(t) / Z(0) = 1 after whole periods.
     assert found.log_average("equilibrium", 2, {"work": -1 / 0.7}) == pytest.approx(0, abs=1e-8)
     assert abs(found.log_average("periodic", 2, {"work": -1 / 0.7})) > 1e-3
@@ -164,7 +164,7 @@ def test_sampled_heat_follows_the_distribution():
     network, count = pair((1.5, 0.5), phase=0.7), 100_000
     plan = Plan(periods=2, burn_in=0, rows_per_period=1, segments_per_row=2)
     heat = simulate(network, plan, count, steps=48, seed=21)["heat"][:, 0, 0]
-    made = counting(network).distribution("rest", 2, Weights([1, 0], 0))
+    made = counting_of(network).distribution("rest", 2, Weights([1, 0], 0))
     mean, deviation = made.points @ made.density, heat.std()
     mean *= made.points[1] - made.points[0]
     inner = np.linspace(mean - 2.5 * deviation, mean + 2.5 * deviation, 40)

@@ -25,7 +25,7 @@ def copied(tmp_path):
 
 SOURCES = sorted(
     path.relative_to(PACKAGE).as_posix()
-    for place in ("models", "kernels", "exact")
+    for place in ("simd", "models", "kernels", "exact")
     for path in (PACKAGE / place).rglob("*.py")
 )
 
@@ -104,17 +104,20 @@ assert numba.config.CACHE_DIR == before, numba.config.CACHE_DIR
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-ONE_SPIN = """
+LIBRARY = """
 import sys
 import numpy as np
 import trajsim
 from trajsim.models import drive, spins
 from trajsim.models.rate_laws import LAWS
 assert trajsim.__file__.startswith(sys.argv[1])
+"""
+NETWORK = """
 one = spins.network(
     LAWS["heat-bath"](1.0), 1.0, [], [1.0], [0], drive.pack([0.0], [[(1, 0.0, 0.0)]]), [False]
 )
 """
+ONE_SPIN = LIBRARY + NETWORK
 # A thousand flips are expected of 100 spins in 10 units of time.
 SIMULATED = """
 from trajsim.kernels import jump
@@ -129,34 +132,120 @@ print(round(1000 * spins.rate(one, 0.0, 1, 0, 0.0)))
 """
 
 
-@pytest.mark.parametrize(
-    ("variable", "program"),
-    [("XDG_CACHE_HOME", SIMULATED), ("NUMBA_CACHE_DIR", COMPUTED)],
-    ids=["own folder", "numba's folder"],
+AT_A_SIGN = """
+import pathlib, time
+print("ready", file=sys.stderr, flush=True)
+while not pathlib.Path("go").exists():
+    time.sleep(0.001)
+"""
+# Three times the rates; waiting times three times as short.
+LAW = (
+    "models/rate_laws.py",
+    "law.rate * (2.0 / (1.0 + exp(2.0 * (local + x))))",
+    "3.0 * law.rate * (2.0 / (1.0 + exp(2.0 * (local + x))))",
 )
-def test_an_edit_of_a_rate_law_takes_effect_though_its_caller_is_unchanged(
-    copied, tmp_path, variable, program
+WAITS = (
+    "elementary.py",
+    "k * LN2 - ((half - (s * (half + z * p) + k * LN2_REST)) - t)",
+    "(k * LN2 - ((half - (s * (half + z * p) + k * LN2_REST)) - t)) / 3.0",
+)
+
+
+def begin(program, folder, **environment):
+    """Start a program with the copy of the package in a folder."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(folder)],
+        env={**os.environ, "PYTHONPATH": str(folder), **environment},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def number(process):
+    """What a program printed."""
+    said, wrong = process.communicate()
+    assert process.returncode == 0, wrong
+    return int(said)
+
+
+@pytest.mark.parametrize(
+    ("variable", "program", "edit"),
+    [
+        ("XDG_CACHE_HOME", SIMULATED, LAW),
+        ("XDG_CACHE_HOME", SIMULATED, WAITS),
+        ("NUMBA_CACHE_DIR", COMPUTED, LAW),
+    ],
+    ids=["rate law", "logarithm", "rate law, numba's folder"],
+)
+def test_an_edit_takes_effect_though_its_caller_is_unchanged(
+    copied, tmp_path, variable, program, edit
 ):
     def flips():
-        done = subprocess.run(
-            [sys.executable, "-c", ONE_SPIN + program, str(tmp_path)],
-            env={**os.environ, "PYTHONPATH": str(tmp_path), variable: str(tmp_path / "cache")},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert list((tmp_path / "cache").rglob("*.nbc")), "nothing was kept"
-        return int(done.stdout)
+        cache = tmp_path / "cache"
+        found = number(begin(ONE_SPIN + program, tmp_path, **{variable: str(cache)}))
+        assert list(cache.rglob("*.nbc")), "nothing was kept"
+        return found
 
-    laws = copied / "models" / "rate_laws.py"
+    name, old, new = edit
     before = flips()
     assert flips() == before
-    text = laws.read_text()
-    old = "return law.rate * (2.0 / (1.0 + exp(2.0 * (local + x))))"
+    text = (copied / name).read_text()
     assert text.count(old) == 1
-    laws.write_text(text.replace(old, old.replace("law.rate", "3.0 * law.rate")))
+    (copied / name).write_text(text.replace(old, new))
     after = flips()
     assert abs(before - 1000) < 200
     assert abs(after - 3000) < 400
+
+
+def test_processes_that_start_at_once_on_an_empty_cache_agree(copied, tmp_path):
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    program = LIBRARY + AT_A_SIGN + NETWORK + COMPUTED
+    together = [begin(program, tmp_path, **cache) for _ in range(4)]
+    for process in together:
+        assert process.stderr.readline() == "ready\n"
+    (tmp_path / "go").touch()
+    found = [number(process) for process in together]
+    assert found == [found[0]] * 4
+    assert list((tmp_path / "cache").rglob("*.nbc"))
+    assert number(begin(ONE_SPIN + COMPUTED, tmp_path, **cache)) == found[0]
+
+
+def test_nothing_is_written_into_an_install_and_no_home_is_needed(copied, tmp_path):
+    # Files in the way keep even root from writing.
+    for folder in [copied, *(path for path in copied.rglob("*") if path.is_dir())]:
+        (folder / "__pycache__").touch()
+    (tmp_path / "home").touch()
+    (tmp_path / "tmp").mkdir()
+    before = sorted(copied.rglob("*"))
+    nowhere = str(tmp_path / "home" / "x")
+    places = {"HOME": nowhere, "XDG_CACHE_HOME": nowhere, "TMPDIR": str(tmp_path / "tmp")}
+    found = [number(begin(ONE_SPIN + COMPUTED, tmp_path, **places)) for _ in range(2)]
+    assert found[0] == found[1]
+    assert sorted(copied.rglob("*")) == before
+    assert list((tmp_path / "tmp" / "trajsim").rglob("*.nbc"))
+
+
+def test_compiled_code_of_other_sources_and_numbas_is_left_alone_while_in_use(
+    copied, tmp_path, monkeypatch
+):
+    home = tmp_path / "home" / "trajsim"
+    ours = folder_with(monkeypatch, home, tmp_path)
+    kept = [home / "kernels-0123456789abcdef-numba-0.60.0", home / "something else"]
+    stale = home / "kernels-fedcba9876543210-numba-0.60.0"
+    for folder in [*kept, stale]:
+        folder.mkdir()
+        (folder / "kernel.nbi").write_bytes(b"anything")
+    month = 31 * 86400
+    for folder, age in (
+        (kept[0], month - 2 * 86400),
+        (kept[1], month),
+        (stale, month),
+        (ours, month),
+    ):
+        then = folder.stat().st_mtime - age
+        os.utime(folder, (then, then))
+    assert folder_with(monkeypatch, home, tmp_path) == ours
+    assert sorted(home.iterdir()) == sorted([ours, *kept])
+    assert all((folder / "kernel.nbi").read_bytes() == b"anything" for folder in kept)

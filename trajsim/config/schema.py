@@ -1,7 +1,7 @@
 """What every config may say, whatever its model, and what must fit together in it."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +18,10 @@ Energy = Annotated[float, Field(ge=-1e9, le=1e9)]
 class Strict(BaseModel):
     """No unknown keys, no conversions between types, no nan or inf, no change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    # Of the models of a config, only those of its kind are built.
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 class Harmonic(Strict):
@@ -39,9 +42,14 @@ class Drive(Strict):
 
 
 class Cycle(Strict):
-    """What all drives share: their period, Omega = 2 pi / period."""
+    """What all drives share: their period, Omega = 2 pi / period, and which way time runs.
+
+    The reverse protocol is h(tau - t) instead of h(t): as all trajectories run whole periods, it
+    ends where the forward one begins.
+    """
 
     period: float = Field(ge=1e-9, le=1e12)
+    direction: Literal["forward", "reverse"] = "forward"
 
 
 class Bath(Strict):
@@ -185,6 +193,8 @@ def wiring(experiment: Experiment) -> Wiring:
     """Names of an experiment turned into numbers; -1 stands for no bath."""
     baths = list(experiment.baths)
     fields = [site.drive or Drive() for site in experiment.sites]
+    # cos(k Omega (tau - t) + phase) = cos(k Omega t - phase)
+    sense = -1 if experiment.drive.direction == "reverse" else 1
     return Wiring(
         number={site.name: k for k, site in enumerate(experiment.sites)},
         bath=[-1 if s.bath is None else baths.index(s.bath) for s in experiment.sites],
@@ -195,7 +205,10 @@ def wiring(experiment: Experiment) -> Wiring:
         drive=drives.pack(
             [f.offset for f in fields],
             [
-                [(1, f.amplitude, f.phase)] + [(h.order, h.amplitude, h.phase) for h in f.harmonics]
+                [
+                    (1, f.amplitude, sense * f.phase),
+                    *((h.order, h.amplitude, sense * h.phase) for h in f.harmonics),
+                ]
                 for f in fields
             ],
         ),

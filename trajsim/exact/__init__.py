@@ -1,30 +1,24 @@
 """The ensemble without sampling, for comparison: no kernel, no ledger, no random number.
 
-`ensemble` and `start_state` choose by the type of network: the master equation for spins, the
-Gaussian solution for linear oscillators.
+`ensemble`, `counting_of` and `start_state` choose by the type of network: the master equation for
+spins, the Gaussian solution for linear oscillators. They import what they choose: a run that starts
+with all spins up does without, and scipy takes longer to import than such a run may take to start.
 """
 
 from typing import Any
 
-from trajsim.exact import gaussian, master
-from trajsim.exact.counting import Counting
-from trajsim.exact.distribution import Distribution
 from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
-from trajsim.exact.oscillator_counting import LinearCounting
 from trajsim.exact.tilt import Weights
 from trajsim.models.oscillators import OscillatorNetwork
 
 __all__ = [
-    "Counting",
     "Course",
     "Currents",
-    "Distribution",
     "Gains",
-    "LinearCounting",
     "NoExactSideError",
     "Weights",
     "Window",
-    "counting",
+    "counting_of",
     "ensemble",
     "start_state",
 ]
@@ -41,11 +35,15 @@ def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
     if isinstance(network, OscillatorNetwork):
         if not network.linear:
             raise NoExactSideError("oscillators with quartic forces have no exact side")
+        from trajsim.exact import gaussian
+
         return gaussian.LinearEnsemble(network)
+    from trajsim.exact import master
+
     return master.MasterEquation(network, tolerance)
 
 
-def counting(network: Any, tolerance: float = 1e-10) -> Any:
+def counting_of(network: Any, tolerance: float = 1e-10) -> Any:
     """Exact fluctuations of a network: `Counting` of spins, `LinearCounting` of oscillators.
 
     Raises
@@ -56,7 +54,11 @@ def counting(network: Any, tolerance: float = 1e-10) -> Any:
     if isinstance(network, OscillatorNetwork):
         if not network.linear:
             raise NoExactSideError("oscillators with quartic forces have no exact side")
+        from trajsim.exact.oscillator_counting import LinearCounting
+
         return LinearCounting(network)
+    from trajsim.exact.counting import Counting
+
     return Counting(network, tolerance)
 
 
@@ -68,5 +70,10 @@ def start_state(network: Any, initial: str) -> Any:
     NoExactSideError
         If it does not exist or is out of reach.
     """
-    chosen = gaussian if isinstance(network, OscillatorNetwork) else master
-    return chosen.start_state(network, initial)
+    if isinstance(network, OscillatorNetwork):
+        from trajsim.exact import gaussian
+
+        return gaussian.start_state(network, initial)
+    from trajsim.exact import master
+
+    return master.start_state(network, initial)

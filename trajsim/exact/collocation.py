@@ -9,7 +9,6 @@ sum_j D_ij Y_j - time W(t_i) Y_i = -D_i0 p, with D the derivative of the polynom
 import math
 
 import numpy as np
-from scipy.special import roots_jacobi
 
 from trajsim.exact.generator import Array, fields, flip_rates, gain_rates
 from trajsim.jit import compiled
@@ -19,7 +18,11 @@ STAGES = 6
 
 def _tableau(stages: int) -> tuple[Array, Array, Array]:
     """Nodes (s,) in (0, 1], derivative D (s, s + 1) from the values at 0 and them, weights (s,)."""
-    inner, _ = roots_jacobi(stages - 1, 1.0, 0.0)
+    # Roots of the Jacobi polynomial (1, 0) as eigenvalues: scipy.special would take long to import.
+    k = np.arange(stages - 1.0)
+    recursion = np.diag(-1.0 / ((2.0 * k + 1.0) * (2.0 * k + 3.0)))
+    beside = np.diag(np.sqrt(k[1:] * (k[1:] + 1.0)) / (2.0 * k[1:] + 1.0), 1)
+    inner = np.linalg.eigvalsh(recursion + beside + beside.T)
     nodes = np.concatenate([[0.0], (inner + 1.0) / 2.0, [1.0]])
     apart = nodes[:, None] - nodes + np.eye(stages + 1)
     # Barycentric weights of Lagrange's polynomials; rows of a derivative sum to zero.
@@ -146,4 +149,7 @@ def propagate(network, table, p, totals, edges):
                     weight, row = time * WEIGHTS[s] * gains[g, x], s * states + x
                     for k in range(len(p)):
                         totals[k, g] += weight * stages[row, k]
-        p[:] = stages[size - states :].T
+        # Number by number: operations on whole arrays take seconds to compile.
+        for x in range(states):
+            for k in range(len(p)):
+                p[k, x] = stages[size - states + x, k]

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import expm, solve_continuous_lyapunov
 
 from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
 from trajsim.models.drive import value
@@ -83,6 +82,8 @@ class LinearEnsemble:
     @cached_property
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of the periodic state, the same at all times."""
+        from scipy.linalg import solve_continuous_lyapunov
+
         return np.asarray(solve_continuous_lyapunov(self.flow, -self.noise), np.float64)
 
     @cached_property
@@ -164,6 +165,8 @@ class LinearEnsemble:
 
         `skip` periods are passed over first.
         """
+        from scipy.linalg import expm
+
         network, n = self.network, self.n
         width = network.period / segments
         pieces = max(1, int(np.ceil(np.linalg.norm(self.flow, 2) * width / PIECE)))

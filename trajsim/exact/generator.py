@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from trajsim.elementary import circle
 from trajsim.jit import compiled
@@ -49,6 +48,8 @@ def breaks(network: SpinNetwork, table: Table) -> list[float]:
     """Fractions of the period, 0 and 1 among them, between which all rates are smooth in time."""
     found = {0.0, 1.0}
     if isinstance(network.law, KINKED):
+        from scipy.optimize import brentq
+
         grid = np.linspace(0.0, 1.0, GRID * int(network.drive.order.max()) + 1)
         for i in range(len(network.bath)):
             field = np.array([value(network.drive, i, x) for x in grid])
@@ -137,7 +138,10 @@ def fastest_leaving(network, table):
     for phase in range(16):
         flip_rates(network, table, h[phase], rates)
         for x in range(states):
-            largest = max(largest, rates[:, x].sum())
+            leaving = 0.0
+            for i in range(n):
+                leaving += rates[i, x]
+            largest = max(largest, leaving)
     return largest
 
 
@@ -147,7 +151,9 @@ def gain_rates(network, table, h, rise, rates, gains):
 
     `gains` (baths + 2 drives + n, 2**n): heats, works, exclusive works, flips.
     """
-    n, drives = len(rates), network.driven.max() + 1
+    n, drives = len(rates), 0
+    for i in range(n):
+        drives = max(drives, network.driven[i] + 1)
     baths = len(gains) - 2 * drives - n
     gains[:] = 0.0
     for i in range(n):

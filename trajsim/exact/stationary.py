@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
 
 from trajsim.exact.ensemble import Array, NoExactSideError
 from trajsim.jit import compiled
@@ -32,9 +31,12 @@ def stationary(propagator: Array) -> tuple[Array, float]:
 @compiled
 def _stationary(u):
     n = len(u)
-    p, rarest = np.ones(n), 1.0
+    p, rarest, total = np.ones(n), 1.0, 0.0
+    # Number by number: operations on whole arrays take long to compile.
     for k in range(n - 1, 0, -1):
-        leave = u[k, :k].sum()
+        leave = 0.0
+        for x in range(k):
+            leave += u[k, x]
         rarest = min(rarest, leave)
         if leave == 0.0:
             break
@@ -44,8 +46,14 @@ def _stationary(u):
                 u[x, y] += u[x, k] * u[k, y]
     if rarest > 0.0:
         for k in range(1, n):
-            p[k] = np.dot(p[:k], u[:k, k].copy())
-    return p / p.sum(), rarest
+            p[k] = 0.0
+            for x in range(k):
+                p[k] += p[x] * u[x, k]
+    for k in range(n):
+        total += p[k]
+    for k in range(n):
+        p[k] /= total
+    return p, rarest
 
 
 def fixed_point(once: Callable[[Array], Array], guess: Array) -> Array:
@@ -64,6 +72,8 @@ def correction(once: Callable[[Array], Array], rest: Array, accuracy: float = 1e
     NoExactSideError
         If it is not found.
     """
+    from scipy.sparse.linalg import LinearOperator, gmres
+
     size = len(rest)
     if np.abs(rest).max() < 1e-15:
         return np.zeros(size)

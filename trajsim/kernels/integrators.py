@@ -4,7 +4,8 @@ Every scheme is a palindrome around one O step, friction and noise exactly, in w
 flows. It holds the force still from one end of the step to the other, so that all work is done
 where the force moves: at the ends. What is left of dU is shadow work, the scheme's own error.
 
-The m trajectories of a call stand side by side, arrays (n, m), so that inner loops vectorise.
+Trajectories stand side by side in lanes: `x` is memory with positions, then velocities, then room
+for as many numbers, of n sites each, LANES numbers a site; a half step acts on the vector at k.
 
 To add a scheme: write a NamedTuple with the functions of these two and list it in SCHEMES.
 """
@@ -18,8 +19,12 @@ from numpy.typing import NDArray
 
 from trajsim.jit import compiled
 from trajsim.models.oscillators import OscillatorNetwork, linear_force, quartic_force
+from trajsim.simd import load, read, spread, store
 
 Array = NDArray[np.float64]
+
+# Trajectories advanced side by side; results do not depend on it.
+LANES = 64
 
 
 def modes(network: OscillatorNetwork) -> tuple[Array, Array]:
@@ -41,22 +46,22 @@ class Hoh(NamedTuple):
     """Half a linear flow, O, half a linear flow, with quartic kicks at the ends.
 
     The flow moves the whole network under its linear forces and the held force without error:
-    x' = xx x + xv v + xf F and v' = vx x + vv v + vf F over half a step, each matrix (n, n).
+    x' = xx x + xv v + xf F and v' = vx x + vv v + vf F over half a step. `flow` (n, n, 4) holds the
+    entries of xx, xv, vx and vv side by side, `push` (steps, n, 2) those of xf F and vf F; `kick`
+    (n,) is what a force of 1 adds to a velocity in half a step.
     Held at its value in the middle of the step times (a / sin a), a = w dt / 2, a harmonic of
     frequency w moves a linear network as it does in continuous time.
     """
 
     dt: float
-    xx: Array
-    xv: Array
-    xf: Array
-    vx: Array
-    vv: Array
-    vf: Array
+    quartic: bool
+    kick: Array
+    flow: Array
+    push: Array
 
     @staticmethod
-    def prepare(network: OscillatorNetwork, dt: float) -> "Hoh":
-        """Matrices of half a step of length dt / 2."""
+    def prepare(network: OscillatorNetwork, dt: float, held: Array) -> "Hoh":
+        """Matrices of half a step of length dt / 2, and what the forces held (steps, n) do."""
         (w, vectors), time, root = modes(network), 0.5 * dt, np.sqrt(network.mass)
         cosine, sine = np.cos(w * time), np.sin(w * time)
         # numpy's sinc(x) is sin(pi x) / (pi x): no division by w = 0 of a free motion.
@@ -67,14 +72,14 @@ class Hoh(NamedTuple):
             return np.ascontiguousarray(left[:, None] * (vectors * size) @ vectors.T * right)
 
         stays = matrix(cosine, 1 / root, root)
+        parts = [stays, matrix(swing, 1 / root, root), matrix(-w * sine, 1 / root, root), stays]
+        pushes = [held @ matrix(size, 1 / root, 1 / root).T for size in (push, swing)]
         return Hoh(
             dt=float(dt),
-            xx=stays,
-            xv=matrix(swing, 1 / root, root),
-            xf=matrix(push, 1 / root, 1 / root),
-            vx=matrix(-w * sine, 1 / root, root),
-            vv=stays,
-            vf=matrix(swing, 1 / root, 1 / root),
+            quartic=not network.linear,
+            kick=0.5 * dt / network.mass,
+            flow=np.stack(parts, axis=-1),
+            push=np.stack(pushes, axis=-1),
         )
 
     @staticmethod
@@ -93,25 +98,31 @@ class Hoh(NamedTuple):
         return max(fewest, math.ceil(fastest_mode(network) * network.period / math.pi) + 1)
 
     @staticmethod
-    def first(scheme, network, x, v, f, spare):
-        _kick(network, 0.5 * scheme.dt, x, v, spare[0])
-        _flow(scheme, x, v, f, spare)
+    def first(scheme, network, n, x, k, held, step):
+        if scheme.quartic:
+            _kick(scheme, network, n, x, k)
+        _flow(scheme, n, x, k, step)
 
     @staticmethod
-    def second(scheme, network, x, v, f, spare):
-        _flow(scheme, x, v, f, spare)
-        _kick(network, 0.5 * scheme.dt, x, v, spare[0])
+    def second(scheme, network, n, x, k, held, step):
+        _flow(scheme, n, x, k, step)
+        if scheme.quartic:
+            _kick(scheme, network, n, x, k)
 
 
 class Baoab(NamedTuple):
-    """Kick, drift, O, drift, kick: Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34."""
+    """Kick, drift, O, drift, kick: Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34.
+
+    `kick` (n,) is what a force of 1 adds to a velocity in half a step.
+    """
 
     dt: float
+    kick: Array
 
     @staticmethod
-    def prepare(network: OscillatorNetwork, dt: float) -> "Baoab":
+    def prepare(network: OscillatorNetwork, dt: float, held: Array) -> "Baoab":
         """Nothing but the step."""
-        return Baoab(float(dt))
+        return Baoab(float(dt), 0.5 * dt / network.mass)
 
     @staticmethod
     def held(angle: float) -> float:
@@ -125,99 +136,78 @@ class Baoab(NamedTuple):
         return max(4 * int(network.drive.order.max()), stable)
 
     @staticmethod
-    def first(scheme, network, x, v, f, spare):
-        _kick_all(network, 0.5 * scheme.dt, x, v, f, spare[0])
-        _drift(0.5 * scheme.dt, x, v)
+    def first(scheme, network, n, x, k, held, step):
+        _kick_all(scheme, network, n, x, k, held, step)
+        _drift(0.5 * scheme.dt, n, x, k)
 
     @staticmethod
-    def second(scheme, network, x, v, f, spare):
-        _drift(0.5 * scheme.dt, x, v)
-        _kick_all(network, 0.5 * scheme.dt, x, v, f, spare[0])
+    def second(scheme, network, n, x, k, held, step):
+        _drift(0.5 * scheme.dt, n, x, k)
+        _kick_all(scheme, network, n, x, k, held, step)
 
 
 SCHEMES: dict[str, Any] = {"hoh": Hoh, "baoab": Baoab}
 
 
-@compiled(contract=True, inline=True)
-def _kick(network, time, x, v, force):
-    """Quartic force for a time, positions held; force (n, m) is overwritten."""
-    quartic = len(network.bond) > 0
-    for i in range(x.shape[0]):
-        quartic |= network.quartic[i] != 0.0
-    if quartic:
-        for i in range(x.shape[0]):
-            for k in range(x.shape[1]):
-                force[i, k] = 0.0
-        quartic_force(network, x, force)
-        _accelerate(network, time, v, force)
+@compiled(inline=True)
+def _kick(scheme, network, n, x, k):
+    """Quartic force for half a step, positions held."""
+    for i in range(n):
+        at = (n + i) * LANES + k
+        force = quartic_force(network, x, k, LANES, i)
+        store(x, at, load(x, at) + read(scheme.kick, i) * force)
 
 
-@compiled(contract=True, inline=True)
-def _kick_all(network, time, x, v, f, force):
-    """All forces for a time, positions held; force (n, m) is overwritten."""
-    for i in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            force[i, k] = f[i]
-    linear_force(network, x, force)
-    quartic_force(network, x, force)
-    _accelerate(network, time, v, force)
+@compiled(inline=True)
+def _kick_all(scheme, network, n, x, k, held, step):
+    """All forces for half a step, positions held; those of the drives are `held` (steps, n)."""
+    for i in range(n):
+        at = (n + i) * LANES + k
+        force = linear_force(network, x, k, LANES, i) + quartic_force(network, x, k, LANES, i)
+        store(x, at, load(x, at) + read(scheme.kick, i) * (force + read(held, step * n + i)))
 
 
-@compiled(contract=True, inline=True)
-def _accelerate(network, time, v, force):
-    for i in range(v.shape[0]):
-        push = time / network.mass[i]
-        for k in range(v.shape[1]):
-            v[i, k] += push * force[i, k]
+@compiled(inline=True)
+def _drift(time, n, x, k):
+    for i in range(n):
+        at = i * LANES + k
+        store(x, at, load(x, at) + time * load(x, n * LANES + at))
 
 
-@compiled(contract=True, inline=True)
-def _drift(time, x, v):
-    for i in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            x[i, k] += time * v[i, k]
-
-
-@compiled(contract=True, inline=True)
-def _flow(scheme, x, v, f, spare):
+@compiled(inline=True)
+def _flow(scheme, n, x, k, step):
     """Half a step of the linear network under the held force: cost n**2."""
-    n, m = x.shape
     for i in range(n):
-        pushed_x, pushed_v = 0.0, 0.0
+        position = spread(read(scheme.push, 2 * (step * n + i)))
+        velocity = spread(read(scheme.push, 2 * (step * n + i) + 1))
         for j in range(n):
-            pushed_x += scheme.xf[i, j] * f[j]
-            pushed_v += scheme.vf[i, j] * f[j]
-        for j in range(n):
-            # Numbers, not slices: a slice counts references, which takes as long as the loop.
-            xx, xv, vx, vv = scheme.xx[i, j], scheme.xv[i, j], scheme.vx[i, j], scheme.vv[i, j]
-            if j == 0:
-                for k in range(m):
-                    spare[0, i, k] = pushed_x + xx * x[j, k] + xv * v[j, k]
-                    spare[1, i, k] = pushed_v + vx * x[j, k] + vv * v[j, k]
-            else:
-                for k in range(m):
-                    spare[0, i, k] += xx * x[j, k] + xv * v[j, k]
-                    spare[1, i, k] += vx * x[j, k] + vv * v[j, k]
-    for i in range(n):
-        for k in range(m):
-            x[i, k], v[i, k] = spare[0, i, k], spare[1, i, k]
+            at = 4 * (i * n + j)
+            here, speed = load(x, j * LANES + k), load(x, (n + j) * LANES + k)
+            position += read(scheme.flow, at) * here
+            position += read(scheme.flow, at + 1) * speed
+            velocity += read(scheme.flow, at + 2) * here
+            velocity += read(scheme.flow, at + 3) * speed
+        store(x, (2 * n + i) * LANES + k, position)
+        store(x, (3 * n + i) * LANES + k, velocity)
+    for i in range(2 * n):
+        store(x, i * LANES + k, load(x, (2 * n + i) * LANES + k))
 
 
-def first_half(scheme: Any, network: Any, x: Any, v: Any, f: Any, spare: Any) -> None:
-    """Part of a step before its O step: x, v (n, m) of m trajectories in place; spare (2, n, m)."""
-    scheme.first(scheme, network, x, v, f, spare)
+def first_half(scheme: Any, network: Any, n: int, x: Any, k: int, held: Any, step: int) -> None:
+    """Part of a step before its O step, of n sites under the forces `held` (steps, n)."""
+    scheme.first(scheme, network, n, x, k, held, step)
 
 
-def second_half(scheme: Any, network: Any, x: Any, v: Any, f: Any, spare: Any) -> None:
+def second_half(scheme: Any, network: Any, n: int, x: Any, k: int, held: Any, step: int) -> None:
     """Part of a step after its O step, the mirror image of the first."""
-    scheme.second(scheme, network, x, v, f, spare)
+    scheme.second(scheme, network, n, x, k, held, step)
 
 
 @overload(first_half, inline="always")
-def _first_half(scheme, network, x, v, f, spare):
+def _first_half(scheme, network, n, x, k, held, step):
     return scheme.instance_class.first
 
 
 @overload(second_half, inline="always")
-def _second_half(scheme, network, x, v, f, spare):
+def _second_half(scheme, network, n, x, k, held, step):
     return scheme.instance_class.second

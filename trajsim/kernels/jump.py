@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.jit import compiled
-from trajsim.kernels import lanes, thinning
-from trajsim.kernels.booking import Rows
+from trajsim.kernels import lanes, rejection
 from trajsim.kernels.random import streams, uniform
-from trajsim.models.spins import SpinNetwork, spins_of
+from trajsim.kernels.spin_booking import Rows
+from trajsim.models.spins import SpinNetwork, excess, spins_of
 from trajsim.plan import Plan
 
 __all__ = [
@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 UP, RANDOM, DRAWN = 0, 1, 2
-# A rate above its thinning bound by more than rounding means that trajectories are wrong.
-MOST_EXCESS = 1.0 + 1e-9
+# Rates are compared with their bounds in so many states, at so many fields.
+STATES, FIELDS = 8, 17
 
 
 class Start(NamedTuple):
@@ -45,15 +45,32 @@ class Start(NamedTuple):
 
 
 class Walkers(NamedTuple):
-    """Trajectories on their way: their streams (m, 4) uint64 and spins (m, n) int8."""
+    """Trajectories on their way: their streams (m, 4) uint64, spins (m, n) int8, and more.
+
+    ahead (m,): time to the next proposal, as part of a segment; below 0 where none is drawn yet.
+    """
 
     stream: NDArray[np.uint64]
     spins: NDArray[np.int8]
+    ahead: NDArray[np.float64]
 
 
-def prepare(network: SpinNetwork, plan: Plan, **_: Any) -> lanes.Laned | SpinNetwork:
-    """Network ready for the kernel that suits its size."""
-    return lanes.prepare(network, plan) if len(network.bath) <= lanes.MOST_SITES else network
+def prepare(network: SpinNetwork, plan: Plan, **_: Any) -> lanes.Laned | rejection.Classed:
+    """Network ready for the kernel that suits its size.
+
+    Raises
+    ------
+    ValueError
+        If it is too large, or a rate exceeds its bound: the law does not fall with its x.
+    """
+    suited = lanes if len(network.bath) <= lanes.MOST_SITES else rejection
+    model = suited.prepare(network, plan)
+    states = np.random.default_rng(0).choice(
+        np.array([-1, 1], np.int8), (STATES, len(network.bath))
+    )
+    if excess(network, states, FIELDS) > 1.0 + 1e-9:
+        raise ValueError(f"{type(network.law).__name__}: a flip rate exceeds its thinning bound")
+    return model
 
 
 def start(network: SpinNetwork, initial: str, state: NDArray[np.float64] | None) -> Start:
@@ -70,20 +87,18 @@ def needs_state(initial: str) -> bool:
     return initial not in ("up", "random")
 
 
-def fault(excess: float, first: int) -> str | None:
-    """What is wrong with the result of `advance`, if anything."""
-    if excess <= MOST_EXCESS:
-        return None
-    return f"a flip rate exceeded its thinning bound by a factor {excess}: this is a bug"
+def fault(broken: int, first: int) -> str | None:
+    """What is wrong with the result of `advance`: nothing can be."""
+    return None
 
 
-def begin(
-    model: lanes.Laned | SpinNetwork, start: Start, seed: int, point: int, first: int, count: int
-) -> Walkers:
+def begin(model: Any, start: Start, seed: int, point: int, first: int, count: int) -> Walkers:
     """Trajectories first ... first + count - 1 of a point, at time 0."""
-    network = model.network if isinstance(model, lanes.Laned) else model
+    network = model if isinstance(model, SpinNetwork) else model.network
     walkers = Walkers(
-        streams(np.uint64(seed), point, first, count), np.ones((count, len(network.bath)), np.int8)
+        stream=streams(np.uint64(seed), point, first, count),
+        spins=np.ones((count, len(network.bath)), np.int8),
+        ahead=np.full(count, -1.0),
     )
     _place(start, walkers)
     return walkers
@@ -101,13 +116,13 @@ def _place(start, walkers):
 
 
 def advance(
-    model: lanes.Laned | SpinNetwork,
+    model: Any,
     plan: Plan,
     walkers: Walkers,
     rows: Rows,
     first: int,
     last: int,
-) -> tuple[int, float]:
+) -> tuple[int, int]:
     """Run the trajectories from segment `first` to segment `last`, and book what happens.
 
     Parameters
@@ -121,10 +136,9 @@ def advance(
     Returns
     -------
     flips : number of flips made, burn-in included
-    excess : largest ratio of a rate to its bound; above 1 the bound was no bound
+    broken : -1, for no trajectory can go wrong
     """
     if isinstance(model, SpinNetwork):
         model = prepare(model, plan)
-    if isinstance(model, lanes.Laned):
-        return lanes.advance(model, plan, walkers, rows, first, last)
-    return thinning.advance(model, plan, walkers, rows, first, last)
+    suited = lanes if isinstance(model, lanes.Laned) else rejection
+    return suited.advance(model, plan, walkers, rows, first, last), -1

@@ -1,9 +1,10 @@
-"""Spins of small networks: LANES trajectories side by side, so that the arithmetic vectorises.
+"""Spins of small networks: many trajectories side by side, in vectors.
 
-Each lane holds one trajectory at its own place in time. A round proposes one flip in every lane,
-by arithmetic alone; what then happens, a flip or the end of a segment, is done lane by lane. A
-lane whose trajectory has reached the last segment takes the next. What a lane does depends on
-its own stream only, so the ledger is the same whatever lies beside it.
+Each lane holds one trajectory at its own place in time, and the instant of its next proposal. A
+round decides on that proposal in every lane, makes the flip or not, and draws the next, by
+arithmetic alone; only a lane that comes to the end of a segment is looked at by itself. A lane
+whose trajectory has reached the last segment takes the next. What a lane does depends on its own
+stream only, so the ledger is the same whatever lies beside it.
 """
 
 from typing import NamedTuple
@@ -11,262 +12,312 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.elementary import cosine, float_of, log
+from trajsim.elementary import cosine, log
 from trajsim.jit import compiled
-from trajsim.kernels.booking import book_edge, book_flip, note_edge
-from trajsim.kernels.random import ONE_BITS, U12, step
-from trajsim.models.drive import value
+from trajsim.kernels.fields import edge_fields
+from trajsim.kernels.random import inside, step, unit
+from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
+from trajsim.kernels.tables import Laned, prepare
 from trajsim.models.rate_laws import flip_rate
-from trajsim.models.spins import SpinNetwork, local_of, rate_bound, spins_of
-from trajsim.plan import Plan
+from trajsim.simd import (
+    WIDTH,
+    bare,
+    gather,
+    lanes_of,
+    load,
+    lowest,
+    one_of_2,
+    one_of_4,
+    one_of_8,
+    read,
+    spread,
+    store,
+    where,
+    write,
+)
+
+__all__ = ["LANES", "MOST_SITES", "Laned", "advance", "prepare"]
 
 MOST_SITES = 8
-# Results do not depend on it.
-LANES = 32
-# A rate above its thinning bound by more than rounding means that trajectories are wrong.
-MOST_EXCESS = 1.0 + 1e-9
-# Columns of the lanes' numbers, LANES long each. Times are parts of the segment.
-NOW, NEXT, PHASE, LIVE, EVENT, EXCESS = (LANES * k for k in range(6))
-# Rate of all proposals, and one over it.
-TOTAL, RECIPROCAL = LANES * 6, LANES * 7
-# Of the flip proposed: what is left of a random mark, site, bound, bonds joined, s_i / T_i, field.
-MARK, SITE, BOUND, LOCAL, TILT, FIELD = (LANES * k for k in range(8, 14))
-# From here on columns for each site: bound, bonds joined, s_i / T_i, the offset of its field,
-# and of each harmonic amplitude, order and turns.
-SITES = LANES * 14
-NOTHING, FLIP, EDGE = 0.0, 1.0, 2.0
+# The lanes come in two banks: while the processor still works on one, the other is looked after.
+# In a bank are enough vectors to fill the wait for a result of one with work on the others.
+BANK = 64
+LANES = 2 * BANK
+U0, U1 = np.uint64(0), np.uint64(1)
+# Places of the lanes' words and numbers. Times are parts of the segment.
+STREAM, STATE, SITE = 0, 4 * LANES, 5 * LANES
+NOW, PHASE, LOGARITHM, MARK, FIELD = (LANES * k for k in range(5))
 
 
-class Laned(NamedTuple):
-    """A network of n sites made ready.
+class Lanes(NamedTuple):
+    """What the lanes hold: words and numbers, sums over flips, and whereabouts.
 
-    sites, harmonics : n and k zeros: their numbers are known when the kernel is compiled
-    length : time of a segment
-    bound : (2**n, n), thinning bounds of the flips of each state, per segment
-    local : (2**n, n), bonds of each spin joined by the rate law
-    turns : (n, k), phases of the drive's harmonics in whole turns
-    coldness : (n,), 1 / T_i
+    who, at, part, line, left (LANES,): trajectory of each lane, its segment, part of the period,
+    row among the rows of all trajectories, and the segments left in that row; lines below 0
+    are not recorded.
     """
 
-    network: SpinNetwork
-    sites: tuple[int, ...]
-    harmonics: tuple[int, ...]
-    length: float
-    bound: NDArray[np.float64]
-    local: NDArray[np.float64]
-    turns: NDArray[np.float64]
-    coldness: NDArray[np.float64]
+    words: NDArray[np.uint64]
+    numbers: NDArray[np.float64]
+    sums: Sums
+    who: NDArray[np.int64]
+    at: NDArray[np.int64]
+    part: NDArray[np.int64]
+    line: NDArray[np.int64]
+    left: NDArray[np.int64]
 
 
-def prepare(network: SpinNetwork, plan: Plan) -> Laned:
-    """Tables over the states of a small network."""
-    n, length = len(network.bath), network.period / plan.rows_per_period
-    bound, local = np.empty((1 << n, n)), np.empty((1 << n, n))
-    _tabulate(network, length, bound, local)
-    turns = network.drive.phase / (2.0 * np.pi)
-    harmonics = (0,) * network.drive.order.shape[1]
-    return Laned(
-        network, (0,) * n, harmonics, length, bound, local, turns, 1.0 / network.temperature
-    )
-
-
-@compiled
-def _tabulate(network, length, bound, local):
-    n = bound.shape[1]
-    spins = np.empty(n, np.int8)
-    for x in range(len(bound)):
-        spins_of(x, spins)
-        for i in range(n):
-            local[x, i] = local_of(network, spins, i)
-            bound[x, i] = length * rate_bound(network, local[x, i], spins[i], i)
+# -- a round, in all lanes -----------------------------------------------------------------------
 
 
 @compiled(inline=True)
-def _draw(stream, numbers, column):
-    """A uniform number in [0, 1) in every lane, a multiple of 2**-52; stream (4 * LANES,)."""
-    for k in range(LANES):
-        state = stream[k], stream[LANES + k], stream[2 * LANES + k], stream[3 * LANES + k]
-        bits, (s0, s1, s2, s3) = step(state)
-        stream[k], stream[LANES + k] = s0, s1
-        stream[2 * LANES + k], stream[3 * LANES + k] = s2, s3
-        numbers[column + k] = float_of((bits >> U12) | ONE_BITS) - 1.0
+def _lookup(table, first, index, size):
+    """Entry of a table of `size`, which begins at `first`, at the index of each lane."""
+    if size == 2:
+        found = one_of_2(table, first, index)
+    elif size == 4:
+        found = one_of_4(table, first, index)
+    elif size == 8:
+        found = one_of_8(table, first, index)
+    elif size == 16:
+        upper = (index & np.uint64(8)) != U0
+        found = where(upper, one_of_8(table, first + 8, index), one_of_8(table, first, index))
+    else:
+        found = gather(table, index + np.uint64(first))
+    return found
 
 
-@compiled(contract=True, inline=True)
-def _wait(numbers):
-    """Instants of the flips proposed."""
-    for k in range(LANES):
-        # The number drawn is below 1, and half its last digit above it is above 0.
-        wait = -log(numbers[NEXT + k] + 2.0**-53) * numbers[RECIPROCAL + k]
-        numbers[NEXT + k] = numbers[NOW + k] + wait
-        numbers[NOW + k] = min(numbers[NEXT + k], 1.0)
+@compiled(inline=True)
+def _draw(words, numbers, bank):
+    """Draw a mark in [0, 1) and the logarithm of another such number in the lanes of a bank."""
+    for k in range(bank, bank + BANK, WIDTH):
+        s = (
+            load(words, STREAM + k),
+            load(words, STREAM + LANES + k),
+            load(words, STREAM + 2 * LANES + k),
+            load(words, STREAM + 3 * LANES + k),
+        )
+        first, s = step(s)
+        second, s = step(s)
+        for w in range(4):
+            store(words, STREAM + w * LANES + k, s[w])
+        store(numbers, MARK + k, unit(first))
+        store(numbers, LOGARITHM + k, log(inside(second)))
 
 
-@compiled(contract=True, inline=True)
-def _choose(model, numbers, share):
-    """Sites of the flips proposed, and their fields; a segment is `share` of the period."""
-    n, width = len(model.sites), (4 + 3 * len(model.harmonics)) * LANES
-    for k in range(LANES):
-        left = numbers[MARK + k] * numbers[TOTAL + k]
-        mark, site = left, 0.0
-        bound, local = numbers[SITES + k], numbers[SITES + LANES + k]
-        tilt, field = numbers[SITES + 2 * LANES + k], numbers[SITES + 3 * LANES + k]
-        for i in range(1, n):
-            # The last site whose turn has come is the one. Read first: a choice between numbers
-            # at hand is one instruction, a choice whether to read is a branch.
-            at = SITES + i * width + k
-            left -= numbers[at - width]
-            b, c, d, e = (
-                numbers[at],
-                numbers[at + LANES],
-                numbers[at + 2 * LANES],
-                numbers[at + 3 * LANES],
+@compiled(inline=True)
+def _choose(model, words, numbers, bank):
+    """Sites of the flips proposed, and their fields."""
+    n, p = len(model.sites), len(model.places)
+    for k in range(bank, bank + BANK, WIDTH):
+        state = load(words, STATE + k)
+        mark = load(numbers, MARK + k) * _lookup(model.total, 0, state, 1 << n)
+        # The site is the last one whose turn has come when rates are laid end to end.
+        half = p // 2
+        edge = _lookup(model.below, half << n, state, 1 << n)
+        come = mark >= edge
+        low, site = where(come, edge, 0.0), where(come, spread(np.uint64(half)), U0)
+        while half > 1:
+            half //= 2
+            edge = _lookup(model.below, half << n, (site << np.uint64(n)) + state, p << n)
+            come = mark >= edge
+            low, site = where(come, edge, low), where(come, site + np.uint64(half), site)
+        field = _lookup(model.fields.offset, 0, site, p)
+        passed = load(numbers, PHASE + k) + load(numbers, NOW + k)
+        for q in range(len(model.harmonics)):
+            turns = read(model.fields.turning, q) * passed + _lookup(
+                model.fields.turns, q * p, site, p
             )
-            come = left >= 0.0
-            mark = left if come else mark
-            site = float(i) if come else site
-            bound = b if come else bound
-            local = c if come else local
-            tilt = d if come else tilt
-            field = e if come else field
-        numbers[MARK + k], numbers[SITE + k], numbers[FIELD + k] = mark, site, field
-        numbers[LOCAL + k], numbers[TILT + k], numbers[BOUND + k] = local, tilt, bound
-    for q in range(len(model.harmonics)):
-        first = SITES + (4 + 3 * q) * LANES
-        for k in range(LANES):
-            amplitude, order = numbers[first + k], numbers[first + LANES + k]
-            turns = numbers[first + 2 * LANES + k]
-            for i in range(1, n):
-                here, at = numbers[SITE + k] == float(i), first + i * width + k
-                a, o, t = numbers[at], numbers[at + LANES], numbers[at + 2 * LANES]
-                amplitude = a if here else amplitude
-                order = o if here else order
-                turns = t if here else turns
-            passed = (numbers[PHASE + k] + numbers[NOW + k]) * share
-            numbers[FIELD + k] += amplitude * cosine(order * passed + turns)
-
-
-@compiled(contract=True, inline=True)
-def _decide(model, numbers):
-    """Whether the flips happen, or the segment ends before."""
-    law = model.network.law
-    for k in range(LANES):
-        local, x = numbers[LOCAL + k], numbers[TILT + k] * numbers[FIELD + k]
-        rate = model.length * flip_rate(law, local, x)
-        event = FLIP if numbers[MARK + k] < rate else NOTHING
-        event = EDGE if numbers[NEXT + k] >= 1.0 else event
-        numbers[EVENT + k] = event * numbers[LIVE + k]
-        numbers[EXCESS + k] = max(numbers[EXCESS + k], rate - MOST_EXCESS * numbers[BOUND + k])
+            field = field + _lookup(model.fields.amplitude, q * p, site, p) * cosine(turns)
+        store(numbers, MARK + k, mark - low)
+        store(words, SITE + k, site)
+        store(numbers, FIELD + k, field)
 
 
 @compiled(inline=True)
-def _settle(model, state, spins, numbers, k):
-    """Write what the next flip of lane k, in a state, depends on."""
-    n, width = len(model.sites), (4 + 3 * len(model.harmonics)) * LANES
-    total = 0.0
-    for i in range(n):
-        total += model.bound[state, i]
-        at = SITES + i * width + k
-        numbers[at], numbers[at + LANES] = model.bound[state, i], model.local[state, i]
-        numbers[at + 2 * LANES] = spins[i] * model.coldness[i]
-    numbers[TOTAL + k], numbers[RECIPROCAL + k] = total, 1.0 / total
+def _decide(model, words, numbers, sums, bank):
+    """Make the flips that happen."""
+    n, p = len(model.sites), len(model.places)
+    for k in range(bank, bank + BANK, WIDTH):
+        state, site = load(words, STATE + k), load(words, SITE + k)
+        index, field = (site << np.uint64(n)) + state, load(numbers, FIELD + k)
+        aligned = where(((state >> site) & U1) == U0, field, -field)
+        local = _lookup(model.local, 0, index, p << n)
+        rate = flip_rate(model.law, local, aligned * _lookup(model.fields.coldness, 0, site, p))
+        flips = load(numbers, MARK + k) < rate
+        cost = _lookup(model.cost, 0, index, p << n)
+        for i in range(n):
+            mine, at = flips & (site == np.uint64(i)), i * LANES + k
+            count, exchange = load(sums.flips, at), load(sums.exchange, at)
+            turned = load(sums.field, at)
+            store(sums.flips, at, where(mine, count + 1.0, count))
+            store(sums.exchange, at, where(mine, exchange + cost, exchange))
+            store(sums.field, at, where(mine, turned - 2.0 * aligned, turned))
+        store(words, STATE + k, where(flips, state ^ (spread(U1) << site), state))
 
 
-@compiled
-def _drives(model, numbers):
-    """Write the drives into the columns of the sites."""
-    n, drive, width = len(model.sites), model.network.drive, 4 + 3 * len(model.harmonics)
+@compiled(inline=True)
+def _go_on(model, words, numbers, bank):
+    """Instants of the next proposals; bits of the lanes where they come after the segment."""
+    n, beyond = len(model.sites), U0
+    for k in range(bank, bank + BANK, WIDTH):
+        pause = _lookup(model.pause, 0, load(words, STATE + k), 1 << n)
+        now = load(numbers, NOW + k) - load(numbers, LOGARITHM + k) * pause
+        store(numbers, NOW + k, now)
+        beyond |= lanes_of(now >= 1.0) << np.uint64(k - bank)
+    return beyond
+
+
+# -- one lane ------------------------------------------------------------------------------------
+
+
+@compiled(inline=True)
+def _note_edge(model, sums, k, state, rows, edge):
+    """Write the state of lane k and its energy to an edge, one of all trajectories' edges."""
+    energy = read(model.exchange, state)
+    for i in range(len(model.sites)):
+        energy -= read(sums.after, i * LANES + k)
+        write(rows.state, edge * len(model.sites) + i, 1 - 2 * ((state >> i) & 1))
+    write(rows.energy, edge, energy)
+
+
+@compiled(inline=True)
+def _align(model, sums, k, state, h, part):
+    """Note s_i h_i in lane k at edge `part` of the fields h (segments + 1, n)."""
+    n = len(model.sites)
     for i in range(n):
-        for k in range(LANES):
-            at = SITES + i * width * LANES + k
-            numbers[at + 3 * LANES] = drive.offset[i]
-            for q in range(len(model.harmonics)):
-                numbers[at + (4 + 3 * q) * LANES] = drive.amplitude[i, q]
-                numbers[at + (5 + 3 * q) * LANES] = drive.order[i, q]
-                numbers[at + (6 + 3 * q) * LANES] = model.turns[i, q]
+        write(sums.after, i * LANES + k, (1 - 2 * ((state >> i) & 1)) * read(h, part * n + i))
+
+
+@compiled(inline=True)
+def _end_segment(model, plan, shape, rows, h, lanes, k):
+    """Book the segment of lane k that has come to its end; returns the flips made in it."""
+    part, line, left = read(lanes.part, k) + 1, read(lanes.line, k), read(lanes.left, k) - 1
+    state, sums, flips = np.int64(read(lanes.words, STATE + k)), lanes.sums, 0.0
+    for i in range(len(model.sites)):
+        flips += read(sums.flips, i * LANES + k)
+    _align(model, sums, k, state, h, part)
+    if line >= 0:
+        book(shape, model.network, sums, k, LANES, rows, line, left + 1 == plan.segments_per_row)
+        if left == 0:
+            # Every trajectory has one edge more than rows.
+            _note_edge(model, sums, k, state, rows, line + read(lanes.who, k) + 1)
+            write(lanes.line, k, line + 1)
+    write(lanes.left, k, plan.segments_per_row if left == 0 else left)
+    write(lanes.part, k, 0 if part == plan.rows_per_period else part)
+    write(lanes.at, k, read(lanes.at, k) + 1)
+    write(lanes.numbers, NOW + k, read(lanes.numbers, NOW + k) - 1.0)
+    return np.int64(flips)
+
+
+@compiled(inline=True)
+def _take(model, plan, walkers, shape, h, lanes, k, j, first):
+    """Put trajectory j into lane k, at segment `first`."""
+    n, spr, state = len(model.sites), plan.segments_per_row, 0
+    recorded, part = first - plan.burn_in * plan.rows_per_period, first % plan.rows_per_period
+    write(lanes.who, k, j)
+    write(lanes.at, k, first)
+    write(lanes.part, k, part)
+    write(lanes.line, k, j * shape.rows + recorded // spr if recorded >= 0 else -1)
+    write(lanes.left, k, spr - recorded % spr)
+    for i in range(n):
+        state |= (1 if read(walkers.spins, j * n + i) < 0 else 0) << i
+    _align(model, lanes.sums, k, state, h, part)
+    write(lanes.words, STATE + k, np.uint64(state))
+    s = (
+        read(walkers.stream, 4 * j),
+        read(walkers.stream, 4 * j + 1),
+        read(walkers.stream, 4 * j + 2),
+        read(walkers.stream, 4 * j + 3),
+    )
+    now = read(walkers.ahead, j)
+    if now < 0.0:
+        bits, s = step(s)
+        now = -log(inside(bits)) * read(model.pause, state)
+    for word in range(4):
+        write(lanes.words, STREAM + word * LANES + k, s[word])
+    write(lanes.numbers, NOW + k, now)
+
+
+@compiled(inline=True)
+def _leave(model, walkers, lanes, k):
+    """Take the trajectory out of lane k."""
+    n, j, state = len(model.sites), read(lanes.who, k), np.int64(read(lanes.words, STATE + k))
+    for word in range(4):
+        write(walkers.stream, 4 * j + word, read(lanes.words, STREAM + word * LANES + k))
+    for i in range(n):
+        write(walkers.spins, j * n + i, 1 - 2 * ((state >> i) & 1))
+    write(walkers.ahead, j, read(lanes.numbers, NOW + k))
+    write(lanes.who, k, -1)
+
+
+@compiled(inline=True)
+def _open(model, shape, rows, lanes, k):
+    """Open the ledger of the trajectory in lane k."""
+    j, state = read(lanes.who, k), np.int64(read(lanes.words, STATE + k))
+    _note_edge(model, lanes.sums, k, state, rows, j * (shape.rows + 1))
+    write(lanes.line, k, j * shape.rows)
+
+
+# -- all together --------------------------------------------------------------------------------
 
 
 @compiled
 def advance(model, plan, walkers, rows, first, last):
     """As `trajsim.kernels.jump.advance`."""
-    network, n = model.network, len(model.sites)
-    segments, count = plan.rows_per_period, len(walkers.spins)
-    burn_in = plan.burn_in * segments
-    h_edge = np.empty((segments + 1, n))
-    for edge in range(segments + 1):
-        for i in range(n):
-            h_edge[edge, i] = value(network.drive, i, (edge % segments) / segments)
-    numbers = np.zeros(SITES + n * (4 + 3 * len(model.harmonics)) * LANES)
-    _drives(model, numbers)
-    stream = np.zeros(4 * LANES, np.uint64)
-    before, spins = np.empty((LANES, n)), np.empty(n, np.int8)
-    # Trajectory, segment and state of the lanes; the lanes where something happens.
-    who, at, state = np.empty(LANES, np.int64), np.empty(LANES, np.int64), np.empty(LANES, np.int64)
-    happened = np.empty(LANES + 1, np.int64)
-    flips, taken, live = 0, 0, 0
-    for k in range(LANES):
-        who[k] = -1
-        happened[k] = k
-        numbers[LIVE + k], numbers[EVENT + k] = 1.0, EDGE
-    events = LANES if last > first else 0
-    live = events
-    while live > 0:
-        for event in range(events):
-            k = happened[event]
-            j = who[k]
-            # A copy, for a slice would count references, which takes longer.
-            for i in range(n):
-                spins[i] = walkers.spins[j, i]
-            if numbers[EVENT + k] == FLIP:
-                i, h = int(numbers[SITE + k]), numbers[FIELD + k]
-                flips += 1
-                if at[k] >= burn_in:
-                    row = (at[k] - burn_in) // plan.segments_per_row
-                    book_flip(network, spins, i, h, before[k, i], rows, j, row)
-                before[k, i] = h
-                spins[i] = -spins[i]
-                walkers.spins[j, i] = spins[i]
-                state[k] ^= 1 << i
-                _settle(model, state[k], spins, numbers, k)
-                continue
-            if j >= 0:
-                part = at[k] % segments
-                if at[k] >= burn_in:
-                    row, done = (at[k] - burn_in) // plan.segments_per_row, at[k] + 1 - burn_in
-                    book_edge(network, spins, before, k, h_edge, part + 1, rows, j, row)
-                    if done % plan.segments_per_row == 0:
-                        note_edge(network, spins, h_edge, part + 1, rows, j, row + 1)
-                at[k] += 1
-                if at[k] == last:
-                    for word in range(4):
-                        walkers.stream[j, word] = stream[word * LANES + k]
-                    j = -1
-            if j < 0:
+    n, h = len(model.sites), edge_fields(model.network, plan.rows_per_period)
+    size = n * LANES
+    lanes = Lanes(
+        np.zeros(6 * LANES, np.uint64),
+        np.zeros(5 * LANES),
+        Sums(np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)),
+        np.full(LANES, -1),
+        np.zeros(LANES, np.int64),
+        np.zeros(LANES, np.int64),
+        np.zeros(LANES, np.int64),
+        np.zeros(LANES, np.int64),
+    )
+    count, each = len(walkers.spins), rows.heat.shape[1]
+    return _advance(model, plan, walkers, count, rows, each, first, last, h, lanes)
+
+
+@compiled
+def _advance(model_, plan, walkers_, count, rows_, each, first, last, h_, lanes_):
+    """`advance` of `count` trajectories of `each` rows in fields h at the edges of segments."""
+    model, walkers, rows = bare(model_), bare(walkers_), bare(rows_)
+    h, lanes = bare(h_), bare(lanes_)
+    shape = Shape(each, len(model.sites), len(model.baths), len(model.drives))
+    words, numbers, sums = lanes.words, lanes.numbers, lanes.sums
+    burn_in, flips, taken = plan.burn_in * plan.rows_per_period, 0, 0
+    # Lanes of each bank, as bits: in use, and come to the end of their segment.
+    in_use, other_in_use, beyond, other, bank = ~U0, ~U0, ~U0, ~U0, 0
+    if last == first:
+        return 0
+    while True:
+        while beyond != U0:
+            k = bank + lowest(beyond)
+            if read(lanes.who, k) >= 0:
+                flips += _end_segment(model, plan, shape, rows, h, lanes, k)
+                if read(lanes.at, k) == last:
+                    _leave(model, walkers, lanes, k)
+            if read(lanes.who, k) < 0:
                 if taken == count:
-                    numbers[LIVE + k] = 0.0
-                    live -= 1
+                    in_use &= ~(U1 << np.uint64(k - bank))
+                    beyond &= beyond - U1
                     continue
-                j, taken = taken, taken + 1
-                who[k], at[k], state[k] = j, first, 0
-                for word in range(4):
-                    stream[word * LANES + k] = walkers.stream[j, word]
-                for i in range(n):
-                    spins[i] = walkers.spins[j, i]
-                    state[k] |= (1 << i) if spins[i] < 0 else 0
-                _settle(model, state[k], spins, numbers, k)
-            part = at[k] % segments
-            if at[k] == burn_in:
-                note_edge(network, spins, h_edge, 0, rows, j, 0)
-            for i in range(n):
-                before[k, i] = h_edge[part, i]
-            numbers[NOW + k], numbers[PHASE + k] = 0.0, float(part)
-        _draw(stream, numbers, NEXT)
-        _draw(stream, numbers, MARK)
-        _wait(numbers)
-        _choose(model, numbers, 1.0 / segments)
-        _decide(model, numbers)
-        events = 0
-        for k in range(LANES):
-            happened[events] = k
-            events += int(numbers[EVENT + k] != NOTHING)
-    return flips, 0.0 if numbers[EXCESS : EXCESS + LANES].max() <= 0.0 else np.inf
+                _take(model, plan, walkers, shape, h, lanes, k, taken, first)
+                taken += 1
+            if read(lanes.at, k) == burn_in:
+                _open(model, shape, rows, lanes, k)
+            write(numbers, PHASE + k, float(read(lanes.part, k)))
+            begin_segment(shape, sums, k, LANES)
+            # The next proposal may come later than the segment that now begins.
+            if read(numbers, NOW + k) < 1.0:
+                beyond &= beyond - U1
+        if in_use | other_in_use == U0:
+            return flips
+        _draw(words, numbers, bank)
+        _choose(model, words, numbers, bank)
+        _decide(model, words, numbers, sums, bank)
+        beyond, other = other, in_use & _go_on(model, words, numbers, bank)
+        in_use, other_in_use, bank = other_in_use, in_use, BANK - bank

@@ -1,9 +1,4 @@
-"""Langevin oscillators in steps of equal length, any of the schemes of `integrators`.
-
-Heat of a bath is the change of kinetic energy in the O steps of its sites; work is the change of
-energy when the forces move. At the edges of segments the forces are at their true values, so the
-energy written there is H; what remains of dU in a row is its shadow work.
-"""
+"""Langevin oscillators in steps of equal length, any of the schemes of `integrators`."""
 
 import math
 from typing import Any, NamedTuple
@@ -12,17 +7,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.jit import compiled
-from trajsim.kernels.integrators import SCHEMES, first_half, second_half
-from trajsim.kernels.random import normals, side_by_side, streams
+from trajsim.kernels.integrators import LANES, SCHEMES, first_half, second_half
+from trajsim.kernels.oscillator_booking import (
+    Rows,
+    Sizes,
+    book,
+    close_row,
+    heat_at,
+    move_force,
+    noise_at,
+    note_edge,
+    touch_baths,
+)
+from trajsim.kernels.random import normal_pair, normals, streams
 from trajsim.models.drive import value
-from trajsim.models.oscillators import OscillatorNetwork, energy
+from trajsim.models.oscillators import OscillatorNetwork
 from trajsim.plan import Plan
+from trajsim.simd import WIDTH, bare, load, read, store, write
 
 Array = NDArray[np.float64]
 
-
-# Trajectories advanced side by side; results do not depend on it.
-LANES = 128
+# Networks of up to so many sites are compiled for their number of sites.
+MOST_SITES = 4
 # How long quartic oscillators settle into equilibrium, in units of m / gamma.
 SETTLING_TIMES = 30.0
 
@@ -30,15 +36,23 @@ SETTLING_TIMES = 30.0
 class Oscillation(NamedTuple):
     """A network made ready for the steps of a scheme.
 
-    held (steps, n), the force held in each step of the period; edge (segments, n), the true force
-    where segments begin; keep and spread (n,), velocity kept and noise added by an O step;
-    fine, whether normal numbers come from 64 bits.
+    sites, baths, drives : zeros, as many as there are of each in a small network, else none: the
+        lengths of tuples are known when the kernel is compiled
+    held (steps + 1, n) : the force held in each step of the period; last, that of time 0
+    edge (segments + 1, n) : the true force at the edges of segments
+    touched (t,) : sites that touch a bath
+    keep, spread (n,) : velocity kept and noise added by an O step
+    fine : whether normal numbers come from 64 bits
     """
 
     network: OscillatorNetwork
     scheme: Any
+    sites: tuple[int, ...]
+    baths: tuple[int, ...]
+    drives: tuple[int, ...]
     held: Array
     edge: Array
+    touched: NDArray[np.int64]
     keep: Array
     spread: Array
     fine: bool
@@ -56,32 +70,11 @@ class Start(NamedTuple):
 
 
 class Walkers(NamedTuple):
-    """Trajectories on their way: streams (m, 4) uint64, positions and velocities (n, m).
-
-    heat (baths, m) and work (drives, m) are those of the row that is under way.
-    """
+    """Trajectories on their way: streams (m, 4) uint64, positions and velocities (n, m)."""
 
     stream: NDArray[np.uint64]
     x: Array
     v: Array
-    heat: Array
-    work: Array
-
-
-class Rows(NamedTuple):
-    """Ledger of m trajectories; the columns are described in `trajsim.ledger`.
-
-    heat (m, row, bath), work and exclusive_work (m, row, drive), shadow_work (m, row),
-    energy (m, row + 1), position and velocity (m, row + 1, n). Sums must begin at 0.
-    """
-
-    heat: Array
-    work: Array
-    exclusive_work: Array
-    shadow_work: Array
-    energy: Array
-    position: Array
-    velocity: Array
 
 
 def prepare(
@@ -101,7 +94,10 @@ def prepare(
             f"integrator.steps_per_period: found {steps}; allowed: at least {fewest} for scheme "
             f"{scheme!r} with this period, this stiffness and these harmonics"
         )
-    dt = network.period / steps
+    dt, n, segments = network.period / steps, len(network.mass), plan.rows_per_period
+    edge = np.array(
+        [[value(drive, i, k % segments / segments) for i in range(n)] for k in range(segments + 1)]
+    )
     fraction = (np.arange(steps) + 0.5) / steps
     held = np.tile(drive.offset, (steps, 1))
     for i, k in np.ndindex(drive.order.shape):
@@ -109,13 +105,18 @@ def prepare(
         angle = 2.0 * math.pi * order * fraction + drive.phase[i, k]
         factor = method.held(math.pi * order / steps)
         held[:, i] += factor * drive.amplitude[i, k] * np.cos(angle)
-    sites, segments = range(len(network.mass)), plan.rows_per_period
+    held = np.vstack([held, edge[0]])
     decay = network.friction * dt / network.mass
+    small = n <= MOST_SITES
     return Oscillation(
         network=network,
-        scheme=method.prepare(network, dt),
+        scheme=method.prepare(network, dt, held),
+        sites=(0,) * n if small else (),
+        baths=(0,) * (int(network.bath.max()) + 1) if small else (),
+        drives=(0,) * (int(network.driven.max()) + 1) if small else (),
         held=held,
-        edge=np.array([[value(drive, i, k / segments) for i in sites] for k in range(segments)]),
+        edge=edge,
+        touched=np.flatnonzero(network.bath >= 0),
         keep=np.exp(-decay),
         spread=np.sqrt(-np.expm1(-2.0 * decay) * network.temperature / network.mass),
         fine=noise == "float64",
@@ -152,101 +153,133 @@ def begin(
     model: Oscillation, start: Start, seed: int, point: int, first: int, count: int
 ) -> Walkers:
     """Trajectories first ... first + count - 1 of a point, at time 0."""
-    network = model.network
-    n, baths, drives = len(network.mass), network.bath.max() + 1, network.driven.max() + 1
-    x, v, heat, work = (np.zeros((size, count)) for size in (n, n, baths, drives))
-    walkers = Walkers(streams(np.uint64(seed), point, first, count), x, v, heat, work)
+    n = len(model.network.mass)
+    walkers = Walkers(
+        streams(np.uint64(seed), point, first, count), np.zeros((n, count)), np.zeros((n, count))
+    )
     _place(model, start, walkers)
+    steps = math.ceil(start.settle / model.scheme.dt)
+    if steps > 0:
+        _settle_all(model, walkers, sizes_of(model, count, 0), steps)
     return walkers
 
 
 @compiled
 def _place(model, start, walkers):
     n, m = walkers.x.shape
-    drawn, spare = np.zeros((2 * n, m)), np.empty((2, n, m))
-    if np.any(start.factor != 0.0):
-        normals(walkers.stream, model.fine, drawn)
-    for i in range(n):
-        walkers.x[i], walkers.v[i] = start.mean[i], start.mean[n + i]
+    drawn, random = np.zeros((2 * n, m)), False
+    for i in range(2 * n):
         for j in range(2 * n):
-            walkers.x[i] += start.factor[i, j] * drawn[j]
-            walkers.v[i] += start.factor[n + i, j] * drawn[j]
-    noise, heat = np.empty((n, m)), np.empty((0, m))
-    for _ in range(math.ceil(start.settle / model.scheme.dt)):
-        first_half(model.scheme, model.network, walkers.x, walkers.v, model.edge[0], spare)
-        normals(walkers.stream, model.fine, noise)
-        _touch_baths(model, walkers.v, noise, heat)
-        second_half(model.scheme, model.network, walkers.x, walkers.v, model.edge[0], spare)
-
-
-@compiled(contract=True, inline=True)
-def _touch_baths(model, v, noise, heat):
-    """The O step; adds to heat (baths, m) unless it is empty."""
-    for i in range(v.shape[0]):
-        bath = model.network.bath[i]
-        if bath < 0:
-            continue
-        half_mass, keep, spread = 0.5 * model.network.mass[i], model.keep[i], model.spread[i]
-        if len(heat) == 0:
-            for k in range(v.shape[1]):
-                v[i, k] = keep * v[i, k] + spread * noise[i, k]
-        else:
-            for k in range(v.shape[1]):
-                after = keep * v[i, k] + spread * noise[i, k]
-                heat[bath, k] += half_mass * (after * after - v[i, k] * v[i, k])
-                v[i, k] = after
-
-
-@compiled(contract=True, inline=True)
-def _move_force(network, x, before, after, work):
-    """Add the work (drives, m) of forces that move while positions stay: inclusive, -x df."""
-    for i in range(x.shape[0]):
-        drive, moved = network.driven[i], after[i] - before[i]
-        if drive >= 0:
-            for k in range(x.shape[1]):
-                work[drive, k] -= x[i, k] * moved
+            random |= start.factor[i, j] != 0.0
+    if random:
+        normals(walkers.stream, model.fine, drawn)
+    # Number by number: operations on whole arrays take long to compile.
+    for i in range(n):
+        for k in range(m):
+            x, v = start.mean[i], start.mean[n + i]
+            for j in range(2 * n):
+                x += start.factor[i, j] * drawn[j, k]
+                v += start.factor[n + i, j] * drawn[j, k]
+            walkers.x[i, k], walkers.v[i, k] = x, v
 
 
 @compiled
-def _note_edge(network, f, x, v, rows, first, edge):
-    """Write the states and their energies at an edge between two rows."""
-    total = np.empty(x.shape[1])
-    energy(network, x, v, f, total)
-    for k in range(x.shape[1]):
-        rows.energy[first + k, edge] = total[k]
-        for i in range(x.shape[0]):
-            rows.position[first + k, edge, i] = x[i, k]
-            rows.velocity[first + k, edge, i] = v[i, k]
+def _settle_all(model, walkers, sizes, steps):
+    """Move all trajectories on by some steps at the force of time 0."""
+    numbers, words = _lanes(sizes)
+    for begin in range(0, sizes.trajectories, LANES):
+        _load(walkers, numbers, words, sizes, begin)
+        _settle(model, numbers, words, sizes, steps)
+        _unload(walkers, numbers, words, sizes, begin)
+
+
+def sizes_of(model: Oscillation, trajectories: int, rows: int) -> Sizes:
+    """Sizes of a network's ledger."""
+    network = model.network
+    baths, drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
+    return Sizes(len(network.mass), baths, drives, trajectories, rows)
 
 
 @compiled
-def _book_row(network, before, after, heat, work, rows, first, row):
-    """Write a row whose heats (baths, m) and works (drives, m) are known, and empty these.
-
-    before, after (n,): the forces at its edges.
-    """
-    for k in range(heat.shape[1]):
-        at = first + k
-        shadow = rows.energy[at, row + 1] - rows.energy[at, row]
-        for bath in range(heat.shape[0]):
-            rows.heat[at, row, bath] = heat[bath, k]
-            shadow -= heat[bath, k]
-        for i in range(len(network.driven)):
-            drive = network.driven[i]
-            if drive >= 0:
-                rows.work[at, row, drive] = work[drive, k]
-                shadow -= work[drive, k]
-                # int f dx = -int x df + what f x has grown by.
-                grown = after[i] * rows.position[at, row + 1, i]
-                grown -= before[i] * rows.position[at, row, i]
-                rows.exclusive_work[at, row, drive] = work[drive, k] + grown
-        rows.shadow_work[at, row] = shadow
-    heat[:] = 0.0
-    work[:] = 0.0
+def _lanes(sizes):
+    """Room for the numbers and the streams of LANES trajectories."""
+    size = 5 * sizes.sites + sizes.baths + sizes.drives
+    return np.zeros(size * LANES), np.zeros(4 * LANES, np.uint64)
 
 
 @compiled
-def advance(model, plan, walkers, rows, first, last):
+def _load(walkers, numbers, words, sizes, begin):
+    """Put trajectories from `begin` on into the lanes; nothing into lanes that are left."""
+    n, m = sizes.sites, min(LANES, sizes.trajectories - begin)
+    numbers[:] = 0.0
+    words[:] = 0
+    for k in range(m):
+        for i in range(n):
+            numbers[i * LANES + k] = walkers.x[i, begin + k]
+            numbers[(n + i) * LANES + k] = walkers.v[i, begin + k]
+        for word in range(4):
+            words[word * LANES + k] = walkers.stream[begin + k, word]
+
+
+@compiled
+def _unload(walkers, numbers, words, sizes, begin):
+    """Take the trajectories out again; the first that is no longer finite, -1 if all are."""
+    n, m, broken = sizes.sites, min(LANES, sizes.trajectories - begin), -1
+    for k in range(m):
+        total = 0.0
+        for i in range(n):
+            walkers.x[i, begin + k] = numbers[i * LANES + k]
+            walkers.v[i, begin + k] = numbers[(n + i) * LANES + k]
+            total += walkers.x[i, begin + k] + walkers.v[i, begin + k]
+        for word in range(4):
+            walkers.stream[begin + k, word] = words[word * LANES + k]
+        if broken < 0 and not np.isfinite(total):
+            broken = begin + k
+    return broken
+
+
+# -- a step, in all lanes ------------------------------------------------------------------------
+
+
+@compiled(inline=True)
+def _draw(model, touched, numbers, words, sizes):
+    """Noise of the sites that touch a bath."""
+    for k in range(0, LANES, WIDTH):
+        s = (
+            load(words, k),
+            load(words, LANES + k),
+            load(words, 2 * LANES + k),
+            load(words, 3 * LANES + k),
+        )
+        for at in range(0, touched, 2):
+            one, other, s = normal_pair(s, model.fine)
+            # Of an odd number of sites the last stays with its cosine.
+            second = read(model.touched, min(at + 1, touched - 1))
+            store(numbers, noise_at(sizes) + second * LANES + k, other)
+            store(numbers, noise_at(sizes) + read(model.touched, at) * LANES + k, one)
+        for word in range(4):
+            store(words, word * LANES + k, s[word])
+
+
+@compiled
+def _settle(model_, numbers_, words_, sizes, steps):
+    """Steps at the force of time 0."""
+    model, numbers, words = bare(model_), bare(numbers_), bare(words_)
+    n, touched, still = sizes.sites, len(model_.touched), len(model_.held) - 1
+    for _ in range(steps):
+        _draw(model, touched, numbers, words, sizes)
+        for k in range(0, LANES, WIDTH):
+            first_half(model.scheme, model.network, n, numbers, k, model.held, still)
+            touch_baths(model, numbers, sizes, k)
+            second_half(model.scheme, model.network, n, numbers, k, model.held, still)
+
+
+# -- all together --------------------------------------------------------------------------------
+
+
+def advance(
+    model: Oscillation, plan: Plan, walkers: Walkers, rows: Rows, first: int, last: int
+) -> tuple[int, int]:
     """Run the trajectories from segment `first` to segment `last`, and book what happens.
 
     Parameters
@@ -262,55 +295,60 @@ def advance(model, plan, walkers, rows, first, last):
     steps : number of steps made, burn-in included
     broken : number of the first trajectory that is no longer finite, -1 if all are
     """
-    count, broken = walkers.x.shape[1], -1
-    for begin in range(0, count, LANES):
-        lanes = slice(begin, min(begin + LANES, count))
-        # Copies, so that the lanes stand side by side in memory whatever their number here.
-        x, v = walkers.x[:, lanes].copy(), walkers.v[:, lanes].copy()
-        heat, work = walkers.heat[:, lanes].copy(), walkers.work[:, lanes].copy()
-        stream = walkers.stream[lanes].T.copy()
-        _advance_lanes(model, plan, stream, x, v, heat, work, rows, begin, first, last)
-        walkers.x[:, lanes], walkers.v[:, lanes] = x, v
-        walkers.heat[:, lanes], walkers.work[:, lanes] = heat, work
-        walkers.stream[lanes] = stream.T
-        for k in range(x.shape[1]):
-            if broken < 0 and not np.isfinite(x[:, k].sum() + v[:, k].sum()):
-                broken = begin + k
-    return count * (last - first) * (len(model.held) // plan.rows_per_period), broken
+    count = walkers.x.shape[1]
+    sizes = sizes_of(model, count, rows.heat.shape[1])
+    broken = _advance_all(model, plan, walkers, rows, sizes, first, last)
+    return count * (last - first) * ((len(model.held) - 1) // plan.rows_per_period), broken
 
 
 @compiled
-def _advance_lanes(model, plan, stream, x, v, heat, work, rows, begin, first, last):
-    """`advance` for m lanes, the first of them trajectory `begin` of the rows.
+def _advance_all(model, plan, walkers, rows, sizes, first, last):
+    """`advance` as many trajectories at a time as there are lanes; the first broken."""
+    broken = -1
+    numbers, words = _lanes(sizes)
+    spare = np.empty(LANES)
+    for begin in range(0, sizes.trajectories, LANES):
+        _load(walkers, numbers, words, sizes, begin)
+        _advance(model, plan, numbers, words, spare, sizes, rows, begin, first, last)
+        found = _unload(walkers, numbers, words, sizes, begin)
+        broken = found if broken < 0 else broken
+    return broken
 
-    stream (4, m) uint64, x and v (n, m), heat (baths, m), work (drives, m).
-    """
-    network, scheme = model.network, model.scheme
-    n, m = x.shape
-    segments = plan.rows_per_period
-    steps = len(model.held) // segments
-    burn_in = plan.burn_in * segments
-    spare, noise, bits = np.empty((2, n, m)), np.empty((n, m)), np.empty((2, m), np.uint64)
+
+@compiled
+def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first, last):
+    """`advance` for the trajectories in the lanes, the first of them trajectory `begin`."""
+    model, numbers, words = bare(model_), bare(numbers_), bare(words_)
+    spare, rows = bare(spare_), bare(rows_)
+    sizes = given
+    if len(model.sites) > 0:
+        sizes = Sizes(
+            len(model.sites), len(model.baths), len(model.drives), given.trajectories, given.rows
+        )
+    n, segments, spr = sizes.sites, plan.rows_per_period, plan.segments_per_row
+    steps, touched = (len(model_.held) - 1) // segments, len(model_.touched)
     for segment in range(first, last):
-        part = segment % segments
-        if segment == burn_in:
-            _note_edge(network, model.edge[0], x, v, rows, begin, 0)
-            heat[:] = 0.0
-            work[:] = 0.0
-        force = model.edge[part]
+        part, recorded = segment % segments, segment - plan.burn_in * segments
+        if recorded == 0:
+            note_edge(model, part, numbers, spare, sizes, rows, begin, 0)
+        before, at = model.edge, part * n
         for step in range(part * steps, (part + 1) * steps):
-            _move_force(network, x, force, model.held[step], work)
-            force = model.held[step]
-            first_half(scheme, network, x, v, force, spare)
-            side_by_side(stream, model.fine, noise, bits)
-            _touch_baths(model, v, noise, heat)
-            second_half(scheme, network, x, v, force, spare)
-        edge = model.edge[(part + 1) % segments]
-        _move_force(network, x, force, edge, work)
-        done = segment + 1 - burn_in
-        if done > 0 and done % plan.segments_per_row == 0:
-            row = done // plan.segments_per_row - 1
-            _note_edge(network, edge, x, v, rows, begin, row + 1)
+            _draw(model, touched, numbers, words, sizes)
+            for k in range(0, LANES, WIDTH):
+                move_force(model, numbers, sizes, k, before, at, model.held, step * n)
+                first_half(model.scheme, model.network, n, numbers, k, model.held, step)
+                touch_baths(model, numbers, sizes, k)
+                second_half(model.scheme, model.network, n, numbers, k, model.held, step)
+            before, at = model.held, step * n
+        for k in range(0, LANES, WIDTH):
+            move_force(model, numbers, sizes, k, before, at, model.edge, (part + 1) * n)
+        row = recorded // spr
+        if recorded >= 0:
+            book(numbers, sizes, rows, begin, row, recorded % spr == 0)
+        for place in range(heat_at(sizes), (5 * n + sizes.baths + sizes.drives) * LANES):
+            write(numbers, place, 0.0)
+        if recorded >= 0 and recorded % spr == spr - 1:
+            note_edge(model, part + 1, numbers, spare, sizes, rows, begin, row + 1)
             # A row of several segments is whole periods: it began at the same force it ends at.
-            opened = model.edge[part] if plan.segments_per_row == 1 else edge
-            _book_row(network, opened, edge, heat, work, rows, begin, row)
+            opened = part if spr == 1 else part + 1
+            close_row(model, sizes, rows, begin, row, opened, part + 1)

@@ -13,12 +13,24 @@ from numpy.typing import NDArray
 
 from trajsim.jit import compiled
 from trajsim.models.drive import Drive
+from trajsim.simd import load, read, spread
 
 Array = NDArray[np.float64]
 
 
+class Sparse(NamedTuple):
+    """A matrix (n, n) without its zeros.
+
+    The numbers of row i are `entry[first[i]:first[i + 1]]`, in the columns alongside.
+    """
+
+    first: NDArray[np.int64]
+    column: NDArray[np.int64]
+    entry: Array
+
+
 class OscillatorNetwork(NamedTuple):
-    """Parameters of n oscillators with b bonds; k_B = 1.
+    """Parameters of n oscillators; k_B = 1.
 
     Parameters
     ----------
@@ -28,11 +40,9 @@ class OscillatorNetwork(NamedTuple):
     temperature : (n,), of the bath of each site, 0 where there is none
     bath : (n,) int64, the bath of each site, -1 for none
     stiffness : (n, n), symmetric: the quadratic part of the potential is x . stiffness . x / 2
-    first, column, entry : rows of the same matrix without its zeros: those of row i are
-        `entry[first[i]:first[i + 1]]`, in the columns alongside
+    springs : the same matrix without its zeros
     quartic : (n,) of the sites
-    bond : (b, 2) int64, sites of the bonds that have a quartic part
-    bond_quartic : (b,)
+    quartic_springs : the quartic part of the bonds, as a symmetric matrix
     drive : forces on the n sites
     driven : (n,) int64, which drive of the ledger a site's force is, -1 for none
     """
@@ -43,19 +53,16 @@ class OscillatorNetwork(NamedTuple):
     temperature: Array
     bath: NDArray[np.int64]
     stiffness: Array
-    first: NDArray[np.int64]
-    column: NDArray[np.int64]
-    entry: Array
+    springs: Sparse
     quartic: Array
-    bond: NDArray[np.int64]
-    bond_quartic: Array
+    quartic_springs: Sparse
     drive: Drive
     driven: NDArray[np.int64]
 
     @property
     def linear(self) -> bool:
         """Whether there is no quartic part."""
-        return not (np.any(self.quartic) or np.any(self.bond_quartic))
+        return not (np.any(self.quartic) or np.any(self.quartic_springs.entry))
 
 
 def network(
@@ -71,13 +78,12 @@ def network(
     driven: Sequence[bool],
 ) -> OscillatorNetwork:
     """Network from one entry a site and (site, site, stiffness, quartic) bonds."""
-    stiffness = np.diag(np.array(site_stiffness, np.float64))
-    for i, j, k, _ in bonds:
+    stiffness, quartic = np.diag(np.array(site_stiffness, np.float64)), np.zeros((len(bath),) * 2)
+    for i, j, k, alpha in bonds:
         stiffness[[i, j], [i, j]] += k
         stiffness[[i, j], [j, i]] -= k
-    quartic_bonds = [(i, j, alpha) for i, j, _, alpha in bonds if alpha != 0.0]
+        quartic[[i, j], [j, i]] += alpha
     touched = np.array(bath) >= 0
-    row, column = np.nonzero(stiffness)
     return OscillatorNetwork(
         period=float(period),
         mass=np.array(mass, np.float64),
@@ -85,59 +91,53 @@ def network(
         temperature=np.where(touched, temperature, 0.0),
         bath=np.array(bath, np.int64),
         stiffness=stiffness,
-        first=np.searchsorted(row, np.arange(len(bath) + 1)),
-        column=column,
-        entry=stiffness[row, column],
+        springs=_without_zeros(stiffness),
         quartic=np.array(site_quartic, np.float64),
-        bond=np.array([(i, j) for i, j, _ in quartic_bonds], np.int64).reshape(-1, 2),
-        bond_quartic=np.array([alpha for _, _, alpha in quartic_bonds], np.float64),
+        quartic_springs=_without_zeros(quartic),
         drive=drive,
         driven=np.where(driven, np.cumsum(driven) - 1, -1).astype(np.int64),
     )
 
 
-@compiled(contract=True, inline=True)
-def linear_force(network, x, force):
-    """Add the force of the quadratic part at x to force, both (n, m): cost by bonds."""
-    for i in range(x.shape[0]):
-        for at in range(network.first[i], network.first[i + 1]):
-            j, stiffness = network.column[at], network.entry[at]
-            for k in range(x.shape[1]):
-                force[i, k] -= stiffness * x[j, k]
+def _without_zeros(matrix: Array) -> Sparse:
+    row, column = np.nonzero(matrix)
+    first = np.searchsorted(row, np.arange(len(matrix) + 1))
+    return Sparse(first, np.ascontiguousarray(column), matrix[row, column])
 
 
-@compiled(contract=True, inline=True)
-def quartic_force(network, x, force):
-    """Add the force of the quartic part at x to force, both (n, m) for m trajectories."""
-    for i in range(x.shape[0]):
-        alpha = network.quartic[i]
-        if alpha != 0.0:
-            for k in range(x.shape[1]):
-                force[i, k] -= alpha * x[i, k] * x[i, k] * x[i, k]
-    for b in range(len(network.bond)):
-        i, j, alpha = network.bond[b, 0], network.bond[b, 1], network.bond_quartic[b]
-        for k in range(x.shape[1]):
-            stretch = x[i, k] - x[j, k]
-            pull = alpha * stretch * stretch * stretch
-            force[i, k] -= pull
-            force[j, k] += pull
+# Below, x is memory: positions of the sites, `stride` apart, of lanes side by side from `at` on.
 
 
-@compiled
-def energy(network, x, v, f, out):
-    """Write H (m,) of positions and velocities (n, m) under the forces f (n,)."""
-    out[:] = 0.0
-    for i in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            square = x[i, k] * x[i, k]
-            out[k] += 0.5 * network.mass[i] * v[i, k] * v[i, k] - f[i] * x[i, k]
-            out[k] += 0.25 * network.quartic[i] * square * square
-        for at in range(network.first[i], network.first[i + 1]):
-            j, stiffness = network.column[at], network.entry[at]
-            for k in range(x.shape[1]):
-                out[k] += 0.5 * stiffness * x[i, k] * x[j, k]
-    for b in range(len(network.bond)):
-        i, j, alpha = network.bond[b, 0], network.bond[b, 1], network.bond_quartic[b]
-        for k in range(x.shape[1]):
-            square = (x[i, k] - x[j, k]) ** 2
-            out[k] += 0.25 * alpha * square * square
+@compiled(inline=True)
+def linear_force(network, x, at, stride, i):
+    """Force of the quadratic part on site i."""
+    force = spread(0.0)
+    springs = network.springs
+    for k in range(read(springs.first, i), read(springs.first, i + 1)):
+        force -= read(springs.entry, k) * load(x, at + read(springs.column, k) * stride)
+    return force
+
+
+@compiled(inline=True)
+def quartic_force(network, x, at, stride, i):
+    """Force of the quartic part on site i."""
+    here, springs = load(x, at + i * stride), network.quartic_springs
+    force = -read(network.quartic, i) * here * here * here
+    for k in range(read(springs.first, i), read(springs.first, i + 1)):
+        stretch = here - load(x, at + read(springs.column, k) * stride)
+        force -= read(springs.entry, k) * stretch * stretch * stretch
+    return force
+
+
+@compiled(inline=True)
+def potential(network, x, at, stride, i):
+    """Potential energy of site i and half of that of its bonds."""
+    here, springs = load(x, at + i * stride), network.quartic_springs
+    square = here * here
+    found = -0.5 * here * linear_force(network, x, at, stride, i)
+    found += 0.25 * read(network.quartic, i) * square * square
+    for k in range(read(springs.first, i), read(springs.first, i + 1)):
+        stretch = here - load(x, at + read(springs.column, k) * stride)
+        square = stretch * stretch
+        found += 0.125 * read(springs.entry, k) * square * square
+    return found

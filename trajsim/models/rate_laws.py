@@ -2,15 +2,15 @@
 
 A law sees the cost of a flip of spin i in two parts, each divided by the temperature of the
 site: x = J_ij s_i s_j / T_i for each bond, x = h_i s_i / T_i for the field. The flip costs
-dE_i / T_i = 2 (sum of all x). Bonds are joined one by one into a number `local`, beginning
-with `start`; `flip_rate` puts the field on top. The field must come last, and the rate must
-fall with its x: the thinning bound of the kernel is the rate at the field's most favourable
-value (`trajsim.models.spins.rate_bound`).
+dE_i / T_i = 2 (sum of all x). Each `bond` gives a number, known before time runs; they are joined
+one by one into a number `local`, beginning with `start`; `flip_rate` puts the field on top. The
+field must come last, and the rate must fall with its x: the thinning bound of the kernel is the
+rate at the field's most favourable value (`trajsim.models.spins.rate_bound`).
 
 Each law obeys local detailed balance, rate(s) / rate(flipped s) = exp(-dE_i / T_i). Written
 with exp(2x), not 1 - tanh(x), which loses all digits at low temperature.
 
-To add a law: write a NamedTuple with the three functions and list it in LAWS (and in KINKED).
+To add a law: write a NamedTuple with the four functions and list it in LAWS (and in KINKED).
 """
 
 from typing import Any, NamedTuple
@@ -33,8 +33,12 @@ class GlauberProduct(NamedTuple):
         return 1.0
 
     @staticmethod
-    def join(law, local, x):
-        return local * (2.0 / (1.0 + exp(2.0 * x)))
+    def bond(law, x):
+        return 2.0 / (1.0 + exp(2.0 * x))
+
+    @staticmethod
+    def join(law, local, part):
+        return local * part
 
     @staticmethod
     def flip_rate(law, local, x):
@@ -51,8 +55,12 @@ class HeatBath(NamedTuple):
         return 0.0
 
     @staticmethod
-    def join(law, local, x):
-        return local + x
+    def bond(law, x):
+        return x
+
+    @staticmethod
+    def join(law, local, part):
+        return local + part
 
     @staticmethod
     def flip_rate(law, local, x):
@@ -69,8 +77,12 @@ class Metropolis(NamedTuple):
         return 0.0
 
     @staticmethod
-    def join(law, local, x):
-        return local + x
+    def bond(law, x):
+        return x
+
+    @staticmethod
+    def join(law, local, part):
+        return local + part
 
     @staticmethod
     def flip_rate(law, local, x):
@@ -87,8 +99,12 @@ class Arrhenius(NamedTuple):
         return 0.0
 
     @staticmethod
-    def join(law, local, x):
-        return local + x
+    def bond(law, x):
+        return x
+
+    @staticmethod
+    def join(law, local, part):
+        return local + part
 
     @staticmethod
     def flip_rate(law, local, x):
@@ -115,9 +131,14 @@ def start(law: Any) -> float:
     return law.start(law)
 
 
-def join(law: Any, local: float, x: float) -> float:
-    """`local` with one more bond, x = J_ij s_i s_j / T_i."""
-    return law.join(law, local, x)
+def bond(law: Any, x: float) -> float:
+    """What a bond adds to `local`, x = J_ij s_i s_j / T_i."""
+    return law.bond(law, x)
+
+
+def join(law: Any, local: float, part: float) -> float:
+    """`local` with one more bond."""
+    return law.join(law, local, part)
 
 
 def flip_rate(law: Any, local: float, x: float) -> float:
@@ -131,7 +152,7 @@ def _start(law):
 
 
 @overload(join, inline="always")
-def _join(law, local, x):
+def _join(law, local, part):
     return law.instance_class.join
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trajsim.jit import compiled
 from trajsim.models import drive as drives
-from trajsim.models.rate_laws import flip_rate, join, start
+from trajsim.models.rate_laws import bond, flip_rate, join, start
 
 
 class SpinNetwork(NamedTuple):
@@ -26,6 +26,8 @@ class SpinNetwork(NamedTuple):
     first : (n + 1,) int64
     neighbour : (2 bonds,) int64
     coupling : (2 bonds,) float64, energy
+    like, unlike : (2 bonds,) float64, what the bond adds to `local` by the rate law where its spins
+        are equal, and where they are not
     temperature : (n,) float64, energy, of the bath of each site
     bath : (n,) int64, the bath of each site
     drive : fields of the n sites
@@ -38,6 +40,8 @@ class SpinNetwork(NamedTuple):
     first: NDArray[np.int64]
     neighbour: NDArray[np.int64]
     coupling: NDArray[np.float64]
+    like: NDArray[np.float64]
+    unlike: NDArray[np.float64]
     temperature: NDArray[np.float64]
     bath: NDArray[np.int64]
     drive: drives.Drive
@@ -68,12 +72,15 @@ def network(
         around[i].append((j, coupling))
         around[j].append((i, coupling))
     low, high = drives.bounds(drive)
+    exponents = [J / T for a, T in zip(around, temperatures, strict=True) for _, J in a]
     made = SpinNetwork(
         law=law,
         period=float(period),
         first=np.cumsum([0] + [len(a) for a in around], dtype=np.int64),
         neighbour=np.array([j for a in around for j, _ in a], np.int64),
         coupling=np.array([c for a in around for _, c in a], np.float64),
+        like=np.array([bond(law, x) for x in exponents], np.float64),
+        unlike=np.array([bond(law, -x) for x in exponents], np.float64),
         temperature=np.array(temperatures, np.float64),
         bath=np.array(bath, np.int64),
         drive=drive,
@@ -81,14 +88,7 @@ def network(
         low=low,
         high=high,
     )
-    for i in range(n):
-        with np.errstate(over="ignore"):
-            # The spin's worst state: against all its bonds and against its field.
-            local = start(law)
-            for _, coupling in around[i]:
-                local = _overflow_to_inf(join, law, local, -abs(coupling) / temperatures[i])
-            field = max(abs(low[i]), abs(high[i]))
-            fastest = _overflow_to_inf(flip_rate, law, local, -field / temperatures[i])
+    for i, fastest in enumerate(fastest_rates(made)):
         if not fastest < 1e300:
             raise ValueError(
                 f"the flip rate of site {i + 1} can exceed 1e300 at temperature "
@@ -97,11 +97,18 @@ def network(
     return made
 
 
-def _overflow_to_inf(function: Any, *arguments: Any) -> float:
-    try:
-        return float(function(*arguments))
-    except OverflowError:
-        return float("inf")
+@compiled
+def fastest_rates(network):
+    """Largest rate (n,) of each spin in any state at any time: against its bonds and its field."""
+    found = np.empty(len(network.bath))
+    for i in range(len(found)):
+        local = start(network.law)
+        for k in range(network.first[i], network.first[i + 1]):
+            against = network.unlike[k] if network.coupling[k] > 0.0 else network.like[k]
+            local = join(network.law, local, against)
+        field = max(abs(network.low[i]), abs(network.high[i]))
+        found[i] = flip_rate(network.law, local, -field / network.temperature[i])
+    return found
 
 
 @compiled
@@ -109,8 +116,8 @@ def local_of(network, spins, i):
     """Bonds of spin i joined by the rate law; spins (n,) of +1 and -1."""
     local = start(network.law)
     for k in range(network.first[i], network.first[i + 1]):
-        product = spins[i] * spins[network.neighbour[k]]
-        local = join(network.law, local, network.coupling[k] * product / network.temperature[i])
+        equal = spins[i] == spins[network.neighbour[k]]
+        local = join(network.law, local, network.like[k] if equal else network.unlike[k])
     return local
 
 
@@ -124,6 +131,20 @@ def rate(network, local, spin, i, h):
 def rate_bound(network, local, spin, i):
     """Largest rate of flipping spin i over the period: at its most favourable field."""
     return rate(network, local, spin, i, network.low[i] if spin > 0 else network.high[i])
+
+
+@compiled
+def excess(network, states, fields):
+    """Largest ratio of a rate to its thinning bound, in states (x, n) at so many fields each."""
+    largest = 0.0
+    for spins in states:
+        for i in range(len(spins)):
+            local = local_of(network, spins, i)
+            bound = rate_bound(network, local, spins[i], i)
+            for k in range(fields if bound > 0.0 else 0):
+                h = network.low[i] + k / (fields - 1) * (network.high[i] - network.low[i])
+                largest = max(largest, rate(network, local, spins[i], i, h) / bound)
+    return largest
 
 
 @compiled(inline=True)

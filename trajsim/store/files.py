@@ -1,5 +1,6 @@
 """Writing files so that nothing finished is lost: whole and synced, or not there at all."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def publish(path: Path, data: bytes) -> None:
+def publish(path: Path, data: bytes | memoryview) -> None:
     """Write a whole file under a temporary name, then give it its own: it is all there or not."""
     temporary = path.with_name(f".{path.name}.tmp")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -38,6 +39,8 @@ def append(path: Path, data: bytes) -> None:
     """Add a line to a file for good; a line cut short by a full disk is taken back."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     try:
+        # Until it is whole: what another thread adds meanwhile must not be taken back with it.
+        fcntl.flock(handle, fcntl.LOCK_EX)
         size = os.fstat(handle).st_size
         try:
             _write_all(handle, data)
@@ -49,7 +52,7 @@ def append(path: Path, data: bytes) -> None:
         os.close(handle)
 
 
-def _write_all(handle: int, data: bytes) -> None:
+def _write_all(handle: int, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(handle, rest) :]

@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from trajsim.ledger import ROUNDING, Column, Layout, first_law_residual, largest_entry
 from trajsim.store.files import StoreError, sync_folder
@@ -87,15 +89,26 @@ def _write(
         scales = _coordinates(group, layout)
         data = {c.name: _variable(group, c, layout, scales) for c in layout.columns}
         digests = {name: hashlib.sha256() for name in data}
-        for block in blocks:
-            columns = parts.read(block, data)
-            rows = slice(block.first, block.end)
-            for name, values in columns.items():
-                data[name][block.point, rows] = values
-                digests[name].update(np.ascontiguousarray(values).data)
-            tick(block.trajectories)
+        # A block is written while its columns are hashed and the next one is read and verified.
+        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as hasher:
+            ahead = reader.submit(parts.read, blocks[0], data)
+            for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+                columns = ahead.result()
+                if following is not None:
+                    ahead = reader.submit(parts.read, following, data)
+                hashed = hasher.submit(_hash, digests, columns)
+                rows = slice(block.first, block.end)
+                for name, values in columns.items():
+                    data[name][block.point, rows] = values
+                hashed.result()
+                tick(block.trajectories)
         for name, made in digests.items():
             data[name].attrs["sha256"] = made.hexdigest()
+
+
+def _hash(digests: dict[str, Any], columns: dict[str, NDArray]) -> None:
+    for name, values in columns.items():
+        digests[name].update(np.ascontiguousarray(values).data)
 
 
 def _attributes(header: dict[str, Any], layout: Layout, blocks: list[Block]) -> dict[str, Any]:
@@ -143,9 +156,9 @@ def _coordinates(group: Any, layout: Layout) -> dict[str, Any]:
 def _variable(group: Any, column: Column, layout: Layout, scales: dict[str, Any]) -> Any:
     shape = (layout.points, layout.trajectories, *layout.shape(column))
     floating = np.dtype(column.dtype).kind == "f"
-    data = group.create_dataset(
-        column.name, shape, column.dtype, fillvalue=np.nan if floating else None
-    )
+    # Every entry will be written: no need to fill them first.
+    fill = np.nan if floating else None
+    data = group.create_dataset(column.name, shape, column.dtype, fillvalue=fill, fill_time="never")
     _describe(data, column.units, column.long_name)
     _attach(data, ["point", "trajectory", *column.dims], scales)
     # Readers show these beside the dimensions' own coordinates (CF conventions, section 5).
@@ -181,8 +194,8 @@ def verify(path: Path) -> list[str]:
     names = list(digests)
     finite = dict.fromkeys(names, True)
     for point, first, columns in run.blocks(names):
+        _hash(digests, columns)
         for name, values in columns.items():
-            digests[name].update(np.ascontiguousarray(values).data)
             if finite[name] and not np.isfinite(values).all():
                 finite[name] = False
                 at = first + int(np.argwhere(~np.isfinite(values))[0][0])

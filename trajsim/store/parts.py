@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from trajsim.ledger import Layout
 from trajsim.store.files import StoreError, append, publish
+from trajsim.store.memory import Memory
 
 # What must be the same for a run to be taken up again.
 BINDING = ("schema", "version", "resolved", "libraries")
@@ -60,6 +61,7 @@ class Parts:
         self.manifest = self.folder / "manifest.jsonl"
         self.header_file = self.folder / "header.json"
         self._lock: int | None = None
+        self._memories: list[Memory] = []
 
     # -- opening -----------------------------------------------------------------------------
 
@@ -133,12 +135,14 @@ class Parts:
     # -- blocks ------------------------------------------------------------------------------
 
     def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
-        """Write a block of trajectories for good, then list it."""
+        """Write a block of trajectories for good, then list it; several threads may at a time."""
         count = len(columns["energy"])
-        image = _image(columns, point, first)
         name = f"block-{point:05d}-{first:012d}-{count}.h5"
-        publish(self.folder / name, image)
-        block = Block(name, hashlib.sha256(image).hexdigest(), point, first, count, events)
+        memory = self._memories.pop() if self._memories else Memory()
+        with _image(memory, columns, point, first) as image:
+            publish(self.folder / name, image)
+            block = Block(name, hashlib.sha256(image).hexdigest(), point, first, count, events)
+        self._memories.append(memory)
         append(self.manifest, (json.dumps(block._asdict()) + "\n").encode())
         return block
 
@@ -217,14 +221,15 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _image(columns: dict[str, NDArray], point: int, first: int) -> bytes:
-    with h5py.File("block", "w", driver="core", backing_store=False) as file:
+def _image(memory: Memory, columns: dict[str, NDArray], point: int, first: int) -> memoryview:
+    """A block as an HDF5 file in memory."""
+    memory.clear(sum(values.nbytes for values in columns.values()) + (1 << 16))
+    with h5py.File(memory, "w") as file:
         file.attrs["point"], file.attrs["first"] = point, first
         for name, values in columns.items():
             if values.size:
                 file.create_dataset(name, data=np.ascontiguousarray(values))
-        file.flush()
-        return bytes(file.id.get_file_image())
+    return memory.image()
 
 
 def _difference(old: Any, new: Any) -> str:

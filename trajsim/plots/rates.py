@@ -1,55 +1,32 @@
-"""Figures: sampled points with error bars on exact curves, ready for a paper.
+"""Mean rates: of points side by side, along a sweep, and in time."""
 
-The only importer of matplotlib.
-"""
-
-import textwrap
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
-
-import matplotlib as mpl
-
-mpl.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from trajsim.analysis.averages import Averages, averages
-from trajsim.analysis.profile import Profile, profiles
+from trajsim.analysis.averages import Averages
+from trajsim.analysis.profile import Profile
 from trajsim.config import Config, Experiment, with_parameters
 from trajsim.exact import NoExactSideError, ensemble, start_state
-from trajsim.store import Run
+from trajsim.plots.style import (
+    COLOURS,
+    MARKERS,
+    MOST_PANELS,
+    axis_label,
+    finish,
+    in_units_of_pi,
+    legend,
+)
 
 Array = NDArray[np.float64]
 
-# Okabe & Ito's colours, told apart by every kind of colour vision; markers differ too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # Drawing needs fewer digits than checking.
 CURVE_TOLERANCE = 1e-6
 CURVE_POINTS = 121
-MOST_PANELS = 4
 MOST_LINES = 8
-TITLE_WIDTH = 44  # letters
-
-STYLE: Any = {
-    "figure.dpi": 100,
-    "savefig.dpi": 200,
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.formatter.limits": (-2, 3),
-    "axes.formatter.use_mathtext": True,
-    "legend.frameon": False,
-    "lines.linewidth": 1.4,
-    "errorbar.capsize": 2,
-    "mathtext.fontset": "dejavusans",
-    "figure.constrained_layout.use": True,
-}
 
 
 class Line(NamedTuple):
@@ -85,41 +62,10 @@ def lines_of(experiment: Experiment) -> list[Line]:
     ]
 
 
-def figures(config: Config, run: Run | None) -> dict[str, Figure]:
-    """All figures that a config, or a run of it, gives, by name.
-
-    Parameters
-    ----------
-    config : the one the run was made from
-    run : None to draw the exact curves alone
-    """
-    with mpl.rc_context(STYLE):
-        made = {}
-        sampled = averages(run) if run else None
-        if _axis(config) is not None:
-            made["sweep"] = _sweep_figure(config, sampled)
-        else:
-            made["rates"] = _rates_figure(config, sampled)
-        if config.experiment.plan.rows_per_period > 1:
-            made["time"] = _time_figure(config, profiles(run) if run else None)
-        return made
-
-
-def save(figures: dict[str, Figure], folder: Path, stem: str) -> Iterator[Path]:
-    """Write each figure as PNG and PDF; gives the paths written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
-        for ending in ("png", "pdf"):
-            path = folder / f"{stem}-{name}.{ending}"
-            figure.savefig(path, metadata={"CreationDate": None} if ending == "pdf" else None)
-            yield path
-        plt.close(figure)
-
-
 # -- one point, or points without an order -----------------------------------------------------
 
 
-def _rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
+def rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
     """Heat of each bath and work of each drive as dots with error bars beside exact bars."""
     points = config.points[:MOST_PANELS]
     figure, axes = plt.subplots(
@@ -129,7 +75,7 @@ def _rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
         here = next((a for a in sampled or [] if a.parameters == parameters), None)
         names = [("heat", bath, f"heat\n{bath}") for bath in experiment.baths]
         names += [("work", drive, f"work\n{drive}") for drive in experiment.labels["drive"]]
-        exact = _exact_rates(experiment)
+        exact = exact_rates(experiment)
         for k, (kind, label, _) in enumerate(names):
             colour = COLOURS[0] if kind == "heat" else COLOURS[1]
             if exact is not None:
@@ -142,12 +88,12 @@ def _rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
                     k, mean, error, fmt="o", color=colour, ms=4, label="sampled" if k == 0 else None
                 )
         ax.set_xticks(range(len(names)), [name for _, _, name in names])
-        _finish(ax, config, parameters, "rate (energy / time)")
-    _legend(figure, axes[0][0])
+        finish(ax, config, parameters, "rate (energy / time)")
+    legend(figure, axes[0][0])
     return figure
 
 
-def _exact_rates(experiment: Experiment) -> Any:
+def exact_rates(experiment: Experiment) -> Any:
     """Mean rates that trajectories of this experiment show, start and burn-in included."""
     network = experiment.network()
     try:
@@ -160,7 +106,7 @@ def _exact_rates(experiment: Experiment) -> Any:
 # -- sweeps ------------------------------------------------------------------------------------
 
 
-def _axis(config: Config) -> str | None:
+def axis_of(config: Config) -> str | None:
     """Key to put on the horizontal axis: the one with most values, where a curve makes sense."""
     counts = {
         key: len({point.parameters[key] for point in config.points})
@@ -174,8 +120,9 @@ def _axis(config: Config) -> str | None:
     return key if grid == len(config.points) else None
 
 
-def _sweep_figure(config: Config, sampled: list[Averages] | None) -> Figure:
-    axis = _axis(config)
+def sweep_figure(config: Config, sampled: list[Averages] | None) -> Figure:
+    """Heats and total work against a swept value: dots with error bars on exact curves."""
+    axis = axis_of(config)
     assert axis is not None
     rests = [_without(axis, point.parameters) for point in config.points]
     others = [rest for k, rest in enumerate(rests) if rest not in rests[:k]][:MOST_PANELS]
@@ -187,7 +134,7 @@ def _sweep_figure(config: Config, sampled: list[Averages] | None) -> Figure:
     for ax, rest in zip(axes[0], others, strict=True):
         lines = lines_of(config.points[0].experiment)
         experiment = with_parameters(config.experiment, rest)
-        exact = [_exact_rates(with_parameters(experiment, {axis: float(x)})) for x in curve]
+        exact = [exact_rates(with_parameters(experiment, {axis: float(x)})) for x in curve]
         here = [
             a for a in sampled or [] if {k: v for k, v in a.parameters.items() if k != axis} == rest
         ]
@@ -208,11 +155,11 @@ def _sweep_figure(config: Config, sampled: list[Averages] | None) -> Figure:
                     label=line.label,
                 )
         ax.axhline(0, color="0.6", lw=0.7, zorder=0)
-        ax.set_xlabel(_axis_label(axis))
+        ax.set_xlabel(axis_label(axis))
         if axis.endswith("phase"):
-            _in_units_of_pi(ax, min(values), max(values))
-        _finish(ax, config, rest, "rate (energy / time)" if ax is axes[0][0] else "")
-    _legend(figure, axes[0][0])
+            in_units_of_pi(ax, min(values), max(values))
+        finish(ax, config, rest, "rate (energy / time)" if ax is axes[0][0] else "")
+    legend(figure, axes[0][0])
     return figure
 
 
@@ -226,48 +173,11 @@ def _estimate(sampled: Averages, line: Line) -> tuple[float, float]:
     return list(sampled.of(line.kind).values())[line.column]
 
 
-SYMBOLS = {
-    "temperature": ("T", "temperature of bath"),
-    "phase": (r"\varphi", "phase of drive"),
-    "amplitude": ("h", "amplitude of drive"),
-    "offset": (r"\bar h", "offset of drive"),
-    "coupling": ("J", "coupling of bond"),
-}
-
-
-def _symbol(key: str) -> str:
-    """A swept key as a formula: T_R, phi_2."""
-    parts = key.split(".")
-    if key == "drive.period":
-        return r"$\tau$"
-    if parts[-1] in SYMBOLS and len(parts) > 2:
-        return rf"${SYMBOLS[parts[-1]][0]}_{{\mathrm{{{parts[1]}}}}}$"
-    return key
-
-
-def _axis_label(key: str) -> str:
-    """A swept key in words and as a formula."""
-    parts = key.split(".")
-    if key == "drive.period":
-        return r"period $\tau$"
-    if parts[-1] in SYMBOLS and len(parts) > 2:
-        return f"{SYMBOLS[parts[-1]][1]} {parts[1]}, {_symbol(key)}"
-    return key
-
-
-def _in_units_of_pi(ax: Axes, low: float, high: float) -> None:
-    if high - low < np.pi:
-        return
-    ticks = np.arange(np.ceil(low / (np.pi / 2) - 1e-9), np.floor(high / (np.pi / 2) + 1e-9) + 1)
-    names = {0: "0", 1: "π/2", 2: "π", -1: "−π/2", -2: "−π"}
-    labels = [names.get(int(k), f"{int(k) // 2}π" if k % 2 == 0 else f"{int(k)}π/2") for k in ticks]
-    ax.set_xticks(ticks * np.pi / 2, labels)
-
-
 # -- rates in time -----------------------------------------------------------------------------
 
 
-def _time_figure(config: Config, sampled: list[Profile] | None) -> Figure:
+def time_figure(config: Config, sampled: list[Profile] | None) -> Figure:
+    """Heats and total work in successive rows: dots with error bars on exact curves."""
     points = config.points[:MOST_PANELS]
     figure, axes = plt.subplots(len(points), 1, figsize=(6.4, 2.9 * len(points)), squeeze=False)
     for k, (ax, (parameters, experiment)) in enumerate(zip(axes[:, 0], points, strict=True)):
@@ -299,8 +209,8 @@ def _time_figure(config: Config, sampled: list[Profile] | None) -> Figure:
         ax.axhline(0, color="0.6", lw=0.7, zorder=0)
         ax.set_xlabel("time in the period" if (here is None or here.folded) else "time")
         ax.set_xlim(0, here.time[-1] if here is not None else period)
-        _finish(ax, config, parameters, "rate (energy / time)")
-    _legend(figure, axes[0][0])
+        finish(ax, config, parameters, "rate (energy / time)")
+    legend(figure, axes[0][0])
     return figure
 
 
@@ -323,23 +233,3 @@ def _exact_course(experiment: Experiment, folded: bool) -> tuple[Array, Any] | N
     width = experiment.drive.period / segments
     time = np.linspace(0.5, segments * periods - 0.5, segments * periods) * width
     return time, {kind: getattr(gains, kind) / width for kind in ("heat", "work")}
-
-
-def _finish(ax: Axes, config: Config, parameters: dict[str, float], ylabel: str) -> None:
-    ax.set_ylabel(ylabel)
-    words = ", ".join(f"{_symbol(key)} = {x:.4g}" for key, x in parameters.items())
-    title = textwrap.fill(config.experiment.title, TITLE_WIDTH)
-    ax.set_title(words or title, fontsize="medium")
-
-
-def _legend(figure: Figure, ax: Axes) -> None:
-    """One legend for all panels, above them, where it hides nothing."""
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside upper center",
-        ncols=len(labels),
-        handletextpad=0.4,
-        columnspacing=1.2,
-    )

@@ -1,70 +1,44 @@
 """Sampled against exact, in standard errors: the one place that sees both sides."""
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from trajsim.analysis.averages import RATES, Averages, averages
+from trajsim.analysis.fluctuations import Fluctuations, fluctuations
+from trajsim.check.counted import ExactFluctuations
+from trajsim.check.spreads import FEWEST_TRAJECTORIES, compare_spreads
+from trajsim.check.verdict import (
+    FALSE_ALARM,
+    FEWEST_EVENTS,
+    FIRST_LAW,
+    CannotCheckError,
+    Check,
+    CheckedPoint,
+    Comparison,
+    comparison,
+    verdict,
+)
 from trajsim.config import Config, Experiment
-from trajsim.exact import Gains, Window, ensemble, start_state
+from trajsim.exact import Gains, NoExactSideError, Window, ensemble, start_state
 from trajsim.ledger import ROUNDING
 from trajsim.store import Run
 
-# Chance that a correct run is said to disagree, over all its quantities and points.
-FALSE_ALARM = 1e-4
-# A mean over fewer events has no normal error: it is shown, not judged.
-FEWEST_EVENTS = 400
-FIRST_LAW = "first_law"
+__all__ = [
+    "FALSE_ALARM",
+    "FEWEST_EVENTS",
+    "CannotCheckError",
+    "Check",
+    "CheckedPoint",
+    "Comparison",
+    "against",
+    "check",
+    "expected",
+]
+
 # Far below any standard error.
 TOLERANCE = 1e-6
-
-
-class CannotCheckError(ValueError):
-    """A run that has nothing exact to be compared with; the message says why."""
-
-
-class Comparison(NamedTuple):
-    """One quantity; sigma is None where there were too few events to judge."""
-
-    name: str
-    sampled: float
-    stderr: float
-    exact: float
-    sigma: float | None
-
-
-@dataclass(frozen=True)
-class CheckedPoint:
-    """All comparisons at one point of a run."""
-
-    parameters: dict[str, float]
-    quantities: list[Comparison]
-
-
-@dataclass(frozen=True)
-class Check:
-    """The verdict on a run."""
-
-    threshold: float
-    points: list[CheckedPoint]
-
-    @property
-    def judged(self) -> list[Comparison]:
-        """Comparisons that count."""
-        return [q for point in self.points for q in point.quantities if q.sigma is not None]
-
-    @property
-    def worst(self) -> Comparison:
-        """The comparison furthest off."""
-        return max(self.judged, key=lambda q: abs(q.sigma or 0.0))
-
-    @property
-    def agrees(self) -> bool:
-        """Whether every quantity lies within the threshold."""
-        return all(abs(q.sigma or 0.0) <= self.threshold for q in self.judged)
 
 
 def expected(config: Config) -> list[Window]:
@@ -101,18 +75,30 @@ def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Ch
     """
     sampled = averages(run) if sampled is None else sampled
     by_parameters = {
-        tuple(point.parameters.values()): window
+        tuple(point.parameters.values()): (point.experiment, window)
         for point, window in zip(config.points, expected(config), strict=True)
     }
-    return _verdict(
-        [
-            CheckedPoint(
-                a.parameters, _compare(a, by_parameters[tuple(a.parameters.values())], config)
-            )
-            for a in sampled
-        ],
-        min((a.trajectories for a in sampled), default=0),
-    )
+    points = []
+    for a, spread in zip(sampled, fluctuations(run, detailed=False), strict=True):
+        experiment, window = by_parameters[tuple(a.parameters.values())]
+        found = _compare(a, window, experiment)
+        found += _compare_spreads(a, spread, window, experiment)
+        points.append(CheckedPoint(a.parameters, found))
+    return verdict(points, min((a.trajectories for a in sampled), default=0))
+
+
+def _compare_spreads(
+    sampled: Averages, spread: Fluctuations, window: Window, experiment: Experiment
+) -> list[Comparison]:
+    """Variances and covariances, where the exact side knows them."""
+    if sampled.trajectories < FEWEST_TRAJECTORIES:
+        return []
+    try:
+        exact = ExactFluctuations(experiment).covariance(spread.windows)
+    except NoExactSideError:
+        return []
+    flips = _events(sampled, _by_name(window.rates, experiment), experiment)
+    return compare_spreads(spread, exact, flips)
 
 
 def against(run: Run, reference: Run) -> Check:
@@ -130,37 +116,42 @@ def against(run: Run, reference: Run) -> Check:
     if not same or [a.parameters for a in mine] != [a.parameters for a in theirs]:
         raise CannotCheckError(f"{reference.path} has other points or labels")
     points = []
-    for a, b in zip(mine, theirs, strict=True):
+    as_long = run.layout.rows * run.layout.row_periods == (
+        reference.layout.rows * reference.layout.row_periods
+    )
+    spreads = (fluctuations(r, detailed=False) for r in (run, reference))
+    for a, b, *both in zip(mine, theirs, *spreads, strict=True):
         pairs = [
             (q.name, q.mean, q.stderr, r.mean, r.stderr)
             for q, r in zip(a.quantities, b.quantities, strict=True)
         ]
         pairs.append(("total_work_rate", *a.total_work, *b.total_work))
+        if as_long and min(a.trajectories, b.trajectories) >= FEWEST_TRAJECTORIES:
+            pairs += _variances(*both)
         points.append(
             CheckedPoint(
                 a.parameters,
                 [
-                    _comparison(name, mean, math.hypot(error, other), value, math.inf, 0.0)
+                    comparison(name, mean, math.hypot(error, other), value, math.inf, 0.0)
                     for name, mean, error, value, other in pairs
                 ],
             )
         )
-    return _verdict(points, min(a.trajectories for a in [*mine, *theirs]))
+    return verdict(points, min(a.trajectories for a in [*mine, *theirs]))
 
 
-def _verdict(points: list[CheckedPoint], fewest: int) -> Check:
-    judged = sum(q.sigma is not None for point in points for q in point.quantities)
-    means = judged - sum(q.name == FIRST_LAW for point in points for q in point.quantities)
-    if fewest < 2:
-        raise CannotCheckError("a standard error needs at least two trajectories")
-    if means == 0:
-        raise CannotCheckError(f"no mean rests on {FEWEST_EVENTS} flips: too short a run to judge")
-    threshold = float(stats.t.isf(FALSE_ALARM / (2 * judged), fewest - 1))
-    return Check(threshold, points)
+def _variances(one: Fluctuations, other: Fluctuations) -> list[tuple[Any, ...]]:
+    """Names, variances and errors of two runs."""
+    return [
+        (
+            f"{o.kind}_variance_rate.{o.label}",
+            *(float(part[1, k]) for found in (one, other) for part in found.cumulants),
+        )
+        for k, o in enumerate(one.observables)
+    ]
 
 
-def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparison]:
-    experiment = config.experiment
+def _compare(sampled: Averages, window: Window, experiment: Experiment) -> list[Comparison]:
     exact = _by_name(window.rates, experiment)
     behind = _events(sampled, exact, experiment)
     # Exact zeros come out of either side as rounding.
@@ -168,11 +159,11 @@ def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparis
     found = []
     for q in sampled.quantities:
         key = (q.kind, q.label)
-        found.append(_comparison(q.name, q.mean, q.stderr, exact[key], behind[key], floor))
+        found.append(comparison(q.name, q.mean, q.stderr, exact[key], behind[key], floor))
     if experiment.labels["drive"]:
         # Its parts may nearly cancel: then the total tells more than they do.
         total, fewest = float(window.rates.work.sum()), min(behind.values())
-        found.append(_comparison("total_work_rate", *sampled.total_work, total, fewest, floor))
+        found.append(comparison("total_work_rate", *sampled.total_work, total, fewest, floor))
     # A heat that is wrong by less than its error still breaks the first law.
     rounding = max(ROUNDING * sampled.largest_entry, 1e-300)
     residual = sampled.first_law_residual
@@ -187,7 +178,7 @@ def _compare(sampled: Averages, window: Window, config: Config) -> list[Comparis
                 label = _spelled(at[1], len(experiment.sites))
                 events = visits * max(min(value, 1 - value), min(seen, 1 - seen))
             full = f"{name}.{at[0]}.{label}"
-            found.append(_comparison(full, seen, float(stderr[at]), value, events, 1e-12))
+            found.append(comparison(full, seen, float(stderr[at]), value, events, 1e-12))
     return found
 
 
@@ -208,17 +199,6 @@ def _events(
         for bath in experiment.baths
     }
     return {key: through[key[1]] if key[0] == "heat" else flips[key[1]] for key in exact}
-
-
-def _comparison(
-    name: str, sampled: float, stderr: float, exact: float, events: float, floor: float
-) -> Comparison:
-    sigma: float | None = None
-    if abs(sampled - exact) <= floor:
-        sigma = 0.0
-    elif events >= FEWEST_EVENTS and not math.isnan(stderr):
-        sigma = float((sampled - exact) / stderr) if stderr > 0 else math.inf
-    return Comparison(name, float(sampled), float(stderr), float(exact), sigma)
 
 
 def _by_name(rates: Gains, experiment: Experiment) -> dict[tuple[str, str], float]:

@@ -1,0 +1,55 @@
+"""The benchmarks run and write what the results page is made of. How fast is nobody's test."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+SCRIPTS = ("spins", "oscillators", "scaling", "whole_program", "packages")
+
+
+def run(script, *options):
+    command = [sys.executable, str(BENCHMARKS / f"{script}.py"), *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """Output and results of a script's quick run, made once."""
+    made = {}
+
+    def make(script):
+        if script not in made:
+            path = tmp_path_factory.mktemp(script) / "results.json"
+            found = run(script, "--quick", "--json", path)
+            assert found.returncode == 0, found.stderr
+            made[script] = found.stdout, json.loads(path.read_text())
+        return made[script]
+
+    return make
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_quick_run_prints_tables_and_writes_results(script, quick):
+    printed, results = quick(script)
+    assert "-----" in printed
+    assert results["benchmark"] == script
+    assert results["command"] == f"python benchmarks/{script}.py --quick"
+    assert {"processor", "cores", "system", "compiler", "libraries"} <= set(results["machine"])
+
+
+def test_the_results_page_shows_the_results():
+    found = run("report", "--check")
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize(("script", "key"), [("spins", "points"), ("oscillators", "cases")])
+def test_contenders_keep_the_first_law_and_agree_with_the_exact_ensemble(script, key, quick):
+    for result in quick(script)[1][key].values():
+        for name, contender in result["contenders"].items():
+            assert contender["first_law_residual"] < 1e-12, name
+            # Few trajectories, seeds fixed: it finds a wrong rate or scheme, not the last percent.
+            assert contender["furthest"] < 6.0, name

@@ -1,0 +1,120 @@
+"""What figures of fluctuations show is what was estimated, and the exact curves they are given."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from synthetic import Ledger
+
+from trajsim.analysis.fluctuations import fluctuations
+from trajsim.plots.distributions import Curves, generating_figure, histogram_figure, rate_figure
+from trajsim.plots.moments import covariance_figure, cumulants_figure
+
+
+@pytest.fixture(scope="module")
+def found():
+    random = np.random.default_rng(1)
+    heat, work = random.normal(size=(5000, 4, 2)), random.gamma(2.0, size=(5000, 4, 2))
+    return [next(fluctuations(Ledger(heat, work), rows)) for rows in (1, 2, 4)]
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def dots(ax, label):
+    """x, y and lengths of the bars of what an axes shows under a label."""
+    (container,) = [c for c in ax.containers if c.get_label() == label]
+    x, y = container.lines[0].get_data(orig=False)
+    (bars,) = container.lines[2]
+    ends = np.array(bars.get_segments())[:, :, 1]
+    return x, y, (ends[:, 1] - ends[:, 0]) / 2
+
+
+def line(ax, label):
+    (drawn,) = [drawn for drawn in ax.lines if drawn.get_label() == label]
+    return drawn.get_data()
+
+
+def test_histograms_show_densities_on_exact_probabilities(found):
+    (first, *_) = found
+    exact = [np.linspace(0.0, 0.1, len(h.counts)) for h in first.histograms]
+    figure = histogram_figure(first, exact)
+    # Two heats and the total work.
+    assert len(figure.axes) == 3
+    ax, h = figure.axes[0], first.histograms[0]
+    seen = h.counts > 0
+    x, y, _ = dots(ax, "sampled")
+    np.testing.assert_allclose(x, ((h.edges[1:] + h.edges[:-1]) / 2)[seen])
+    np.testing.assert_allclose(y, h.counts[seen] / (5000 * 4 * np.diff(h.edges)[seen]))
+    _, drawn = line(ax, "exact")
+    np.testing.assert_allclose(drawn[1:], exact[0][1:] / np.diff(h.edges)[1:])
+    assert ax.get_yscale() == "log"
+    assert "energy" in ax.get_xlabel()
+    assert len(histogram_figure(first).axes[0].lines) < len(ax.lines)
+
+
+def test_generating_functions_show_what_is_trusted_on_exact_curves(found):
+    first = found[0]
+    argument = np.linspace(-1, 1, 9)
+    curves = [Curves(argument, argument**2, argument**3, argument**4) for _ in first.observables]
+    figure = generating_figure(first, curves)
+    ax, g = figure.axes[0], first.generating[0]
+    x, y, error = dots(ax, "sampled")
+    np.testing.assert_allclose(x, g.argument[g.trusted])
+    np.testing.assert_allclose(y, g.theta[g.trusted])
+    np.testing.assert_allclose(error, g.theta_error[g.trusted], atol=1e-15)
+    np.testing.assert_allclose(line(ax, "exact")[1], argument**2)
+    np.testing.assert_allclose(line(ax, "exact, long times")[1], argument**3)
+    (partner,) = [drawn for drawn in ax.lines if "reversed" in drawn.get_label()]
+    np.testing.assert_allclose(partner.get_ydata(), argument**4)
+
+
+def test_rate_functions_are_legendre_transforms(found):
+    first = found[0]
+    argument = np.linspace(-2, 2, 401)
+    # theta = 3 x^2 / 2 has the rate function q^2 / 6.
+    curves = [Curves(argument, 1.5 * argument**2) for _ in first.observables]
+    ax = rate_figure(first, curves).axes[0]
+    current, rate = line(ax, "exact")
+    np.testing.assert_allclose(rate, current**2 / 6, atol=1e-3)
+    x, y, _ = dots(ax, "sampled")
+    g = first.generating[0]
+    np.testing.assert_allclose(x, g.current[g.trusted])
+    np.testing.assert_allclose(y, g.rate[g.trusted])
+
+
+def test_cumulants_are_shown_against_windows(found):
+    exact = [np.full((4, 5), k + 1.0) for k in range(3)]
+    figure = cumulants_figure(found, exact, np.full((4, 5), 7.0))
+    assert len(figure.axes) == 8
+    # Orders downwards; heats left, total work right.
+    for row in range(4):
+        for column, label, k in ((0, r"$Q_{\mathrm{R}}$", 1), (1, "$W$", 4)):
+            ax = figure.axes[2 * row + column]
+            _, y, error = dots(ax, label)
+            np.testing.assert_allclose(y, [f.cumulants.mean[row, k] for f in found])
+            np.testing.assert_allclose(error, [f.cumulants.stderr[row, k] for f in found])
+            assert any(np.array_equal(drawn.get_ydata(), [1, 2, 3]) for drawn in ax.lines)
+            assert any(np.array_equal(drawn.get_ydata(), [7, 7]) for drawn in ax.lines)
+
+
+def test_the_covariance_shows_correlations_and_how_far_off_they_are(found):
+    first = found[0]
+    mean, stderr = first.covariance
+    figure = covariance_figure(first, mean - 2 * stderr)
+    images = [ax.images[0].get_array() for ax in figure.axes if ax.images]
+    spread = np.sqrt(np.diag(mean))
+    np.testing.assert_allclose(images[0], mean / np.outer(spread, spread))
+    np.testing.assert_allclose(images[1], 2.0)
+    alone = covariance_figure(first)
+    assert sum(bool(ax.images) for ax in alone.axes) == 1
+
+
+def test_the_command_line_draws_windows_and_refuses_those_too_long(run_of, cli):
+    result = cli("plot", run_of("pump"), "-o", "figures", "--window", 2)
+    names = {line.split("-", 1)[1] for line in result.stdout.splitlines()}
+    for name in ("histogram", "generating", "rate-function", "cumulants", "covariance"):
+        assert {f"{name}.png", f"{name}.pdf"} <= names
+    assert cli("plot", run_of("pump"), "-o", "figures", "--window", 9).exit_code == 2

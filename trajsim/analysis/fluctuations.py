@@ -1,0 +1,170 @@
+"""Fluctuations of heat and work at each point of a run, gathered in one passage of its ledger."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.analysis.averages import Source
+from trajsim.analysis.batches import Batches, Jackknifed
+from trajsim.analysis.correlation import RowCorrelation
+from trajsim.analysis.cumulants import MOST_OBSERVABLES, ORDERS, PowerSums, Shape
+from trajsim.analysis.histograms import Counter, Histogram, bin_width
+from trajsim.analysis.scgf import ExponentialSums, Generating
+from trajsim.analysis.windows import (
+    Observable,
+    Windows,
+    columns_of,
+    entries,
+    observables,
+    parameters_of,
+)
+from trajsim.ledger import Layout
+
+Array = NDArray[np.float64]
+
+# Windows looked at before bins and the like are chosen.
+PILOT = 4096
+
+
+@dataclass(frozen=True)
+class Fluctuations:
+    """Fluctuations of heats and works at one point of a run, over windows.
+
+    Attributes
+    ----------
+    parameters : swept values
+    observables : (q,) heats of all baths, works of all drives, and the total work
+    windows : how trajectories are cut
+    trajectories : number of them
+    cumulants : (4, q) first four cumulants over a window, per unit time
+    covariance : (q, q) per unit time; None for more than MOST_OBSERVABLES observables
+    shape : skewness and excess kurtosis over a window
+    correlation : (lags + 1, q) of rows with rows 0, 1, ... later; None for a single row
+    histograms, generating : (q,) each; none of more than MOST_OBSERVABLES observables
+    """
+
+    parameters: dict[str, float]
+    observables: list[Observable]
+    windows: Windows
+    trajectories: int
+    cumulants: Jackknifed
+    covariance: Jackknifed | None
+    shape: Shape
+    correlation: Jackknifed | None
+    histograms: list[Histogram]
+    generating: list[Generating]
+
+    def index(self, kind: str, label: str) -> int:
+        """Place of an observable."""
+        return self.observables.index(Observable(kind, label))
+
+
+def fluctuations(
+    run: Source, rows: int | None = None, detailed: bool = True
+) -> Iterator[Fluctuations]:
+    """Fluctuations at every point of a run; points without trajectories are left out.
+
+    Parameters
+    ----------
+    run : where slices of trajectories come from, by point and trajectory
+    rows : length of the windows in rows; the whole trajectory where not said
+    detailed : also histograms, generating functions and correlations
+
+    Raises
+    ------
+    trajsim.analysis.windows.WindowError
+        If a trajectory does not have so many rows.
+    """
+    Windows.of(run.layout, 0, rows)
+    blocks = run.blocks(columns_of(run.layout))
+    for point, slices in groupby(blocks, key=lambda block: block[0]):
+        gathering = _Gathering(run.layout, point, rows, detailed)
+        for _, first, columns in slices:
+            gathering.add(first, entries(columns))
+        yield gathering.fluctuations()
+
+
+class _Gathering:
+    """Sums at one point while slices come in."""
+
+    def __init__(self, layout: Layout, point: int, rows: int | None, detailed: bool) -> None:
+        self.layout, self.point = layout, point
+        self.observables = observables(layout)
+        self.windows = Windows.of(layout, point, rows)
+        q = len(self.observables)
+        self.detailed = detailed and q <= MOST_OBSERVABLES
+        pairs = q if q <= MOST_OBSERVABLES else 1
+        self.batches = Batches.of(layout.trajectories, q * (ORDERS + pairs))
+        self.pilot_size = -(-PILOT // self.windows.count)
+        self.held: list[tuple[int, Array]] = []
+        self.powers: PowerSums | None = None
+        self.trajectories = 0
+
+    def add(self, first: int, rows: Array) -> None:
+        self.trajectories += len(rows)
+        if self.powers is not None:
+            self._take(first, rows)
+            return
+        self.held.append((first, rows))
+        if self.trajectories >= self.pilot_size:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Choose bins and the like from the first trajectories, then take in what was held."""
+        pilot = np.concatenate([rows for _, rows in self.held])[: self.pilot_size]
+        sums = self.windows.sums(pilot).reshape(-1, len(self.observables))
+        mean, spread = sums.mean(axis=0), sums.std(axis=0)
+        self.powers = PowerSums(self.batches, mean)
+        self.correlation = (
+            RowCorrelation(self.batches, pilot.mean(axis=0)) if pilot.shape[1] > 1 else None
+        )
+        kept = range(len(self.observables)) if self.detailed else range(0)
+        expected = self.layout.trajectories * self.windows.count
+        self.counters = [
+            Counter(self.batches, bin_width(sums[:, k], expected), float(mean[k])) for k in kept
+        ]
+        self.exponentials = [
+            ExponentialSums(self.batches, float(mean[k]), float(spread[k])) for k in kept
+        ]
+        for first, rows in self.held:
+            self._take(first, rows)
+        self.held = []
+
+    def _take(self, first: int, rows: Array) -> None:
+        assert self.powers is not None
+        sums = self.windows.sums(rows)
+        self.powers.add(first, sums)
+        if not self.detailed:
+            return
+        if self.correlation is not None:
+            self.correlation.add(first, rows)
+        for k, (counter, exponential) in enumerate(
+            zip(self.counters, self.exponentials, strict=True)
+        ):
+            samples = np.ascontiguousarray(sums[..., k])
+            counter.add(first, samples)
+            exponential.add(first, samples)
+
+    def fluctuations(self) -> Fluctuations:
+        if self.powers is None:
+            self._begin()
+        assert self.powers is not None
+        time = self.windows.time
+        cumulants, covariance = self.powers.cumulants(), self.powers.covariance()
+        return Fluctuations(
+            parameters=parameters_of(self.layout, self.point),
+            observables=self.observables,
+            windows=self.windows,
+            trajectories=self.trajectories,
+            cumulants=Jackknifed(*(part / time for part in cumulants)),
+            covariance=Jackknifed(*(part / time for part in covariance)) if covariance else None,
+            shape=self.powers.shape(),
+            correlation=(
+                self.correlation.correlation() if self.correlation and self.detailed else None
+            ),
+            histograms=[counter.histogram() for counter in self.counters],
+            generating=[sums.generating(time) for sums in self.exponentials],
+        )

@@ -1,0 +1,201 @@
+"""Histograms of heat and work, with bins that suit combs of spin heats and smooth densities alike.
+
+Heats of spins lie near multiples of one energy, 2J for a pair, smeared by the field; where
+nothing is driven they lie on these multiples, and even a driven spin may not flip at all. Bins are
+centred on the multiples of their width, and where there is a comb its spacing is a multiple of
+the width: no spike is ever cut by an edge.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.analysis.batches import Batches
+
+Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+# Bins on either side of the centre; what lies beyond is counted as below or above.
+HALF = 4096
+SPAN = 2 * HALF + 3
+MOST_CELLS = 1 << 22
+_NONE = np.zeros(0, np.int64)
+# Widths in standard deviations: Scott's rule within these limits.
+FINEST, COARSEST = 0.05, 0.5
+# Bins and padded length for the characteristic function, and the share of a comb that counts.
+FINE, PADDED, COMB, LATTICE = 4096, 16384, 0.25, 0.999
+
+
+def comb(samples: Array) -> float | None:
+    """Energy near whose multiples samples (n,) lie; None where they do not.
+
+    It is where <cos(omega x)> of those that are not zero comes back after its first minimum.
+    """
+    x = samples[samples != 0.0]
+    if len(x) == 0:
+        return None
+    reach = float(np.abs(x).max())
+    fine = 2.0 * reach / FINE
+    weight = np.bincount(np.rint(x / fine).astype(np.int64) % PADDED, minlength=PADDED)
+    revived = np.fft.rfft(weight).real[: PADDED // 8] / len(x)
+    low = int(np.argmax(np.diff(revived) > 0))
+    if low == 0:
+        return None
+    best = float(revived[low:].max())
+    if best < max(COMB, 8.0 / math.sqrt(2.0 * len(x))):
+        return None
+    at = low + int(np.argmax(revived[low:] > 0.95 * best))
+    while at + 1 < len(revived) and revived[at + 1] > revived[at]:
+        at += 1
+    return _refined(x, PADDED * fine / at)
+
+
+def _refined(x: Array, spacing: float) -> float:
+    """Spacing of a comb to the digits that its far multiples need."""
+    for _ in range(3):
+        k = np.rint(x / spacing)
+        if not np.any(k):
+            return spacing
+        spacing = float(x @ k / (k @ k))
+    return spacing
+
+
+def bin_width(samples: Array, expected: int) -> float:
+    """Width of bins for `expected` samples of which some (n,) are known."""
+    spread = float(samples.std())
+    if not spread > 1e-9 * float(np.abs(samples).max(initial=0.0)):
+        return max(1.0, float(np.abs(samples).max(initial=0.0)))
+    scott = 3.49 * max(expected, 1) ** (-1 / 3)
+    target = spread * min(max(scott, FINEST), COARSEST)
+    spacing = comb(samples)
+    if spacing is None:
+        return _round(target)
+    if np.cos(2 * np.pi * samples / spacing).mean() < LATTICE and spacing > 1.5 * target:
+        return spacing / round(spacing / target)
+    # Whole spikes in each bin; an even number would put edges on spikes.
+    return spacing * (2 * round((target / spacing - 1) / 2) + 1 if target > spacing else 1)
+
+
+def _round(width: float) -> float:
+    """The next of 1, 2, 5 times a power of ten below."""
+    power = float(10.0 ** math.floor(math.log10(width)))
+    return max(m * power for m in (1.0, 2.0, 5.0) if m * power <= width * (1 + 1e-9))
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts in equal bins.
+
+    Attributes
+    ----------
+    edges : (bins + 1,) energy
+    counts, stderr : (bins,) number of samples and its standard error over batches
+    below, above : numbers of samples beyond the bins
+    samples : number of all samples
+    """
+
+    edges: Array
+    counts: Counts
+    stderr: Array
+    below: int
+    above: int
+    samples: int
+
+    @property
+    def density(self) -> Array:
+        """Probability density (bins,), 1 / energy."""
+        return np.asarray(self.counts / (self.samples * np.diff(self.edges)))
+
+    @property
+    def density_error(self) -> Array:
+        """Standard error of the density (bins,)."""
+        return np.asarray(self.stderr / (self.samples * np.diff(self.edges)))
+
+
+class Counter:
+    """Counts samples (..., windows) of one observable in bins, batch by batch.
+
+    Parameters
+    ----------
+    batches : how trajectories are grouped
+    width : of the bins
+    centre : near the mean of the samples
+    """
+
+    def __init__(self, batches: Batches, width: float, centre: float) -> None:
+        self.batches, self.width = batches, width
+        self.middle = round(centre / width)
+        self.counts = np.zeros(SPAN, np.int64)
+        self._squares, self._with_size = np.zeros(SPAN), np.zeros(SPAN)
+        self._seen = self._closed = 0
+        self._sizes = 0.0
+        # Of the batch that may go on: places of its bins, their counts, number of its samples.
+        self._open = (_NONE, _NONE, _NONE)
+
+    def add(self, first: int, samples: Array) -> None:
+        """Take in samples (m, windows) of trajectories first ..., which come in order."""
+        if len(samples) == 0:
+            return
+        batch, begins = self.batches.cut(first, len(samples))
+        at = np.rint(samples / self.width) - (self.middle - HALF - 1)
+        at = np.clip(at, 0, SPAN - 1).astype(np.int64)
+        sizes = np.diff(begins, append=len(samples))
+        place, counts = _tally(np.repeat(batch - batch[0], sizes), at)
+        place += batch[0] * SPAN
+        before, before_counts, before_samples = self._open
+        merged, where = np.unique(np.append(before, place), return_inverse=True)
+        total = np.bincount(where, weights=np.append(before_counts, counts)).astype(np.int64)
+        held = np.append(before_samples, sizes * samples.shape[1])
+        if len(before) and before[0] // SPAN == batch[0]:
+            held = np.append(held[0] + held[1], held[2:])
+        # The last batch may go on in what comes next.
+        done = merged < batch[-1] * SPAN
+        self._close(merged[done], total[done], held[:-1])
+        self._open = (merged[~done], total[~done], held[-1:])
+
+    def _close(self, place: Counts, counts: Counts, samples: Counts) -> None:
+        """Take in finished batches: their bins with counts, and their numbers of samples."""
+        at, owner = place % SPAN, place // SPAN
+        _, which = np.unique(owner, return_inverse=True)
+        np.add.at(self.counts, at, counts)
+        np.add.at(self._squares, at, counts.astype(np.float64) ** 2)
+        np.add.at(self._with_size, at, counts * samples[which].astype(np.float64))
+        self._sizes += float((samples.astype(np.float64) ** 2).sum())
+        self._seen += int(samples.sum())
+        self._closed += len(samples)
+
+    def histogram(self) -> Histogram:
+        """Counts of all samples, from the first bin that is not empty to the last."""
+        self._close(*self._open)
+        self._open = (_NONE, _NONE, _NONE)
+        n, groups = self._seen, self._closed
+        share = self.counts / max(1, n)
+        spread = self._squares - 2 * share * self._with_size + share**2 * self._sizes
+        known = groups / (groups - 1) if groups > 1 else math.nan
+        error = np.sqrt(known * np.maximum(spread, 0.0))
+        inner = slice(1, -1)
+        used = np.flatnonzero(self.counts[inner])
+        low, high = (int(used[0]), int(used[-1]) + 1) if len(used) else (HALF, HALF + 1)
+        edges = np.asarray(
+            (np.arange(low, high + 1) - HALF + self.middle - 0.5) * self.width, float
+        )
+        return Histogram(
+            edges,
+            self.counts[inner][low:high],
+            error[inner][low:high],
+            int(self.counts[0]),
+            int(self.counts[-1]),
+            n,
+        )
+
+
+def _tally(owner: Counts, at: Counts) -> tuple[Counts, Counts]:
+    """Places owner * SPAN + at that occur, in order, and how often; owner (m,), at (m, windows)."""
+    low, wide = int(at.min()), int(np.ptp(at)) + 1
+    if (owner[-1] + 1) * wide <= MOST_CELLS:
+        table = np.bincount((owner[:, None] * wide + (at - low)).ravel())
+        found = np.flatnonzero(table)
+        return found // wide * SPAN + found % wide + low, table[found]
+    return np.unique(owner[:, None] * SPAN + at, return_counts=True)

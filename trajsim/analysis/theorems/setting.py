@@ -1,0 +1,189 @@
+"""What a theorem must know of the run it is asked of, and what it answers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Columns = dict[str, NDArray]
+
+# Chance that a theorem that holds is said to fail, over all its estimates at one point.
+FALSE_ALARM = 1e-4
+
+
+class LogProbability(NamedTuple):
+    """ln p of the recorded state at an edge of the rows, as the exact side knows it.
+
+    of : (columns, edge) to (m,)
+    columns : those that hold the state
+    """
+
+    of: Callable[[Columns, int], Array]
+    columns: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One point of a run, as theorems see it.
+
+    Attributes
+    ----------
+    kind : "spins" or "oscillators"
+    sites : number of them
+    temperatures : (baths,)
+    initial, burn_in : where trajectories begin, and periods before the ledger opens
+    direction : "forward" or "reverse"
+    driven : whether anything is driven
+    own_reverse : whether h(tau - t) = h(t)
+    shifted_reverse : whether the same holds with some other beginning of the period
+    canonical : whether "equilibrium" is that of the whole energy
+    probability : of the recorded states, from the exact side; None where it does not answer
+    no_probability : why it does not
+    speed_slope : (baths,) Omega dq/dOmega of the heats at fixed waveforms; None where unknown
+    no_speed_slope : why it is unknown
+    """
+
+    kind: str
+    sites: int
+    temperatures: Array
+    initial: str
+    burn_in: int
+    direction: str = "forward"
+    driven: bool = True
+    own_reverse: bool = False
+    shifted_reverse: bool = False
+    canonical: bool = True
+    probability: LogProbability | None = None
+    no_probability: str = "no exact probabilities were given"
+    speed_slope: Array | None = None
+    no_speed_slope: str = "the derivative of the currents by the speed of the drive was not given"
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all states are equally likely when the ledger opens."""
+        return self.kind == "spins" and self.initial == "random" and self.burn_in == 0
+
+    def not_uniform(self) -> str | None:
+        """Why the ledger does not open with all states equally likely."""
+        if self.kind != "spins":
+            return "oscillators have no uniform distribution"
+        if self.initial != "random":
+            return f"trajectories begin {self.initial!r}, not 'random'"
+        return self._burned()
+
+    def not_canonical(self) -> str | None:
+        """Why the ledger does not open in the one equilibrium there is."""
+        if np.ptp(self.temperatures) > 0:
+            return "the baths have different temperatures"
+        if self.initial != "equilibrium":
+            return f"trajectories begin {self.initial!r}, not in 'equilibrium'"
+        if not self.canonical:
+            return "trajectories begin in the equilibrium of the linear forces only"
+        return self._burned()
+
+    def not_settled(self) -> str | None:
+        """Why the ledger does not open in the periodic state, at least nearly."""
+        if self.initial != "periodic" and self.burn_in == 0:
+            return f"trajectories begin {self.initial!r} and have no burn-in"
+        return None
+
+    def _burned(self) -> str | None:
+        if self.burn_in > 0:
+            return f"the ledger opens after a burn-in of {self.burn_in} periods"
+        return None
+
+
+class Estimated(NamedTuple):
+    """One number that a theorem predicts.
+
+    what : such as "over 4 rows"
+    value, stderr : estimate and its standard error
+    expected : what the theorem says
+    effective : effective sample size
+    trusted : whether so many samples count that the error is a normal one
+    skewness : of the estimate
+    """
+
+    what: str
+    value: float
+    stderr: float
+    expected: float
+    effective: float
+    trusted: bool
+    skewness: float = 0.0
+
+    @property
+    def z(self) -> float:
+        """Distance in standard errors, corrected for skewness; 0 for a difference of rounding.
+
+        Hall, J. R. Statist. Soc. B 54, 221 (1992), Eq. 2.2.
+        """
+        away, g = self.value - self.expected, self.skewness
+        if abs(away) <= 1e-12 * max(abs(self.expected), abs(self.value)):
+            return 0.0
+        if not self.stderr > 0:
+            return float(np.copysign(np.inf, away))
+        z = away / self.stderr
+        return z if np.isnan(g) else z + g / 3 * z**2 + g**2 / 27 * z**3 + g / 6
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run says of a theorem.
+
+    Attributes
+    ----------
+    name, statement : of the theorem
+    refusal : why it does not apply to this run; None where it does
+    estimates : those made
+    bound : whether the expected values are lower bounds only
+    remarks : numbers worth knowing that are not judged
+    """
+
+    name: str
+    statement: str
+    refusal: str | None
+    estimates: list[Estimated] = field(default_factory=list)
+    bound: bool = False
+    remarks: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> list[Estimated]:
+        """Estimates that can be trusted."""
+        return [e for e in self.estimates if e.trusted and not np.isnan(e.z)]
+
+    @property
+    def threshold(self) -> float:
+        """Standard errors that the furthest of those judged may be off."""
+        sides = 1 if self.bound else 2
+        return -NormalDist().inv_cdf(FALSE_ALARM / (sides * max(1, len(self.judged))))
+
+    @property
+    def worst(self) -> Estimated | None:
+        """The one furthest off."""
+        key = (lambda e: -e.z) if self.bound else (lambda e: abs(e.z))
+        return max(self.judged, key=key, default=None)
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the run agrees; None where it does not apply or nothing can be judged."""
+        if self.worst is None:
+            return None
+        off = -self.worst.z if self.bound else abs(self.worst.z)
+        return off <= self.threshold
+
+
+def durations(rows: int, step: int = 1) -> list[int]:
+    """Row counts at which a theorem is looked at: step, 2 step, 4 step, ... and the longest."""
+    longest = rows // step * step
+    found = [step << k for k in range(64) if (step << k) < longest]
+    return [*found, longest] if longest else []
+
+
+def span(rows: int, time: float) -> str:
+    """Name of a duration."""
+    return f"over {rows} row{'s' if rows > 1 else ''} (time {time:g})"

@@ -1,0 +1,80 @@
+"""Thermodynamic uncertainty relation of periodically driven systems.
+
+D sigma >= 2 (q - Omega dq/dOmega)^2 with D the growth of the variance of a heat, q its rate and
+sigma the entropy production rate (Koyuk & Seifert, Phys. Rev. Lett. 122, 230601 (2019)), for long
+times. The ratio without the derivative bounds nothing where something is driven.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.analysis.batches import Batches, jackknife
+from trajsim.analysis.cumulants import PowerSums, k_statistics
+from trajsim.analysis.theorems.setting import Columns, Estimated, Outcome, Setting
+from trajsim.ledger import Layout
+
+Array = NDArray[np.float64]
+
+# Fewer trajectories do not know a variance well enough for a normal error.
+FEWEST = 400
+
+
+class Uncertainty:
+    """D sigma / (2 (q - Omega dq/dOmega)^2) of each bath's heat, which is at least 1."""
+
+    name = "uncertainty"
+    statement = "Var-rate * sigma >= 2 (q - Omega dq/dOmega)^2, for long times"
+    columns = ("heat",)
+
+    def __init__(self, setting: Setting, layout: Layout, point: int) -> None:
+        self.refusal = setting.not_settled()
+        if self.refusal is None and setting.speed_slope is None:
+            self.refusal = setting.no_speed_slope
+        self._setting, self._baths = setting, layout.labels["bath"]
+        self._time, self._periods = layout.duration(point), layout.rows * layout.row_periods
+        self._batches = Batches.of(layout.trajectories, 6 * len(self._baths))
+        self._sums: PowerSums | None = None
+        self._first = 0
+
+    def add(self, columns: Columns) -> None:
+        """Take in trajectories, in order."""
+        heat = columns["heat"].sum(axis=1)
+        if self._sums is None:
+            self._sums = PowerSums(self._batches, heat.mean(axis=0))
+        self._sums.add(self._first, heat[:, None, :])
+        self._first += len(heat)
+
+    def outcome(self) -> Outcome:
+        """What they say."""
+        if self.refusal or self._sums is None:
+            return Outcome(self.name, self.statement, self.refusal)
+        sums, time = self._sums, self._time
+        slope, beta = self._setting.speed_slope, 1.0 / self._setting.temperatures
+        assert slope is not None
+
+        def ratios(n: Array, powers: Array) -> Array:
+            k = k_statistics(n, powers)
+            q, spread = (k[:, 0] + sums.reference) / time, k[:, 1] / time
+            sigma = -(q @ beta)[:, None]
+            both = [spread * sigma / (2 * (q - away) ** 2) for away in (slope, 0.0)]
+            return np.stack(both, axis=1)
+
+        (bound, steady), (error, _) = jackknife(ratios, sums.count, sums.powers)
+        n = int(sums.count.sum())
+        over = f"over {self._periods:g} periods"
+        return Outcome(
+            self.name,
+            self.statement,
+            None,
+            [
+                Estimated(
+                    f"heat.{bath} {over}", float(bound[k]), float(error[k]), 1.0, n, n >= FEWEST
+                )
+                for k, bath in enumerate(self._baths)
+            ],
+            bound=True,
+            remarks={
+                f"heat.{bath}: without the derivative (not a bound)": float(steady[k])
+                for k, bath in enumerate(self._baths)
+            },
+        )

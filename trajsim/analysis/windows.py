@@ -1,0 +1,114 @@
+"""Windows: stretches of rows over which heat and work are added up, and what is added up."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.ledger import Layout
+
+Array = NDArray[np.float64]
+
+TOTAL = "total"
+
+
+class WindowError(ValueError):
+    """A window that the ledger has no rows for; the message says what is allowed."""
+
+
+class Observable(NamedTuple):
+    """Heat of a bath or work of a drive; the label of the work of all drives is `TOTAL`."""
+
+    kind: str
+    label: str
+
+    @property
+    def name(self) -> str:
+        """Such as heat.L."""
+        return f"{self.kind}.{self.label}"
+
+
+def observables(layout: Layout) -> list[Observable]:
+    """Heats of all baths, works of all drives and, where there is any, their total."""
+    heats = [Observable("heat", bath) for bath in layout.labels["bath"]]
+    works = [Observable("work", drive) for drive in layout.labels["drive"]]
+    return [*heats, *works, *([Observable("work", TOTAL)] if works else [])]
+
+
+def entries(columns: dict[str, NDArray]) -> Array:
+    """Energies (m, rows, q) of all observables, in their order."""
+    parts = [columns["heat"]]
+    if "work" in columns:
+        parts += [columns["work"], columns["work"].sum(axis=2, keepdims=True)]
+    return np.concatenate(parts, axis=2)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of a trajectory: they begin with a period and do not overlap.
+
+    Attributes
+    ----------
+    rows : length in rows
+    stride : rows from the beginning of one to that of the next
+    count : number in a trajectory
+    periods : length in periods
+    time : length in time
+    """
+
+    rows: int
+    stride: int
+    count: int
+    periods: float
+    time: float
+
+    @classmethod
+    def of(cls, layout: Layout, point: int, rows: int | None = None) -> "Windows":
+        """Windows of so many rows, the whole trajectory where not said.
+
+        Raises
+        ------
+        WindowError
+            If a trajectory does not have so many rows.
+        """
+        rows = layout.rows if rows is None else rows
+        if not 1 <= rows <= layout.rows:
+            raise WindowError(
+                f"a window of {rows} rows; allowed: 1 to {layout.rows}, the rows of a trajectory"
+            )
+        phases = layout.rows_per_period
+        stride = -(-rows // phases) * phases
+        periods = rows * layout.row_periods
+        return cls(
+            rows,
+            stride,
+            (layout.rows - rows) // stride + 1,
+            periods,
+            periods * layout.periods[point],
+        )
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Row (count,) at which each begins."""
+        return self.stride * np.arange(self.count)
+
+    def sums(self, rows: Array) -> Array:
+        """Add up entries (m, rows, q) over each window, (m, count, q)."""
+        m, _, q = rows.shape
+        if self.rows == self.stride:
+            whole = rows[:, : self.count * self.stride]
+            return np.asarray(whole.reshape(m, self.count, self.rows, q).sum(axis=2))
+        at = self.starts[:, None] + np.arange(self.rows)
+        return np.asarray(rows[:, at].sum(axis=2))
+
+
+def columns_of(layout: Layout) -> list[str]:
+    """Columns that observables are read from."""
+    present = {c.name for c in layout.columns}
+    return [name for name in ("heat", "work") if name in present]
+
+
+def parameters_of(layout: Layout, point: int) -> dict[str, Any]:
+    """Swept values of a point."""
+    return {key: values[point] for key, values in layout.parameters.items()}

@@ -1,0 +1,89 @@
+"""Comparisons in standard errors, and the verdict on all of them together."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+# Chance that a correct run is said to disagree, over all its quantities and points.
+FALSE_ALARM = 1e-4
+# A mean over fewer events has no normal error: it is shown, not judged.
+FEWEST_EVENTS = 400
+FIRST_LAW = "first_law"
+
+
+class CannotCheckError(ValueError):
+    """A run that has nothing exact to be compared with; the message says why."""
+
+
+class Comparison(NamedTuple):
+    """One quantity; sigma is None where there were too few events to judge."""
+
+    name: str
+    sampled: float
+    stderr: float
+    exact: float
+    sigma: float | None
+
+
+@dataclass(frozen=True)
+class CheckedPoint:
+    """All comparisons at one point of a run."""
+
+    parameters: dict[str, float]
+    quantities: list[Comparison]
+
+
+@dataclass(frozen=True)
+class Check:
+    """The verdict on a run."""
+
+    threshold: float
+    points: list[CheckedPoint]
+
+    @property
+    def judged(self) -> list[Comparison]:
+        """Comparisons that count."""
+        return [q for point in self.points for q in point.quantities if q.sigma is not None]
+
+    @property
+    def worst(self) -> Comparison:
+        """The comparison furthest off."""
+        return max(self.judged, key=lambda q: abs(q.sigma or 0.0))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every quantity lies within the threshold."""
+        return all(abs(q.sigma or 0.0) <= self.threshold for q in self.judged)
+
+
+def comparison(
+    name: str, sampled: float, stderr: float, exact: float, events: float, floor: float
+) -> Comparison:
+    """A comparison that rests on so many events; differences up to `floor` are rounding."""
+    sigma: float | None = None
+    if abs(sampled - exact) <= floor:
+        sigma = 0.0
+    elif events >= FEWEST_EVENTS and not math.isnan(stderr):
+        sigma = float((sampled - exact) / stderr) if stderr > 0 else math.inf
+    return Comparison(name, float(sampled), float(stderr), float(exact), sigma)
+
+
+def verdict(points: list[CheckedPoint], fewest: int) -> Check:
+    """Verdict on points of which the one with fewest trajectories has `fewest`.
+
+    Raises
+    ------
+    CannotCheckError
+        If nothing can be judged.
+    """
+    judged = sum(q.sigma is not None for point in points for q in point.quantities)
+    means = judged - sum(q.name == FIRST_LAW for point in points for q in point.quantities)
+    if fewest < 2:
+        raise CannotCheckError("a standard error needs at least two trajectories")
+    if means == 0:
+        raise CannotCheckError(f"no mean rests on {FEWEST_EVENTS} flips: too short a run to judge")
+    # What scipy.stats has for this is the same function, and takes as long to import as all else.
+    from scipy.special import stdtrit
+
+    threshold = -float(stdtrit(fewest - 1, FALSE_ALARM / (2 * judged)))
+    return Check(threshold, points)

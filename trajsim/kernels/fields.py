@@ -1,0 +1,62 @@
+"""Fields of the sites as the spin kernels have them: times are parts of a segment."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.jit import compiled
+from trajsim.models.drive import value
+from trajsim.models.spins import SpinNetwork
+from trajsim.plan import Plan
+
+
+class Fields(NamedTuple):
+    """Fields of p places, of which the first are the sites.
+
+    offset (p,), the constant part; turning (k,), turns of each harmonic in a segment;
+    amplitude, turns (k * p,), those of each harmonic, with its phase in whole turns;
+    coldness (p,), 1 / T_i.
+    """
+
+    offset: NDArray[np.float64]
+    turning: NDArray[np.float64]
+    amplitude: NDArray[np.float64]
+    turns: NDArray[np.float64]
+    coldness: NDArray[np.float64]
+
+
+def fields_of(network: SpinNetwork, plan: Plan, p: int) -> Fields:
+    """Fields of a network; the k harmonics are those that some site has."""
+    n, drive = len(network.bath), network.drive
+    orders = np.unique(drive.order[drive.amplitude != 0.0])
+    amplitude, turns = np.zeros((len(orders), p)), np.zeros((len(orders), p))
+    for q, order in enumerate(orders):
+        # Two harmonics of one order at one site are one.
+        terms = np.where(drive.order == order, drive.amplitude * np.exp(1j * drive.phase), 0.0)
+        amplitude[q, :n] = np.abs(terms.sum(axis=1))
+        turns[q, :n] = np.angle(terms.sum(axis=1)) / (2.0 * np.pi)
+    return Fields(
+        offset=np.pad(drive.offset, (0, p - n)),
+        turning=orders / plan.rows_per_period,
+        amplitude=amplitude.ravel(),
+        turns=turns.ravel(),
+        coldness=np.pad(1.0 / network.temperature, (0, p - n)),
+    )
+
+
+def per_segment(network: SpinNetwork, plan: Plan) -> NamedTuple:
+    """The rate law with the segment as its unit of time."""
+    law = network.law
+    return law._replace(rate=law.rate * network.period / plan.rows_per_period)
+
+
+@compiled
+def edge_fields(network, segments):
+    """Fields (segments + 1, n) at the edges of the segments of a period, n numbers by n."""
+    n = len(network.bath)
+    h = np.empty((segments + 1, n))
+    for edge in range(segments + 1):
+        for i in range(n):
+            h[edge, i] = value(network.drive, i, (edge % segments) / segments)
+    return h

@@ -1,0 +1,270 @@
+"""Spins of networks of any size, one trajectory after the other; a flip costs the same in all.
+
+Composition and rejection (Slepoy, Thompson & Plimpton, J. Chem. Phys. 128, 205101, 2008): sites
+are sorted into classes by the power of two just above the bound of their rate. A class is chosen by
+the number of its sites times that power, a site in it at random, and the flip is made with the
+ratio of the true rate, at the field of that very instant, to the power: one rejection for all.
+Sums over classes are sums of integers: nothing drifts.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.elementary import cosine, log
+from trajsim.jit import compiled
+from trajsim.kernels.fields import Fields, edge_fields, fields_of, per_segment
+from trajsim.kernels.random import inside, multiply_high, step, unit
+from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
+from trajsim.models.rate_laws import flip_rate, join, start
+from trajsim.models.spins import SpinNetwork, fastest_rates
+from trajsim.plan import Plan
+from trajsim.simd import bare, bits_of, highest, read, write
+
+# Classes, one for each power of two; slower sites join the last.
+CLASSES = 44
+U0, U1, U52 = np.uint64(0), np.uint64(1), np.uint64(52)
+
+
+class Classed(NamedTuple):
+    """A network of n sites made ready.
+
+    harmonics : k zeros: their number is known when the kernel is compiled
+    law : the rate law, per segment
+    low, high : (n,), least and greatest h_i / T_i
+    unit : the power of two of the slowest class, and its exponent `base`
+    """
+
+    network: SpinNetwork
+    harmonics: tuple[int, ...]
+    law: NamedTuple
+    fields: Fields
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    unit: float
+    base: int
+
+
+class Sites(NamedTuple):
+    """Where the sites of a trajectory stand.
+
+    local (n,), their bonds joined; level, seat (n,), class of each, -1 if it cannot flip, and place
+    in it; members (CLASSES * n,), sites of each class; filled (CLASSES,), how many; used (1,), bits
+    of the classes that have any.
+    """
+
+    local: NDArray[np.float64]
+    level: NDArray[np.int64]
+    seat: NDArray[np.int64]
+    members: NDArray[np.int64]
+    filled: NDArray[np.int64]
+    used: NDArray[np.uint64]
+
+
+def prepare(network: SpinNetwork, plan: Plan) -> Classed:
+    """Network ready for this kernel.
+
+    Raises
+    ------
+    ValueError
+        If there are more than 2**18 sites.
+    """
+    n, law = len(network.bath), per_segment(network, plan)
+    if n > 1 << 18:
+        raise ValueError(f"{n} sites; allowed: at most {1 << 18}")
+    fields = fields_of(network, plan, n)
+    fastest = float(fastest_rates(network._replace(law=law)).max())
+    base = math.frexp(fastest)[1] - CLASSES + 1
+    return Classed(
+        network=network,
+        harmonics=(0,) * len(fields.turning),
+        law=law,
+        fields=fields,
+        low=network.low / network.temperature,
+        high=network.high / network.temperature,
+        unit=2.0**base,
+        base=base,
+    )
+
+
+@compiled(inline=True)
+def _field(model, n, i, passed):
+    """Field of site i when so many segments of the period have passed."""
+    field = read(model.fields.offset, i)
+    for q in range(len(model.harmonics)):
+        turns = read(model.fields.turning, q) * passed + read(model.fields.turns, q * n + i)
+        field += read(model.fields.amplitude, q * n + i) * cosine(turns)
+    return field
+
+
+@compiled(inline=True)
+def _place(model, sites, spins, at, n, i):
+    """Put site i into the class of its bound, spins (n,) from `at` on; change of the total."""
+    network, spin, local = model.network, read(spins, at + i), start(model.law)
+    for k in range(read(network.first, i), read(network.first, i + 1)):
+        equal = read(spins, at + read(network.neighbour, k)) == spin
+        local = join(model.law, local, read(network.like, k) if equal else read(network.unlike, k))
+    write(sites.local, i, local)
+    bound = flip_rate(model.law, local, read(model.low, i) if spin > 0 else -read(model.high, i))
+    level = -1
+    if bound > 0.0:
+        # The power of two just above the bound.
+        exponent = np.int64(bits_of(bound) >> U52) - 1022
+        level = min(max(exponent - model.base, 0), CLASSES - 1)
+    old, change = read(sites.level, i), 0
+    if level == old:
+        return 0
+    if old >= 0:
+        # The last of the class takes the seat.
+        seat, count = read(sites.seat, i), read(sites.filled, old) - 1
+        moved = read(sites.members, old * n + count)
+        write(sites.members, old * n + seat, moved)
+        write(sites.seat, moved, seat)
+        write(sites.filled, old, count)
+        change -= 1 << old
+        if count == 0:
+            write(sites.used, 0, read(sites.used, 0) & ~(U1 << np.uint64(old)))
+    if level >= 0:
+        seat = read(sites.filled, level)
+        write(sites.members, level * n + seat, i)
+        write(sites.seat, i, seat)
+        write(sites.filled, level, seat + 1)
+        change += 1 << level
+        write(sites.used, 0, read(sites.used, 0) | (U1 << np.uint64(level)))
+    write(sites.level, i, level)
+    return change
+
+
+@compiled(inline=True)
+def _sort(model, sites, spins, at, n):
+    """Put all sites into their classes, in order; the total of the classes."""
+    for level in range(CLASSES):
+        write(sites.filled, level, 0)
+    write(sites.used, 0, U0)
+    total = 0
+    for i in range(n):
+        write(sites.level, i, -1)
+        total += _place(model, sites, spins, at, n, i)
+    return total
+
+
+@compiled(inline=True)
+def _choose(sites, n, mark):
+    """Site whose turn a mark below the total is."""
+    classes = read(sites.used, 0)
+    level = highest(classes)
+    while mark >= read(sites.filled, level) << level:
+        mark -= read(sites.filled, level) << level
+        classes &= ~(U1 << np.uint64(level))
+        level = highest(classes)
+    return read(sites.members, level * n + (mark >> level)), level
+
+
+@compiled(inline=True)
+def _align(model, sums, spins, at, n, h, part):
+    """Note s_i h_i at edge `part` of the fields h (segments + 1, n)."""
+    for i in range(n):
+        write(sums.after, i, read(spins, at + i) * read(h, part * n + i))
+
+
+@compiled(inline=True)
+def _exchange(network, spins, at, i):
+    """sum_j J_ij s_j."""
+    found = 0.0
+    for k in range(read(network.first, i), read(network.first, i + 1)):
+        found += read(network.coupling, k) * read(spins, at + read(network.neighbour, k))
+    return found
+
+
+@compiled(inline=True)
+def _note_edge(model, sums, spins, at, n, rows, edge):
+    """Write the spins and their energy to an edge, one of all trajectories' edges."""
+    energy = 0.0
+    for i in range(n):
+        spin = read(spins, at + i)
+        write(rows.state, edge * n + i, spin)
+        # Every bond is met from both its ends.
+        energy -= 0.5 * spin * _exchange(model.network, spins, at, i) + read(sums.after, i)
+    write(rows.energy, edge, energy)
+
+
+@compiled
+def advance(model, plan, walkers, rows, first, last):
+    """As `trajsim.kernels.jump.advance`; flips alone are returned."""
+    n = len(model.network.bath)
+    h = edge_fields(model.network, plan.rows_per_period)
+    shape = Shape(rows.heat.shape[1], n, rows.heat.shape[2], rows.work.shape[2])
+    sums = Sums(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
+    sites = Sites(
+        np.zeros(n),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(CLASSES * n, np.int64),
+        np.zeros(CLASSES, np.int64),
+        np.zeros(1, np.uint64),
+    )
+    flips = 0
+    for j in range(len(walkers.spins)):
+        flips += _trajectory(model, plan, walkers, shape, rows, first, last, h, sites, sums, j)
+    return flips
+
+
+@compiled
+def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, sums_, j):
+    """Run trajectory j from segment `first` to segment `last`; number of flips."""
+    model, walkers, rows = bare(model_), bare(walkers_), bare(rows_)
+    h, sites, sums = bare(h_), bare(sites_), bare(sums_)
+    network, spins, n = model.network, walkers.spins, shape.sites
+    spr, burn_in, at = plan.segments_per_row, plan.burn_in * plan.rows_per_period, j * n
+    s = (
+        read(walkers.stream, 4 * j),
+        read(walkers.stream, 4 * j + 1),
+        read(walkers.stream, 4 * j + 2),
+        read(walkers.stream, 4 * j + 3),
+    )
+    flips, total = 0, _sort(model, sites, spins, at, n)
+    now = read(walkers.ahead, j)
+    if now < 0.0:
+        bits, s = step(s)
+        now = -log(inside(bits)) / (model.unit * total)
+    _align(model, sums, spins, at, n, h, first % plan.rows_per_period)
+    for segment in range(first, last):
+        part, recorded = segment % plan.rows_per_period, segment - burn_in
+        # In the order of the sites again: what happens must not depend on where a call began.
+        total = _sort(model, sites, spins, at, n)
+        begin_segment(shape, sums, 0, 1)
+        if recorded == 0:
+            _note_edge(model, sums, spins, at, n, rows, j * (shape.rows + 1))
+        while now < 1.0:
+            bits, s = step(s)
+            i, level = _choose(sites, n, np.int64(multiply_high(bits, np.uint64(total))))
+            spin, field = read(spins, at + i), _field(model, n, i, part + now)
+            x = spin * field * read(model.fields.coldness, i)
+            bits, s = step(s)
+            height = model.unit * (1 << level)
+            if unit(bits) * height < flip_rate(model.law, read(sites.local, i), x):
+                flips += 1
+                cost = 2.0 * spin * _exchange(network, spins, at, i)
+                write(sums.flips, i, read(sums.flips, i) + 1.0)
+                write(sums.exchange, i, read(sums.exchange, i) + cost)
+                write(sums.field, i, read(sums.field, i) - 2.0 * spin * field)
+                write(spins, at + i, -spin)
+                total += _place(model, sites, spins, at, n, i)
+                for k in range(read(network.first, i), read(network.first, i + 1)):
+                    total += _place(model, sites, spins, at, n, read(network.neighbour, k))
+            bits, s = step(s)
+            now -= log(inside(bits)) / (model.unit * total)
+        # The next proposal comes later than the segment, in which nothing more happens.
+        now -= 1.0
+        _align(model, sums, spins, at, n, h, part + 1)
+        if recorded >= 0:
+            row, fresh = recorded // spr, recorded % spr == 0
+            book(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
+            if recorded % spr == spr - 1:
+                _note_edge(model, sums, spins, at, n, rows, j * (shape.rows + 1) + row + 1)
+    write(walkers.ahead, j, now)
+    for word in range(4):
+        write(walkers.stream, 4 * j + word, s[word])
+    return flips

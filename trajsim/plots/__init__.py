@@ -1,0 +1,90 @@
+"""Figures: sampled points with error bars on exact curves, ready for a paper.
+
+The only importer of matplotlib.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from trajsim.analysis.averages import averages
+from trajsim.analysis.fluctuations import Fluctuations, fluctuations
+from trajsim.analysis.profile import profiles
+from trajsim.config import Config, Experiment
+from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
+from trajsim.plots.exact import exact_cumulants, exact_twins
+from trajsim.plots.moments import covariance_figure, cumulants_figure
+from trajsim.plots.rates import axis_of, rates_figure, sweep_figure, time_figure
+from trajsim.plots.style import STYLE
+from trajsim.store import Run
+
+__all__ = ["figures", "save"]
+
+
+def figures(config: Config, run: Run | None, window: int | None = None) -> dict[str, Figure]:
+    """All figures that a config, or a run of it, gives, by name.
+
+    Parameters
+    ----------
+    config : the one the run was made from
+    run : None to draw the exact curves alone
+    window : rows of the windows over which fluctuations are shown; whole trajectories if None
+
+    Raises
+    ------
+    trajsim.analysis.windows.WindowError
+        If a trajectory does not have so many rows.
+    """
+    with mpl.rc_context(STYLE):
+        made = {}
+        sampled = averages(run) if run else None
+        if axis_of(config) is not None:
+            made["sweep"] = sweep_figure(config, sampled)
+        else:
+            made["rates"] = rates_figure(config, sampled)
+        if config.experiment.plan.rows_per_period > 1:
+            made["time"] = time_figure(config, profiles(run) if run else None)
+        if run is not None and len(config.points) == 1:
+            made |= _of_fluctuations(config.points[0].experiment, run, window)
+        return made
+
+
+def _of_fluctuations(experiment: Experiment, run: Run, window: int | None) -> dict[str, Figure]:
+    """Figures of the fluctuations at the one point of a run."""
+    found = next(fluctuations(run, window), None)
+    if found is None or found.trajectories < 2:
+        return {}
+    exact = exact_twins(experiment, found)
+    windows = _by_window(run)
+    made = {"cumulants": cumulants_figure(windows, *exact_cumulants(experiment, windows))}
+    covariance = covariance_figure(found, exact.covariance)
+    if covariance is not None:
+        made["covariance"] = covariance
+    if found.histograms:
+        made["histogram"] = histogram_figure(found, exact.probabilities)
+        made["generating"] = generating_figure(found, exact.curves)
+        made["rate-function"] = rate_figure(found, exact.curves)
+    return made
+
+
+def _by_window(run: Run) -> list[Fluctuations]:
+    """Fluctuations over windows of 1, 2, 4, ... periods, or rows where these are longer."""
+    step = run.layout.rows_per_period
+    lengths = [step << k for k in range(64) if step << k <= run.layout.rows]
+    if lengths[-1] != run.layout.rows:
+        lengths.append(run.layout.rows)
+    return [next(fluctuations(run, rows, detailed=False)) for rows in lengths]
+
+
+def save(figures: dict[str, Figure], folder: Path, stem: str) -> Iterator[Path]:
+    """Write each figure as PNG and PDF; gives the paths written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        for ending in ("png", "pdf"):
+            path = folder / f"{stem}-{name}.{ending}"
+            figure.savefig(path, metadata={"CreationDate": None} if ending == "pdf" else None)
+            yield path
+        plt.close(figure)

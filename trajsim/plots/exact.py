@@ -1,0 +1,77 @@
+"""Exact twins of what figures of fluctuations show, where there are any."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.analysis.fluctuations import Fluctuations
+from trajsim.analysis.scgf import FURTHEST, Generating
+from trajsim.check.counted import ExactFluctuations
+from trajsim.config import Experiment
+from trajsim.exact import NoExactSideError
+from trajsim.plots.distributions import Curves, shown
+
+Array = NDArray[np.float64]
+
+# Points of a curve, and how far it reaches beyond what samples are trusted for.
+CURVE_POINTS, BEYOND = 81, 1.15
+# Probabilities of bins that are not so many times the most negative one are not shown.
+UNKNOWN = 3.0
+
+
+class Twins(NamedTuple):
+    """Exact covariances, probabilities of bins and curves of theta; None where there are none.
+
+    The lists have an entry for each observable, None for those that are not shown.
+    """
+
+    covariance: Array | None
+    probabilities: list[Array | None] | None
+    curves: list[Curves | None] | None
+
+
+def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
+    """Exact twins of fluctuations over the same windows."""
+    try:
+        exact = ExactFluctuations(experiment)
+        reverse = ExactFluctuations(exact.reversed_experiment())
+        covariance = exact.covariance(found.windows)
+        places = shown(found) if found.histograms else []
+        probabilities: list[Array | None] = [None] * len(found.observables)
+        curves: list[Curves | None] = [None] * len(found.observables)
+        for k in places:
+            observable = found.observables[k]
+            p, _ = exact.probabilities(observable, found.windows, found.histograms[k])
+            # Negative ones tell how well the small ones are known: better than the strict bound.
+            probabilities[k] = np.where(p > UNKNOWN * max(0.0, -float(p.min())), p, np.nan)
+            argument = _argument(found.generating[k])
+            curves[k] = Curves(
+                argument,
+                exact.theta(observable, found.windows, argument),
+                exact.long_theta(observable, argument),
+                reverse.partner_theta(observable, argument),
+            )
+    except NoExactSideError:
+        return Twins(None, None, None)
+    return Twins(covariance, probabilities, curves)
+
+
+def _argument(sampled: Generating) -> Array:
+    """Values of lambda of a curve; where none is trusted, within a standard deviation of zero."""
+    low, high = sampled.limits
+    if low == high:
+        low, high = sampled.argument[0] / FURTHEST, sampled.argument[-1] / FURTHEST
+    return np.linspace(BEYOND * low, BEYOND * high, CURVE_POINTS)
+
+
+def exact_cumulants(
+    experiment: Experiment, windows: list[Fluctuations]
+) -> tuple[list[Array] | None, Array | None]:
+    """Exact cumulants (4, q) per unit time over each of these windows, and for long times."""
+    try:
+        exact = ExactFluctuations(experiment)
+        each = [exact.cumulants(f.observables, f.windows) for f in windows]
+        return each, exact.cumulant_rates(windows[0].observables)
+    except NoExactSideError:
+        return None, None

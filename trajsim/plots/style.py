@@ -1,0 +1,94 @@
+"""How figures look: colours, letters, titles, legends."""
+
+import textwrap
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trajsim.config import Config
+
+# Okabe & Ito's colours, told apart by every kind of colour vision; markers differ too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MOST_PANELS = 4
+TITLE_WIDTH = 44  # letters
+
+STYLE: Any = {
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.limits": (-2, 3),
+    "axes.formatter.use_mathtext": True,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "errorbar.capsize": 2,
+    "mathtext.fontset": "dejavusans",
+    "figure.constrained_layout.use": True,
+}
+
+SYMBOLS = {
+    "temperature": ("T", "temperature of bath"),
+    "phase": (r"\varphi", "phase of drive"),
+    "amplitude": ("h", "amplitude of drive"),
+    "offset": (r"\bar h", "offset of drive"),
+    "coupling": ("J", "coupling of bond"),
+}
+
+
+def symbol(key: str) -> str:
+    """A swept key as a formula: T_R, phi_2."""
+    parts = key.split(".")
+    if key == "drive.period":
+        return r"$\tau$"
+    if parts[-1] in SYMBOLS and len(parts) > 2:
+        return rf"${SYMBOLS[parts[-1]][0]}_{{\mathrm{{{parts[1]}}}}}$"
+    return key
+
+
+def axis_label(key: str) -> str:
+    """A swept key in words and as a formula."""
+    parts = key.split(".")
+    if key == "drive.period":
+        return r"period $\tau$"
+    if parts[-1] in SYMBOLS and len(parts) > 2:
+        return f"{SYMBOLS[parts[-1]][1]} {parts[1]}, {symbol(key)}"
+    return key
+
+
+def in_units_of_pi(ax: Axes, low: float, high: float) -> None:
+    """Ticks of an axis of phases."""
+    if high - low < np.pi:
+        return
+    ticks = np.arange(np.ceil(low / (np.pi / 2) - 1e-9), np.floor(high / (np.pi / 2) + 1e-9) + 1)
+    names = {0: "0", 1: "π/2", 2: "π", -1: "−π/2", -2: "−π"}
+    labels = [names.get(int(k), f"{int(k) // 2}π" if k % 2 == 0 else f"{int(k)}π/2") for k in ticks]
+    ax.set_xticks(ticks * np.pi / 2, labels)
+
+
+def finish(ax: Axes, config: Config, parameters: dict[str, float], ylabel: str) -> None:
+    """Vertical label, and as a title the swept values or what the config is called."""
+    ax.set_ylabel(ylabel)
+    words = ", ".join(f"{symbol(key)} = {x:.4g}" for key, x in parameters.items())
+    title = textwrap.fill(config.experiment.title, TITLE_WIDTH)
+    ax.set_title(words or title, fontsize="medium")
+
+
+def legend(figure: Figure, ax: Axes) -> None:
+    """One legend for all panels, above them, where it hides nothing."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=len(labels),
+        handletextpad=0.4,
+        columnspacing=1.2,
+    )
