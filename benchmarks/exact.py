@@ -14,7 +14,7 @@ import common
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from trajsim.exact import counting, ensemble
+from trajsim.exact import counting_of, ensemble
 from trajsim.models.drive import pack
 from trajsim.models.rate_laws import GlauberProduct
 from trajsim.models.spins import network
@@ -126,7 +126,7 @@ FIELDS = np.linspace(-0.5, 2.5, 101)
 
 def counted_pump(number):
     """Cumulants 1 to 4 of both heats, both works and their sum, and all covariances."""
-    found = counting(CASES["pair, pump"][0].network())
+    found = counting_of(CASES["pair, pump"][0].network())
     unit = np.eye(2)
     for weights in ({"heat": unit[0]}, {"heat": unit[1]}, {"work": unit[0]}, {"work": unit[1]}):
         found.cumulant_rates(weights)
@@ -141,12 +141,12 @@ def theta_of_pump(number, pump=None, side=1.0):
     fields = np.multiply.outer(FIELDS, own)
     if side < 0:
         fields = 1 / pump.temperature - fields
-    return counting(pump.network()).theta(fields)
+    return counting_of(pump.network()).theta(fields)
 
 
 def distribution_of_pump(number):
     """Distribution of the left heat over ten periods."""
-    found = counting(CASES["pair, pump"][0].network())
+    found = counting_of(CASES["pair, pump"][0].network())
     return found.distribution("periodic", 10, {"heat": [1.0, 0.0]})
 
 

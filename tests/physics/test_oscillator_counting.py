@@ -100,7 +100,7 @@ def test_heat_has_no_average_of_exponentials_that_grow_too_fast():
 @pytest.mark.parametrize("start", ["rest", "periodic"])
 @pytest.mark.parametrize("make", [pair, ring, lambda: pair((1.5, 0.5), phase=0.7)])
 def test_averages_are_those_of_the_riccati_equation(make, start):
-    found = counting(make())
+    found = counting_of(make())
     rng = np.random.default_rng(5)
     weights = Weights(rng.uniform(-0.5, 0.5, found.baths), rng.uniform(-0.5, 0.5, found.drives))
     heat, work = found._by_site(weights)
