@@ -1,10 +1,9 @@
 """Compiling ahead: what a first run of each kind of model would wait for."""
 
-import dataclasses
 from contextlib import suppress
 
 from trajsim.blocks import compile_kernel, model_of
-from trajsim.check import expected
+from trajsim.check import rehearse
 from trajsim.config import Config, parse
 from trajsim.exact import NoExactSideError
 from trajsim.models.rate_laws import LAWS
@@ -65,7 +64,7 @@ def warm_up(config: Config) -> None:
     trajsim.blocks.RunError
         If the config cannot be run.
     """
-    first = config.points[0].experiment
-    compile_kernel(*model_of(first), layout_of(config), first.plan)
+    first, layout = config.points[0].experiment, layout_of(config)
+    compile_kernel(*model_of(first), layout, first.plan)
     with suppress(NoExactSideError):
-        expected(dataclasses.replace(config, points=config.points[:1]))
+        rehearse(config, layout)

@@ -1,12 +1,14 @@
 """Sampled against exact, in standard errors: the one place that sees both sides."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from trajsim.analysis.averages import RATES, Averages, averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
+from trajsim.analysis.windows import Windows
 from trajsim.check.counted import ExactFluctuations
 from trajsim.check.spreads import FEWEST_TRAJECTORIES, compare_spreads
 from trajsim.check.verdict import (
@@ -22,7 +24,7 @@ from trajsim.check.verdict import (
 )
 from trajsim.config import Config, Experiment
 from trajsim.exact import Gains, NoExactSideError, Window, ensemble, start_state
-from trajsim.ledger import ROUNDING
+from trajsim.ledger import ROUNDING, Layout
 from trajsim.store import Run
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "against",
     "check",
     "expected",
+    "rehearse",
 ]
 
 # Far below any standard error.
@@ -55,6 +58,18 @@ def expected(config: Config) -> list[Window]:
         begin = start_state(network, point.experiment.ensemble.initial)
         windows.append(ensemble(network, TOLERANCE).window(begin, point.experiment.plan))
     return windows
+
+
+def rehearse(config: Config, layout: Layout) -> None:
+    """Solve what a check of the first point needs, so that it is compiled when one comes.
+
+    Raises
+    ------
+    trajsim.exact.NoExactSideError
+        If the exact ensemble is out of reach.
+    """
+    expected(replace(config, points=config.points[:1]))
+    ExactFluctuations(config.points[0].experiment).covariance(Windows.of(layout, 0))
 
 
 def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Check:
