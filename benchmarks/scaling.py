@@ -138,7 +138,7 @@ def workers(systems, rounds, seconds):
 def main():
     options = common.arguments("Scaling with sites and workers")
     rounds, seconds = (1, 0.0) if options.quick else (options.rounds or 5, 0.3)
-    most = 16 if options.quick else 10_000
+    most = 4 if options.quick else 10_000
     few = 4 if options.quick else 1
 
     flips = {
