@@ -101,26 +101,30 @@ class _Gathering:
         self.pilot_size = -(-PILOT // self.windows.count)
         self.held: list[tuple[int, Array]] = []
         self.powers: PowerSums | None = None
+        self.correlation: RowCorrelation | None = None
         self.trajectories = 0
 
     def add(self, first: int, rows: Array) -> None:
         self.trajectories += len(rows)
+        if self.detailed and rows.shape[1] > 1:
+            if self.correlation is None:
+                self.correlation = RowCorrelation(self.batches, rows[0])
+            self.correlation.add(first, rows)
+        # Sums over windows are all that is held: rows may take far more memory.
+        sums = self.windows.sums(rows)
         if self.powers is not None:
-            self._take(first, rows)
+            self._take(first, sums)
             return
-        self.held.append((first, rows))
+        self.held.append((first, sums))
         if self.trajectories >= self.pilot_size:
             self._begin()
 
     def _begin(self) -> None:
         """Choose bins and the like from the first trajectories, then take in what was held."""
-        pilot = np.concatenate([rows for _, rows in self.held])[: self.pilot_size]
-        sums = self.windows.sums(pilot).reshape(-1, len(self.observables))
+        pilot = np.concatenate([sums for _, sums in self.held])[: self.pilot_size]
+        sums = pilot.reshape(-1, len(self.observables))
         mean, spread = sums.mean(axis=0), sums.std(axis=0)
         self.powers = PowerSums(self.batches, mean)
-        self.correlation = (
-            RowCorrelation(self.batches, pilot.mean(axis=0)) if pilot.shape[1] > 1 else None
-        )
         kept = range(len(self.observables)) if self.detailed else range(0)
         expected = self.layout.trajectories * self.windows.count
         self.counters = [
@@ -129,18 +133,13 @@ class _Gathering:
         self.exponentials = [
             ExponentialSums(self.batches, float(mean[k]), float(spread[k])) for k in kept
         ]
-        for first, rows in self.held:
-            self._take(first, rows)
+        for first, held in self.held:
+            self._take(first, held)
         self.held = []
 
-    def _take(self, first: int, rows: Array) -> None:
+    def _take(self, first: int, sums: Array) -> None:
         assert self.powers is not None
-        sums = self.windows.sums(rows)
         self.powers.add(first, sums)
-        if not self.detailed:
-            return
-        if self.correlation is not None:
-            self.correlation.add(first, rows)
         for k, (counter, exponential) in enumerate(
             zip(self.counters, self.exponentials, strict=True)
         ):
@@ -162,9 +161,7 @@ class _Gathering:
             cumulants=Jackknifed(*(part / time for part in cumulants)),
             covariance=Jackknifed(*(part / time for part in covariance)) if covariance else None,
             shape=self.powers.shape(),
-            correlation=(
-                self.correlation.correlation() if self.correlation and self.detailed else None
-            ),
+            correlation=self.correlation.correlation() if self.correlation else None,
             histograms=[counter.histogram() for counter in self.counters],
             generating=[sums.generating(time) for sums in self.exponentials],
         )
