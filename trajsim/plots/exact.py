@@ -1,6 +1,8 @@
 """Exact twins of what figures of fluctuations show, where there are any."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +15,14 @@ from trajsim.exact import NoExactSideError
 from trajsim.plots.distributions import Curves, shown
 
 Array = NDArray[np.float64]
+Answer = TypeVar("Answer")
 
 # Points of a curve, and how far it reaches beyond what samples are trusted for.
 CURVE_POINTS, BEYOND = 81, 1.15
 # Probabilities of bins that are not so many times the most negative one are not shown.
 UNKNOWN = 3.0
+# Curves of five spins take minutes.
+MOST_SITES = 3
 
 
 class Twins(NamedTuple):
@@ -36,25 +41,42 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
     try:
         exact = ExactFluctuations(experiment)
         reverse = ExactFluctuations(exact.reversed_experiment())
-        covariance = exact.covariance(found.windows)
-        places = shown(found) if found.histograms else []
-        probabilities: list[Array | None] = [None] * len(found.observables)
-        curves: list[Curves | None] = [None] * len(found.observables)
-        for k in places:
-            observable = found.observables[k]
-            p, _ = exact.probabilities(observable, found.windows, found.histograms[k])
-            # Negative ones tell how well the small ones are known: better than the strict bound.
-            probabilities[k] = np.where(p > UNKNOWN * max(0.0, -float(p.min())), p, np.nan)
-            argument = _argument(found.generating[k])
-            curves[k] = Curves(
-                argument,
-                exact.theta(observable, found.windows, argument),
-                exact.long_theta(observable, argument),
-                reverse.partner_theta(observable, argument),
-            )
     except NoExactSideError:
         return Twins(None, None, None)
-    return Twins(covariance, probabilities, curves)
+    quick = len(experiment.sites) <= MOST_SITES
+    places = shown(found) if found.histograms and quick else []
+    probabilities: list[Array | None] = [None] * len(found.observables)
+    curves: list[Curves | None] = [None] * len(found.observables)
+    for k in places:
+        probabilities[k] = _known(partial(_probabilities, exact, found, k))
+        curves[k] = _known(partial(_curves, exact, reverse, found, k))
+    return Twins(_known(partial(exact.covariance, found.windows)), probabilities, curves)
+
+
+def _known(answer: Callable[[], Answer]) -> Answer | None:
+    """What the exact side answers; None where it does not."""
+    try:
+        return answer()
+    except NoExactSideError:
+        return None
+
+
+def _probabilities(exact: ExactFluctuations, found: Fluctuations, k: int) -> Array:
+    p, _ = exact.probabilities(found.observables[k], found.windows, found.histograms[k])
+    # Negative ones tell how well the small ones are known: better than the strict bound.
+    return np.where(p > UNKNOWN * max(0.0, -float(p.min())), p, np.nan)
+
+
+def _curves(
+    exact: ExactFluctuations, reverse: ExactFluctuations, found: Fluctuations, k: int
+) -> Curves:
+    observable, argument = found.observables[k], _argument(found.generating[k])
+    return Curves(
+        argument,
+        exact.theta(observable, found.windows, argument),
+        exact.long_theta(observable, argument),
+        reverse.partner_theta(observable, argument),
+    )
 
 
 def _argument(sampled: Generating) -> Array:
@@ -69,6 +91,8 @@ def exact_cumulants(
     experiment: Experiment, windows: list[Fluctuations]
 ) -> tuple[list[Array] | None, Array | None]:
     """Exact cumulants (4, q) per unit time over each of these windows, and for long times."""
+    if len(experiment.sites) > MOST_SITES:
+        return None, None
     try:
         exact = ExactFluctuations(experiment)
         each = [exact.cumulants(f.observables, f.windows) for f in windows]
