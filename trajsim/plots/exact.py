@@ -21,8 +21,8 @@ Answer = TypeVar("Answer")
 CURVE_POINTS, BEYOND = 81, 1.15
 # Probabilities of bins that are not so many times the most negative one are not shown.
 UNKNOWN = 3.0
-# Curves of more spins take minutes.
-MOST_SITES = 5
+# Curves of five spins take minutes.
+MOST_SITES = 3
 
 
 class Twins(NamedTuple):
