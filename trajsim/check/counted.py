@@ -1,15 +1,16 @@
 """Exact fluctuations over the windows that a run is looked at through."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.windows import TOTAL, Observable, Windows
-from trajsim.check.settings import SpinCourse
+from trajsim.check.settings import OscillatorCourse, SpinCourse
 from trajsim.check.spreads import with_total
 from trajsim.config import Experiment
-from trajsim.exact import NoExactSideError
-from trajsim.exact.counting import Counting
+from trajsim.exact import NoExactSideError, counting_of
 from trajsim.exact.tilt import Weights
 
 Array = NDArray[np.float64]
@@ -19,7 +20,7 @@ MOST_SITES = 10
 
 
 class ExactFluctuations:
-    """Exact twins of what `trajsim.analysis.fluctuations` estimates, for one network of spins.
+    """Exact twins of what `trajsim.analysis.fluctuations` estimates, for one network.
 
     Windows of a trajectory are pooled; so is what they begin with. A window that begins with the
     mean of these distributions has the moments and the distribution of all windows together.
@@ -27,18 +28,16 @@ class ExactFluctuations:
     Raises
     ------
     trajsim.exact.NoExactSideError
-        If there are no spins, or too many.
+        If there are too many spins, or forces are not linear.
     """
 
     def __init__(self, experiment: Experiment) -> None:
-        if experiment.model.kind != "spins":
-            # Two minutes and more for the covariances of two oscillators over 200 periods.
-            raise NoExactSideError("exact fluctuations of oscillators at finite times are slow")
-        if len(experiment.sites) > MOST_SITES:
+        self.spins = experiment.model.kind == "spins"
+        if self.spins and len(experiment.sites) > MOST_SITES:
             raise NoExactSideError(f"fluctuations of more than {MOST_SITES} spins take too long")
         self.experiment = experiment
-        self.counting = Counting(experiment.network())
-        self._course = SpinCourse(experiment)
+        self.counting = counting_of(experiment.network())
+        self._course: Any = SpinCourse(experiment) if self.spins else OscillatorCourse(experiment)
         labels = experiment.labels
         self.baths, self.drives = labels["bath"], labels["drive"]
 
@@ -55,8 +54,19 @@ class ExactFluctuations:
             work[self.drives.index(observable.label)] = 1.0
         return heat, work
 
-    def begin(self, windows: Windows) -> Array:
-        """P (2**n,) at the beginning of a window, averaged over those of a trajectory."""
+    def begin(self, windows: Windows) -> Any:
+        """P (2**n,) or Gaussian at the beginning of a window, averaged over those of a trajectory.
+
+        Raises
+        ------
+        trajsim.exact.NoExactSideError
+            If windows of oscillators begin differently: their average is not Gaussian.
+        """
+        if not self.spins:
+            first, last = (self._course.at(int(windows.starts[k])) for k in (0, -1))
+            if max(np.abs(a - b).max() for a, b in zip(first, last, strict=True)) > 1e-9:
+                raise NoExactSideError("the first windows begin otherwise than the last")
+            return first
         total = last = np.zeros(2 ** len(self.experiment.sites))
         for k, row in enumerate(windows.starts):
             p = self._course.at(int(row))

@@ -43,7 +43,7 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
         reverse = ExactFluctuations(exact.reversed_experiment())
     except NoExactSideError:
         return Twins(None, None, None)
-    quick = len(experiment.sites) <= MOST_SITES
+    quick = exact.spins and len(experiment.sites) <= MOST_SITES
     places = shown(found) if found.histograms and quick else []
     probabilities: list[Array | None] = [None] * len(found.observables)
     curves: list[Curves | None] = [None] * len(found.observables)
@@ -91,7 +91,7 @@ def exact_cumulants(
     experiment: Experiment, windows: list[Fluctuations]
 ) -> tuple[list[Array] | None, Array | None]:
     """Exact cumulants (4, q) per unit time over each of these windows, and for long times."""
-    if len(experiment.sites) > MOST_SITES:
+    if experiment.model.kind != "spins" or len(experiment.sites) > MOST_SITES:
         return None, None
     try:
         exact = ExactFluctuations(experiment)
