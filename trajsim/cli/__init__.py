@@ -1,0 +1,18 @@
+"""The command line. Everything heavy is imported inside the commands: `--help` is instant."""
+
+import click
+
+import trajsim
+from trajsim.cli import ensemble, files, looking, simulating
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(trajsim.__version__)
+def main() -> None:
+    """Single trajectories of small driven systems between heat baths, with the books kept."""
+
+
+for module in (simulating, ensemble, looking, files):
+    for command in vars(module).values():
+        if isinstance(command, click.Command):
+            main.add_command(command)

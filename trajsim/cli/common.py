@@ -1,0 +1,72 @@
+"""What all verbs share: messages, exit statuses, options."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from trajsim.analysis.averages import Averages
+    from trajsim.config import Config
+    from trajsim.store import Run
+
+DISAGREES, BAD_INPUT, STOPPED = 1, 2, 3
+
+config_argument = click.argument("config", type=click.Path(path_type=Path))
+run_argument = click.argument("run", type=click.Path(path_type=Path))
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+overrides_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Put a value in place of the config's.",
+)
+
+
+def say(message: str) -> None:
+    """Tell the user something that is not the answer."""
+    # File names may hold bytes that are no text.
+    click.echo(message.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), err=True)
+
+
+def fail(message: str, status: int = BAD_INPUT) -> NoReturn:
+    """End with a message and a status."""
+    say(message)
+    sys.exit(status)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn everything a user can get wrong into a message and exit status 2."""
+    from trajsim.config.faults import ConfigError
+    from trajsim.store.files import StoreError
+
+    try:
+        yield
+    except (ConfigError, StoreError) as error:
+        fail(str(error))
+    except BrokenPipeError:
+        sys.exit(BAD_INPUT)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        fail(f"{name}{error.strerror or error}")
+
+
+def config_of(run: "Run") -> "Config":
+    """Config that a run was made from."""
+    from trajsim.config import restore
+
+    return restore(run.header["config"], run.header["resolved"], str(run.path))
+
+
+def warn_of_shadow(sampled: "list[Averages]") -> None:
+    """Tell of the first point at which the integrator's error matters."""
+    from trajsim import output as out
+
+    warning = next(filter(None, map(out.shadow_warning, sampled)), None)
+    if warning:
+        say(warning)

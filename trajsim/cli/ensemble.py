@@ -1,0 +1,53 @@
+"""Verbs that ask the exact side alone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from trajsim.cli.common import as_json, config_argument, fail, overrides_option, refusals
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from trajsim.config import Point
+
+
+@click.command()
+@config_argument
+@overrides_option
+@click.option("--counting", is_flag=True, help="Add the cumulants of heat and work.")
+@as_json
+def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: bool) -> None:
+    """Ensemble averages of CONFIG without sampling."""
+    with refusals():
+        from trajsim.config import load
+
+        loaded = load(config, overrides)
+        from trajsim import output as out
+        from trajsim.exact import NoExactSideError
+
+        try:
+            solved = [(point, out.solve(point)) for point in loaded.points]
+            counted = [_counted(point) if counting else {} for point in loaded.points]
+        except NoExactSideError as error:
+            fail(f"{config}: {error}")
+        pairs = list(zip(solved, counted, strict=True))
+        if as_json:
+            points = [{**out.exact_json(*pair), **more} for pair, more in pairs]
+            click.echo(out.to_json({"points": points}))
+        else:
+            from trajsim.counting_output import counted_table
+
+            for pair, more in pairs:
+                click.echo(out.exact_table(*pair), nl=False)
+                if more:
+                    click.echo("\n" + counted_table(more), nl=False)
+
+
+def _counted(point: "Point") -> "dict[str, Any]":
+    """Exact fluctuations at one point of a config."""
+    from trajsim.counting_output import counted
+    from trajsim.exact import counting_of
+
+    return counted(counting_of(point.experiment.network()), point.experiment)

@@ -1,0 +1,94 @@
+"""Verbs that look after configs and files."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from trajsim.cli.common import (
+    DISAGREES,
+    as_json,
+    config_argument,
+    fail,
+    overrides_option,
+    refusals,
+    run_argument,
+    say,
+)
+
+
+@click.command()
+@run_argument
+def verify(run: Path) -> None:
+    """Check the integrity of RUN: schema, checksums, finite numbers, first law."""
+    with refusals():
+        from trajsim.store import StoreError
+        from trajsim.store import verify as verify_file
+
+        try:
+            wrong = verify_file(run)
+        except StoreError as error:
+            fail(str(error), DISAGREES)
+        for sentence in wrong:
+            say(f"{run}: {sentence}")
+        if wrong:
+            sys.exit(DISAGREES)
+        click.echo(f"{run}: sound")
+
+
+@click.command()
+@run_argument
+@as_json
+def info(run: Path, as_json: bool) -> None:
+    """Tell what RUN holds and where it comes from."""
+    with refusals():
+        from trajsim import output as out
+        from trajsim.store import open_run
+
+        opened = open_run(run)
+        layout = opened.layout
+        names = ("title", "program", "version", "schema", "kind", "rate_law", "integrator", "seed")
+        facts = {name: opened.header[name] for name in names if name in opened.header}
+        facts["direction"] = opened.header["resolved"]["drive"].get("direction", "forward")
+        facts["libraries"] = opened.header["libraries"]
+        facts["machine"] = opened.header["machine"]
+        facts["finished"] = opened.finished
+        facts["points"], facts["trajectories"] = layout.points, layout.trajectories
+        facts["rows"], facts["events"] = layout.rows, opened.events
+        facts["labels"], facts["bytes"] = layout.labels, layout.total_bytes
+        if as_json:
+            click.echo(out.to_json({**facts, "config": opened.header["config"]}))
+        else:
+            width = max(map(len, facts))
+            for key, value in facts.items():
+                shown = out.inline(value) if isinstance(value, dict) else value
+                click.echo(f"{key.ljust(width)}  {shown}")
+
+
+@click.command()
+@config_argument
+@overrides_option
+def validate(config: Path, overrides: tuple[str, ...]) -> None:
+    """Tell everything that is wrong with CONFIG."""
+    with refusals():
+        from trajsim import output as out
+        from trajsim.config import load
+
+        loaded = load(config, overrides)
+        from trajsim.run import RunError, model_of
+
+        try:
+            for point in loaded.points:
+                model_of(point.experiment)
+        except RunError as error:
+            fail(f"{config}: {error}")
+        click.echo(f"{config}: good: {out.config_summary(loaded)}")
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of configs, for editors."""
+    from trajsim import output as out
+    from trajsim.config import json_schema
+
+    click.echo(out.to_json(json_schema()))

@@ -1,0 +1,166 @@
+"""Verbs that look at what was simulated."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from trajsim.cli.common import (
+    DISAGREES,
+    as_json,
+    config_of,
+    fail,
+    overrides_option,
+    refusals,
+    run_argument,
+    warn_of_shadow,
+)
+
+if TYPE_CHECKING:
+    from trajsim.analysis.theorems import Outcome
+    from trajsim.store import Run
+
+
+@click.command()
+@run_argument
+@click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    metavar="ROWS",
+    help="Fluctuations over windows of so many rows; default: whole trajectories.",
+)
+@click.option("--theorems", "with_theorems", is_flag=True, help="Ask RUN of fluctuation theorems.")
+@click.option(
+    "--reversed",
+    "reversed_run",
+    type=click.Path(path_type=Path),
+    help="A run of the reversed protocol, for the theorems that compare the two.",
+)
+@as_json
+def analyze(
+    run: Path, window: int | None, with_theorems: bool, reversed_run: Path | None, as_json: bool
+) -> None:
+    """Averages and fluctuations of RUN with standard errors, and what the system does."""
+    with refusals():
+        from trajsim import output as out
+        from trajsim import output_fluctuations as more
+        from trajsim.analysis.averages import averages
+        from trajsim.analysis.fluctuations import fluctuations
+        from trajsim.analysis.windows import WindowError
+        from trajsim.store import open_run
+
+        opened = open_run(run)
+        loaded, sampled = config_of(opened), averages(opened)
+        experiments = {tuple(p.parameters.values()): p.experiment for p in loaded.points}
+        pairs = [(a, experiments[tuple(a.parameters.values())]) for a in sampled]
+        if not pairs:
+            fail(f"{run}: no trajectory is finished yet")
+        warn_of_shadow(sampled)
+        try:
+            found = list(fluctuations(opened, window))
+        except WindowError as error:
+            fail(f"{run}: {error}")
+        outcomes = _outcomes(opened, reversed_run) if with_theorems or reversed_run else None
+        if as_json:
+            points = [
+                {**out.averages_json(a, e), **more.fluctuations_json(f)}
+                for (a, e), f in zip(pairs, found, strict=True)
+            ]
+            for point, asked in zip(points, outcomes or [], strict=False):
+                point["theorems"] = more.theorems_json(asked)
+            click.echo(
+                out.to_json(
+                    {
+                        "points": points,
+                        "trajectories": min(a.trajectories for a in sampled),
+                        "time": sampled[0].time,
+                        "first_law_residual": max(a.first_law_residual for a in sampled),
+                    }
+                )
+            )
+        else:
+            for k, ((a, e), f) in enumerate(zip(pairs, found, strict=True)):
+                click.echo(out.averages_table(a, e) + more.fluctuations_table(f), nl=False)
+                if outcomes is not None:
+                    click.echo(more.theorems_table(outcomes[k]), nl=False)
+
+
+def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
+    """What a run says of every theorem, point by point."""
+    from trajsim.analysis.theorems import theorems
+    from trajsim.check import CannotCheckError
+    from trajsim.check.settings import partners, settings
+    from trajsim.store import open_run
+
+    config = config_of(run)
+    if reversed_run is None:
+        return list(theorems(run, settings(config)))
+    other = open_run(reversed_run)
+    try:
+        partner = partners(run, config, other, config_of(other))
+    except CannotCheckError as error:
+        fail(str(error))
+    return list(theorems(run, settings(config), other, partner))
+
+
+@click.command("check")
+@run_argument
+@click.option(
+    "--against",
+    "reference",
+    type=click.Path(path_type=Path),
+    help="Compare with this run instead, such as one of twice the steps.",
+)
+@as_json
+def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
+    """Compare RUN with the exact ensemble, every quantity in standard errors."""
+    with refusals():
+        from trajsim import output as out
+        from trajsim.check import CannotCheckError, against, check
+        from trajsim.exact import NoExactSideError
+        from trajsim.store import open_run
+
+        opened = open_run(run)
+        try:
+            if reference is None:
+                verdict = check(opened, config_of(opened))
+            else:
+                verdict = against(opened, open_run(reference))
+        except (CannotCheckError, NoExactSideError) as error:
+            fail(f"{run}: cannot be checked: {error}")
+        if as_json:
+            click.echo(out.to_json(out.check_json(verdict)))
+        else:
+            click.echo(out.check_table(verdict, most_points=1000), nl=False)
+        if not verdict.agrees:
+            sys.exit(DISAGREES)
+
+
+@click.command()
+@click.argument("source", metavar="RUN|CONFIG", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside it.")
+@overrides_option
+@click.option("--window", type=click.IntRange(min=1), metavar="ROWS", help="As of analyze.")
+def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: int | None) -> None:
+    """Draw RUN over the exact curves, or the exact curves of CONFIG alone (PNG and PDF)."""
+    with refusals():
+        from trajsim import plots
+        from trajsim.analysis.windows import WindowError
+        from trajsim.config import load
+        from trajsim.store import open_run
+
+        if source.suffix == ".toml":
+            figures = plots.figures(load(source, overrides), None)
+            folder = output or Path("runs")
+        elif overrides:
+            fail("--set goes with a config, not with a run")
+        else:
+            run = open_run(source)
+            try:
+                figures = plots.figures(config_of(run), run, window)
+            except WindowError as error:
+                fail(f"{source}: {error}")
+            folder = output or source.parent
+        for path in plots.save(figures, folder, source.stem):
+            click.echo(path)
