@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 
 # Points of a curve, and how far it reaches beyond what samples are trusted for.
 CURVE_POINTS, BEYOND = 81, 1.15
-# Probabilities of bins that are not so many times the most negative one are not shown.
+# Probabilities of bins that are not so many times their errors are not shown.
 UNKNOWN = 3.0
 # Curves of five spins take minutes.
 MOST_SITES = 3
@@ -62,9 +62,8 @@ def _known(answer: Callable[[], Answer]) -> Answer | None:
 
 
 def _probabilities(exact: ExactFluctuations, found: Fluctuations, k: int) -> Array:
-    p, _ = exact.probabilities(found.observables[k], found.windows, found.histograms[k])
-    # Negative ones tell how well the small ones are known: better than the strict bound.
-    return np.where(p > UNKNOWN * max(0.0, -float(p.min())), p, np.nan)
+    p, error = exact.probabilities(found.observables[k], found.windows, found.histograms[k])
+    return np.where(p > UNKNOWN * error, p, np.nan)
 
 
 def _curves(
