@@ -57,7 +57,7 @@ def modules_of(*places):
     ("library", "places"),
     [
         ("h5py", ["trajsim.store"]),
-        ("tqdm", ["trajsim.run"]),
+        ("tqdm", ["trajsim.progress"]),
         ("matplotlib", ["trajsim.plots"]),
         ("click", ["trajsim.cli"]),
         ("pydantic", ["trajsim.config"]),

@@ -29,8 +29,8 @@ FEWEST_FREQUENCIES, MOST_FREQUENCIES = 64, 1 << 12
 COMPARED = 512
 # Weight of an atom below which it is taken for rounding.
 LIGHTEST = 1e-10
-# Coefficients fall slowly where the last quarter is not below so much of the second; they are damped
-# by exp(-STRENGTH (k / f)^ORDER).
+# Coefficients fall slowly where the last quarter is not below so much of the second; then they are
+# damped by exp(-STRENGTH (k / f)^ORDER).
 SLOW, STRENGTH, ORDER = 0.03, 36.0, 6
 # Numbers in a table of exponentials.
 BLOCK = 1 << 22
