@@ -44,10 +44,10 @@ def analyze(
     """Averages and fluctuations of RUN with standard errors, and what the system does."""
     with refusals():
         from trajsim import output as out
-        from trajsim import output_fluctuations as more
         from trajsim.analysis.averages import averages
         from trajsim.analysis.fluctuations import fluctuations
         from trajsim.analysis.windows import WindowError
+        from trajsim.output import fluctuations as more
         from trajsim.store import open_run
 
         opened = open_run(run)
