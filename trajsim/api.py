@@ -28,9 +28,11 @@ from trajsim.store import open_run, verify
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from trajsim.analysis.extremes import Extreme
     from trajsim.analysis.theorems import Outcome
     from trajsim.exact.counting import Counting
     from trajsim.exact.oscillator_counting import LinearCounting
+    from trajsim.trace import Trace
 
 __all__ = [
     "Config",
@@ -205,6 +207,42 @@ class Run(StoredRun):
         from trajsim.plots import figures
 
         return figures(self.config, self, window)
+
+    def trace(
+        self,
+        trajectory: int,
+        point: int = 0,
+        periods: tuple[int, int] | None = None,
+        every: int = 1,
+    ) -> "Trace":
+        """One trajectory event by event, simulated again (`trajsim.trace.trace`).
+
+        Raises
+        ------
+        trajsim.trace.TraceError
+            If there is no such trajectory or period, or it does not come out as in the ledger.
+        """
+        from trajsim.trace import TraceError, trace
+
+        if not 0 <= point < self.layout.points:
+            raise TraceError(f"point {point}; allowed: 0 to {self.layout.points - 1}")
+        values = [column[point] for column in self.layout.parameters.values()]
+        experiments = {tuple(p.parameters.values()): p.experiment for p in self.config.points}
+        return trace(self, experiments[tuple(values)], trajectory, point, periods, every)
+
+    def extremes(self, name: str, point: int = 0, count: int = 1) -> "list[Extreme]":
+        """Trajectories whose heat.L, work.total ... is furthest from the mean.
+
+        Raises
+        ------
+        ValueError
+            If there is no such observable, or no trajectory of the point.
+        """
+        from trajsim.analysis.extremes import extremes
+        from trajsim.analysis.windows import Observable
+
+        kind, _, label = name.partition(".")
+        return extremes(self, Observable(kind, label), point, count)
 
     def verify(self) -> list[str]:
         """What is wrong with the file: nothing, if it is sound."""

@@ -182,7 +182,7 @@ class Work:
         """Fill the columns of a block; the events in it, and the seconds it took."""
         kernel, model, start = self._model(point)
         rows = kernel.Rows(**columns)
-        seed = _seed(self.config.points[point].experiment)
+        seed = seed_of(self.config.points[point].experiment)
         walkers = kernel.begin(model, start, seed, point, first, count)
         began = time.perf_counter()
         events, at, step = 0, 0, max(1, 256 // count)
@@ -215,14 +215,16 @@ class Work:
             return self._models[point]
 
 
-def _seed(experiment: Experiment) -> int:
+def seed_of(experiment: Experiment) -> int:
     """Seed of the streams: a reversed run errs independently of the forward one."""
     seed = int(experiment.ensemble.seed)
     return seed if experiment.drive.direction == "forward" else seed ^ (2**64 - 1)
 
 
-def model_of(experiment: Experiment) -> tuple[Any, Any, Any]:
+def model_of(experiment: Experiment, plan: Plan | None = None) -> tuple[Any, Any, Any]:
     """Kernel, model made ready for it, and start of the trajectories of an experiment.
+
+    The plan is the experiment's own where none is given.
 
     Raises
     ------
@@ -233,7 +235,7 @@ def model_of(experiment: Experiment) -> tuple[Any, Any, Any]:
     kernel = kernel_of(network)
     try:
         state = start_state(network, initial) if kernel.needs_state(initial) else None
-        model = kernel.prepare(network, experiment.plan, **experiment.integration)
+        model = kernel.prepare(network, plan or experiment.plan, **experiment.integration)
     except (NoExactSideError, ValueError) as error:
         raise RunError(str(error)) from None
     return kernel, model, kernel.start(network, initial, state)

@@ -461,3 +461,45 @@ def test_a_closed_pipe_ends_quietly(run_of, start):
     said = process.stderr.read()
     process.wait(timeout=60)
     assert "Traceback" not in said
+
+
+def test_trace_writes_events_of_one_trajectory(cli, run_of, tmp_path):
+    path = run_of("pump")
+    result = cli("trace", path, "--trajectory", 5, "--periods", "1:3")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "time,site,state,energy,heat.L,heat.R,work.1,work.2"
+    assert float(lines[1].split(",")[0]) == 10.0
+    assert float(lines[-1].split(",")[0]) == 30.0
+    assert cli("trace", path, "--trajectory", 5, "--periods", "1:3", "-o", "t.csv").stdout == ""
+    assert (tmp_path / "t.csv").read_text().splitlines() == lines
+    extreme = cli("trace", path, "--extreme", "heat.R")
+    number = extreme.stderr.split("trajectory ")[1].split(":")[0]
+    assert cli("trace", path, "--trajectory", number).stdout == extreme.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "one of --trajectory and --extreme"),
+        (("--trajectory", 1, "--extreme", "heat.L"), "one of --trajectory and --extreme"),
+        (("--trajectory", 60), "allowed: 0 to 59"),
+        (("--trajectory", 1, "--periods", "a:b"), "allowed: A:B"),
+        (("--trajectory", 1, "--periods", "3:99"), "allowed: within 0:8"),
+        (("--extreme", "heat.X"), "allowed: heat.L, heat.R"),
+        (("--trajectory", 1, "--every", 2), "every flip of a spin is an event"),
+        (("--trajectory", 1, "--point", 1), "allowed: 0 to 0"),
+    ],
+)
+def test_trace_refuses_what_is_not_there(cli, run_of, arguments, says):
+    result = cli("trace", run_of("pump"), *arguments)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_trace_draws_what_a_trajectory_does(cli, run_of, tmp_path):
+    copy = tmp_path / "run.h5"
+    copy.write_bytes(run_of("sweep").read_bytes())
+    result = cli("trace", copy, "--trajectory", 5, "--point", 2, "--plot")
+    names = [Path(line).name for line in result.stdout.splitlines()]
+    assert names == [f"run-point-2-trajectory-5.{ending}" for ending in ("png", "pdf")]
+    assert all((tmp_path / name).stat().st_size > 5000 for name in names)

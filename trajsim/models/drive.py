@@ -51,6 +51,12 @@ def bounds(drive: Drive) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return drive.offset - reach - slack, drive.offset + reach + slack
 
 
+def values(drive: Drive, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Drives (t, n) of all sites when fractions (t,) of the period have passed."""
+    turns = 2.0 * math.pi * np.multiply.outer(fractions, drive.order)
+    return np.asarray(drive.offset + (drive.amplitude * np.cos(turns + drive.phase)).sum(axis=2))
+
+
 @compiled
 def value(drive: Drive, site: int, fraction: float) -> float:
     """Drive of `site` when `fraction` of the period has passed."""

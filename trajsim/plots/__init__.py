@@ -19,9 +19,10 @@ from trajsim.plots.exact import exact_cumulants, exact_twins
 from trajsim.plots.moments import covariance_figure, cumulants_figure
 from trajsim.plots.rates import axis_of, rates_figure, sweep_figure, time_figure
 from trajsim.plots.style import STYLE
+from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
 
-__all__ = ["figures", "save"]
+__all__ = ["figures", "save", "trajectory_figure"]
 
 
 def figures(config: Config, run: Run | None, window: int | None = None) -> dict[str, Figure]:

@@ -78,6 +78,25 @@ class Run:
         with reading(self.path):
             return h5py.File(self.path if self.image is None else BytesIO(self.image), "r")
 
+    def trajectory(self, point: int, number: int) -> dict[str, NDArray]:
+        """Columns (row, ...) of one trajectory.
+
+        Raises
+        ------
+        StoreError
+            If it is not there yet, or cannot be read.
+        """
+        names = [column.name for column in self.layout.columns]
+        if self.finished:
+            with self.file() as file, reading(self.path):
+                return {name: file["ledger"][name][point, number] for name in names}
+        parts = Parts(self.path.with_suffix(""))
+        for block in parts.blocks():
+            if block.point == point and block.first <= number < block.end:
+                columns = parts.read(block, names)
+                return {name: columns[name][number - block.first] for name in names}
+        raise StoreError(f"{self.path}: trajectory {number} of point {point} is not there yet")
+
     def blocks(
         self, names: Iterable[str] | None = None
     ) -> Iterator[tuple[int, int, dict[str, NDArray]]]:

@@ -1,0 +1,83 @@
+"""The verb that looks at one trajectory."""
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from trajsim.cli.common import fail, refusals, run_argument, say
+
+
+@click.command()
+@run_argument
+@click.option("--trajectory", type=click.IntRange(min=0), metavar="N", help="Its number, from 0.")
+@click.option(
+    "--extreme",
+    metavar="NAME",
+    help="The trajectory whose heat or work is furthest from the mean: heat.L, work.total ...",
+)
+@click.option("--point", type=click.IntRange(min=0), default=0, metavar="P", help="Of a sweep.")
+@click.option("--periods", metavar="A:B", help="From period A to period B; default: all.")
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Of oscillators: every so many steps.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: stdout.")
+@click.option("--plot", "draw", is_flag=True, help="Draw it, too (PNG and PDF, beside RUN).")
+def trace(
+    run: Path,
+    trajectory: int | None,
+    extreme: str | None,
+    point: int,
+    periods: str | None,
+    every: int,
+    output: Path | None,
+    draw: bool,
+) -> None:
+    """Simulate one trajectory of RUN again and write down every event (CSV)."""
+    with refusals():
+        from trajsim import api
+        from trajsim.trace import TraceError
+
+        opened = api.open(run)
+        if (trajectory is None) == (extreme is None):
+            fail("one of --trajectory and --extreme is needed")
+        try:
+            if extreme is not None:
+                (found,) = opened.extremes(extreme, point)
+                trajectory = found.trajectory
+                say(
+                    f"trajectory {trajectory}: {extreme} = {found.value:.6g}, "
+                    f"{found.deviations:+.2f} standard deviations from the mean"
+                )
+            made = opened.trace(trajectory or 0, point, _periods(periods), every)
+        except (TraceError, ValueError) as error:
+            fail(f"{run}: {error}")
+        if output is not None:
+            with open(output, "w", encoding="utf-8", newline="") as file:
+                made.write(file)
+            say(f"{output}: {len(made)} events")
+        elif not draw:
+            made.write(sys.stdout)
+        if draw:
+            from trajsim import plots
+
+            figure = plots.trajectory_figure(made, opened.config.points[point].experiment)
+            name = f"trajectory-{made.trajectory}"
+            if len(opened.config.points) > 1:
+                name = f"point-{point}-{name}"
+            for path in plots.save({name: figure}, run.parent, run.name.split(".")[0]):
+                click.echo(path)
+
+
+def _periods(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d{1,18}:\d{1,18}", text):
+        fail(f"--periods: found {text!r}; allowed: A:B, two whole numbers")
+    first, last = text.split(":")
+    return int(first), int(last)

@@ -1,0 +1,52 @@
+"""Oscillators under the lens: the same steps, with a row of the ledger for every few of them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.trace.window import MOST_EVENTS, Array, Trace, TraceError, Window, drives_at, ready
+
+
+def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) -> Trace:
+    """Trace of oscillators, an event every so many steps.
+
+    Raises
+    ------
+    TraceError
+        If so many do not make up a row, or the integrator breaks down.
+    """
+    experiment: Any = window.experiment
+    steps, least = experiment.integrator.steps_per_period, window.layout.rows_per_period
+    if every < 1 or steps % (every * least):
+        raise TraceError(
+            f"every {every} steps; allowed: divisors of {steps // least}, the steps of a row"
+            if least > 1
+            else f"every {every} steps; allowed: divisors of {steps}, the steps of a period"
+        )
+    if (window.last - window.first) * (steps // every) > MOST_EVENTS:
+        raise TraceError(f"more than {MOST_EVENTS} steps; fewer periods have fewer")
+    kernel, model, walkers, plan, rows = ready(window, steps // every)
+    _, broken = kernel.advance(model, plan, walkers, rows, 0, plan.segments)
+    fault = kernel.fault(broken, window.trajectory)
+    if fault:
+        raise TraceError(fault)
+    edges = np.arange(plan.rows + 1.0)
+    field = drives_at(experiment, plan, edges % plan.rows_per_period)
+    return Trace(
+        window.trajectory,
+        window.point,
+        window.layout.labels,
+        (window.first + edges / plan.rows_per_period) * experiment.drive.period,
+        np.full(len(edges), -1),
+        {"position": rows.position[0], "velocity": rows.velocity[0]},
+        field,
+        rows.energy[0],
+        _accumulated(rows.heat[0]),
+        _accumulated(rows.work[0]),
+    )
+
+
+def _accumulated(entries: Array) -> Array:
+    """Sums (rows + 1, ...) of the entries of rows so far."""
+    return np.concatenate([np.zeros((1, entries.shape[1])), np.cumsum(entries, axis=0)])

@@ -1,0 +1,121 @@
+"""What a trace is made of, and the trajectory made ready to be simulated again."""
+
+import csv
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.blocks import model_of, seed_of
+from trajsim.config import Experiment
+from trajsim.ledger import Layout
+from trajsim.models.drive import values
+from trajsim.plan import Plan
+
+Array = NDArray[np.float64]
+
+# Events of a trace, of which each takes some hundred bytes.
+MOST_EVENTS = 20_000_000
+
+
+class TraceError(ValueError):
+    """A trajectory that cannot be traced; the message says why."""
+
+
+@dataclass(frozen=True, repr=False)
+class Trace:
+    """A trajectory event by event, over some periods.
+
+    Attributes
+    ----------
+    trajectory, point : which one
+    labels : names along the dimensions bath, drive and site
+    time : (k,) since the ledger opened
+    site : (k,) that flips; -1 where none does: at the edges of rows, and in steps of oscillators
+    columns : state of the system just after each event: "state" (k, n) of spins, +1 or -1;
+        "position" and "velocity" (k, n) of oscillators
+    field : (k, drives) drive of each driven site
+    energy : (k,) of the system
+    heat : (k, baths) that has come from each bath since the first event
+    work : (k, drives) that each drive has done since then
+    """
+
+    trajectory: int
+    point: int
+    labels: dict[str, list[str]]
+    time: Array
+    site: NDArray[np.int64]
+    columns: dict[str, NDArray]
+    field: Array
+    energy: Array
+    heat: Array
+    work: Array
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def __repr__(self) -> str:
+        return (
+            f"<trace of trajectory {self.trajectory}, point {self.point}: {len(self)} events from "
+            f"time {self.time[0]:g} to {self.time[-1]:g}>"
+        )
+
+    def at(self, time: float) -> int:
+        """Number of the last event at or before a time."""
+        return int(np.searchsorted(self.time, time * (1 + 1e-12), side="right")) - 1
+
+    def write(self, file: TextIO) -> None:
+        """Write comma-separated values, a line an event; spins of +1 and -1 as + and -."""
+        labels, sites = self.labels, self.labels["site"]
+        names = ["time", "site"]
+        if "state" in self.columns:
+            names.append("state")
+        else:
+            names += [f"{name}.{site}" for name in self.columns for site in sites]
+        names += ["energy", *(f"heat.{bath}" for bath in labels["bath"])]
+        names += [f"work.{drive}" for drive in labels["drive"]]
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(names)
+        for k in range(len(self)):
+            line: list[Any] = [repr(float(self.time[k]))]
+            line.append(sites[self.site[k]] if self.site[k] >= 0 else "")
+            for name, values_ in self.columns.items():
+                if name == "state":
+                    line.append("".join("+" if s > 0 else "-" for s in values_[k]))
+                else:
+                    line += [repr(float(x)) for x in values_[k]]
+            numbers = (self.energy[k], *self.heat[k], *self.work[k])
+            out.writerow([*line, *(repr(float(x)) for x in numbers)])
+
+
+class Window(NamedTuple):
+    """What is traced: an experiment's trajectory over periods first ... last - 1."""
+
+    experiment: Experiment
+    layout: Layout
+    trajectory: int
+    point: int
+    first: int
+    last: int
+
+
+def ready(window: Window, rows_per_period: int) -> tuple[Any, Any, Any, Plan, Any]:
+    """Kernel, model, walkers, plan and rows for a trajectory recorded over the window alone."""
+    experiment, periods = window.experiment, window.last - window.first
+    plan = Plan(periods, experiment.plan.burn_in + window.first, rows_per_period, 1)
+    kernel, model, start = model_of(experiment, plan)
+    walkers = kernel.begin(model, start, seed_of(experiment), window.point, window.trajectory, 1)
+    layout = replace(
+        window.layout,
+        rows=plan.rows,
+        rows_per_period=rows_per_period,
+        row_periods=1 / rows_per_period,
+    )
+    return kernel, model, walkers, plan, kernel.Rows(**layout.allocate(1))
+
+
+def drives_at(experiment: Experiment, plan: Plan, parts: Array) -> Array:
+    """Fields (k, drives) of the driven sites when so many segments of a period have passed."""
+    driven = [k for k, site in enumerate(experiment.sites) if site.drive is not None]
+    return values(experiment.network().drive, parts / plan.rows_per_period)[:, driven]
