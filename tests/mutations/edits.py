@@ -241,7 +241,8 @@ EDITS = (
         "work booked after the first half of the step",
         "kernels/langevin.py",
         "                move_force(model, numbers, sizes, k, before, at, model.held, step * n)\n"
-        "                first_half(model.scheme, model.network, n, numbers, k, model.held, step)\n",
+        "                first_half(model.scheme, model.network, n, numbers, k, "
+        "model.held, step)\n",
         "                first_half(model.scheme, model.network, n, numbers, k, model.held, step)\n"
         "                move_force(model, numbers, sizes, k, before, at, model.held, step * n)\n",
         (PHYSICS + "test_langevin_steps.py::test_driven_currents_are_of_second_order_in_the_step",),
