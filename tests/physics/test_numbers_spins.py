@@ -164,11 +164,16 @@ def test_a_drive_much_slower_than_the_flips_leaves_the_state_behind_by_one_over_
 
 
 @pytest.mark.long
-def test_the_same_up_to_a_period_of_a_billion():
-    case = replace(SWEPT, period=1e7), replace(SWEPT, period=1e9)
-    found = [np.concatenate(MasterEquation(c.made()).currents.rates) for c in case]
-    left = [(f - frozen_rates(c))[2:4] for f, c in zip(found, case, strict=True)]
-    np.testing.assert_allclose(left[0], 100 * left[1], rtol=0.1)
+def test_exact_currents_at_a_period_of_a_billion_are_as_good_as_they_say():
+    # Half a minute: for so stiff a problem collocation gives way to many short steps.
+    slow, slower = replace(SWEPT, period=1e7), replace(SWEPT, period=1e9)
+    left = np.concatenate(MasterEquation(slow.made()).currents.rates) - frozen_rates(slow)
+    found, error = MasterEquation(slower.made()).currents
+    off = np.concatenate(found) - frozen_rates(slower) - left / 100
+    # Inclusive works are those of the slow drive, of which the frozen states know nothing.
+    kept = [0, 1, 6, 7]
+    assert (abs(off[kept]) <= np.concatenate(error)[kept]).all()
+    assert np.concatenate(error).max() < 1e-10
 
 
 def test_a_period_of_a_billion_is_sampled_right():

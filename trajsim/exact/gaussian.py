@@ -242,7 +242,7 @@ class LinearEnsemble:
         """
         reach = min(width, FADED / self.slowest)
         fastest = max(frequency for frequency, _, _ in self.responses)
-        norm = np.linalg.norm(self._balanced[0], 2)
+        norm = float(np.linalg.norm(self._balanced[0], 2))
         pieces = max(1, int(np.ceil(reach * max(norm, fastest / np.pi) / PIECE)))
         nodes, weights = np.polynomial.legendre.leggauss(NODES)
         inside = (nodes + 1) / 2 * (reach / pieces)
@@ -261,7 +261,7 @@ class LinearEnsemble:
         from scipy.linalg import matrix_balance
 
         balanced, (unit, _) = matrix_balance(self.flow, permute=False, separate=True)
-        return balanced, unit
+        return np.asarray(balanced, np.float64), np.asarray(unit, np.float64)
 
     def _carried(self, time: float) -> Array:
         """exp(flow time) (2n, 2n); what has faded away by then is none."""
