@@ -103,7 +103,8 @@ class Copy:
             found = self.first_failure(*tests)
             if found.test is not None:
                 raise SystemExit(f"without any fault {found.test} fails already")
-            print(f"without a fault {found.tests} tests pass in {found.seconds:.0f} s\n")
+            note = f"without a fault {found.tests} tests pass in {found.seconds:.0f} s"
+            print(note, file=sys.stderr, flush=True)
             self._passed.add(tests)
 
 
