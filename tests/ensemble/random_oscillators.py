@@ -68,7 +68,7 @@ def random_oscillators(seed):
         ),
         scheme=("hoh", "baoab")[seed % 2],
         # The step's own error is far below that of the sample.
-        steps=int(120 * period),
+        steps=2 * int(60 * period),
         burn_in=int(rng.integers(0, 3)),
         initial=("rest", "periodic")[seed % 3 == 0],
         seed=seed,

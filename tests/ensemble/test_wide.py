@@ -36,12 +36,17 @@ REDUCED = {
 }
 SHIPPED = sorted(path.stem for path in FOLDER.glob("*.toml"))
 SPINS, OSCILLATORS = range(14), range(100, 106)
+# Of up to four spins: more have too many states to count the flips in each.
+SMALL = [
+    *("figure-1", "figure-2", "figure-3", "heat_engine", "heat_pump", "undriven"),
+    *(f"spins {k}" for k in SPINS[:12]),
+]
 
 
 def random_spins(seed):
-    """A network of one to five spins with up to three baths and any of the laws and starts."""
+    """A network of one to four spins, or five, with up to three baths, any law and any start."""
     rng = np.random.default_rng(1000 + seed)
-    sites = int(rng.integers(1, 6))
+    sites = int(rng.integers(1, 5)) if seed in SPINS[:12] else 5
     baths = int(rng.integers(1, min(sites, 3) + 1))
     initial = ("up", "random", "periodic", "equilibrium")[seed // 4 % 4]
     ledger = ("rows_per_period = 2", "periods_per_row = 3", "")[seed % 3]
@@ -124,14 +129,6 @@ def network_of(experiment):
         rate=experiment.model.rate,
         period=experiment.drive.period,
     )
-
-
-SMALL = [
-    name
-    for name in CASES
-    if config_of(name).experiment.model.kind == "spins"
-    and len(config_of(name).experiment.sites) < 5
-]
 
 
 @pytest.mark.parametrize("name", SMALL)
