@@ -1,13 +1,9 @@
-"""From a config to a file: blocks of trajectories on threads, published one by one.
-
-The only importer of tqdm.
-"""
+"""From a config to a file: blocks of trajectories on threads, published one by one."""
 
 import json
 import os
 import platform
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -18,12 +14,11 @@ from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
 import trajsim
 from trajsim.blocks import Done, RunError, Sizes, Work, model_of
 from trajsim.config import Config
 from trajsim.ledger import Layout
+from trajsim.progress import bar
 from trajsim.stopping import Signals, StoppedError
 from trajsim.store import Block, Parts, StoreError, pack
 from trajsim.store.parts import gaps
@@ -239,7 +234,7 @@ def _give_out(work: Work, sizes: Sizes, blocks: list[Block], workers: int) -> No
     before = sum(block.trajectories for block in blocks) * each
     total = layout.points * layout.trajectories * each
     running: set[Future[Done | None]] = set()
-    with _bar(total, " periods", initial=before, dynamic_ncols=True) as bar:
+    with bar(total, " periods", initial=before, dynamic_ncols=True) as shown:
         while True:
             while len(running) < sizes.at_once(workers) and not signals.stop:
                 task = sizes.next()
@@ -254,7 +249,7 @@ def _give_out(work: Work, sizes: Sizes, blocks: list[Block], workers: int) -> No
                 if done is not None:
                     blocks.append(done.block)
                     sizes.learn(done.block.trajectories, done.seconds)
-            bar.update(before + work.periods_done() - bar.n)
+            shown.update(before + work.periods_done() - shown.n)
 
 
 def _wait(tasks: set[Future[None]], signals: Signals) -> None:
@@ -267,19 +262,13 @@ def _wait(tasks: set[Future[None]], signals: Signals) -> None:
 
 def _pack(parts: Parts, output: Path, layout: Layout, signals: Signals) -> None:
     total = layout.points * layout.trajectories
-    with _bar(total, " trajectories", desc="packing", leave=False) as bar:
+    with bar(total, " trajectories", desc="packing", leave=False) as shown:
 
         def tick(count: int) -> None:
             signals.check()
-            bar.update(count)
+            shown.update(count)
 
         pack(parts, output, layout, tick)
-
-
-def _bar(total: int, unit: str, **more: Any) -> Any:
-    """Progress on stderr, where somebody looks at it."""
-    quiet = not sys.stderr.isatty()
-    return tqdm(total=total, unit=unit, unit_scale=True, file=sys.stderr, disable=quiet, **more)
 
 
 def _processors() -> int:

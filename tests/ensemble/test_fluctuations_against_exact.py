@@ -73,7 +73,7 @@ def chances(exact, found):
     for observable, histogram in zip(found.observables, found.histograms, strict=True):
         p, error = exact.probabilities(observable, found.windows, histogram)
         # Work of few flips has a density with integrable poles, which no series resolves.
-        if error * histogram.samples < 0.5 * np.sqrt(FEWEST):
+        if error.max() * histogram.samples < 0.5 * np.sqrt(FEWEST):
             chance, bins = chi_squared(histogram.counts, p * histogram.samples)
             if bins > 1:
                 answers[observable.name] = chance

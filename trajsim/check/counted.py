@@ -113,14 +113,12 @@ class ExactFluctuations:
 
     def probabilities(
         self, observable: Observable, windows: Windows, histogram: Histogram
-    ) -> tuple[Array, float]:
-        """Probabilities of the bins (bins,), and the largest error that any of them may have."""
+    ) -> tuple[Array, Array]:
+        """Probabilities of the bins (bins,), and estimates of their errors (bins,)."""
         start, periods = self.begin(windows), self.periods(windows)
-        # Steps that are too long leave no numbers behind, before shorter ones are taken.
-        with np.errstate(invalid="ignore", over="ignore"):
-            found = self.counting.distribution(start, periods, Weights(*self.weights(observable)))
+        found = self.counting.distribution(start, periods, Weights(*self.weights(observable)))
         edges = histogram.edges
-        return found.probabilities(edges), found.probability_error(edges)
+        return found.probabilities(edges), found.probability_errors(edges)
 
     def theta(self, observable: Observable, windows: Windows, argument: Array) -> Array:
         """ln <exp(lambda X)> / time (k,) over a window."""

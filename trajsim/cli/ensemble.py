@@ -37,7 +37,7 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
             points = [{**out.exact_json(*pair), **more} for pair, more in pairs]
             click.echo(out.to_json({"points": points}))
         else:
-            from trajsim.counting_output import counted_table
+            from trajsim.output.counting import counted_table
 
             for pair, more in pairs:
                 click.echo(out.exact_table(*pair), nl=False)
@@ -47,7 +47,7 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
 
 def _counted(point: "Point") -> "dict[str, Any]":
     """Exact fluctuations at one point of a config."""
-    from trajsim.counting_output import counted
     from trajsim.exact import counting_of
+    from trajsim.output.counting import counted
 
     return counted(counting_of(point.experiment.network()), point.experiment)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize_scalar
 
 from trajsim.exact.ensemble import Array
 
@@ -43,6 +42,8 @@ def rate_function(
 
 def _legendre(theta: Callable[[float], float], mean: float, variance: float, value: float) -> float:
     """max_g [g value - theta(g)]: g has the sign of value - mean, for theta is convex."""
+    from scipy.optimize import minimize_scalar
+
     known = {0.0: 0.0}
 
     def below(g: float) -> float:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, eigs
 
 from trajsim.exact import flows
 from trajsim.exact.ensemble import Array, NoExactSideError
@@ -120,6 +119,8 @@ class LargeMap:
 
     def growth(self, tilt: Tilt) -> float:
         """log of the spectral radius of the map tilted by A itself; inf if it is out of reach."""
+        from scipy.sparse.linalg import LinearOperator, eigs
+
         states, before, steps = self.problem.states, math.inf, self._tilted_steps(tilt)
         while steps <= MOST_STEPS:
             # Found first as a number near 1: growth is taken out as it comes.

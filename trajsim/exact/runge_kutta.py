@@ -6,6 +6,7 @@ follows it smoothly and the step is set by stability alone: `fewest_steps`.
 
 import numpy as np
 
+from trajsim.exact.ensemble import Array
 from trajsim.exact.generator import Table, fields, flip_rates, flow, gain_rates
 from trajsim.jit import compiled
 from trajsim.models.spins import SpinNetwork
@@ -20,6 +21,14 @@ NODES = np.array([0.0, 0.5, 1.0])
 def fewest_steps(network: SpinNetwork, table: Table) -> int:
     """Steps a period that stability asks for, from the fastest decay of W over the period."""
     return int(np.ceil(_fastest_decay(network, table) * network.period / STABLE)) + 1
+
+
+def fastest_rise(network: SpinNetwork) -> Array:
+    """Largest |dh_i/dt| (n,) of a period, times the period, as seen at 64 phases."""
+    phases = np.arange(64) / 64
+    h, rise = (np.empty((len(phases), len(network.bath))) for _ in range(2))
+    fields(network.drive, phases, h, rise)
+    return np.asarray(abs(rise).max(axis=0), np.float64)
 
 
 @compiled

@@ -25,7 +25,7 @@ from trajsim.exact.distribution import (
 from trajsim.exact.ensemble import Array, NoExactSideError
 from trajsim.exact.fan import LANES
 from trajsim.exact.problem import Problem
-from trajsim.exact.runge_kutta import fewest_steps
+from trajsim.exact.runge_kutta import STABLE, fastest_rise, fewest_steps
 from trajsim.exact.tilt import Tilt
 
 Bools = NDArray[np.bool_]
@@ -36,7 +36,7 @@ TOLERANCE = 1e-9
 MOST_STEPS = 1 << 20
 # Work that finding a characteristic function of two spins may cost, in steps of a state, a site and
 # a frequency; of others, more by the root of what a step of theirs costs.
-MOST_WORK, PAIR = 2e8, 8
+MOST_WORK, PAIR = 4e8, 8
 
 
 class Counted:
@@ -64,6 +64,8 @@ class Counted:
         # Flips whose instant A remembers.
         self.dated = varies & (tilt.lean != 0.0)
         self._steps = self._fewest = fewest_steps(problem.network, problem.table)
+        # Radians that a frequency of one turns a state by in a period, at most.
+        self._turns = float(abs(tilt.lean) @ fastest_rise(problem.network))
         if self._fewest > MOST_STEPS:
             raise NoExactSideError("flips are too fast against the period to follow them all")
 
@@ -90,6 +92,8 @@ class Counted:
 
     def _converged(self, w: Array, silent: Bools) -> Complex:
         """Values at w (LANES,), in as many steps as they need; these are kept for the others."""
+        # The turning of states is to be stable, too.
+        self._steps += math.ceil(self._turns * float(w[-1]) / STABLE)
         before = self._values(w, silent)
         while True:
             self._steps *= 2

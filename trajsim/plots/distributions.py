@@ -151,6 +151,9 @@ def rate_figure(found: Fluctuations, exact: list[Curves | None] | None = None) -
         name = formula(found.observables[k])
         time = f"{found.windows.time:g}"
         ax.set_xlabel(f"{name} / {time} (energy / time)")
+        # A power of ten would stand on the label.
+        ax.ticklabel_format(axis="x", style="plain")
+        ax.locator_params(axis="x", nbins=5)
         ax.set_ylabel("rate function (1 / time)" if number == 0 else "")
     legend(figure, panels[0][0])
     return figure

@@ -13,16 +13,19 @@ from trajsim.check.counted import ExactFluctuations
 from trajsim.config import Experiment
 from trajsim.exact import NoExactSideError
 from trajsim.plots.distributions import Curves, shown
+from trajsim.progress import each
 
 Array = NDArray[np.float64]
 Answer = TypeVar("Answer")
 
 # Points of a curve, and how far it reaches beyond what samples are trusted for.
 CURVE_POINTS, BEYOND = 81, 1.15
-# Probabilities of bins that are not so many times the most negative one are not shown.
+# Points of a curve of more spins than so many, each of which takes long.
+FEW_SITES, FEW_POINTS = 3, 25
+# Probabilities of bins that are not so many times their errors are not shown.
 UNKNOWN = 3.0
-# Curves of five spins take minutes.
-MOST_SITES = 3
+# Those of five spins take a minute, of each further one three times as long.
+MOST_SITES = 5
 
 
 class Twins(NamedTuple):
@@ -43,11 +46,11 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
         reverse = ExactFluctuations(exact.reversed_experiment())
     except NoExactSideError:
         return Twins(None, None, None)
-    quick = exact.spins and len(experiment.sites) <= MOST_SITES
+    quick = not exact.spins or len(experiment.sites) <= MOST_SITES
     places = shown(found) if found.histograms and quick else []
     probabilities: list[Array | None] = [None] * len(found.observables)
     curves: list[Curves | None] = [None] * len(found.observables)
-    for k in places:
+    for k in each(places, "exact histograms and curves"):
         probabilities[k] = _known(partial(_probabilities, exact, found, k))
         curves[k] = _known(partial(_curves, exact, reverse, found, k))
     return Twins(_known(partial(exact.covariance, found.windows)), probabilities, curves)
@@ -62,36 +65,38 @@ def _known(answer: Callable[[], Answer]) -> Answer | None:
 
 
 def _probabilities(exact: ExactFluctuations, found: Fluctuations, k: int) -> Array:
-    p, _ = exact.probabilities(found.observables[k], found.windows, found.histograms[k])
-    # Negative ones tell how well the small ones are known: better than the strict bound.
-    return np.where(p > UNKNOWN * max(0.0, -float(p.min())), p, np.nan)
+    p, error = exact.probabilities(found.observables[k], found.windows, found.histograms[k])
+    return np.where(p > UNKNOWN * error, p, np.nan)
 
 
 def _curves(
     exact: ExactFluctuations, reverse: ExactFluctuations, found: Fluctuations, k: int
 ) -> Curves:
-    observable, argument = found.observables[k], _argument(found.generating[k])
-    return Curves(
-        argument,
+    quick = not exact.spins or len(exact.experiment.sites) <= FEW_SITES
+    observable = found.observables[k]
+    argument = _argument(found.generating[k], CURVE_POINTS if quick else FEW_POINTS)
+    curves = (
         exact.theta(observable, found.windows, argument),
         exact.long_theta(observable, argument),
         reverse.partner_theta(observable, argument),
     )
+    # Averages of exponentials of the heat of oscillators do not exist everywhere.
+    return Curves(argument, *(np.where(np.isfinite(c), c, np.nan) for c in curves))
 
 
-def _argument(sampled: Generating) -> Array:
+def _argument(sampled: Generating, points: int) -> Array:
     """Values of lambda of a curve; where none is trusted, within a standard deviation of zero."""
     low, high = sampled.limits
     if low == high:
         low, high = sampled.argument[0] / FURTHEST, sampled.argument[-1] / FURTHEST
-    return np.linspace(BEYOND * low, BEYOND * high, CURVE_POINTS)
+    return np.linspace(BEYOND * low, BEYOND * high, points)
 
 
 def exact_cumulants(
     experiment: Experiment, windows: list[Fluctuations]
 ) -> tuple[list[Array] | None, Array | None]:
     """Exact cumulants (4, q) per unit time over each of these windows, and for long times."""
-    if experiment.model.kind != "spins" or len(experiment.sites) > MOST_SITES:
+    if experiment.model.kind == "spins" and len(experiment.sites) > MOST_SITES:
         return None, None
     try:
         exact = ExactFluctuations(experiment)

@@ -43,7 +43,8 @@ def cumulants_figure(
             for number, k in enumerate(places):
                 style = number if kind == "heat" else -1
                 if exact is not None:
-                    ax.plot(times, [e[order, k] for e in exact], color=COLOURS[style], lw=1.1)
+                    known = [e[order, k] for e in exact]
+                    ax.plot(times, known, "_-", color=COLOURS[style], lw=1.1, ms=9)
                 if limit is not None:
                     ax.axhline(float(limit[order, k]), color=COLOURS[style], lw=0.8, ls=":")
                 ax.errorbar(
