@@ -88,8 +88,6 @@ class LinearCounting:
         The power series of X and y in the counting field solve Lyapunov equations and linear
         responses, one power after the other.
         """
-        from scipy.linalg import solve_continuous_lyapunov
-
         network, flow, noise = self.network, self.ensemble.flow, self.ensemble.noise
         heat, work = self._by_site(weights)
         hot = network.friction * network.temperature / network.mass
