@@ -235,7 +235,10 @@ EDITS = (
         "kernels/langevin.py",
         "angle = 2.0 * math.pi * order * fraction + drive.phase[i, k]",
         "angle = 2.0 * math.pi * order * fraction + drive.phase[i, k] + 0.01",
-        (PHYSICS + "test_langevin_steps.py::test_driven_currents_are_of_second_order_in_the_step",),
+        (
+            PHYSICS
+            + "test_langevin_steps.py::test_mean_positions_at_the_edges_are_of_second_order_in_the_step",
+        ),
     ),
     Edit(
         "work booked after the first half of the step",
