@@ -255,14 +255,14 @@ EDITS = (
         "kernels/oscillator_booking.py",
         "gained = half_mass * (after * after - before * before)",
         "gained = 2.0 * half_mass * before * (after - before)",
-        (PHYSICS + "test_langevin_steps.py::test_thermal_heat_is_of_second_order_in_the_step",),
+        (PHYSICS + "test_langevin_steps.py::test_hoh_has_no_shadow_work_in_a_linear_network",),
     ),
     Edit(
         "heat without its 1/2",
         "kernels/oscillator_booking.py",
         "half_mass = heat_at(sizes) + bath * LANES + k, 0.5 * read(model.network.mass, i)",
         "half_mass = heat_at(sizes) + bath * LANES + k, read(model.network.mass, i)",
-        (PHYSICS + "test_langevin_steps.py::test_thermal_heat_is_of_second_order_in_the_step",),
+        (PHYSICS + "test_langevin_steps.py::test_hoh_has_no_shadow_work_in_a_linear_network",),
     ),
     Edit(
         "force held without its factor a / sin a",
