@@ -236,8 +236,8 @@ EDITS = (
         "angle = 2.0 * math.pi * order * fraction + drive.phase[i, k]",
         "angle = 2.0 * math.pi * order * fraction + drive.phase[i, k] + 0.01",
         (
-            PHYSICS
-            + "test_langevin_steps.py::test_mean_positions_at_the_edges_are_of_second_order_in_the_step",
+            PHYSICS + "test_langevin_steps.py::"
+            "test_mean_positions_at_the_edges_are_of_second_order_in_the_step",
         ),
     ),
     Edit(
