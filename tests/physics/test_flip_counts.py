@@ -76,16 +76,21 @@ def waves():
     return np.stack([np.ones(CELLS), np.cos(angle), np.sin(angle)])
 
 
-def test_changes_of_state_occur_as_often_as_they_should(both):
-    _, counts, chance, _ = both
+def scores_of_changes(counts, chance):
+    """Distances in standard errors of how often each state follows another, and its waves."""
     trials = counts.changed.sum(axis=2, keepdims=True)
     off = counts.changed - trials * chance
     spread = trials * chance * (1 - chance)
     z = np.einsum("wk,kxy->wxy", waves(), off)
     variance = np.einsum("wk,kxy->wxy", waves() ** 2, spread)
     frequent = variance > 100
-    assert frequent.sum() >= 30
-    z = z[frequent] / np.sqrt(variance[frequent])
+    return z[frequent] / np.sqrt(variance[frequent])
+
+
+def test_changes_of_state_occur_as_often_as_they_should(both):
+    _, counts, chance, _ = both
+    z = scores_of_changes(counts, chance)
+    assert len(z) >= 30
     assert abs(z).max() < z_threshold(len(z))
 
 
@@ -116,16 +121,25 @@ def test_changes_of_state_have_the_spread_of_independent_trials(both):
     assert tails[0] < total < tails[1]
 
 
-def test_flips_occur_as_often_as_they_should(both):
-    case, counts, _, expected = both
+def scores_of_flips(counts, expected, fewest=0.0):
+    """Distances in standard errors of how often each site flips, and its waves, by state too.
+
+    States with a variance up to `fewest` do not stand alone.
+    """
     trials = counts.changed.sum(axis=2)[..., None]
     off = counts.flips - trials * expected
     # The spread of the number of flips in a row from a state is taken from the rows themselves.
     spread = counts.squared - counts.flips**2 / np.maximum(trials, 1)
     z = np.einsum("wk,kxi->wxi", waves(), off)
     variance = np.einsum("wk,kxi->wxi", waves() ** 2, spread)
-    per_state = (z / np.sqrt(variance)).ravel()
+    frequent = variance > fewest
+    per_state = z[frequent] / np.sqrt(variance[frequent])
     per_site = (z.sum(axis=1) / np.sqrt(variance.sum(axis=1))).ravel()
-    assert len(per_site) == 3 * case.sites
-    z = np.concatenate([per_state, per_site])
+    return np.concatenate([per_state, per_site])
+
+
+def test_flips_occur_as_often_as_they_should(both):
+    case, counts, _, expected = both
+    z = scores_of_flips(counts, expected)
+    assert len(z) == 3 * case.sites * (case.states + 1)
     assert abs(z).max() < z_threshold(len(z))

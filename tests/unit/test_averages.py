@@ -212,6 +212,8 @@ def test_every_point_of_a_sweep_is_judged(tmp_path, cli):
     config = parse(swept(JUDGED, '"baths.R.temperature" = [0.499, 2.0]'))
     simulate(config, tmp_path / "x.h5")
     answer = json.loads(cli("check", "x.h5", "--json").stdout)
+    # Each point was run by its own parameters.
+    assert answer["agrees"]
     assert [p["parameters"] for p in answer["points"]] == [
         {"baths.R.temperature": 0.499},
         {"baths.R.temperature": 2.0},

@@ -62,6 +62,15 @@ def test_false_alarms_are_as_rare_as_those_of_normal_errors(kind):
     assert outside.max() <= stats.poisson.isf(FALSE_ALARM / 6, 2 * seeds * 2 * stats.norm.sf(3))
 
 
+def test_a_spread_too_large_by_a_factor_is_as_far_off_as_one_too_small_by_it():
+    samples = normal(np.random.default_rng(4), 1000)
+    covariance = np.cov(samples, rowvar=False)
+    low, high = (compared(samples, covariance * factor) for factor in (1 / 1.3, 1.3))
+    for name, q in low.items():
+        assert abs(q.sigma) > 0.1
+        assert q.sigma == pytest.approx(-high[name].sigma, rel=1e-9)
+
+
 def test_plain_errors_would_not_be_normal():
     # The same test with plain errors, of variances over few trajectories: too many small ones.
     x = np.random.default_rng(2).normal(size=(30_000, 400))

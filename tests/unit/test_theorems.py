@@ -162,6 +162,25 @@ def test_gallavotti_cohen_holds_for_independent_symmetric_rows():
     assert found.holds
 
 
+def lopsided(seed, up, down, chance):
+    """Rows of a heat whose x = -sum Q / T is `up` by some chance, else `down`."""
+    random = np.random.default_rng(seed)
+    x = np.where(random.random((200_000, 8)) < chance, up, down)
+    return Ledger(np.stack([-x, np.zeros_like(x)], axis=-1), more=states(random, *x.shape))
+
+
+def test_gallavotti_cohen_compares_a_run_with_the_mirror_image_of_its_reverse():
+    # Unlike a normal law this one is another in the reversed run: P~(-x) = P(x) exp(-x).
+    up, down = 1.2, -0.3
+    chance = (np.exp(-down) - 1) / (np.exp(-down) - np.exp(-up))
+    run, partner = lopsided(21, up, down, chance), setting(direction="reverse")
+    reverse = lopsided(22, -up, -down, chance * np.exp(-up))
+    found = outcomes(run, setting(), reverse, partner)["gallavotti_cohen"]
+    assert found.holds
+    found = outcomes(run, setting(), lopsided(23, up, down, chance), partner)["gallavotti_cohen"]
+    assert found.holds is False
+
+
 @pytest.mark.parametrize("wrong", [{"spread": 0.42, "mean": 0.08}, {"spread": 0.4, "mean": -0.08}])
 def test_gallavotti_cohen_fails_where_rows_are_not_symmetric(wrong):
     ledger = made(9, trajectories=200_000, rows=8, **wrong)

@@ -18,8 +18,11 @@ from trajsim.plan import Plan
 Array = NDArray[np.float64]
 Complex = NDArray[np.complexfloating]
 
-# Gauss-Legendre nodes in each piece of a segment, and the longest piece in units of 1 / |A|.
-NODES, PIECE = 12, 1.0
+# Gauss-Legendre nodes in each piece of a transient, the longest piece in units of 1 / |A| and of
+# the drive's fastest half turn, and how many times its slowest decay a transient lasts.
+NODES, PIECE, FADED = 12, 1.0, 45.0
+# A motion that decays by less than this part of the fastest rate is taken for one that never does.
+UNDAMPED = 1e-10
 
 
 class Gaussian(NamedTuple):
@@ -27,6 +30,19 @@ class Gaussian(NamedTuple):
 
     mean: Array
     covariance: Array
+
+
+def lyapunov(flow: Array, noise: Array) -> Array:
+    """Solution C of flow C + C flow' + noise = 0, of matrices (2n, 2n), whatever the units.
+
+    Bartels & Stewart's method loses what is small beside the largest entries: positions and
+    velocities are put into units, powers of two, in which entries are alike.
+    """
+    from scipy.linalg import matrix_balance, solve_continuous_lyapunov
+
+    balanced, (unit, _) = matrix_balance(flow, permute=False, separate=True)
+    both = np.outer(unit, unit)
+    return np.asarray(both * solve_continuous_lyapunov(balanced, -noise / both), np.float64)
 
 
 def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
@@ -74,7 +90,9 @@ class LinearEnsemble:
         self.flow[n:, n:] = -np.diag(network.friction / network.mass)
         spread = 2 * network.friction * network.temperature / network.mass**2
         self.noise = np.diag(np.append(np.zeros(n), spread))
-        if np.linalg.eigvals(self.flow).real.max() > -1e-9:
+        motions = np.linalg.eigvals(self.flow)
+        self.slowest = -float(motions.real.max())
+        if self.slowest <= UNDAMPED * np.abs(motions).max():
             raise NoExactSideError("some motion is not damped: there is no periodic state")
 
     # -- the periodic state ------------------------------------------------------------------
@@ -82,9 +100,7 @@ class LinearEnsemble:
     @cached_property
     def covariance(self) -> Array:
         """Covariance (2n, 2n) of the periodic state, the same at all times."""
-        from scipy.linalg import solve_continuous_lyapunov
-
-        return np.asarray(solve_continuous_lyapunov(self.flow, -self.noise), np.float64)
+        return lyapunov(self.flow, self.noise)
 
     @cached_property
     def responses(self) -> list[tuple[float, Complex, Complex]]:
@@ -165,35 +181,96 @@ class LinearEnsemble:
 
         `skip` periods are passed over first.
         """
-        from scipy.linalg import expm
-
         network, n = self.network, self.n
         width = network.period / segments
-        pieces = max(1, int(np.ceil(np.linalg.norm(self.flow, 2) * width / PIECE)))
-        nodes, weights = np.polynomial.legendre.leggauss(NODES)
-        at = ((np.arange(pieces)[:, None] + (nodes + 1) / 2) / pieces).ravel() * width
-        share = np.tile(weights / 2 / pieces, pieces)
-        inner = np.array([expm(self.flow * t) for t in at])
-        step = expm(self.flow * width)
-        away = expm(self.flow * network.period * skip)
+        step, away = self._carried(width), self._carried(network.period * skip)
         shift = away @ (start.mean - self.mean(0.0))
         excess = away @ (start.covariance - self.covariance) @ away.T
+        fading = bool(shift.any() or excess.any())
+        at, share, inner = self._nodes(width) if fading else (np.zeros(0),) * 3
         squares, works, exclusives, states = [], [], [], []
         steady = np.diag(self.covariance)[n:]
         for k in range(segments * periods):
             time = (k % segments) * width
             states.append(Gaussian(self.mean(time) + shift, self.covariance + excess))
-            means = np.array([self.mean(time + t) for t in at]) + inner @ shift
-            spread = np.einsum("tij,jk,tik->ti", inner, excess, inner)[:, n:]
-            force, slope = self.forces(time + at)
-            x, v = means[:, :n], means[:, n:]
-            squares.append(share @ (v**2 + steady + spread))
-            works.append(-share @ (slope * x))
-            exclusives.append(share @ (force * v))
+            square, work, exclusive = self._settled(time, width)
+            if fading:
+                spread = np.einsum("tij,jk,tik->ti", inner, excess, inner)[:, n:]
+                left = inner @ shift
+                x, v = left[:, :n], left[:, n:]
+                steadily = np.array([self.mean(time + t)[n:] for t in at])
+                force, slope = self.forces(time + at)
+                square = square + share @ ((2 * steadily + v) * v + spread)
+                work = work - share @ (slope * x)
+                exclusive = exclusive + share @ (force * v)
+            squares.append(square + steady)
+            works.append(work)
+            exclusives.append(exclusive)
             shift, excess = step @ shift, step @ excess @ step.T
         states.append(Gaussian(self.mean(0.0) + shift, self.covariance + excess))
         rates = self._rates(np.array(squares), np.array(works), np.array(exclusives))
         return Course(states, Gains(*(rate * width for rate in rates)))
+
+    def _settled(self, time: float, width: float) -> tuple[Array, Array, Array]:
+        """Averages (n,) of v^2, -x df/dt and f v over a time, in the mean of the periodic state."""
+        n = self.n
+        speed = np.array([frequency for frequency, _, _ in self.responses])
+        force = np.array([f for _, f, _ in self.responses])
+        response = np.array([z for _, _, z in self.responses])
+
+        def average(frequency: Array) -> Complex:
+            middle = np.exp(1j * frequency * (time + 0.5 * width))
+            return np.asarray(middle * np.sinc(frequency * width / (2 * np.pi)))
+
+        sums, differences = average(speed[:, None] + speed), average(speed[:, None] - speed)
+
+        def product(a: Complex, b: Complex) -> Array:
+            """Average of Re(a exp(i w t)) Re(b exp(i w t)), both summed over all harmonics."""
+            both = np.einsum("jk,ji,ki->i", sums, a, b)
+            return np.asarray(
+                0.5 * (both + np.einsum("jk,ji,ki->i", differences, a, b.conj())).real
+            )
+
+        x, v = response[:, :n], response[:, n:]
+        slope = 1j * speed[:, None] * force
+        return product(v, v), -product(slope, x), product(force, v)
+
+    def _nodes(self, width: float) -> tuple[Array, Array, Array]:
+        """Times (t,) at which to look at a transient, their shares, and propagators to them.
+
+        The shares (t,) are those of an average over a segment of this width; (t, 2n, 2n).
+        """
+        reach = min(width, FADED / self.slowest)
+        fastest = max(frequency for frequency, _, _ in self.responses)
+        norm = float(np.linalg.norm(self._balanced[0], 2))
+        pieces = max(1, int(np.ceil(reach * max(norm, fastest / np.pi) / PIECE)))
+        nodes, weights = np.polynomial.legendre.leggauss(NODES)
+        inside = (nodes + 1) / 2 * (reach / pieces)
+        first = np.array([self._carried(t) for t in inside])
+        on, begin, inner = self._carried(reach / pieces), np.eye(2 * self.n), []
+        for _ in range(pieces):
+            inner.append(first @ begin)
+            begin = on @ begin
+        at = (np.arange(pieces)[:, None] * (reach / pieces) + inside).ravel()
+        share = np.tile(weights / 2 / pieces, pieces) * (reach / width)
+        return at, share, np.concatenate(inner)
+
+    @cached_property
+    def _balanced(self) -> tuple[Array, Array]:
+        """The flow (2n, 2n) in units in which its entries are alike, and these units (2n,)."""
+        from scipy.linalg import matrix_balance
+
+        balanced, (unit, _) = matrix_balance(self.flow, permute=False, separate=True)
+        return np.asarray(balanced, np.float64), np.asarray(unit, np.float64)
+
+    def _carried(self, time: float) -> Array:
+        """exp(flow time) (2n, 2n); what has faded away by then is none."""
+        from scipy.linalg import expm
+
+        if time * self.slowest > 20 * FADED:
+            return np.zeros_like(self.flow)
+        balanced, unit = self._balanced
+        return np.asarray(unit[:, None] * expm(balanced * time) / unit, np.float64)
 
     def forces(self, time: Array) -> tuple[Array, Array]:
         """Forces and their time derivatives (times, n)."""
@@ -204,10 +281,9 @@ class LinearEnsemble:
 
     def window(self, start: Gaussian, plan: Plan) -> Window:
         """What trajectories that begin with `start` show over the recorded periods."""
-        # Later periods are periodic to rounding.
-        decay = -np.linalg.eigvals(self.flow).real.max()
-        fading = int(np.ceil(45 / (decay * self.network.period)))
-        followed = min(plan.periods, max(1, fading - plan.burn_in))
+        # Periods that begin later than this are periodic to rounding.
+        fading = int(np.ceil(FADED / (self.slowest * self.network.period)))
+        followed = min(plan.periods, max(1, 1 + fading - plan.burn_in))
         segments, period = plan.rows_per_period, self.network.period
         states, gains = self.course(start, segments, followed, plan.burn_in)
         rest = plan.periods - followed

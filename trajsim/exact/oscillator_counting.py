@@ -27,7 +27,7 @@ from trajsim.exact.distribution import (
     window,
 )
 from trajsim.exact.ensemble import Array
-from trajsim.exact.gaussian import Gaussian, LinearEnsemble, start_state
+from trajsim.exact.gaussian import Gaussian, LinearEnsemble, lyapunov, start_state
 from trajsim.exact.oscillator_finite import log_averages, thetas
 from trajsim.exact.tilt import Weights, full
 from trajsim.models.oscillators import OscillatorNetwork
@@ -88,8 +88,6 @@ class LinearCounting:
         The power series of X and y in the counting field solve Lyapunov equations and linear
         responses, one power after the other.
         """
-        from scipy.linalg import solve_continuous_lyapunov
-
         network, flow, noise = self.network, self.ensemble.flow, self.ensemble.noise
         heat, work = self._by_site(weights)
         hot = network.friction * network.temperature / network.mass
@@ -106,7 +104,7 @@ class LinearCounting:
             rest = tilt.T @ x[k - 1] + x[k - 1] @ tilt
             rest = rest + sum((x[j] @ noise @ x[k - j] for j in range(1, k)), np.zeros_like(flow))
             rest = rest + (given[k] if k < 3 else 0.0)
-            x.append(np.asarray(solve_continuous_lyapunov(flow.T, -rest), np.float64))
+            x.append(lyapunov(flow.T, rest))
         grown = np.array([0.5 * np.trace(noise @ each) for each in x])
         grown[1] += (heat * hot).sum()
         for frequency, force, _ in self.ensemble.responses:
@@ -214,7 +212,7 @@ class LinearCounting:
         # exp(-Q/T).
         heat, _ = self._by_site(weights)
         coldness = abs(heat * np.maximum(self.network.temperature, 1e-300)).max()
-        radius = CIRCLE / max(coldness, np.sqrt(max(variance, 0.0)), 1e-300)
+        radius = CIRCLE / max(coldness, np.sqrt(max(variance, 0.0)), 1e-60)
         turns = np.exp(2j * np.pi * np.arange(AROUND) / AROUND)
         values = self.log_averages(start, periods, weights, radius * turns)
         powers = np.fft.fft(values)[: order + 1].real / AROUND / radius ** np.arange(order + 1)

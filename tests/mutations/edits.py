@@ -1,0 +1,423 @@
+"""Faults that the test suite must find: each an edit of one place of the package's sources.
+
+`first` are the tests that are likely to find it, tried before all others; a fault that they miss
+is looked for by the whole default run.
+"""
+
+from typing import NamedTuple
+
+
+class Edit(NamedTuple):
+    """In `file` of the package the text `old`, which is there exactly once, becomes `new`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    first: tuple[str, ...]
+
+    @property
+    def place(self) -> str:
+        """Part of the package, by which mutations are grouped."""
+        return self.file.rsplit("/", 1)[0] if "/" in self.file else self.file.removesuffix(".py")
+
+
+PHYSICS, UNIT, ENSEMBLE = "tests/physics/", "tests/unit/", "tests/ensemble/"
+
+EDITS = (
+    # -- what is simulated -----------------------------------------------------------------------
+    Edit(
+        "rate of the paper's law +1 %",
+        "models/rate_laws.py",
+        "return law.rate * local * (2.0 / (1.0 + exp(2.0 * x)))",
+        "return 1.01 * law.rate * local * (2.0 / (1.0 + exp(2.0 * x)))",
+        (PHYSICS + "test_detailed_balance.py::test_rates_are_those_of_the_papers",),
+    ),
+    Edit(
+        "a factor 2 missing in the exponent of Metropolis",
+        "models/rate_laws.py",
+        "return law.rate * exp(min(0.0, -2.0 * (local + x)))",
+        "return law.rate * exp(min(0.0, -(local + x)))",
+        (
+            PHYSICS
+            + "test_detailed_balance.py::test_rates_obey_detailed_balance_whatever_a_flip_costs",
+        ),
+    ),
+    Edit(
+        "temperature +1 %, rates and exact side alike",
+        "models/spins.py",
+        "temperature=np.array(temperatures, np.float64),",
+        "temperature=1.01 * np.array(temperatures, np.float64),",
+        (PHYSICS + "test_detailed_balance.py::test_rates_are_those_of_the_papers",),
+    ),
+    Edit(
+        "neighbours taken for equal where they are not",
+        "models/spins.py",
+        "equal = spins[i] == spins[network.neighbour[k]]",
+        "equal = spins[i] != spins[network.neighbour[k]]",
+        (PHYSICS + "test_detailed_balance.py::test_rates_are_those_of_the_papers",),
+    ),
+    Edit(
+        "field bounds 1 % too narrow: thinning violated",
+        "models/drive.py",
+        "reach = np.abs(drive.amplitude).sum(axis=1)",
+        "reach = 0.99 * np.abs(drive.amplitude).sum(axis=1)",
+        (
+            PHYSICS
+            + "test_detailed_balance.py::test_fields_stay_within_their_bounds_and_reach_them",
+        ),
+    ),
+    Edit(
+        "drive phase +0.01 radian, kernels and exact side alike",
+        "models/drive.py",
+        "h += drive.amplitude[site, k] * math.cos(angle + drive.phase[site, k])",
+        "h += drive.amplitude[site, k] * math.cos(angle + drive.phase[site, k] + 0.01)",
+        (PHYSICS + "test_first_law.py",),
+    ),
+    Edit(
+        "quartic energy of a bond counted from one end only",
+        "models/oscillators.py",
+        "found += 0.125 * read(springs.entry, k) * square * square",
+        "found += 0.0625 * read(springs.entry, k) * square * square",
+        (PHYSICS + "test_langevin_steps.py::test_ledger_adds_up_in_every_row",),
+    ),
+    # -- the kernel of small spin networks -------------------------------------------------------
+    Edit(
+        "rate +1 % in the lanes",
+        "kernels/lanes.py",
+        "flips = load(numbers, MARK + k) < rate",
+        "flips = load(numbers, MARK + k) < 1.01 * rate",
+        (PHYSICS + "test_lanes.py",),
+    ),
+    Edit(
+        "temperature +1 % in the spin kernels",
+        "kernels/fields.py",
+        "coldness=np.pad(1.0 / network.temperature, (0, p - n)),",
+        "coldness=np.pad(1.0 / (1.01 * network.temperature), (0, p - n)),",
+        (
+            PHYSICS + "test_lanes.py::test_the_lanes_follow_the_reference_kernel_flip_by_flip",
+            PHYSICS + "test_flip_counts.py",
+        ),
+    ),
+    Edit(
+        "drive phase +0.01 radian in the spin kernels",
+        "kernels/fields.py",
+        "turns[q, :n] = np.angle(terms.sum(axis=1)) / (2.0 * np.pi)",
+        "turns[q, :n] = (np.angle(terms.sum(axis=1)) + 0.01) / (2.0 * np.pi)",
+        (
+            PHYSICS + "test_lanes.py::test_the_lanes_follow_the_reference_kernel_flip_by_flip",
+            PHYSICS + "test_flip_counts.py",
+        ),
+    ),
+    Edit(
+        "proposals 5 % too rare: thinning violated",
+        "kernels/tables.py",
+        "below = np.cumsum(length * bound, axis=1)",
+        "below = np.cumsum(0.95 * length * bound, axis=1)",
+        (
+            PHYSICS + "test_lanes.py::test_the_lanes_follow_the_reference_kernel_flip_by_flip",
+            PHYSICS + "test_flip_counts.py",
+        ),
+    ),
+    Edit(
+        "energy of the bonds without its 1/2",
+        "kernels/tables.py",
+        "exchange[x] -= 0.25 * cost[x, i]",
+        "exchange[x] -= 0.5 * cost[x, i]",
+        (PHYSICS + "test_first_law.py",),
+    ),
+    Edit(
+        "row boundary off by one event",
+        "kernels/lanes.py",
+        "beyond |= lanes_of(now >= 1.0) << np.uint64(k - bank)",
+        "beyond |= lanes_of(now + load(numbers, LOGARITHM + k) * pause >= 1.0) "
+        "<< np.uint64(k - bank)",
+        (PHYSICS + "test_lanes.py::test_the_lanes_follow_the_reference_kernel_flip_by_flip",),
+    ),
+    Edit(
+        "work of a flip booked with the spin after it",
+        "kernels/lanes.py",
+        "store(sums.field, at, where(mine, turned - 2.0 * aligned, turned))",
+        "store(sums.field, at, where(mine, turned + 2.0 * aligned, turned))",
+        (PHYSICS + "test_first_law.py",),
+    ),
+    Edit(
+        "field of the row's beginning at every flip in it (frozen field)",
+        "kernels/lanes.py",
+        "passed = load(numbers, PHASE + k) + load(numbers, NOW + k)",
+        "passed = load(numbers, PHASE + k) + 0.0 * load(numbers, NOW + k)",
+        (PHYSICS + "test_lanes.py::test_the_lanes_follow_the_reference_kernel_flip_by_flip",),
+    ),
+    Edit(
+        "a lane goes on with the stream of the trajectory before",
+        "kernels/lanes.py",
+        "write(lanes.words, STREAM + word * LANES + k, s[word])",
+        "write(lanes.words, STREAM + word * LANES + k, "
+        "read(walkers.stream, 4 * (j - j % 2) + word))",
+        (PHYSICS + "test_streams.py",),
+    ),
+    # -- the kernel of large spin networks -------------------------------------------------------
+    Edit(
+        "class of a rate one power of two too low: thinning violated",
+        "kernels/rejection.py",
+        "exponent = np.int64(bits_of(bound) >> U52) - 1022",
+        "exponent = np.int64(bits_of(bound) >> U52) - 1023",
+        (PHYSICS + "test_rejection.py::test_means_agree_with_the_master_equation",),
+    ),
+    Edit(
+        "rate +1 % in the kernel of large networks",
+        "kernels/rejection.py",
+        "if unit(bits) * height < flip_rate(model.law, read(sites.local, i), x):",
+        "if unit(bits) * height < 1.01 * flip_rate(model.law, read(sites.local, i), x):",
+        (PHYSICS + "test_lanes.py::test_the_kernel_of_large_networks_flips_as_often_as_it_should",),
+    ),
+    Edit(
+        "neighbours of a flipped spin keep their old class (stale bounds)",
+        "kernels/rejection.py",
+        "total += _place(model, sites, spins, at, n, read(network.neighbour, k))",
+        "total += _place(model, sites, spins, at, n, i)",
+        (PHYSICS + "test_rejection.py::test_means_agree_with_the_master_equation",),
+    ),
+    # -- the books of spins ----------------------------------------------------------------------
+    Edit(
+        "heats of the baths swapped",
+        "kernels/spin_booking.py",
+        "heat += taken if read(network.bath, i) == bath else 0.0",
+        "heat += taken if read(network.bath, i) == baths - 1 - bath else 0.0",
+        (PHYSICS + "test_first_law.py",),
+    ),
+    Edit(
+        "inclusive work booked after the flips of a segment",
+        "kernels/spin_booking.py",
+        "inclusive = exclusive - (read(sums.after, at) - read(sums.before, at))",
+        "inclusive = read(sums.before, at) - read(sums.after, at)",
+        (PHYSICS + "test_first_law.py",),
+    ),
+    # -- random numbers --------------------------------------------------------------------------
+    Edit(
+        "two neighbouring trajectories share a stream",
+        "kernels/random.py",
+        "np.uint64(point), np.uint64(first + k), zero, zero, np.uint64(seed), zero",
+        "np.uint64(point), np.uint64((first + k) // 2), zero, zero, np.uint64(seed), zero",
+        (PHYSICS + "test_streams.py",),
+    ),
+    Edit(
+        "all points of a sweep share their streams",
+        "kernels/random.py",
+        "np.uint64(point), np.uint64(first + k), zero, zero, np.uint64(seed), zero",
+        "zero, np.uint64(first + k), zero, zero, np.uint64(seed), zero",
+        (PHYSICS + "test_streams.py",),
+    ),
+    Edit(
+        "a rotation of xoshiro256++ by 19 bits instead of 45",
+        "kernels/random.py",
+        "(s3 << U45) | (s3 >> U19)",
+        "(s3 << U19) | (s3 >> U45)",
+        (PHYSICS + "test_streams.py",),
+    ),
+    Edit(
+        "both normal numbers of a pair from one wave",
+        "kernels/random.py",
+        "return radius * cosine, radius * sine, state",
+        "return radius * cosine, radius * cosine, state",
+        (PHYSICS + "test_langevin_statistics.py::test_normal_numbers_are_normal_into_the_tails",),
+    ),
+    # -- Langevin oscillators --------------------------------------------------------------------
+    Edit(
+        "temperature +1 % in the O step",
+        "kernels/langevin.py",
+        "spread=np.sqrt(-np.expm1(-2.0 * decay) * network.temperature / network.mass),",
+        "spread=np.sqrt(-np.expm1(-2.0 * decay) * 1.01 * network.temperature / network.mass),",
+        (PHYSICS + "test_langevin_steps.py::test_thermal_heat_is_of_second_order_in_the_step",),
+    ),
+    Edit(
+        "drive phase +0.01 radian in the force held",
+        "kernels/langevin.py",
+        "angle = 2.0 * math.pi * order * fraction + drive.phase[i, k]",
+        "angle = 2.0 * math.pi * order * fraction + drive.phase[i, k] + 0.01",
+        (
+            PHYSICS + "test_langevin_steps.py::"
+            "test_mean_positions_at_the_edges_are_of_second_order_in_the_step",
+        ),
+    ),
+    Edit(
+        "work booked after the first half of the step",
+        "kernels/langevin.py",
+        "                move_force(model, numbers, sizes, k, before, at, model.held, step * n)\n"
+        "                first_half(model.scheme, model.network, n, numbers, k, "
+        "model.held, step)\n",
+        "                first_half(model.scheme, model.network, n, numbers, k, model.held, step)\n"
+        "                move_force(model, numbers, sizes, k, before, at, model.held, step * n)\n",
+        (PHYSICS + "test_langevin_steps.py::test_driven_currents_are_of_second_order_in_the_step",),
+    ),
+    Edit(
+        "heat of Ito instead of Stratonovich",
+        "kernels/oscillator_booking.py",
+        "gained = half_mass * (after * after - before * before)",
+        "gained = 2.0 * half_mass * before * (after - before)",
+        (PHYSICS + "test_langevin_steps.py::test_hoh_has_no_shadow_work_in_a_linear_network",),
+    ),
+    Edit(
+        "heat without its 1/2",
+        "kernels/oscillator_booking.py",
+        "half_mass = heat_at(sizes) + bath * LANES + k, 0.5 * read(model.network.mass, i)",
+        "half_mass = heat_at(sizes) + bath * LANES + k, read(model.network.mass, i)",
+        (PHYSICS + "test_langevin_steps.py::test_hoh_has_no_shadow_work_in_a_linear_network",),
+    ),
+    Edit(
+        "force held without its factor a / sin a",
+        "kernels/integrators.py",
+        "return angle / math.sin(angle)",
+        "return 1.0",
+        (PHYSICS + "test_langevin_steps.py::test_steps_for_a_thousandth_in_every_current",),
+    ),
+    # -- the exact side --------------------------------------------------------------------------
+    Edit(
+        "rates +1 % in the master equation",
+        "exact/generator.py",
+        "of_kind[k] = flip_rate(network.law, local, x * spin)",
+        "of_kind[k] = 1.01 * flip_rate(network.law, local, x * spin)",
+        (PHYSICS + "test_exact_closed_forms.py",),
+    ),
+    Edit(
+        "burn-in taken for one period shorter in the exact window",
+        "exact/master.py",
+        "recorded = range(max(period, plan.burn_in), period + ahead)",
+        "recorded = range(max(period, plan.burn_in - 1), period + ahead)",
+        (
+            PHYSICS
+            + "test_exact_independent.py::test_window_is_the_average_over_the_recorded_periods",
+        ),
+    ),
+    Edit(
+        "cost of a flip with the sign of the state after it in exact variances",
+        "exact/pairs.py",
+        "cost = 2.0 * (table.alignment[i, flipped] + h[i] * table.spin[i, flipped])",
+        "cost = 2.0 * (table.alignment[i, x] + h[i] * table.spin[i, x])",
+        (
+            PHYSICS
+            + "test_counting.py::test_variance_and_cumulant_rates_of_the_pump_are_known_numbers",
+        ),
+    ),
+    Edit(
+        "mean square of the driven velocity without its 1/2",
+        "exact/gaussian.py",
+        "square += 0.5 * np.abs(v) ** 2",
+        "square += np.abs(v) ** 2",
+        (PHYSICS + "test_gaussian_ensemble.py",),
+    ),
+    Edit(
+        "noise of the drive 1 % off in exact averages of oscillators",
+        "exact/oscillator_finite.py",
+        "square = 2 * network.friction * heats * (heats * network.temperature - 1)",
+        "square = 2 * network.friction * heats * (1.01 * heats * network.temperature - 1)",
+        (PHYSICS + "test_oscillator_counting.py",),
+    ),
+    # -- runs and their files --------------------------------------------------------------------
+    Edit(
+        "every block begins with the streams of the first",
+        "blocks.py",
+        "walkers = kernel.begin(model, start, seed, point, first, count)",
+        "walkers = kernel.begin(model, start, seed, point, 0, count)",
+        (UNIT + "test_run.py::test_the_file_does_not_depend_on_workers_or_blocks",),
+    ),
+    Edit(
+        "a reversed run reuses the seed of the forward one",
+        "blocks.py",
+        'return seed if experiment.drive.direction == "forward" else seed ^ (2**64 - 1)',
+        "return seed",
+        (UNIT + "test_reverse.py",),
+    ),
+    Edit(
+        "points of a sweep find the model of an earlier one (stale cache)",
+        "blocks.py",
+        "            if point not in self._models:",
+        "            point = next(iter(self._models), point)\n"
+        "            if point not in self._models:",
+        (UNIT + "test_averages.py::test_every_point_of_a_sweep_is_judged",),
+    ),
+    Edit(
+        "compiled code is kept though elementary functions change (stale cache)",
+        "jit.py",
+        'COMPILED_PLACES = ("jit.py", "simd", "elementary.py", "models", "kernels", "exact")',
+        'COMPILED_PLACES = ("jit.py", "simd", "models", "kernels", "exact")',
+        (
+            UNIT + "test_jit.py::test_the_digest_changes_with_every_source_of_compiled_code",
+            UNIT + "test_layers.py::test_every_module_with_compiled_functions_is_in_the_digest",
+        ),
+    ),
+    Edit(
+        "damaged blocks are taken for sound on resuming",
+        "store/parts.py",
+        "if fits and block.first >= end and found == block.sha256:",
+        "if fits and block.first >= end and found:",
+        (UNIT + "test_store.py::test_a_damaged_block_is_struck_from_the_manifest",),
+    ),
+    Edit(
+        "blocks are packed one trajectory too far ahead",
+        "store/packed.py",
+        "rows = slice(block.first, block.end)",
+        "rows = slice(max(block.first - 1, 0), max(block.first - 1, 0) + block.trajectories)",
+        (UNIT + "test_store.py::test_a_packed_file_holds_the_blocks_and_replaces_their_folder",),
+    ),
+    Edit(
+        "shadow work left out of the first law",
+        "ledger.py",
+        'if "shadow_work" in columns:\n        rest -= columns["shadow_work"]',
+        'if "shadow_work" in columns:\n        rest -= 0.0 * columns["shadow_work"]',
+        (ENSEMBLE + "test_oscillators_end_to_end.py",),
+    ),
+    # -- analysis and check ----------------------------------------------------------------------
+    Edit(
+        "standard errors 1 % too small",
+        "analysis/moments.py",
+        "return np.sqrt(self.variance / self.count)",
+        "return 0.99 * np.sqrt(self.variance / self.count)",
+        (UNIT + "test_moments.py",),
+    ),
+    Edit(
+        "fourth cumulant with 2 instead of 3 squares of the second",
+        "analysis/cumulants.py",
+        "- 3 * n * (n - 1) * s2**2",
+        "- 2 * n * (n - 1) * s2**2",
+        (UNIT + "test_cumulants.py",),
+    ),
+    Edit(
+        "jackknife without its factor of the batch's share",
+        "analysis/batches.py",
+        "variance = ((pseudo - centre) ** 2 / (ratio - 1)).mean(axis=0)",
+        "variance = ((pseudo - centre) ** 2 / ratio).mean(axis=0)",
+        (UNIT + "test_cumulants.py",),
+    ),
+    Edit(
+        "windows one row short",
+        "analysis/windows.py",
+        "at = self.starts[:, None] + np.arange(self.rows)",
+        "at = self.starts[:, None] + np.arange(self.rows - 1)",
+        (UNIT + "test_fluctuations.py::test_cumulants_and_covariances_are_those_of_the_columns",),
+    ),
+    Edit(
+        "theta compared at k instead of -1 - k",
+        "analysis/theorems/symmetry.py",
+        "mean[0] - other[0, ::-1],",
+        "mean[0] - other[0],",
+        (UNIT + "test_theorems.py",),
+    ),
+    Edit(
+        "threshold of the check one-sided",
+        "check/verdict.py",
+        "threshold = -float(stdtrit(fewest - 1, FALSE_ALARM / (2 * judged)))",
+        "threshold = -float(stdtrit(fewest - 1, FALSE_ALARM / judged))",
+        (
+            UNIT
+            + "test_averages.py::test_the_threshold_allows_one_false_alarm_in_ten_thousand_runs",
+        ),
+    ),
+    Edit(
+        "errors of variances balanced twice over",
+        "check/spreads.py",
+        "return np.nan_to_num((size(exact) / size(sampled)) ** 0.25, nan=1.0, posinf=1.0)",
+        "return np.nan_to_num((size(exact) / size(sampled)) ** 0.5, nan=1.0, posinf=1.0)",
+        (UNIT + "test_spreads.py",),
+    ),
+)
