@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from program import Command
-from scene import Outcome, Scene
+from scene import FIRST_WORD, Outcome, Scene
 
 DONE, REFUSED, STOPPED = 0, 2, 3
 KILLED = -signal.SIGKILL
@@ -41,7 +41,7 @@ def killed_at_random(scene: Scene, count: int, seed: int = 1) -> Iterator[Outcom
             command = scene.start(*options, shim=scene.shim() if scene.program.shim else None)
             ended = command.until(lambda: False, moment) or command.killed()
             options = ["--resume"]
-            if ended.status == DONE:
+            if scene.output.exists():
                 break
         yield scene.judge("SIGKILL at a random moment", f"{moment:.3f} s", ended, (KILLED, DONE))
 
@@ -71,8 +71,8 @@ def stopped_by_signals(scene: Scene, count: int, seed: int = 2) -> Iterator[Outc
         for _ in range(count):
             scene.clear()
             command = scene.start(shim=scene.shim() if scene.program.shim else None)
-            ended = command.until(lambda command=command: "disturbed" in command.stderr)
-            moment = chance.uniform(0.0, scene.seconds)
+            ended = command.until(lambda command=command: FIRST_WORD in command.stderr)
+            moment = chance.uniform(0.0, scene.working)
             ended = ended or command.until(lambda: False, moment)
             if ended is None:
                 command.send(number)

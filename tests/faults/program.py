@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,14 +71,13 @@ class Command:
     """A command that has been started."""
 
     def __init__(self, pid: int, poll: Callable[[], dict[str, Any]], said: Path) -> None:
-        self.pid, self._poll, self._said = pid, poll, said
+        self.pid, self._poll, self.said = pid, poll, said
         self._began = time.monotonic()
 
     @property
     def stderr(self) -> str:
         """What it has told of so far."""
-        path = Path(f"{self._said}.err")
-        return path.read_text(errors="replace") if path.exists() else ""
+        return _text(Path(f"{self.said}.err"))
 
     def send(self, number: int) -> None:
         """Send it a signal."""
@@ -90,7 +89,7 @@ class Command:
         if not answer:
             return None
         seconds = time.monotonic() - self._began
-        out = Path(f"{self._said}.out").read_text(errors="replace")
+        out = _text(Path(f"{self.said}.out"))
         return Ended(answer["status"], out, self.stderr, seconds, answer["peak"] * 1024)
 
     def wait(self, patience: float = 120.0) -> Ended:
@@ -115,6 +114,10 @@ class Command:
         return ended
 
 
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
 class Program:
     """Starts trajsim; `shim` is None where it cannot be built.
 
@@ -135,6 +138,7 @@ class Program:
         limits: Mapping[str, int] | None = None,
         user: int | None = None,
         whole_exit: bool = False,
+        **more: Any,
     ) -> Command:
         """Begin a command in the folder.
 
@@ -149,12 +153,12 @@ class Program:
         order = {
             "arguments": list(map(str, arguments)),
             "folder": str(self.folder),
-            "stdout": f"{said}.out",
-            "stderr": f"{said}.err",
+            "said": str(said),
             "environment": shim.environment if shim else {},
             "limits": dict(limits or {}),
             "user": user,
             "whole_exit": whole_exit,
+            **more,
         }
         pid, poll = self._begin(order)
         return Command(pid, poll, said)
@@ -162,6 +166,10 @@ class Program:
     def do(self, *arguments: object, **more: Any) -> Ended:
         """A command from its beginning to its end."""
         return self.start(*arguments, **more).wait()
+
+    def series(self, commands: Sequence[Sequence[object]], patience: float) -> list[Ended]:
+        """Several commands one after the other, in one process where that is forked."""
+        return [self.start(*arguments).wait(patience) for arguments in commands]
 
     def close(self) -> None:
         """Nothing more will be started."""
@@ -192,7 +200,8 @@ main(prog_name="trajsim")
 """
 
     def _begin(self, order: dict[str, Any]) -> tuple[int, Callable[[], dict[str, Any]]]:
-        with open(order["stdout"], "wb") as out, open(order["stderr"], "wb") as err:
+        said = order["said"]
+        with open(f"{said}.out", "wb") as out, open(f"{said}.err", "wb") as err:
             process = subprocess.Popen(
                 [
                     *(sys.executable, "-c", self.CODE),
@@ -232,6 +241,25 @@ class Forked(Program):
             text=True,
         )
         assert self._answer() == {}
+
+    def series(self, commands: Sequence[Sequence[object]], patience: float) -> list[Ended]:
+        """Several commands one after the other in one child; the rest are -9 if it is killed."""
+        listed = [list(map(str, arguments)) for arguments in commands]
+        command = self.start(series=listed)
+        end = command.wait(patience * len(commands))
+        said = command.said
+        entries = [json.loads(line) for line in Path(f"{said}.jsonl").read_text().splitlines()]
+        missing = len(commands) - len(entries)
+        lost = {"status": min(end.status, -1), "seconds": patience, "peak": 0}
+        return [
+            Ended(
+                entry["status"],
+                *(_text(Path(f"{said}-{number}.{ending}")) for ending in ("out", "err")),
+                entry["seconds"],
+                entry["peak"] * 1024,
+            )
+            for number, entry in enumerate(entries + [lost] * missing)
+        ]
 
     def close(self) -> None:
         """End the process; nothing more will be started."""

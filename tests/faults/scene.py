@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import h5py
 from program import Ended, Program, Shim
 
-STATUSES = {"done": 0, "refused": 2, "stopped": 3}
+FIRST_WORD = "disturbed"
 
 CONFIG = """\
 title = "a run to be disturbed"
@@ -98,10 +99,16 @@ class Scene:
         )
         self.clear()
         shim = Shim(self.stage, self.log) if program.shim else None
-        ended = self.run(shim=shim)
+        command = self.start(shim=shim)
+        began = time.monotonic()
+        command.until(lambda: FIRST_WORD in command.stderr)
+        before = time.monotonic() - began
+        ended = command.wait()
         assert ended.status == 0, ended.said
         self.sha256, self.data = sha256(self.output), data_of(self.output)
         self.seconds, self.size = ended.seconds, self.output.stat().st_size
+        # Without starting the program.
+        self.working = ended.seconds - before
         self.calls = self.logged("begin")
         # The same run, killed when all blocks were there and none was packed.
         self.whole = folder / "whole.parts"
@@ -194,9 +201,9 @@ class Scene:
             wrong.append(f"traceback: {ended.stderr[-2000:]}")
         if ended.status > 0 and not re.search(says or r"\w", ended.stderr):
             wrong.append(f"says nothing of {says!r}: {ended.stderr[-500:]}")
-        complete = ended.status == 0 or (
-            self.output.exists() and not (self.parts / "header.json").exists()
-        )
+        complete = self.output.exists() and not (self.parts / "header.json").exists()
+        if ended.status == 0 and keeps and not complete:
+            wrong.append("it said that all is well, and the output is not there")
         acknowledged = self.acknowledged() if keeps else 0
         sound = [] if complete else self.sound()
         if not complete and len(sound) < acknowledged:

@@ -12,6 +12,8 @@ import os
 import resource
 import signal
 import sys
+import time
+import traceback
 from pathlib import Path
 
 
@@ -34,10 +36,7 @@ def child(order: dict) -> None:
     from trajsim.cli import main
 
     os.chdir(order["folder"])
-    for name, into in (("stdout", 1), ("stderr", 2)):
-        handle = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        os.dup2(handle, into)
-        os.close(handle)
+    say_to(order["said"])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -49,6 +48,8 @@ def child(order: dict) -> None:
     os.environ.update(order["environment"])
     if "SHIM_FOLDER" in order["environment"]:
         ctypes.CDLL(None).shim_begin()
+    if "series" in order:
+        series(order["series"], order["said"])
     try:
         main(order["arguments"], prog_name="trajsim")
     except SystemExit as end:
@@ -59,6 +60,42 @@ def child(order: dict) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(end.code if isinstance(end.code, int) else 0)
+
+
+def say_to(said: str) -> None:
+    """Standard output and error into files."""
+    for ending, into in (("out", 1), ("err", 2)):
+        handle = os.open(f"{said}.{ending}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        os.dup2(handle, into)
+        os.close(handle)
+
+
+def series(commands: list[list[str]], said: str) -> None:
+    """Several commands one after the other; how each ended is a line of a file."""
+    from trajsim.cli import main
+
+    with open(f"{said}.jsonl", "w", buffering=1) as ended:
+        for number, arguments in enumerate(commands):
+            say_to(f"{said}-{number}")
+            # Let the peak of memory begin anew.
+            with open("/proc/self/clear_refs", "w") as refs:
+                refs.write("5")
+            began, status = time.monotonic(), 0
+            try:
+                main(arguments, prog_name="trajsim")
+            except SystemExit as end:
+                status = end.code if isinstance(end.code, int) else 0
+            except BaseException:
+                traceback.print_exc()
+                status = 1
+            sys.stdout.flush()
+            sys.stderr.flush()
+            seconds = time.monotonic() - began
+            with open("/proc/self/status") as facts:
+                peak = next(line for line in facts if line.startswith("VmHWM"))
+            entry = {"status": status, "seconds": seconds, "peak": int(peak.split()[1])}
+            print(json.dumps(entry), file=ended)
+    os._exit(0)
 
 
 def main() -> None:

@@ -61,10 +61,21 @@ def refusals() -> Iterator[None]:
 
 
 def config_of(run: "Run") -> "Config":
-    """Config that a run was made from."""
-    from trajsim.config import restore
+    """Config that a run was made from.
 
-    return restore(run.header["config"], run.header["resolved"], str(run.path))
+    Raises
+    ------
+    StoreError
+        If the run's ledger is not the one that this config makes.
+    """
+    from trajsim.config import restore
+    from trajsim.run import layout_of
+    from trajsim.store import StoreError
+
+    config = restore(run.header["config"], run.header["resolved"], str(run.path))
+    if layout_of(config) != run.layout:
+        raise StoreError(f"{run.path}: its layout is not the one that its config makes")
+    return config
 
 
 def warn_of_shadow(sampled: "list[Averages]") -> None:

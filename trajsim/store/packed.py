@@ -15,11 +15,18 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.ledger import ROUNDING, Column, Layout, first_law_residual, largest_entry
+from trajsim.ledger import (
+    ROUNDING,
+    Column,
+    Layout,
+    first_law_residual,
+    impossible,
+    largest_entry,
+)
 from trajsim.store.files import StoreError, sync_folder, write_all
 from trajsim.store.memory import Journal
 from trajsim.store.parts import Block, Parts, gaps
-from trajsim.store.reading import JSON_TEXTS, not_finite, open_run
+from trajsim.store.reading import JSON_TEXTS, open_run
 from trajsim.store.trust import digest
 
 CONVENTIONS = "CF-1.11"
@@ -56,6 +63,7 @@ def pack(
     StoreError
         If blocks are missing or damaged, or the disk is full.
     """
+    parts.hold()
     blocks = parts.blocks()
     missing = next(gaps(blocks, layout), None)
     if missing:
@@ -215,14 +223,15 @@ def verify(path: Path) -> list[str]:
     digests = {c.name: hashlib.sha256() for c in run.layout.columns}
     worst, throughput = 0.0, 1e-300
     names = list(digests)
-    finite = dict.fromkeys(names, True)
-    for point, first, columns in run.blocks(names, finite=False):
+    told: set[str] = set()
+    for point, first, columns in run.blocks(names, sound=False):
         _hash(digests, columns)
         for name, values in columns.items():
-            found = not_finite(values) if finite[name] else None
+            found = None if name in told else impossible(name, values)
             if found is not None:
-                finite[name] = False
-                wrong.append(f"{name}: not finite in trajectory {first + found} of point {point}")
+                told.add(name)
+                at, what = found
+                wrong.append(f"{name}: {what} in trajectory {first + at} of point {point}")
         with np.errstate(invalid="ignore", over="ignore"):
             worst = max(worst, float(np.abs(first_law_residual(columns)).max(initial=0.0)))
         throughput = max(throughput, largest_entry(columns))

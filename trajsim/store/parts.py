@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from trajsim.ledger import Layout
 from trajsim.store.files import StoreError, append, publish, small_file
 from trajsim.store.memory import Memory
-from trajsim.store.trust import plain_dataset, reading
+from trajsim.store.trust import plain_dataset, reading, table
 
 # What must be the same for a run to be taken up again.
 BINDING = ("schema", "version", "resolved", "libraries")
@@ -141,8 +141,8 @@ class Parts:
     def header(self) -> dict[str, Any]:
         """Header of the run that is here."""
         try:
-            found = json.loads(small_file(self.header_file, MOST_HEADER_BYTES))
-        except (ValueError, RecursionError) as error:
+            found = table(small_file(self.header_file, MOST_HEADER_BYTES))
+        except ValueError as error:
             raise StoreError(f"{self.header_file}: cannot be read: {error}") from None
         if not isinstance(found, dict):
             raise StoreError(f"{self.header_file}: not the header of a run")
@@ -205,16 +205,12 @@ class Parts:
     def sound_blocks(self, layout: Layout) -> tuple[list[Block], int]:
         """Blocks whose files are as they were published, and the number of those lost.
 
-        Files that the manifest does not list, or no longer, are taken up by their names; it is
-        written anew.
+        Files are found by their names, which say what the manifest should; it is written anew.
         """
         lines = self._lines()
-        listed = [block for line in lines if (block := _block(line)) is not None]
-        files = {block.file for block in listed}
         named = (_named(path.name) for path in self.folder.glob("block-*.h5"))
-        found = listed + [block for block in named if block and block.file not in files]
         sound: list[Block] = []
-        for block in sorted(found, key=lambda b: (b.point, b.first)):
+        for block in sorted(filter(None, named), key=lambda b: (b.point, b.first)):
             end = sound[-1].end if sound and sound[-1].point == block.point else 0
             fits = block.point < layout.points and block.end <= layout.trajectories
             with suppress(StoreError):
@@ -272,20 +268,14 @@ def _line(block: Block) -> bytes:
 
 
 def _block(line: bytes) -> Block | None:
-    """The block of a line of the manifest; None if it is damaged."""
+    """The block of a line of the manifest; None if it is damaged: its file's name says the same."""
     try:
-        block = Block(**json.loads(line))
-    except (ValueError, TypeError, RecursionError):
+        block = Block(**table(line))
+    except (ValueError, TypeError):
         return None
-    numbers = (block.point, block.first, block.trajectories, block.events)
-    sound = (
-        isinstance(block.file, str)
-        and BLOCK_NAME.fullmatch(block.file)
-        and isinstance(block.sha256, str)
-        and all(type(number) is int and number >= 0 for number in numbers)
-        and block.trajectories >= 1
-    )
-    return block if sound else None
+    named = _named(block.file) if isinstance(block.file, str) else None
+    same = named == block and list(map(type, block)) == list(map(type, named or ()))
+    return block if same else None
 
 
 def _named(name: str) -> Block | None:

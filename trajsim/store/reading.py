@@ -1,19 +1,17 @@
 """Reading a run, finished or not, in slices that fit into memory."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.ledger import Layout
+from trajsim.ledger import Layout, impossible
 from trajsim.store.files import StoreError
 from trajsim.store.parts import Parts
-from trajsim.store.trust import attributes, digest, layout_of, member, plain_dataset, reading
+from trajsim.store.trust import attributes, digest, layout_of, member, plain_dataset, reading, table
 
 SCHEMA = 1
 SLICE_BYTES = 16 << 20
@@ -45,7 +43,7 @@ class Run:
     events: int
 
     def blocks(
-        self, names: Iterable[str] | None = None, finite: bool = True
+        self, names: Iterable[str] | None = None, sound: bool = True
     ) -> Iterator[tuple[int, int, dict[str, NDArray]]]:
         """Slices (point, first trajectory, columns) by point and trajectory.
 
@@ -54,16 +52,16 @@ class Run:
         Raises
         ------
         StoreError
-            If the file is damaged or, unless `finite` is False, holds numbers that are not finite.
+            If the file is damaged or, unless `sound` is False, holds entries that no run writes.
         """
         wanted = list(names) if names is not None else [c.name for c in self.layout.columns]
         for point, first, columns in self._slices(wanted):
-            for name, values in columns.items() if finite else ():
-                found = not_finite(values)
+            for name, values in columns.items() if sound else ():
+                found = impossible(name, values)
                 if found is not None:
+                    at, what = found
                     raise StoreError(
-                        f"{self.path}: {name}: not finite in trajectory {first + found} "
-                        f"of point {point}"
+                        f"{self.path}: {name}: {what} in trajectory {first + at} of point {point}"
                     )
             yield point, first, columns
 
@@ -87,12 +85,6 @@ class Run:
                     with reading(self.path):
                         columns = {name: arrays[name][point, rows] for name in wanted}
                     yield point, first, columns
-
-
-def not_finite(values: NDArray) -> int | None:
-    """First index along the first axis at which something is not finite."""
-    good = np.isfinite(values)
-    return None if good.all() else int(np.argwhere(~good)[0][0])
 
 
 def open_run(path: str | Path) -> Run:
@@ -161,8 +153,8 @@ def _header(path: Path, file: Any) -> dict[str, Any]:
     if stored.pop("header_sha256", None) != digest(stored):
         raise StoreError(f"{path}: its header is damaged: its SHA-256 is not that written with it")
     try:
-        header = {name: json.loads(v) if name in JSON_TEXTS else v for name, v in stored.items()}
-    except (ValueError, TypeError, RecursionError) as error:
+        header = {name: table(v) if name in JSON_TEXTS else v for name, v in stored.items()}
+    except ValueError as error:
         raise StoreError(f"{path}: its header is damaged: {error}") from None
     _expect_kinds(path, header)
     return header
@@ -174,6 +166,8 @@ def _expect_kinds(path: Path, header: dict[str, Any]) -> None:
         kind = dict if name in JSON_TEXTS else int if name == "events" else str
         if name in header and type(header[name]) is not kind:
             raise StoreError(f"{path}: its header is damaged: {name} is no {WORDS[kind]}")
+    if header["layout"].get("kind") != header["kind"]:
+        raise StoreError(f"{path}: its header is damaged: of two kinds")
 
 
 def _expect_schema(path: Path, schema: Any) -> None:

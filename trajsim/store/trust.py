@@ -74,10 +74,11 @@ def plain_dataset(
     """
     data = member(path, group, name, h5py.Dataset)
     shown, wanted = data.name.lstrip("/"), np.dtype(dtype)
+    # First of all: to ask a virtual array for its shape opens the files that it is a view of.
+    if not _contiguous(data):
+        raise StoreError(f"{path}: {shown} is not stored in the file as it is")
     if data.shape != shape or data.dtype != wanted:
         raise StoreError(f"{path}: {shown} is {data.dtype}{data.shape}, not {wanted}{shape}")
-    if data.is_virtual or data.external or data.chunks:
-        raise StoreError(f"{path}: {shown} is not stored in the file as it is")
     place, bytes_ = data.id.get_offset(), math.prod(shape) * wanted.itemsize
     if place is None or data.id.get_storage_size() != bytes_ or place + bytes_ > size:
         raise StoreError(f"{path}: {shown} is not wholly in the file")
@@ -125,8 +126,33 @@ def _stored(path: Path, file: Any) -> int:
     for name in group:
         if isinstance(group.get(name, getlink=True), h5py.HardLink):
             found = group[name]
-            stored += found.id.get_storage_size() if isinstance(found, h5py.Dataset) else 0
+            if isinstance(found, h5py.Dataset) and _contiguous(found):
+                stored += found.id.get_storage_size()
     return stored
+
+
+def _contiguous(data: Any) -> bool:
+    """Whether an array lies in its own file as it is."""
+    made = data.id.get_create_plist()
+    return made.get_layout() == h5py.h5d.CONTIGUOUS and made.get_external_count() == 0
+
+
+def table(text: str | bytes) -> Any:
+    """What a JSON text says.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON text, or holds numbers that are not finite or too large.
+    """
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"found {name}")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 def layout_of(path: Path, stored: Any) -> Layout:
@@ -163,7 +189,8 @@ def _faults(layout: Layout) -> Iterator[str]:
     if list(layout.labels) != ["bath", "drive", "site"]:
         yield f"labels of {list(layout.labels)}"
     for dim, names in layout.labels.items():
-        if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
+        texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if not texts or len(set(names)) != len(names):
             yield f"labels of {dim}: {names}"
     for key, values in layout.parameters.items():
         if len(values) != layout.points or not all(map(_finite, values)):
