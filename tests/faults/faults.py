@@ -239,7 +239,7 @@ def _wait_until_stopped(command: Command) -> None:
 
 def two_at_once(scene: Scene, count: int | None) -> Iterator[Outcome]:
     """A second run on the same output while the first holds still before its n-th call."""
-    last = next(k for k, (kind, _) in enumerate(scene.calls, 1) if kind == "unlink")
+    last = next(k for k, (_, path) in enumerate(scene.calls, 1) if path == str(scene.output))
     first = next(k for k, (_, path) in enumerate(scene.calls, 1) if path.endswith("header.json"))
     for k, n in enumerate(_spread(last - first, count)):
         scene.clear()

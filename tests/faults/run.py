@@ -1,6 +1,7 @@
 """Disturbs runs in earnest and prints what became of them: `python tests/faults/run.py --help`."""
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -57,13 +58,13 @@ def main() -> None:
     """Run all, print the table, end with 1 if anything was not as it should be."""
     parser = argparse.ArgumentParser(description="Disturb runs and count what became of them.")
     parser.add_argument("--short", action="store_true", help="a sample of the moments")
-    parser.add_argument("--only", default="", help="faults whose function has this in its name")
+    parser.add_argument("--only", default="", help="regular expression for names of functions")
     options = parser.parse_args()
     outcomes: list[Outcome] = []
     began, whole = time.monotonic(), not options.short
     with tempfile.TemporaryDirectory() as name, scenes(Path(name), whole) as (small, large):
         for fault in plan(small, large, whole):
-            for outcome in fault() if options.only in fault.func.__name__ else ():
+            for outcome in fault() if re.search(options.only, fault.func.__name__) else ():
                 outcomes.append(outcome)
                 for sentence in outcome.wrong:
                     print(f"{outcome.fault}, {outcome.moment}: {sentence}", file=sys.stderr)
