@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# What a bad file could do to the machine at most.
+NET = {"RLIMIT_AS": 8 << 30}
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
@@ -59,6 +61,7 @@ class Ended(NamedTuple):
     stdout: str
     stderr: str
     seconds: float
+    cpu: float  # seconds
     peak: int  # bytes
 
     @property
@@ -90,7 +93,9 @@ class Command:
             return None
         seconds = time.monotonic() - self._began
         out = _text(Path(f"{self.said}.out"))
-        return Ended(answer["status"], out, self.stderr, seconds, answer["peak"] * 1024)
+        return Ended(
+            answer["status"], out, self.stderr, seconds, answer["cpu"], answer["peak"] * 1024
+        )
 
     def wait(self, patience: float = 120.0) -> Ended:
         """How it ended; killed, and status -9, if that takes longer than `patience` seconds."""
@@ -169,7 +174,7 @@ class Program:
 
     def series(self, commands: Sequence[Sequence[object]], patience: float) -> list[Ended]:
         """Several commands one after the other, in one process where that is forked."""
-        return [self.start(*arguments).wait(patience) for arguments in commands]
+        return [self.start(*a, limits=NET).wait(patience) for a in commands]
 
     def close(self) -> None:
         """Nothing more will be started."""
@@ -222,7 +227,11 @@ main(prog_name="trajsim")
             if not pid:
                 return {}
             process.returncode = os.waitstatus_to_exitcode(status)
-            return {"status": process.returncode, "peak": usage.ru_maxrss}
+            return {
+                "status": process.returncode,
+                "cpu": usage.ru_utime + usage.ru_stime,
+                "peak": usage.ru_maxrss,
+            }
 
         return process.pid, poll
 
@@ -245,17 +254,18 @@ class Forked(Program):
     def series(self, commands: Sequence[Sequence[object]], patience: float) -> list[Ended]:
         """Several commands one after the other in one child; the rest are -9 if it is killed."""
         listed = [list(map(str, arguments)) for arguments in commands]
-        command = self.start(series=listed)
+        command = self.start(series=listed, limits=NET)
         end = command.wait(patience * len(commands))
         said = command.said
         entries = [json.loads(line) for line in Path(f"{said}.jsonl").read_text().splitlines()]
         missing = len(commands) - len(entries)
-        lost = {"status": min(end.status, -1), "seconds": patience, "peak": 0}
+        lost = {"status": min(end.status, -1), "seconds": patience, "cpu": 0.0, "peak": 0}
         return [
             Ended(
                 entry["status"],
                 *(_text(Path(f"{said}-{number}.{ending}")) for ending in ("out", "err")),
                 entry["seconds"],
+                entry["cpu"],
                 entry["peak"] * 1024,
             )
             for number, entry in enumerate(entries + [lost] * missing)

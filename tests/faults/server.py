@@ -2,7 +2,7 @@
 
 Started by `program.py`. Reads one JSON object a line and answers each with one:
 {"arguments", "folder", "environment", ...} begins a child -> {"pid"};
-{"wait": pid} -> {"status", "peak"} when it has ended, else {}.
+{"wait": pid} -> {"status", "cpu", "peak"} when it has ended, else {}.
 """
 
 import atexit
@@ -80,7 +80,7 @@ def series(commands: list[list[str]], said: str) -> None:
             # Let the peak of memory begin anew.
             with open("/proc/self/clear_refs", "w") as refs:
                 refs.write("5")
-            began, status = time.monotonic(), 0
+            began, cpu, status = time.monotonic(), time.process_time(), 0
             try:
                 main(arguments, prog_name="trajsim")
             except SystemExit as end:
@@ -93,8 +93,9 @@ def series(commands: list[list[str]], said: str) -> None:
             seconds = time.monotonic() - began
             with open("/proc/self/status") as facts:
                 peak = next(line for line in facts if line.startswith("VmHWM"))
-            entry = {"status": status, "seconds": seconds, "peak": int(peak.split()[1])}
-            print(json.dumps(entry), file=ended)
+            cpu = time.process_time() - cpu
+            entry = {"status": status, "seconds": seconds, "cpu": cpu}
+            print(json.dumps(entry | {"peak": int(peak.split()[1])}), file=ended)
     os._exit(0)
 
 
@@ -109,7 +110,11 @@ def main() -> None:
         if "wait" in order:
             pid, status, usage = os.wait4(order["wait"], os.WNOHANG)
             if pid:
-                ended = {"status": os.waitstatus_to_exitcode(status), "peak": usage.ru_maxrss}
+                ended = {
+                    "status": os.waitstatus_to_exitcode(status),
+                    "cpu": usage.ru_utime + usage.ru_stime,
+                    "peak": usage.ru_maxrss,
+                }
             print(json.dumps(ended if pid else {}), file=answers)
             continue
         pid = os.fork()

@@ -125,7 +125,8 @@ def suggestion(word: Any, known: Iterable[str]) -> str:
 
 def listing(names: list[str]) -> str:
     """Names one after the other, the first twenty of them."""
-    shown = ", ".join(names[:20]) if names else "none"
+    cut = [n if len(n) <= LONGEST_WORD else f"{n[:LONGEST_WORD]}..." for n in names[:20]]
+    shown = ", ".join(cut) if names else "none"
     return shown + (", ..." if len(names) > 20 else "")
 
 
