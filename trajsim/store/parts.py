@@ -165,17 +165,18 @@ class Parts:
 
     def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
         """Write a block of trajectories for good, then list it; several threads may at a time."""
-        count = len(columns["energy"])
         memory = self._memories.pop() if self._memories else Memory()
-        with _image(memory, columns, point, first) as image:
-            sha256 = hashlib.sha256(image).hexdigest()
-            name = f"block-{point:05d}-{first:012d}-{count}-{events}-{sha256}.h5"
-            self.hold()
-            publish(self.folder / name, image)
+        block, image = sealed(memory, columns, point, first, events)
+        with image:
+            self.add(block, image)
         self._memories.append(memory)
-        block = Block(name, sha256, point, first, count, events)
-        append(self.manifest, _line(block))
         return block
+
+    def add(self, block: Block, image: bytes | memoryview) -> None:
+        """Write a block that was `sealed`, here or elsewhere, for good, then list it."""
+        self.hold()
+        publish(self.folder / block.file, image)
+        append(self.manifest, _line(block))
 
     def blocks(self) -> list[Block]:
         """Blocks of the manifest by point and trajectory; a last line cut short does not count.
@@ -287,6 +288,22 @@ def _named(name: str) -> Block | None:
     return Block(name, match[5], point, first, count, events) if count else None
 
 
+def sealed(
+    memory: Memory, columns: dict[str, NDArray], point: int, first: int, events: int
+) -> tuple[Block, memoryview]:
+    """A block, and the HDF5 file of it; the view of `memory` is to be released."""
+    memory.clear(sum(values.nbytes for values in columns.values()) + (1 << 16))
+    with h5py.File(memory, "w") as file:
+        file.attrs["point"], file.attrs["first"] = point, first
+        for name, values in columns.items():
+            if values.size:
+                file.create_dataset(name, data=np.ascontiguousarray(values))
+    image, count = memory.image(), len(columns["energy"])
+    sha256 = hashlib.sha256(image).hexdigest()
+    name = f"block-{point:05d}-{first:012d}-{count}-{events}-{sha256}.h5"
+    return Block(name, sha256, point, first, count, events), image
+
+
 def gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, int]]:
     """Ranges (point, first, end) of trajectories that no block has yet."""
     done: dict[int, list[Block]] = {}
@@ -300,17 +317,6 @@ def gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, in
             at = block.end
         if at < layout.trajectories:
             yield point, at, layout.trajectories
-
-
-def _image(memory: Memory, columns: dict[str, NDArray], point: int, first: int) -> memoryview:
-    """A block as an HDF5 file in memory."""
-    memory.clear(sum(values.nbytes for values in columns.values()) + (1 << 16))
-    with h5py.File(memory, "w") as file:
-        file.attrs["point"], file.attrs["first"] = point, first
-        for name, values in columns.items():
-            if values.size:
-                file.create_dataset(name, data=np.ascontiguousarray(values))
-    return memory.image()
 
 
 def _difference(old: Any, new: Any) -> str:
