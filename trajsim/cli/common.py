@@ -10,8 +10,6 @@ import click
 
 if TYPE_CHECKING:
     from trajsim.analysis.averages import Averages
-    from trajsim.config import Config
-    from trajsim.store import Run
 
 DISAGREES, BAD_INPUT, STOPPED = 1, 2, 3
 
@@ -58,24 +56,6 @@ def refusals() -> Iterator[None]:
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         fail(f"{name}{error.strerror or error}")
-
-
-def config_of(run: "Run") -> "Config":
-    """Config that a run was made from.
-
-    Raises
-    ------
-    StoreError
-        If the run's ledger is not the one that this config makes.
-    """
-    from trajsim.config import restore
-    from trajsim.run import layout_of
-    from trajsim.store import StoreError
-
-    config = restore(run.header["config"], run.header["resolved"], str(run.path))
-    if layout_of(config) != run.layout:
-        raise StoreError(f"{run.path}: its layout is not the one that its config makes")
-    return config
 
 
 def warn_of_shadow(sampled: "list[Averages]") -> None:

@@ -1,7 +1,9 @@
 """Reading a run, finished or not, in slices that fit into memory."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import h5py
 from numpy.typing import NDArray
 
 from trajsim.ledger import Layout, impossible
+from trajsim.store.columns import StoredColumn
 from trajsim.store.files import StoreError
 from trajsim.store.parts import Parts
 from trajsim.store.trust import attributes, digest, layout_of, member, plain_dataset, reading, table
@@ -33,6 +36,7 @@ class Run:
     finished : False for a folder of parts
     checksums : SHA-256 of each column, of a finished file
     events : number of events simulated, burn-in included
+    image : bytes of the file of a run that is kept in memory
     """
 
     path: Path
@@ -41,6 +45,40 @@ class Run:
     finished: bool
     checksums: dict[str, str]
     events: int
+    image: bytes | None = field(default=None, repr=False)
+
+    def __getitem__(self, name: str) -> StoredColumn:
+        """Column of the ledger of a finished run, such as run["heat"][0, :100].
+
+        Raises
+        ------
+        KeyError
+            If the run has no such column.
+        StoreError
+            If the run is unfinished; `blocks` gives what there is.
+        """
+        columns = {column.name: column for column in self.layout.columns}
+        if name not in columns:
+            raise KeyError(f"no column {name!r}; there are {', '.join(columns)}")
+        if not self.finished:
+            raise StoreError(f"{self.path}: unfinished; its blocks() can be read")
+        return StoredColumn(columns[name], self.layout, self._dataset)
+
+    @contextmanager
+    def _dataset(self, name: str) -> Iterator[Any]:
+        """Dataset of a column, while it is being read."""
+        with self.file() as file, reading(self.path):
+            yield self._arrays(file)[name]
+
+    def _arrays(self, file: Any) -> dict[str, Any]:
+        size = self.path.stat().st_size if self.image is None else len(self.image)
+        with reading(self.path):
+            return _arrays(self.path, file, self.layout, size)
+
+    def file(self) -> Any:
+        """The HDF5 file of a finished run, open for reading."""
+        with reading(self.path):
+            return h5py.File(self.path if self.image is None else BytesIO(self.image), "r")
 
     def blocks(
         self, names: Iterable[str] | None = None, sound: bool = True
@@ -74,11 +112,8 @@ class Run:
                 yield block.point, block.first, parts.read(block, self.layout, wanted)
             return
         step = max(1, SLICE_BYTES // max(1, self.layout.trajectory_bytes))
-        with reading(self.path):
-            file = h5py.File(self.path, "r")
-        with file:
-            with reading(self.path):
-                arrays = _arrays(self.path, file, self.layout)
+        with self.file() as file:
+            arrays = self._arrays(file)
             for point in range(self.layout.points):
                 for first in range(0, self.layout.trajectories, step):
                     rows = slice(first, min(first + step, self.layout.trajectories))
@@ -119,14 +154,14 @@ def open_run(path: str | Path) -> Run:
         layout = layout_of(path, header["layout"])
         checksums = {
             name: str(values.attrs.get("sha256", "none"))
-            for name, values in _arrays(path, file, layout).items()
+            for name, values in _arrays(path, file, layout, path.stat().st_size).items()
         }
     return Run(path, header, layout, True, checksums, header["events"])
 
 
-def _arrays(path: Path, file: Any, layout: Layout) -> dict[str, Any]:
-    """All columns of a finished file."""
-    group, size = member(path, file, "ledger", h5py.Group), path.stat().st_size
+def _arrays(path: Path, file: Any, layout: Layout, size: int) -> dict[str, Any]:
+    """All columns of a finished file of so many bytes."""
+    group = member(path, file, "ledger", h5py.Group)
     return {
         c.name: plain_dataset(
             path,
