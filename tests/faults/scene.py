@@ -152,6 +152,10 @@ class Scene:
 
     # -- what must hold ----------------------------------------------------------------------
 
+    def complete(self) -> bool:
+        """Whether the output is there and nothing is left to resume."""
+        return self.output.exists() and not (self.parts / "header.json").exists()
+
     def acknowledged(self) -> int:
         """Blocks whose line in the manifest had been synced."""
         return sum(
@@ -201,7 +205,7 @@ class Scene:
             wrong.append(f"traceback: {ended.stderr[-2000:]}")
         if ended.status > 0 and not re.search(says or r"\w", ended.stderr):
             wrong.append(f"says nothing of {says!r}: {ended.stderr[-500:]}")
-        complete = self.output.exists() and not (self.parts / "header.json").exists()
+        complete = self.complete()
         if ended.status == 0 and keeps and not complete:
             wrong.append("it said that all is well, and the output is not there")
         acknowledged = self.acknowledged() if keeps else 0

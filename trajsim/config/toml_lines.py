@@ -22,7 +22,7 @@ class TooDeepError(ValueError):
     """A text whose tables and lists lie too deep in each other."""
 
 
-def key_lines(text: str, deepest: int) -> dict[Path, int]:
+def key_lines(text: str, deepest: int = 100) -> dict[Path, int]:
     """Line, counted from 1, of every table, key and array element of a valid TOML text.
 
     Raises
