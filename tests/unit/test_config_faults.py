@@ -527,7 +527,7 @@ def test_a_pipe_that_stays_silent_is_not_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(trajsim.config.reading, "PATIENCE", 0.1)
     os.mkfifo(tmp_path / "pipe")
     silent = os.open(tmp_path / "pipe", os.O_RDWR)
-    with pytest.raises(ConfigError, match="nothing came for 0.1 s"):
+    with pytest.raises(ConfigError, match=r"nothing came for 0\.1 s"):
         load(tmp_path / "pipe")
     os.close(silent)
 

@@ -258,7 +258,8 @@ class Parts:
         """Delete the folder if it is what a run left that was killed while it deleted it."""
         with suppress(OSError, StoreError):
             if not self.exists() and all(OWN.fullmatch(p.name) for p in self.folder.iterdir()):
-                self.lock()
+                if self._lock is None:
+                    self.lock()
                 shutil.rmtree(self.folder)
         self.unlock()
 
