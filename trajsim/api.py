@@ -21,9 +21,10 @@ from trajsim.check import check as _check
 from trajsim.config import Config, ConfigError, Experiment, Point, parse, restore
 from trajsim.config import load as _load
 from trajsim.exact import Gains, counting_of, ensemble
+from trajsim.run import layout_of
 from trajsim.run import simulate as _simulate
 from trajsim.store import Run as StoredRun
-from trajsim.store import open_run, verify
+from trajsim.store import StoreError, open_run, verify
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -171,8 +172,17 @@ class Run(StoredRun):
 
     @cached_property
     def config(self) -> Config:
-        """Config that the run was made from."""
-        return restore(self.header["config"], self.header["resolved"], str(self.path))
+        """Config that the run was made from.
+
+        Raises
+        ------
+        trajsim.store.StoreError
+            If the run's ledger is not the one that this config makes.
+        """
+        config = restore(self.header["config"], self.header["resolved"], str(self.path))
+        if layout_of(config) != self.layout:
+            raise StoreError(f"{self.path}: its layout is not the one that its config makes")
+        return config
 
     def averages(self) -> list[Averages]:
         """Mean rates of each point, with standard errors."""

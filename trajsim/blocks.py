@@ -47,21 +47,28 @@ class Threads:
 
     def __init__(self, count: int) -> None:
         self._count, self._closed = count, False
+        # Workers give tasks to publishers while others close them.
+        self._lock = threading.Lock()
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def do(self, task: Callable[[], None]) -> None:
         """Have something done."""
-        if len(self._threads) < self._count:
-            self._threads.append(threading.Thread(target=self._work, daemon=True))
-            self._threads[-1].start()
-        self._queue.put(task)
+        with self._lock:
+            if self._closed:
+                return
+            if len(self._threads) < self._count:
+                thread = threading.Thread(target=self._work, daemon=True)
+                thread.start()
+                self._threads.append(thread)
+            self._queue.put(task)
 
     def close(self, wait: bool) -> None:
         """Begin nothing more; `wait` for what is being done."""
-        self._closed = True
-        for _ in self._threads:
-            self._queue.put(None)
+        with self._lock:
+            self._closed = True
+            for _ in self._threads:
+                self._queue.put(None)
         for thread in self._threads if wait else []:
             thread.join()
 

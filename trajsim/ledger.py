@@ -48,6 +48,9 @@ OSCILLATORS = (
 # Residuals of the first law below this part of the largest entry are rounding.
 ROUNDING = 1e-9
 
+# Fourth powers of what is larger overflow; nothing that a config allows comes near it.
+LARGEST = 1e70
+
 KINDS = {"spins": SPINS, "oscillators": OSCILLATORS}
 
 
@@ -138,3 +141,17 @@ def largest_entry(columns: Mapping[str, NDArray]) -> float:
     """Largest energy of an entry, by which a residual of rounding is judged."""
     named = [columns[name] for name in ("energy", "heat", "work") if name in columns]
     return float(np.nan_to_num(max(np.abs(values).max(initial=0.0) for values in named)))
+
+
+def impossible(name: str, values: NDArray) -> tuple[int, str] | None:
+    """First index along the first axis of an entry that no run writes, and what it is."""
+    if name == "state":
+        bad = np.abs(values) != 1
+    elif name == "flips":
+        bad = values < 0
+    else:
+        bad = ~(np.abs(values) < LARGEST)
+    if not bad.any():
+        return None
+    at = tuple(np.argwhere(bad)[0])
+    return int(at[0]), "out of range" if np.isfinite(values[at]) else "not finite"

@@ -122,10 +122,7 @@ def simulate(
     layout, header = layout_of(config), header_of(config)
     parts = Parts(output)
     with Signals() as signals:
-        if output.exists() and not parts.exists() and resume and not force:
-            raise RunError(f"{output}: already complete; --force makes it anew")
-        if output.exists() and not (resume or force):
-            raise RunError(f"{output}: exists; --force replaces it")
+        _may_be_made(output, parts, resume, force)
         _fits(layout, output, parts.size() if resume and not force else 0)
         try:
             parts.lock()
@@ -134,6 +131,8 @@ def simulate(
         except StoreError as error:
             raise RunError(str(error)) from None
         try:
+            # Another run may have ended between the first look and the lock.
+            _may_be_made(output, parts, resume, force)
             blocks = _take_up(parts, header, layout, resume, force, say)
             try:
                 _run_blocks(config, layout, parts, blocks, workers or _processors(), signals, say)
@@ -148,6 +147,18 @@ def simulate(
     plan = config.experiment.plan
     periods = layout.points * layout.trajectories * (plan.burn_in + plan.periods)
     return Summary(output, time.perf_counter() - began, periods, events)
+
+
+def _may_be_made(output: Path, parts: Parts, resume: bool, force: bool) -> None:
+    """Refuse to replace an output that was not to be replaced."""
+    if force or not output.exists():
+        return
+    if not parts.exists():
+        parts.tidy()
+        if resume:
+            raise RunError(f"{output}: already complete; --force makes it anew")
+    if not resume:
+        raise RunError(f"{output}: exists; --force replaces it")
 
 
 def _fits(layout: Layout, output: Path, present: int) -> None:
@@ -190,10 +201,12 @@ def _take_up(
             raise RunError(f"{parts.folder}: cannot be resumed: " + "; ".join(differences))
         if parts.other_machine(header):
             say("resuming on another kind of machine: last digits of the rest may differ")
-        listed = len(parts.blocks())
-        blocks = parts.sound_blocks(layout)
-        if len(blocks) < listed:
-            say(f"{listed - len(blocks)} damaged blocks will be simulated again")
+        try:
+            blocks, lost = parts.sound_blocks(layout)
+        except OSError as error:
+            raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
+        if lost:
+            say(f"{lost} damaged blocks will be simulated again")
         say(f"resuming: {sum(b.trajectories for b in blocks)} trajectories are done")
         return blocks
     try:

@@ -3,6 +3,8 @@
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -12,6 +14,19 @@ GRACE_SECONDS = 0.4
 
 class StoppedError(Exception):
     """A run stopped before its end, by a signal or a full disk; it can be resumed."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While entered, SIGTERM raises KeyboardInterrupt, as SIGINT does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Signals:

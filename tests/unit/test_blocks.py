@@ -6,6 +6,7 @@ import itertools
 import random
 import threading
 
+import h5py
 import numpy as np
 import pytest
 from small_configs import HALF_DRIVEN, PUMP, TRIANGLE, UNDRIVEN
@@ -16,7 +17,7 @@ from trajsim.config import parse
 from trajsim.ledger import Layout
 from trajsim.run import StoppedError, simulate
 from trajsim.store import Parts
-from trajsim.store.memory import Memory
+from trajsim.store.memory import Journal, Memory
 from trajsim.warmup import shipped
 
 TEXTS = {
@@ -166,3 +167,45 @@ def test_a_file_in_memory_is_like_any_other(seed):
                 assert memory.truncate(end) == file.truncate(end)
         with memory.image() as image:
             assert bytes(image) == file.getvalue()
+
+
+def given_while_closed():
+    """Threads closed while others give them tasks; how many came to be, and did what."""
+    threads, done = Threads(3), []
+
+    def give():
+        for _ in range(5):
+            threads.do(lambda: done.append(1))
+
+    givers = [threading.Thread(target=give) for _ in range(4)]
+    for giver in givers:
+        giver.start()
+    threads.close(wait=True)
+    for giver in givers:
+        giver.join()
+    return len(threads._threads), len(done)
+
+
+def test_threads_may_be_given_tasks_while_they_are_closed():
+    for _ in range(200):
+        threads, done = given_while_closed()
+        assert threads <= 3
+        assert done <= 20
+
+
+def test_a_journal_replayed_is_the_file_that_was_written():
+    journal, values = Journal(), np.arange(5000.0)
+    with h5py.File(journal, "w") as file:
+        file["a"] = values
+        file.attrs["text"] = "x" * 3000
+        file["a"][100:200] = -1.0
+        file.create_dataset("b", data=values.astype("i4"), chunks=(100,))
+        assert (file["a"][100:200] == -1.0).all()
+    image = bytearray(journal.size)
+    for at, piece in journal.pieces:
+        image[at : at + len(piece)] = piece
+    values[100:200] = -1.0
+    with h5py.File(io.BytesIO(bytes(image[: journal.size])), "r") as file:
+        assert (file["a"][...] == values).all()
+        assert (file["b"][...] == np.arange(5000)).all()
+        assert file.attrs["text"] == "x" * 3000

@@ -1,6 +1,9 @@
 """A bad config is refused with every fault in it: line, key, what was found, what is allowed."""
 
 import math
+import os
+import threading
+import time
 import tomllib
 from typing import NamedTuple
 
@@ -9,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_configs import PUMP, TRIANGLE, UNDRIVEN, changed, swept
 
+import trajsim.config.reading
 from trajsim.config import ConfigError, load, parse
 
 DRIVE_1 = "drive = { amplitude = 0.25, phase = 0.0 }"
@@ -500,6 +504,39 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     (tmp_path / "a.toml").touch()
     with pytest.raises(ConfigError, match="cannot be read: Not a directory"):
         load(tmp_path / "a.toml" / "b.toml")
+
+
+def test_a_config_may_come_through_a_pipe_that_takes_its_time():
+    ends = os.pipe()
+    whole = PUMP.encode()
+
+    def write():
+        for piece in (whole[:100], whole[100:]):
+            time.sleep(0.1)
+            os.write(ends[1], piece)
+        os.close(ends[1])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert load(f"/dev/fd/{ends[0]}").text == PUMP
+    writer.join()
+    os.close(ends[0])
+
+
+def test_a_pipe_that_stays_silent_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(trajsim.config.reading, "PATIENCE", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    silent = os.open(tmp_path / "pipe", os.O_RDWR)
+    with pytest.raises(ConfigError, match=r"nothing came for 0\.1 s"):
+        load(tmp_path / "pipe")
+    os.close(silent)
+
+
+def test_the_first_hundred_faults_are_told():
+    bond = '[[bonds]]\nsites = ["x{}", "1"]\ncoupling = 1.0\n'
+    faults = faults_of(PUMP + "".join(map(bond.format, range(300))))
+    assert len(faults) == 101
+    assert faults[0].message == "more than 100 faults; the first are"
 
 
 # -- hostile numbers and depths --------------------------------------------------------------------

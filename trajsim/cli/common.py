@@ -39,14 +39,18 @@ def fail(message: str, status: int = BAD_INPUT) -> NoReturn:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn everything a user can get wrong into a message and exit status 2."""
+    """Turn what a user can get wrong into a message and exit status 2, a stop into 3."""
     from trajsim.config.faults import ConfigError
+    from trajsim.stopping import interruptible
     from trajsim.store.files import StoreError
 
     try:
-        yield
+        with interruptible():
+            yield
     except (ConfigError, StoreError) as error:
         fail(str(error))
+    except KeyboardInterrupt:
+        fail("stopped", STOPPED)
     except BrokenPipeError:
         sys.exit(BAD_INPUT)
     except OSError as error:

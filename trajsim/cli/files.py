@@ -49,7 +49,8 @@ def info(run: Path, as_json: bool) -> None:
         layout = opened.layout
         names = ("title", "program", "version", "schema", "kind", "rate_law", "integrator", "seed")
         facts = {name: opened.header[name] for name in names if name in opened.header}
-        facts["direction"] = opened.header["resolved"]["drive"].get("direction", "forward")
+        drive = opened.header["resolved"].get("drive")
+        facts["direction"] = drive.get("direction", "forward") if isinstance(drive, dict) else None
         facts["libraries"] = opened.header["libraries"]
         facts["machine"] = opened.header["machine"]
         facts["finished"] = opened.finished

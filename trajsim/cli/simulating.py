@@ -52,6 +52,7 @@ def run_command(
         loaded = load(config, (*overrides, *backwards))
         from trajsim import output as out
         from trajsim.run import RunError, StoppedError, simulate
+        from trajsim.store import Parts
 
         target = output or Path("runs") / f"{config.stem}{'-reverse' if reverse else ''}.h5"
         say(f"{loaded.experiment.title or config}: {loaded.summary}")
@@ -59,11 +60,13 @@ def run_command(
             summary = simulate(loaded, target, workers=workers, resume=resume, force=force, say=say)
         except RunError as error:
             fail(str(error))
-        except StoppedError as error:
+        except (StoppedError, KeyboardInterrupt) as error:
             again = ["trajsim", "run", str(config), "-o", str(target), "--resume"]
             again += [word for override in overrides for word in ("--set", override)]
             again += ["--reverse"] if reverse else []
-            fail(f"{error}; finished blocks are kept. Go on with:\n  {shlex.join(again)}", STOPPED)
+            there = Parts(target).exists()
+            left = "finished blocks are kept. Go on" if there else "nothing is left. Begin again"
+            fail(f"{error or 'stopped'}; {left} with:\n  {shlex.join(again)}", STOPPED)
         say(
             f"{target}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} events "
             f"in {summary.wall_time:.1f} s"
@@ -80,7 +83,10 @@ def run_command(
                 )
             )
         else:
-            _report(target)
+            try:
+                _report(target)
+            except KeyboardInterrupt:
+                fail(f"stopped; {target} is complete", STOPPED)
 
 
 def _report(target: Path) -> None:

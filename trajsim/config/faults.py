@@ -10,6 +10,8 @@ Loc = tuple[str | int, ...]
 
 # Longer words are not compared with those that exist, and are shown in part.
 LONGEST_WORD = 100
+# With more words than these none is compared.
+MOST_COMPARED = 200
 
 
 class Fault(NamedTuple):
@@ -114,15 +116,17 @@ def _bare(annotation: Any) -> Any:
 
 def suggestion(word: Any, known: Iterable[str]) -> str:
     """Known word that was perhaps meant, as a remark, or nothing."""
-    if not isinstance(word, str) or len(word) > LONGEST_WORD:
+    known = list(known)
+    if not isinstance(word, str) or len(word) > LONGEST_WORD or len(known) > MOST_COMPARED:
         return ""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def listing(names: list[str]) -> str:
     """Names one after the other, the first twenty of them."""
-    shown = ", ".join(names[:20]) if names else "none"
+    cut = [n if len(n) <= LONGEST_WORD else f"{n[:LONGEST_WORD]}..." for n in names[:20]]
+    shown = ", ".join(cut) if names else "none"
     return shown + (", ..." if len(names) > 20 else "")
 
 

@@ -1,10 +1,15 @@
 """Config files: TOML text to a validated Experiment, every fault of a file told at once."""
 
 import copy
+import errno
 import itertools
+import os
 import re
+import select
+import stat
 import tomllib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,10 +32,16 @@ from trajsim.config.faults import (
 from trajsim.config.keys import find, key_of, put
 from trajsim.config.kinds import KINDS, experiment_type
 from trajsim.config.schema import MOST_POINTS, Experiment, Range, references
-from trajsim.config.toml_lines import key_lines
+from trajsim.config.toml_lines import TooDeepError, key_lines
 
 LARGEST_FILE = 1 << 20
+# Seconds that a pipe may be silent.
+PATIENCE = 3.0
 DEEPEST = 20
+# More faults than these are not looked for.
+MOST_FAULTS = 100
+# Sites and bonds of all points of a sweep together.
+MOST_PARTS = 100_000
 TOO_DEEP = f"not a config: nested more than {DEEPEST} deep"
 
 
@@ -78,8 +89,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         With every fault found.
     """
     try:
-        with open(path, "rb") as file:
-            raw = file.read(LARGEST_FILE + 1)
+        raw = _beginning(path, LARGEST_FILE + 1)
         if len(raw) > LARGEST_FILE:
             raise ConfigError([Fault(str(path), None, "", "larger than 1 MiB; a config is small")])
         text = raw.decode("utf-8-sig")
@@ -92,22 +102,49 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     return parse(text, str(path), overrides)
 
 
+def _beginning(path: str | Path, most: int) -> bytes:
+    """First bytes of a file; of a pipe what comes, as long as it does not keep us waiting."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(handle, "rb", buffering=0) as file:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        got = b""
+        while len(got) < most:
+            if not select.select([handle], [], [], PATIENCE)[0]:
+                raise TimeoutError(errno.ETIMEDOUT, f"nothing came for {PATIENCE:g} s")
+            piece = file.read(most - len(got))
+            if piece == b"":
+                break
+            got += piece or b""
+        return got
+
+
 def parse(text: str, source: str = "<config>", overrides: Iterable[str] = ()) -> Config:
     """As `load`, from the text of a config; `source` names it in faults."""
+    lines: dict[Loc, int] = {}
     try:
+        with suppress(ValueError):  # the parser says better what is wrong
+            lines = dict(_shallow_lines(text))
         data = tomllib.loads(text)
-        lines: dict[Loc, int] = dict(key_lines(text))
     except tomllib.TOMLDecodeError as error:
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
         line = int(at[1]) if at and at[1] else text.count("\n") + 1
         message = str(error)[: at.start()] if at else str(error)
         raise ConfigError([Fault(source, line, "", f"not TOML: {message}")]) from None
-    except RecursionError:
+    except (RecursionError, MemoryError):
         raise ConfigError([Fault(source, None, "", TOO_DEEP)]) from None
     except ValueError as error:  # Python refuses to read numbers of thousands of digits
         message = f"not a config: {str(error).split(';')[0]}"
         raise ConfigError([Fault(source, None, "", message)]) from None
     return _Reader(source, text, data, lines).read(list(overrides))
+
+
+def _shallow_lines(text: str) -> dict[Loc, int]:
+    try:
+        # Elements of lists are parts of a place, too.
+        return dict(key_lines(text, 2 * DEEPEST))
+    except TooDeepError:
+        raise RecursionError from None
 
 
 def restore(text: str, resolved: dict[str, Any], source: str = "<run>") -> Config:
@@ -157,6 +194,9 @@ class _Reader:
 
     def fault(self, loc: Loc, message: str) -> None:
         """Note a fault at the deepest part of `loc` that the file or an override has."""
+        if len(self.faults) >= MOST_FAULTS:
+            more = Fault(self.source, None, "", f"more than {MOST_FAULTS} faults; the first are")
+            raise ConfigError([more, *self.faults])
         prefixes = [loc[:depth] for depth in range(len(loc), 0, -1)]
         by = next((p for p in prefixes if p in self.origin), None)
         if by is None and loc:
@@ -299,6 +339,14 @@ class _Reader:
         total = int(np.prod([len(rows) for _, rows, _ in axes], dtype=object))
         if total > MOST_POINTS:
             self.fault(("sweep",), f"found {total} points; allowed: at most {MOST_POINTS}")
+            return
+        parts = len(base.sites) + len(base.bonds)
+        if total > 1 and total * parts > MOST_PARTS:
+            self.fault(
+                ("sweep",),
+                f"found {total} points of {parts} sites and bonds; allowed: "
+                f"at most {MOST_PARTS} of these in all",
+            )
             return
         for chosen in itertools.product(*(rows for _, rows, _ in axes)):
             data, parameters = copy.deepcopy(plain), {}

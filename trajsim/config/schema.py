@@ -231,7 +231,7 @@ def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
         for k, site in enumerate(raw_sites if isinstance(raw_sites, list) else [])
         if isinstance(site, dict)
     ]
-    names: list[str] = []
+    names: dict[str, None] = {}
     for k, site in sites:
         name = site.get("name")
         if isinstance(name, str):
@@ -240,9 +240,9 @@ def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
                     ("sites", k, "name"),
                     f"found {show(name)} again; allowed: a name not yet used",
                 )
-            names.append(name)
+            names[name] = None
     if isinstance(baths, dict):
-        used = [site.get("bath") for _, site in sites]
+        used = {bath for _, site in sites if isinstance(bath := site.get("bath"), str)}
         for k, site in sites:
             bath = site.get("bath")
             if isinstance(bath, str) and bath not in baths:
@@ -263,7 +263,8 @@ def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
             continue
         for end in ends:
             if end not in names:
-                message = f"no site {show(end)}{suggestion(end, names)}; allowed: {listing(names)}"
+                close, known = suggestion(end, names), listing(list(names))
+                message = f"no site {show(end)}{close}; allowed: {known}"
                 yield ("bonds", k, "sites"), message
         if ends[0] == ends[1]:
             yield ("bonds", k, "sites"), f"found {show(ends)}; allowed: two different sites"

@@ -18,14 +18,30 @@ _STRINGS = (
 )
 
 
-def key_lines(text: str) -> dict[Path, int]:
-    """Line, counted from 1, of every table, key and array element of a valid TOML text."""
-    return _Scanner(text).lines
+class TooDeepError(ValueError):
+    """A text whose tables and lists lie too deep in each other."""
+
+
+def key_lines(text: str, deepest: int = 100) -> dict[Path, int]:
+    """Line, counted from 1, of every table, key and array element of a valid TOML text.
+
+    Raises
+    ------
+    TooDeepError
+        If a place has more than `deepest` parts: this costs less than it would cost the standard
+        library's parser to read such a text.
+    ValueError
+        If the text is not valid; of some texts that are not, lines are given.
+    """
+    try:
+        return _Scanner(text, deepest).lines
+    except IndexError:
+        raise ValueError("the text ends too early") from None
 
 
 class _Scanner:
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, deepest: int) -> None:
+        self.text, self.deepest = text, deepest
         self.at = 0
         self.lines: dict[Path, int] = {}
         self._newlines = [m.start() for m in re.finditer("\n", text)]
@@ -75,8 +91,10 @@ class _Scanner:
         self._value(path)
 
     def _key(self) -> list[str]:
-        keys = []
+        keys: list[str] = []
         while True:
+            if len(keys) > self.deepest:
+                raise TooDeepError
             self._skip(_SPACE)
             if self.text[self.at] in "\"'":
                 keys.append(tomllib.loads(f"key = {self._string()}")["key"])
@@ -88,6 +106,8 @@ class _Scanner:
             self.at += 1
 
     def _value(self, path: Path) -> None:
+        if len(path) > self.deepest:
+            raise TooDeepError
         opening = self.text[self.at]
         if opening in "\"'":
             self._string()
@@ -108,6 +128,8 @@ class _Scanner:
                 self._skip(_BLANK)
                 if self.text.startswith(",", self.at):
                     self.at += 1
+                elif not self.text.startswith(closing, self.at):
+                    raise ValueError(f"unexpected text at {self.at}")
             self.at += 1
         else:
             self._skip(_SCALAR)

@@ -2,11 +2,33 @@
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 
 class StoreError(Exception):
     """A run's files cannot be written, read or trusted; the message says which and why."""
+
+
+def small_file(path: Path, most: int) -> bytes:
+    """Bytes of a plain file: no symbolic link to another one, no pipe to wait at, at most so many.
+
+    Raises
+    ------
+    StoreError
+        If it is anything else, or cannot be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise StoreError(f"{path}: not a plain file")
+            if status.st_size > most:
+                raise StoreError(f"{path}: of {status.st_size} bytes; allowed: {most}")
+            return file.read(most)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def sync_folder(folder: Path) -> None:
@@ -21,10 +43,10 @@ def sync_folder(folder: Path) -> None:
 def publish(path: Path, data: bytes | memoryview) -> None:
     """Write a whole file under a temporary name, then give it its own: it is all there or not."""
     temporary = path.with_name(f".{path.name}.tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
     try:
         try:
-            _write_all(handle, data)
+            write_all(handle, data)
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -37,22 +59,27 @@ def publish(path: Path, data: bytes | memoryview) -> None:
 
 def append(path: Path, data: bytes) -> None:
     """Add a line to a file for good; a line cut short by a full disk is taken back."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
     try:
         # Until it is whole: what another thread adds meanwhile must not be taken back with it.
         fcntl.flock(handle, fcntl.LOCK_EX)
         size = os.fstat(handle).st_size
         try:
-            _write_all(handle, data)
+            write_all(handle, data)
             os.fsync(handle)
         except OSError:
             os.ftruncate(handle, size)
             raise
     finally:
         os.close(handle)
+    if not size:
+        sync_folder(path.parent)
 
 
-def _write_all(handle: int, data: bytes | memoryview) -> None:
-    rest = memoryview(data)
+def write_all(handle: int, data: bytes | memoryview, at: int | None = None) -> None:
+    """Write bytes to the last of them, at a place of the file where that is given."""
+    rest = memoryview(data).cast("B")
     while rest:
-        rest = rest[os.write(handle, rest) :]
+        count = os.write(handle, rest) if at is None else os.pwrite(handle, rest, at)
+        at = None if at is None else at + count
+        rest = rest[count:]

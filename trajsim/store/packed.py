@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,19 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.ledger import ROUNDING, Column, Layout, first_law_residual, largest_entry
-from trajsim.store.files import StoreError, sync_folder
+from trajsim.ledger import (
+    ROUNDING,
+    Column,
+    Layout,
+    first_law_residual,
+    impossible,
+    largest_entry,
+)
+from trajsim.store.files import StoreError, sync_folder, write_all
+from trajsim.store.memory import Journal
 from trajsim.store.parts import Block, Parts, gaps
-from trajsim.store.reading import JSON_TEXTS, digest, open_run
+from trajsim.store.reading import JSON_TEXTS, open_run
+from trajsim.store.trust import digest
 
 CONVENTIONS = "CF-1.11"
 DIMENSIONS = {
@@ -53,11 +63,11 @@ def pack(
     StoreError
         If blocks are missing or damaged, or the disk is full.
     """
+    parts.hold()
     blocks = parts.blocks()
     missing = next(gaps(blocks, layout), None)
     if missing:
         raise StoreError(f"{parts.folder}: trajectories of point {missing[0]} are missing")
-    # HDF5 cannot be trusted on a disk that fills up under it: look first.
     free = shutil.disk_usage(parts.folder).free
     if free < layout.total_bytes + (1 << 20):
         raise StoreError(
@@ -65,45 +75,58 @@ def pack(
         )
     temporary = parts.folder / "packed.tmp"
     try:
-        _write(temporary, parts, blocks, layout, tick)
-        handle = os.open(temporary, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+        try:
+            _write(handle, parts, blocks, layout, tick)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         os.replace(temporary, output)
+        sync_folder(output.parent)
     except OSError as error:
         raise StoreError(f"{output}: cannot be written: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(output.parent)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     parts.remove()
 
 
 def _write(
-    path: Path, parts: Parts, blocks: list[Block], layout: Layout, tick: Callable[[int], None]
+    handle: int, parts: Parts, blocks: list[Block], layout: Layout, tick: Callable[[int], None]
 ) -> None:
+    """Write the file: HDF5 lays it out in memory and says where the numbers go.
+
+    HDF5 cannot be trusted with a disk that fills up under it: it crashes when it is closed.
+    """
     header = parts.header()
-    with h5py.File(path, "w", track_order=True) as file:
+    journal = Journal()
+    with h5py.File(journal, "w", track_order=True) as file:
         for name, value in _attributes(header, layout, blocks).items():
             file.attrs[name] = value
         group = file.create_group("ledger", track_order=True)
-        scales = _coordinates(group, layout)
+        scales = _coordinates(group, layout, handle)
         data = {c.name: _variable(group, c, layout, scales) for c in layout.columns}
+        place = {name: values.id.get_offset() for name, values in data.items()}
         digests = {name: hashlib.sha256() for name in data}
         # A block is written while its columns are hashed and the next one is read and verified.
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as hasher:
-            ahead = reader.submit(parts.read, blocks[0], data)
+            ahead = reader.submit(parts.read, blocks[0], layout, data)
             for block, following in zip(blocks, [*blocks[1:], None], strict=True):
                 columns = ahead.result()
                 if following is not None:
-                    ahead = reader.submit(parts.read, following, data)
+                    ahead = reader.submit(parts.read, following, layout, data)
                 hashed = hasher.submit(_hash, digests, columns)
-                rows = slice(block.first, block.end)
+                before = block.point * layout.trajectories + block.first
                 for name, values in columns.items():
-                    data[name][block.point, rows] = values
+                    at = place[name] + before * values[0].nbytes
+                    write_all(handle, values.data, at)
                 hashed.result()
                 tick(block.trajectories)
         for name, made in digests.items():
             data[name].attrs["sha256"] = made.hexdigest()
+    for at, piece in journal.pieces:
+        write_all(handle, piece, at)
+    os.ftruncate(handle, journal.size)
 
 
 def _hash(digests: dict[str, Any], columns: dict[str, NDArray]) -> None:
@@ -121,7 +144,7 @@ def _attributes(header: dict[str, Any], layout: Layout, blocks: list[Block]) -> 
     return {**stored, "header_sha256": digest(stored)}
 
 
-def _coordinates(group: Any, layout: Layout) -> dict[str, Any]:
+def _coordinates(group: Any, layout: Layout, handle: int) -> dict[str, Any]:
     """One dimension scale for every dimension, and the times and swept values along them."""
     scales = {}
     for dim, (units, long_name) in DIMENSIONS.items():
@@ -131,10 +154,11 @@ def _coordinates(group: Any, layout: Layout) -> dict[str, Any]:
             values = group.create_dataset(dim, data=layout.labels[dim], dtype=h5py.string_dtype())
         else:
             size = layout.size(dim)
-            values = group.create_dataset(dim, (size,), np.int64)
+            values = _allocated(group, dim, (size,), np.dtype(np.int64))
+            place = values.id.get_offset()
             for first in range(0, size, SLICE):
-                end = min(size, first + SLICE)
-                values[first:end] = np.arange(first, end)
+                numbers = np.arange(first, min(size, first + SLICE))
+                write_all(handle, numbers.data, place + 8 * first)
         values.make_scale(dim)
         _describe(values, units, long_name)
         scales[dim] = values
@@ -153,12 +177,19 @@ def _coordinates(group: Any, layout: Layout) -> dict[str, Any]:
     return scales
 
 
+def _allocated(
+    group: Any, name: str, shape: tuple[int, ...], dtype: np.dtype, fill: float | None = None
+) -> Any:
+    """An array with its place in the file, all of which is yet to be written."""
+    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    return group.create_dataset(name, shape, dtype, fillvalue=fill, fill_time="never", dcpl=early)
+
+
 def _variable(group: Any, column: Column, layout: Layout, scales: dict[str, Any]) -> Any:
     shape = (layout.points, layout.trajectories, *layout.shape(column))
-    floating = np.dtype(column.dtype).kind == "f"
-    # Every entry will be written: no need to fill them first.
-    fill = np.nan if floating else None
-    data = group.create_dataset(column.name, shape, column.dtype, fillvalue=fill, fill_time="never")
+    dtype = np.dtype(column.dtype)
+    data = _allocated(group, column.name, shape, dtype, np.nan if dtype.kind == "f" else None)
     _describe(data, column.units, column.long_name)
     _attach(data, ["point", "trajectory", *column.dims], scales)
     # Readers show these beside the dimensions' own coordinates (CF conventions, section 5).
@@ -192,15 +223,16 @@ def verify(path: Path) -> list[str]:
     digests = {c.name: hashlib.sha256() for c in run.layout.columns}
     worst, throughput = 0.0, 1e-300
     names = list(digests)
-    finite = dict.fromkeys(names, True)
-    for point, first, columns in run.blocks(names):
+    told: set[str] = set()
+    for point, first, columns in run.blocks(names, sound=False):
         _hash(digests, columns)
         for name, values in columns.items():
-            if finite[name] and not np.isfinite(values).all():
-                finite[name] = False
-                at = first + int(np.argwhere(~np.isfinite(values))[0][0])
-                wrong.append(f"{name}: not finite in trajectory {at} of point {point}")
-        with np.errstate(invalid="ignore"):
+            found = None if name in told else impossible(name, values)
+            if found is not None:
+                told.add(name)
+                at, what = found
+                wrong.append(f"{name}: {what} in trajectory {first + at} of point {point}")
+        with np.errstate(invalid="ignore", over="ignore"):
             worst = max(worst, float(np.abs(first_law_residual(columns)).max(initial=0.0)))
         throughput = max(throughput, largest_entry(columns))
     wrong += [

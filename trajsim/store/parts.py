@@ -7,12 +7,15 @@ killed, this does not.
 
 import fcntl
 import hashlib
+import io
+import itertools
 import json
 import os
 import re
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,15 +24,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ledger import Layout
-from trajsim.store.files import StoreError, append, publish
+from trajsim.store.files import StoreError, append, publish, small_file
 from trajsim.store.memory import Memory
+from trajsim.store.trust import plain_dataset, reading, table
 
 # What must be the same for a run to be taken up again.
 BINDING = ("schema", "version", "resolved", "libraries")
 # Entries of a header that tell the truth only of the machine; a difference is worth a warning.
 MACHINE = "machine"
+# Blocks are named point-first-count-events-SHA-256: where the manifest is lost, the names tell.
+BLOCK_NAME = re.compile(r"block-(\d{5})-(\d{12,13})-(\d+)-(\d+)-([0-9a-f]{64})\.h5")
 # Names of files that a run makes in its folder.
-OWN = re.compile(r"lock|\.?(block-[\d-]+\.h5|manifest\.jsonl|header\.json|packed)(\.tmp)?")
+OWN = re.compile(r"lock|\.?(block-[\da-f-]+\.h5|manifest\.jsonl|header\.json|packed)(\.tmp)?")
+# What no run needs more of.
+MOST_HEADER_BYTES, MOST_MANIFEST_BYTES = 16 << 20, 256 << 20
+# HDF5's own part of a block.
+MOST_FRAME_BYTES = 1 << 16
 
 
 class Block(NamedTuple):
@@ -72,16 +82,35 @@ class Parts:
     def lock(self) -> None:
         """Keep other runs out until this process ends, however it ends."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        self._lock = os.open(self.folder / "lock", flags, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.hold()
+            os.ftruncate(self._lock, 0)
+            os.write(self._lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         except BlockingIOError:
-            holder = os.read(handle, 200).decode(errors="replace").strip()
-            os.close(handle)
+            holder = os.read(self._lock, 200).decode(errors="replace").strip()
+            self.unlock()
             raise StoreError(f"{self.folder}: another run is writing here ({holder})") from None
-        os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-        self._lock = handle
+        except BaseException:
+            self.unlock()
+            raise
+
+    def hold(self) -> None:
+        """Make sure that the folder is still the one that was locked.
+
+        Raises
+        ------
+        StoreError
+            If it, or the lock in it, was taken away or replaced.
+        """
+        try:
+            there = os.stat(self.folder / "lock", follow_symlinks=False)
+        except OSError:
+            there = None
+        if self._lock is not None and not (there and os.path.samestat(there, os.fstat(self._lock))):
+            raise StoreError(f"{self.folder}: it was taken away while a run was writing there")
 
     def unlock(self) -> None:
         """Let other runs in."""
@@ -112,8 +141,8 @@ class Parts:
     def header(self) -> dict[str, Any]:
         """Header of the run that is here."""
         try:
-            found = json.loads(self.header_file.read_bytes())
-        except (OSError, ValueError) as error:
+            found = table(small_file(self.header_file, MOST_HEADER_BYTES))
+        except ValueError as error:
             raise StoreError(f"{self.header_file}: cannot be read: {error}") from None
         if not isinstance(found, dict):
             raise StoreError(f"{self.header_file}: not the header of a run")
@@ -136,48 +165,63 @@ class Parts:
 
     def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
         """Write a block of trajectories for good, then list it; several threads may at a time."""
-        count = len(columns["energy"])
-        name = f"block-{point:05d}-{first:012d}-{count}.h5"
         memory = self._memories.pop() if self._memories else Memory()
-        with _image(memory, columns, point, first) as image:
-            publish(self.folder / name, image)
-            block = Block(name, hashlib.sha256(image).hexdigest(), point, first, count, events)
+        block, image = sealed(memory, columns, point, first, events)
+        with image:
+            self.add(block, image)
         self._memories.append(memory)
-        append(self.manifest, (json.dumps(block._asdict()) + "\n").encode())
         return block
 
-    def blocks(self) -> list[Block]:
-        """Blocks of the manifest by point and trajectory; a last line cut short does not count."""
-        try:
-            lines = self.manifest.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return []
-        found = []
-        for number, line in enumerate(lines[:-1], 1):
-            try:
-                found.append(Block(**json.loads(line)))
-            except (ValueError, TypeError):
-                raise StoreError(f"{self.manifest}:{number}: damaged line") from None
-        return sorted(found, key=lambda b: (b.point, b.first))
+    def add(self, block: Block, image: bytes | memoryview) -> None:
+        """Write a block that was `sealed`, here or elsewhere, for good, then list it."""
+        self.hold()
+        publish(self.folder / block.file, image)
+        append(self.manifest, _line(block))
 
-    def sound_blocks(self, layout: Layout) -> list[Block]:
-        """Blocks whose files are as they were published; others are struck from the manifest."""
-        listed = self.blocks()
+    def blocks(self) -> list[Block]:
+        """Blocks of the manifest by point and trajectory; a last line cut short does not count.
+
+        Raises
+        ------
+        StoreError
+            If a line is damaged, or two blocks have a trajectory in common.
+        """
+        found = []
+        for number, line in enumerate(self._lines(), 1):
+            block = _block(line)
+            if block is None:
+                raise StoreError(f"{self.manifest}:{number}: damaged line")
+            found.append(block)
+        found.sort(key=lambda b: (b.point, b.first))
+        for block, following in itertools.pairwise(found):
+            if block.point == following.point and block.end > following.first:
+                raise StoreError(f"{self.manifest}: {block.file} and {following.file} overlap")
+        return found
+
+    def _lines(self) -> list[bytes]:
+        if not self.manifest.exists():
+            return []
+        return small_file(self.manifest, MOST_MANIFEST_BYTES).split(b"\n")[:-1]
+
+    def sound_blocks(self, layout: Layout) -> tuple[list[Block], int]:
+        """Blocks whose files are as they were published, and the number of those lost.
+
+        Files are found by their names, which say what the manifest should; it is written anew.
+        """
+        lines = self._lines()
+        named = (_named(path.name) for path in self.folder.glob("block-*.h5"))
         sound: list[Block] = []
-        for block in listed:
-            try:
-                found = _sha256(self.folder / block.file)
-            except OSError:
-                continue
+        for block in sorted(filter(None, named), key=lambda b: (b.point, b.first)):
             end = sound[-1].end if sound and sound[-1].point == block.point else 0
             fits = block.point < layout.points and block.end <= layout.trajectories
-            if fits and block.first >= end and found == block.sha256:
-                sound.append(block)
-        lines = "".join(json.dumps(block._asdict()) + "\n" for block in sound)
-        publish(self.manifest, lines.encode())
-        return sound
+            with suppress(StoreError):
+                if fits and block.first >= end:
+                    self._bytes(block, layout)
+                    sound.append(block)
+        publish(self.manifest, b"".join(map(_line, sound)))
+        return sound, max(0, len(lines) - len(sound))
 
-    def read(self, block: Block, names: Iterable[str]) -> dict[str, NDArray]:
+    def read(self, block: Block, layout: Layout, names: Iterable[str]) -> dict[str, NDArray]:
         """Columns of a block.
 
         Raises
@@ -185,20 +229,80 @@ class Parts:
         StoreError
             If the block's file is missing or not as it was published.
         """
+        path, data = self.folder / block.file, self._bytes(block, layout)
+        dtypes = {c.name: c for c in layout.columns}
+        with reading(path), h5py.File(io.BytesIO(data), "r") as file:
+            found = {}
+            for name in names:
+                column = dtypes[name]
+                shape = (block.trajectories, *layout.shape(column))
+                found[name] = plain_dataset(path, file, name, column.dtype, shape, len(data))[...]
+            return found
+
+    def _bytes(self, block: Block, layout: Layout) -> bytes:
+        """A block's file, found to be as it was published."""
         path = self.folder / block.file
-        try:
-            sound = _sha256(path) == block.sha256
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
-        if not sound:
+        data = small_file(path, block.trajectories * layout.trajectory_bytes + MOST_FRAME_BYTES)
+        if hashlib.sha256(data).hexdigest() != block.sha256:
             raise StoreError(f"{path}: damaged: its SHA-256 is not that of the manifest")
-        with h5py.File(path, "r") as file:
-            return {name: file[name][...] for name in names}
+        return data
 
     def remove(self) -> None:
         """Delete the folder and let go of the lock."""
-        shutil.rmtree(self.folder)
+        # First what makes it a run to be resumed: the rest is of no use without.
+        self.header_file.unlink()
+        shutil.rmtree(self.folder, ignore_errors=True)
         self.unlock()
+
+    def tidy(self) -> None:
+        """Delete the folder if it is what a run left that was killed while it deleted it."""
+        with suppress(OSError, StoreError):
+            if not self.exists() and all(OWN.fullmatch(p.name) for p in self.folder.iterdir()):
+                if self._lock is None:
+                    self.lock()
+                shutil.rmtree(self.folder)
+        self.unlock()
+
+
+def _line(block: Block) -> bytes:
+    """A block's line of the manifest."""
+    return (json.dumps(block._asdict()) + "\n").encode()
+
+
+def _block(line: bytes) -> Block | None:
+    """The block of a line of the manifest; None if it is damaged: its file's name says the same."""
+    try:
+        block = Block(**table(line))
+    except (ValueError, TypeError):
+        return None
+    named = _named(block.file) if isinstance(block.file, str) else None
+    same = named == block and list(map(type, block)) == list(map(type, named or ()))
+    return block if same else None
+
+
+def _named(name: str) -> Block | None:
+    """The block that a file's name tells of."""
+    match = BLOCK_NAME.fullmatch(name)
+    if match is None:
+        return None
+    point, first, count, events = map(int, match.groups()[:4])
+    return Block(name, match[5], point, first, count, events) if count else None
+
+
+def sealed(
+    memory: Memory, columns: dict[str, NDArray], point: int, first: int, events: int
+) -> tuple[Block, memoryview]:
+    """A block, and the HDF5 file of it; the view of `memory` is to be released."""
+    memory.clear(sum(values.nbytes for values in columns.values()) + (1 << 16))
+    with h5py.File(memory, "w") as file:
+        file.attrs["point"], file.attrs["first"] = point, first
+        for name, values in columns.items():
+            if values.size:
+                file.create_dataset(name, data=np.ascontiguousarray(values))
+    image, count = memory.image(), len(columns["energy"])
+    sha256 = hashlib.sha256(image).hexdigest()
+    name = f"block-{point:05d}-{first:012d}-{count}-{events}-{sha256}.h5"
+    return Block(name, sha256, point, first, count, events), image
 
 
 def gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, int]]:
@@ -214,22 +318,6 @@ def gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, in
             at = block.end
         if at < layout.trajectories:
             yield point, at, layout.trajectories
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _image(memory: Memory, columns: dict[str, NDArray], point: int, first: int) -> memoryview:
-    """A block as an HDF5 file in memory."""
-    memory.clear(sum(values.nbytes for values in columns.values()) + (1 << 16))
-    with h5py.File(memory, "w") as file:
-        file.attrs["point"], file.attrs["first"] = point, first
-        for name, values in columns.items():
-            if values.size:
-                file.create_dataset(name, data=np.ascontiguousarray(values))
-    return memory.image()
 
 
 def _difference(old: Any, new: Any) -> str:

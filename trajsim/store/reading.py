@@ -1,7 +1,5 @@
 """Reading a run, finished or not, in slices that fit into memory."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.ledger import KINDS, Layout
+from trajsim.ledger import Layout, impossible
 from trajsim.store.columns import StoredColumn
 from trajsim.store.files import StoreError
 from trajsim.store.parts import Parts
+from trajsim.store.trust import attributes, digest, layout_of, member, plain_dataset, reading, table
 
 SCHEMA = 1
 SLICE_BYTES = 16 << 20
 # Attributes of the root that are tables, written as JSON.
 JSON_TEXTS = ("resolved", "libraries", "machine", "layout")
-# What h5py has been seen to raise on damaged files.
-HDF5_FAULTS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, MemoryError)
+WORDS = {dict: "table", int: "integer", str: "text"}
 ATTRIBUTES = ("title", "version", "kind", "config", "seed", "events", *JSON_TEXTS)
 
 
@@ -71,7 +68,12 @@ class Run:
     def _dataset(self, name: str) -> Iterator[Any]:
         """Dataset of a column, while it is being read."""
         with self.file() as file, reading(self.path):
-            yield file["ledger"][name]
+            yield self._arrays(file)[name]
+
+    def _arrays(self, file: Any) -> dict[str, Any]:
+        size = self.path.stat().st_size if self.image is None else len(self.image)
+        with reading(self.path):
+            return _arrays(self.path, file, self.layout, size)
 
     def file(self) -> Any:
         """The HDF5 file of a finished run, open for reading."""
@@ -88,35 +90,56 @@ class Run:
         """
         names = [column.name for column in self.layout.columns]
         if self.finished:
-            with self.file() as file, reading(self.path):
-                return {name: file["ledger"][name][point, number] for name in names}
+            with self.file() as file:
+                arrays = self._arrays(file)
+                with reading(self.path):
+                    return {name: arrays[name][point, number] for name in names}
         parts = Parts(self.path.with_suffix(""))
         for block in parts.blocks():
             if block.point == point and block.first <= number < block.end:
-                columns = parts.read(block, names)
+                columns = parts.read(block, self.layout, names)
                 return {name: columns[name][number - block.first] for name in names}
         raise StoreError(f"{self.path}: trajectory {number} of point {point} is not there yet")
 
     def blocks(
-        self, names: Iterable[str] | None = None
+        self, names: Iterable[str] | None = None, sound: bool = True
     ) -> Iterator[tuple[int, int, dict[str, NDArray]]]:
         """Slices (point, first trajectory, columns) by point and trajectory.
 
         Every column has the shape (trajectories of the slice, ...) of the layout.
+
+        Raises
+        ------
+        StoreError
+            If the file is damaged or, unless `sound` is False, holds entries that no run writes.
         """
         wanted = list(names) if names is not None else [c.name for c in self.layout.columns]
+        for point, first, columns in self._slices(wanted):
+            for name, values in columns.items() if sound else ():
+                found = impossible(name, values)
+                if found is not None:
+                    at, what = found
+                    raise StoreError(
+                        f"{self.path}: {name}: {what} in trajectory {first + at} of point {point}"
+                    )
+            yield point, first, columns
+
+    def _slices(self, wanted: list[str]) -> Iterator[tuple[int, int, dict[str, NDArray]]]:
         if not self.finished:
             parts = Parts(self.path.with_suffix(""))
             for block in parts.blocks():
-                yield block.point, block.first, parts.read(block, wanted)
+                if block.point >= self.layout.points or block.end > self.layout.trajectories:
+                    raise StoreError(f"{self.path}: {block.file} is not of this run")
+                yield block.point, block.first, parts.read(block, self.layout, wanted)
             return
         step = max(1, SLICE_BYTES // max(1, self.layout.trajectory_bytes))
         with self.file() as file:
+            arrays = self._arrays(file)
             for point in range(self.layout.points):
                 for first in range(0, self.layout.trajectories, step):
                     rows = slice(first, min(first + step, self.layout.trajectories))
                     with reading(self.path):
-                        columns = {name: file["ledger"][name][point, rows] for name in wanted}
+                        columns = {name: arrays[name][point, rows] for name in wanted}
                     yield point, first, columns
 
 
@@ -135,55 +158,46 @@ def open_run(path: str | Path) -> Run:
         parts = Parts(path.with_suffix(""))
         header = parts.header()
         _expect_schema(path, header.get("schema"))
-        layout = _layout(path, header)
+        missing = [name for name in ATTRIBUTES if name not in header and name != "events"]
+        if missing:
+            raise StoreError(f"{path}: its header is incomplete: no {', '.join(missing)}")
+        _expect_kinds(path, header)
+        layout = layout_of(path, header["layout"])
         return Run(path, header, layout, False, {}, sum(b.events for b in parts.blocks()))
     if not path.exists():
         unfinished = path.with_name(path.name + ".parts")
         hint = f"; an unfinished run is in {unfinished}" if unfinished.exists() else ""
         raise StoreError(f"{path}: no such file{hint}")
+    if not path.is_file():
+        raise StoreError(f"{path}: not a file")
     with reading(path), h5py.File(path, "r") as file:
         header = _header(path, file)
-        layout = _layout(path, header)
-        checksums = {}
-        for column in layout.columns:
-            shape = (layout.points, layout.trajectories, *layout.shape(column))
-            data = file.get(f"ledger/{column.name}")
-            if not isinstance(data, h5py.Dataset):
-                raise StoreError(f"{path}: no ledger/{column.name} in it")
-            if data.shape != shape or data.dtype != np.dtype(column.dtype):
-                raise StoreError(
-                    f"{path}: ledger/{column.name} is {data.dtype}{data.shape}, "
-                    f"not {np.dtype(column.dtype)}{shape}"
-                )
-            checksums[column.name] = str(data.attrs.get("sha256", "none"))
-    return Run(path, header, layout, True, checksums, int(header["events"]))
+        layout = layout_of(path, header["layout"])
+        checksums = {
+            name: str(values.attrs.get("sha256", "none"))
+            for name, values in _arrays(path, file, layout, path.stat().st_size).items()
+        }
+    return Run(path, header, layout, True, checksums, header["events"])
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn whatever h5py raises on a damaged file into a StoreError."""
-    try:
-        yield
-    except (
-        OSError,
-        KeyError,
-        RuntimeError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        MemoryError,
-    ) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StoreError(f"{path}: cannot be opened as HDF5: {reason}") from None
-
-
-def digest(header: dict[str, Any]) -> str:
-    """SHA-256 of everything a header says, by which damage to it is found."""
-    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
+def _arrays(path: Path, file: Any, layout: Layout, size: int) -> dict[str, Any]:
+    """All columns of a finished file of so many bytes."""
+    group = member(path, file, "ledger", h5py.Group)
+    return {
+        c.name: plain_dataset(
+            path,
+            group,
+            c.name,
+            c.dtype,
+            (layout.points, layout.trajectories, *layout.shape(c)),
+            size,
+        )
+        for c in layout.columns
+    }
 
 
 def _header(path: Path, file: Any) -> dict[str, Any]:
-    stored = {name: _plain(value) for name, value in file.attrs.items()}
+    stored = attributes(path, file, path.stat().st_size)
     if stored.get("program") != "trajsim":
         raise StoreError(f"{path}: not a run of trajsim")
     _expect_schema(path, stored.get("schema"))
@@ -194,23 +208,24 @@ def _header(path: Path, file: Any) -> dict[str, Any]:
         raise StoreError(f"{path}: its header is incomplete: no {', '.join(missing)}")
     if stored.pop("header_sha256", None) != digest(stored):
         raise StoreError(f"{path}: its header is damaged: its SHA-256 is not that written with it")
-    return {name: json.loads(v) if name in JSON_TEXTS else v for name, v in stored.items()}
+    try:
+        header = {name: table(v) if name in JSON_TEXTS else v for name, v in stored.items()}
+    except ValueError as error:
+        raise StoreError(f"{path}: its header is damaged: {error}") from None
+    _expect_kinds(path, header)
+    return header
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _expect_kinds(path: Path, header: dict[str, Any]) -> None:
+    """Refuse a header whose entries are not what they are in a run's."""
+    for name in ATTRIBUTES:
+        kind = dict if name in JSON_TEXTS else int if name == "events" else str
+        if name in header and type(header[name]) is not kind:
+            raise StoreError(f"{path}: its header is damaged: {name} is no {WORDS[kind]}")
+    if header["layout"].get("kind") != header["kind"]:
+        raise StoreError(f"{path}: its header is damaged: of two kinds")
 
 
 def _expect_schema(path: Path, schema: Any) -> None:
     if str(schema) != str(SCHEMA):
         raise StoreError(f"{path}: its schema is {schema!r}, this version reads {SCHEMA}")
-
-
-def _layout(path: Path, header: dict[str, Any]) -> Layout:
-    try:
-        layout = Layout(**header["layout"])
-        if layout.kind not in KINDS:
-            raise ValueError(f"kind {layout.kind!r}")
-        return layout
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: its layout is damaged: {error}") from None

@@ -1,0 +1,212 @@
+"""What is read of an HDF5 file that somebody else may have made, and what is not.
+
+A run's arrays lie in the file as they are, all of them allocated: so no array is larger than its
+file, nothing is decompressed, and no other file is opened for a link, an external or a virtual
+array.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from trajsim.ledger import KINDS, Layout
+from trajsim.store.files import StoreError
+
+# Of one trajectory: what is read at a time is at least that.
+MOST_TRAJECTORY_BYTES = 64 << 20
+# All that is in a file beside its arrays.
+MOST_FRAME_BYTES = 16 << 20
+MOST_ATTRIBUTES, MOST_MEMBERS, MOST_COUNT = 64, 20_000, 10**12
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn whatever h5py raises on a damaged file into a StoreError."""
+    try:
+        yield
+    except (
+        OSError,
+        KeyError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        MemoryError,
+    ) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreError(f"{path}: cannot be opened as HDF5: {reason}") from None
+
+
+def member(path: Path, group: Any, name: str, kind: type) -> Any:
+    """A member of a group that is in the same file under no other name's cover.
+
+    Raises
+    ------
+    StoreError
+        If there is none, or it is a link to another place or file.
+    """
+    shown = f"{group.name}/{name}".lstrip("/")
+    link = group.get(name, getlink=True)
+    if link is not None and not isinstance(link, h5py.HardLink):
+        raise StoreError(f"{path}: {shown} is a link to something else")
+    found = None if link is None else group[name]
+    if not isinstance(found, kind):
+        raise StoreError(f"{path}: no {shown} in it")
+    return found
+
+
+def plain_dataset(
+    path: Path, group: Any, name: str, dtype: str, shape: tuple[int, ...], size: int
+) -> Any:
+    """An array of that type and shape, all of which lies in this file of `size` bytes.
+
+    Raises
+    ------
+    StoreError
+        If there is no such array.
+    """
+    data = member(path, group, name, h5py.Dataset)
+    shown, wanted = data.name.lstrip("/"), np.dtype(dtype)
+    # First of all: to ask a virtual array for its shape opens the files that it is a view of.
+    if not _contiguous(data):
+        raise StoreError(f"{path}: {shown} is not stored in the file as it is")
+    if data.shape != shape or data.dtype != wanted:
+        raise StoreError(f"{path}: {shown} is {data.dtype}{data.shape}, not {wanted}{shape}")
+    place, bytes_ = data.id.get_offset(), math.prod(shape) * wanted.itemsize
+    if place is None or data.id.get_storage_size() != bytes_ or place + bytes_ > size:
+        raise StoreError(f"{path}: {shown} is not wholly in the file")
+    return data
+
+
+def attributes(path: Path, file: Any, size: int) -> dict[str, Any]:
+    """Texts and numbers of a file's root, when they cannot be larger than those of a run.
+
+    Raises
+    ------
+    StoreError
+        If there are too many, or the file holds more than its arrays and some texts.
+    """
+    count = h5py.h5a.get_num_attrs(file.id)
+    if count > MOST_ATTRIBUTES:
+        raise StoreError(f"{path}: its header has {count} entries; allowed: {MOST_ATTRIBUTES}")
+    frame = size - _stored(path, file)
+    if frame > MOST_FRAME_BYTES:
+        raise StoreError(
+            f"{path}: it holds {frame} bytes beside its arrays; allowed: {MOST_FRAME_BYTES}"
+        )
+    found = {}
+    for name in file.attrs:
+        kind = file.attrs.get_id(name)
+        if kind.shape != () or kind.dtype.kind not in "iuOS" or kind.dtype.itemsize > 1 << 20:
+            raise StoreError(f"{path}: attribute {name!r} is no text and no integer")
+        value = file.attrs[name]
+        if isinstance(value, np.bytes_):
+            value = value.decode()
+        found[name] = value.item() if isinstance(value, np.generic) else value
+        if not isinstance(found[name], str | int):
+            raise StoreError(f"{path}: attribute {name!r} is no text and no integer")
+    return found
+
+
+def _stored(path: Path, file: Any) -> int:
+    """Bytes of all arrays of the ledger."""
+    if file.get("ledger", getlink=True) is None:
+        return 0
+    group = member(path, file, "ledger", h5py.Group)
+    if len(group) > MOST_MEMBERS:
+        raise StoreError(f"{path}: ledger has {len(group)} members; allowed: {MOST_MEMBERS}")
+    stored = 0
+    for name in group:
+        if isinstance(group.get(name, getlink=True), h5py.HardLink):
+            found = group[name]
+            if isinstance(found, h5py.Dataset) and _contiguous(found):
+                stored += found.id.get_storage_size()
+    return stored
+
+
+def _contiguous(data: Any) -> bool:
+    """Whether an array lies in its own file as it is."""
+    made = data.id.get_create_plist()
+    return made.get_layout() == h5py.h5d.CONTIGUOUS and made.get_external_count() == 0
+
+
+def table(text: str | bytes) -> Any:
+    """What a JSON text says.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON text, or holds numbers that are not finite or too large.
+    """
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"found {name}")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def layout_of(path: Path, stored: Any) -> Layout:
+    """Layout that a header tells of, every part of which is as it is in a run.
+
+    Raises
+    ------
+    StoreError
+        If any part is not.
+    """
+    try:
+        layout = Layout(**stored)
+        wrong = next(_faults(layout), None)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        wrong = str(error)
+    if wrong:
+        raise StoreError(f"{path}: its layout is damaged: {wrong}")
+    return layout
+
+
+def _faults(layout: Layout) -> Iterator[str]:
+    if layout.kind not in KINDS:
+        yield f"kind {layout.kind!r}"
+    for name in ("points", "trajectories", "rows", "rows_per_period"):
+        value = getattr(layout, name)
+        if type(value) is not int or not 1 <= value <= MOST_COUNT:
+            yield f"{name} {value!r}"
+    if layout.rows % layout.rows_per_period:
+        yield f"rows {layout.rows} with {layout.rows_per_period} a period"
+    if not all(map(_positive, [layout.row_periods, *layout.periods])):
+        yield "periods that are no positive numbers"
+    if len(layout.periods) != layout.points:
+        yield f"{len(layout.periods)} periods of {layout.points} points"
+    if list(layout.labels) != ["bath", "drive", "site"]:
+        yield f"labels of {list(layout.labels)}"
+    for dim, names in layout.labels.items():
+        texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        if not texts or len(set(names)) != len(names):
+            yield f"labels of {dim}: {names}"
+    for key, values in layout.parameters.items():
+        if len(values) != layout.points or not all(map(_finite, values)):
+            yield f"values of {key}"
+    if layout.trajectory_bytes > MOST_TRAJECTORY_BYTES:
+        yield f"a trajectory takes {layout.trajectory_bytes} bytes"
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _positive(value: Any) -> bool:
+    return _finite(value) and value > 0
+
+
+def digest(header: dict[str, Any]) -> str:
+    """SHA-256 of everything a header says, by which damage to it is found."""
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
