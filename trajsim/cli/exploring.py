@@ -11,10 +11,13 @@ from trajsim.cli.common import (
     NOT_FOUND,
     as_json,
     config_argument,
+    config_of,
     fail,
     over_option,
     overrides_option,
     refusals,
+    run_argument,
+    warn_of_shadow,
 )
 
 if TYPE_CHECKING:
@@ -127,3 +130,34 @@ def optimize(
             click.echo(optimum_table(best, config, overrides), nl=False)
         if not best.found:
             sys.exit(NOT_FOUND)
+
+
+@click.command()
+@run_argument
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside it.")
+@as_json
+def regimes(run: Path, output: Path | None, as_json: bool) -> None:
+    """Tell which points of a swept RUN are pumps or engines beyond doubt (with PNG and PDF)."""
+    with refusals():
+        from trajsim import output as out
+        from trajsim import plots
+        from trajsim.analysis.averages import averages
+        from trajsim.check import CannotCheckError
+        from trajsim.check.claims import claims
+        from trajsim.output.claims import claims_json, claims_table
+        from trajsim.store import open_run
+
+        opened = open_run(run)
+        loaded, sampled = config_of(opened), averages(opened)
+        warn_of_shadow(sampled)
+        try:
+            judged = claims(loaded, sampled)
+        except CannotCheckError as error:
+            fail(f"{run}: {error}")
+        saved = plots.save(plots.claims_figures(judged), output or run.parent, run.stem)
+        files = [str(path) for path in saved]
+        if as_json:
+            click.echo(out.to_json({**claims_json(judged, loaded), "figures": files}))
+        else:
+            click.echo(claims_table(judged, loaded), nl=False)
+            click.echo("".join(f"{path}\n" for path in files), nl=False)

@@ -10,15 +10,18 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from trajsim.explore import RegimeMap
 from trajsim.plots.style import TITLE_WIDTH, axis_label, in_units_of_pi
+
+Array = NDArray[np.float64]
 
 # Light tints of Okabe & Ito's colours, which differ in lightness, too; lines go on top of them.
 TINTS = {
     "engine": "#F5C26B",
     "pump": "#6FA8DC",
-    "heater": "#B85C38",
+    "heater": "#CE7B5A",
     "accelerator": "#E8E8E8",
     "transfer": "#8FD0B5",
     "conduction": "#F7F3C6",
@@ -27,6 +30,8 @@ TINTS = {
 # Of baths at more than two temperatures: signs without a name.
 OTHERS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00")
 LINES = 5
+# Ratios whose largest is so many times the median are shown on a logarithmic scale.
+LONG_TAIL = 4.0
 COLUMNS = 2
 
 
@@ -114,8 +119,15 @@ def _panel(ax: Axes, m: RegimeMap, tints: dict[str, str]) -> set[str]:
     return drawn
 
 
-def _levels(values: np.ndarray) -> np.ndarray:
-    """Round values for lines, from above 0 to the largest."""
-    largest = float(values.max())
-    levels = MaxNLocator(LINES).tick_values(0.0, largest)
-    return np.array([level for level in levels if 0.0 < level < largest])
+def _levels(values: Array) -> Array:
+    """Round values for lines, from above 0 to below the largest; 1, 2, 5, ... of a long tail."""
+    typical, largest = float(np.median(values)), float(values.max())
+    if not 0.0 < typical < largest < np.inf:
+        return np.array([])
+    if largest < LONG_TAIL * typical:
+        levels = MaxNLocator(LINES).tick_values(0.0, largest)
+    else:
+        decades = np.arange(np.floor(np.log10(typical)), np.ceil(np.log10(largest)) + 1)
+        levels = np.outer(10.0**decades, (1.0, 2.0, 5.0)).ravel()
+        levels = levels[levels > 0.3 * typical]
+    return levels[(levels > 0.0) & (levels < largest)]
