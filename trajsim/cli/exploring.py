@@ -74,7 +74,9 @@ def _load(config: Path, overrides: tuple[str, ...], over: tuple[str, ...]) -> "C
     return load(config, overrides, over)
 
 
-def _panels(overrides: tuple[str, ...], panels: str | None) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _panels(
+    overrides: tuple[str, ...], panels: str | None
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Name and overrides of each map."""
     if panels is None:
         yield "", overrides

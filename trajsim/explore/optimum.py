@@ -117,9 +117,7 @@ def _merit(goal: str, experiment: Experiment, solved: Any) -> float:
     return GOALS[goal].merit(q_hot, q_cold, float(rates.work.sum()))
 
 
-def maximize(
-    experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[float]]
-) -> Optimum:
+def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[float]]) -> Optimum:
     """Search a box of parameters for the largest value of a quantity.
 
     Parameters
@@ -135,7 +133,7 @@ def maximize(
     trajsim.exact.NoExactSideError
         If there is no exact side, or it is out of reach.
     """
-    from scipy.optimize import differential_evolution, minimize
+    from scipy.optimize import Bounds, differential_evolution, minimize
 
     keys = list(bounds)
     low, high = (np.array([bounds[key][end] for key in keys], float) for end in (0, 1))
@@ -159,7 +157,7 @@ def maximize(
             here = _at(experiment, keys, low + share * (high - low))
             return -_merit(goal, here, solve(here))
 
-        box = [(0.0, 1.0)] * len(keys)
+        box = Bounds(np.zeros(len(keys)), np.ones(len(keys)))
         wide = differential_evolution(
             cost, box, popsize=INDIVIDUALS, maxiter=GENERATIONS, tol=1e-6, seed=SEED, polish=False
         )
@@ -171,9 +169,7 @@ def maximize(
             options={"initial_simplex": _simplex(wide.x), "xatol": 1e-8, "fatol": 0.0},
         )
     best = near.x if near.fun <= wide.fun else wide.x
-    parameters = {
-        key: float(x) for key, x in zip(keys, low + best * (high - low), strict=True)
-    }
+    parameters = {key: float(x) for key, x in zip(keys, low + best * (high - low), strict=True)}
     there = with_parameters(experiment, parameters)
     solved = solve(there)
     regime = exact_regime(there, solved.currents)

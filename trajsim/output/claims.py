@@ -12,7 +12,7 @@ NAMES = ("pump", "transfer", "engine", "neither", "open")
 
 
 def claims_json(claims: Claims, config: Config) -> dict[str, Any]:
-    """`trajsim regimes --json`: points as of `analyze --json`, what is sure of each, and a count."""
+    """`trajsim regimes --json`: points as of `analyze --json`, and what is sure of each."""
     experiments = {tuple(p.parameters.values()): p.experiment for p in config.points}
     points = []
     for sampled, name, evidence in claims.points:

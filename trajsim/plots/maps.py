@@ -105,7 +105,12 @@ def _panel(ax: Axes, m: RegimeMap, tints: dict[str, str]) -> set[str]:
         levels = _levels(ratio[inside])
         if len(levels):
             lines = ax.contour(
-                x, y, np.ma.masked_invalid(ratio), levels, colors="k", linewidths=0.9,
+                x,
+                y,
+                np.ma.masked_invalid(ratio),
+                levels,
+                colors="k",
+                linewidths=0.9,
                 linestyles=style,
             )
             ax.clabel(lines, fmt=lambda level: f"{level:.3g}", fontsize="x-small")
@@ -119,15 +124,14 @@ def _panel(ax: Axes, m: RegimeMap, tints: dict[str, str]) -> set[str]:
     return drawn
 
 
-def _levels(values: Array) -> Array:
+def _levels(values: Array) -> list[float]:
     """Round values for lines, from above 0 to below the largest; 1, 2, 5, ... of a long tail."""
     typical, largest = float(np.median(values)), float(values.max())
     if not 0.0 < typical < largest < np.inf:
-        return np.array([])
+        return []
     if largest < LONG_TAIL * typical:
-        levels = MaxNLocator(LINES).tick_values(0.0, largest)
+        levels = [float(x) for x in MaxNLocator(LINES).tick_values(0.0, largest)]
     else:
-        decades = np.arange(np.floor(np.log10(typical)), np.ceil(np.log10(largest)) + 1)
-        levels = np.outer(10.0**decades, (1.0, 2.0, 5.0)).ravel()
-        levels = levels[levels > 0.3 * typical]
-    return levels[(levels > 0.0) & (levels < largest)]
+        decades = range(math.floor(math.log10(typical)), math.ceil(math.log10(largest)) + 1)
+        levels = [m * 10.0**k for k in decades for m in (1, 2, 5) if m * 10.0**k > 0.3 * typical]
+    return [level for level in levels if 0.0 < level < largest]
