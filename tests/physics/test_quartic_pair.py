@@ -76,7 +76,7 @@ def sampled(tmp_path_factory):
 
 
 def test_the_quartic_pair_gives_work(sampled):
-    """w = -0.0088, and 1,000 trajectories know it to 0.0002: found, but for a chance of 1e-20."""
+    """w = -0.0087, and 1,000 trajectories know it to about 0.0001."""
     config, found = sampled("quartic_engine", "ensemble.trajectories=1000")
     assert [point.name for point in claims(config, found).points] == ["engine"]
     # The linear pair at the same point is none.
