@@ -1,3 +1,45 @@
-"""Single trajectories of small driven systems between heat baths, with the books kept."""
+"""Single trajectories of small driven systems between heat baths, with the books kept.
+
+    import trajsim
+
+    config = trajsim.load("configs/heat_pump.toml", {"ensemble.trajectories": 2000})
+    run = trajsim.simulate(config)            # in memory; simulate(config, "runs/x.h5") on disk
+    print(run.averages()[0])
+    print(trajsim.exact(config).heat_rate)
+    print(trajsim.check(run))
+
+Nothing is imported before it is asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trajsim.api import Exact, Run, check, exact, load, open, simulate
+    from trajsim.config import Config, ConfigError, Experiment
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Exact",
+    "Experiment",
+    "Run",
+    "check",
+    "exact",
+    "load",
+    "open",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'trajsim' has no attribute {name!r}")
+    from trajsim import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -28,7 +28,12 @@ def _tqdm() -> Any:
 
 
 def _where() -> dict[str, Any]:
-    return {"file": sys.stderr, "disable": not (sys.stderr.isatty() or _notebook())}
+    return {"file": sys.stderr, "disable": not watched()}
+
+
+def watched() -> bool:
+    """Whether somebody looks at stderr: a terminal or a notebook."""
+    return sys.stderr.isatty() or _notebook()
 
 
 def _notebook() -> bool:

@@ -56,7 +56,7 @@ class Quantity(NamedTuple):
         return f"{NAMES[self.kind]}.{self.label}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Averages:
     """Averages at one point of a run.
 
@@ -86,6 +86,12 @@ class Averages:
     covariance: Array
     first_law_residual: float
     largest_entry: float
+
+    def __repr__(self) -> str:
+        at = "".join(f", {key} = {value:g}" for key, value in self.parameters.items())
+        lines = [f"  {q.name.ljust(24)}{q.mean: .5e} +- {q.stderr:.1e}" for q in self.quantities]
+        head = f"<averages of {self.trajectories} trajectories of time {self.time:g}{at}"
+        return "\n".join([head, *lines]) + ">"
 
     def of(self, kind: str) -> dict[str, Estimate]:
         """Rates of one kind by label."""

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 PILOT = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fluctuations:
     """Fluctuations of heats and works at one point of a run, over windows.
 
@@ -56,6 +56,11 @@ class Fluctuations:
     correlation: Jackknifed | None
     histograms: list[Histogram]
     generating: list[Generating]
+
+    def __repr__(self) -> str:
+        names = ", ".join(o.name for o in self.observables)
+        samples = self.trajectories * self.windows.count
+        return f"<fluctuations of {names} over {samples} windows of time {self.windows.time:g}>"
 
     def index(self, kind: str, label: str) -> int:
         """Place of an observable."""

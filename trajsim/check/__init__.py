@@ -9,6 +9,7 @@ import numpy as np
 from trajsim.analysis.averages import RATES, Averages, averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
 from trajsim.analysis.windows import Windows
+from trajsim.callables import make_callable
 from trajsim.check.counted import ExactFluctuations
 from trajsim.check.spreads import FEWEST_TRAJECTORIES, compare_spreads
 from trajsim.check.verdict import (
@@ -39,6 +40,8 @@ __all__ = [
     "expected",
     "rehearse",
 ]
+
+make_callable(__name__)
 
 # Far below any standard error.
 TOLERANCE = 1e-6

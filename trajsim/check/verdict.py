@@ -33,12 +33,20 @@ class CheckedPoint:
     quantities: list[Comparison]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Check:
     """The verdict on a run."""
 
     threshold: float
     points: list[CheckedPoint]
+
+    def __repr__(self) -> str:
+        word = "agrees" if self.agrees else "DISAGREES"
+        return (
+            f"<Check: {word} in {len(self.judged)} quantities, the furthest off "
+            f"{self.worst.name} by {self.worst.sigma:+.2f} standard errors "
+            f"(allowed {self.threshold:.2f})>"
+        )
 
     @property
     def judged(self) -> list[Comparison]:

@@ -10,8 +10,6 @@ import click
 
 if TYPE_CHECKING:
     from trajsim.analysis.averages import Averages
-    from trajsim.config import Config
-    from trajsim.store import Run
 
 DISAGREES = NOT_FOUND = 1
 BAD_INPUT, STOPPED = 2, 3
@@ -61,13 +59,6 @@ def refusals() -> Iterator[None]:
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         fail(f"{name}{error.strerror or error}")
-
-
-def config_of(run: "Run") -> "Config":
-    """Config that a run was made from."""
-    from trajsim.config import restore
-
-    return restore(run.header["config"], run.header["resolved"], str(run.path))
 
 
 def warn_of_shadow(sampled: "list[Averages]") -> None:

@@ -11,7 +11,6 @@ from trajsim.cli.common import (
     NOT_FOUND,
     as_json,
     config_argument,
-    config_of,
     fail,
     over_option,
     overrides_option,
@@ -141,16 +140,14 @@ def optimize(
 def regimes(run: Path, output: Path | None, as_json: bool) -> None:
     """Tell which points of a swept RUN are pumps or engines beyond doubt (with PNG and PDF)."""
     with refusals():
+        from trajsim import api, plots
         from trajsim import output as out
-        from trajsim import plots
-        from trajsim.analysis.averages import averages
         from trajsim.check import CannotCheckError
         from trajsim.check.claims import claims
         from trajsim.output.claims import claims_json, claims_table
-        from trajsim.store import open_run
 
-        opened = open_run(run)
-        loaded, sampled = config_of(opened), averages(opened)
+        opened = api.open(run)
+        loaded, sampled = opened.config, opened.averages()
         warn_of_shadow(sampled)
         try:
             judged = claims(loaded, sampled)

@@ -71,7 +71,6 @@ def info(run: Path, as_json: bool) -> None:
 def validate(config: Path, overrides: tuple[str, ...]) -> None:
     """Tell everything that is wrong with CONFIG."""
     with refusals():
-        from trajsim import output as out
         from trajsim.config import load
 
         loaded = load(config, overrides)
@@ -82,7 +81,7 @@ def validate(config: Path, overrides: tuple[str, ...]) -> None:
                 model_of(point.experiment)
         except RunError as error:
             fail(f"{config}: {error}")
-        click.echo(f"{config}: good: {out.config_summary(loaded)}")
+        click.echo(f"{config}: good: {loaded.summary}")
 
 
 @click.command()

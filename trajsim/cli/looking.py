@@ -9,7 +9,6 @@ import click
 from trajsim.cli.common import (
     DISAGREES,
     as_json,
-    config_of,
     fail,
     overrides_option,
     refusals,
@@ -19,7 +18,7 @@ from trajsim.cli.common import (
 
 if TYPE_CHECKING:
     from trajsim.analysis.theorems import Outcome
-    from trajsim.store import Run
+    from trajsim.api import Run
 
 
 @click.command()
@@ -43,36 +42,34 @@ def analyze(
 ) -> None:
     """Averages and fluctuations of RUN with standard errors, and what the system does."""
     with refusals():
+        from trajsim import api
         from trajsim import output as out
-        from trajsim.analysis.averages import averages
-        from trajsim.analysis.fluctuations import fluctuations
         from trajsim.analysis.windows import WindowError
         from trajsim.output import fluctuations as more
-        from trajsim.store import open_run
 
-        opened = open_run(run)
-        loaded, sampled = config_of(opened), averages(opened)
-        experiments = {tuple(p.parameters.values()): p.experiment for p in loaded.points}
+        opened = api.open(run)
+        points, sampled = opened.config.points, opened.averages()
+        experiments = {tuple(p.parameters.values()): p.experiment for p in points}
         pairs = [(a, experiments[tuple(a.parameters.values())]) for a in sampled]
         if not pairs:
             fail(f"{run}: no trajectory is finished yet")
         warn_of_shadow(sampled)
         try:
-            found = list(fluctuations(opened, window))
+            found = opened.fluctuations(window)
         except WindowError as error:
             fail(f"{run}: {error}")
         outcomes = _outcomes(opened, reversed_run) if with_theorems or reversed_run else None
         if as_json:
-            points = [
+            answers = [
                 {**out.averages_json(a, e), **more.fluctuations_json(f)}
                 for (a, e), f in zip(pairs, found, strict=True)
             ]
-            for point, asked in zip(points, outcomes or [], strict=False):
-                point["theorems"] = more.theorems_json(asked)
+            for answer, asked in zip(answers, outcomes or [], strict=False):
+                answer["theorems"] = more.theorems_json(asked)
             click.echo(
                 out.to_json(
                     {
-                        "points": points,
+                        "points": answers,
                         "trajectories": min(a.trajectories for a in sampled),
                         "time": sampled[0].time,
                         "first_law_residual": max(a.first_law_residual for a in sampled),
@@ -88,20 +85,13 @@ def analyze(
 
 def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
     """What a run says of every theorem, point by point."""
-    from trajsim.analysis.theorems import theorems
+    from trajsim import api
     from trajsim.check import CannotCheckError
-    from trajsim.check.settings import partners, settings
-    from trajsim.store import open_run
 
-    config = config_of(run)
-    if reversed_run is None:
-        return list(theorems(run, settings(config)))
-    other = open_run(reversed_run)
     try:
-        partner = partners(run, config, other, config_of(other))
+        return run.theorems(api.open(reversed_run) if reversed_run else None)
     except CannotCheckError as error:
         fail(str(error))
-    return list(theorems(run, settings(config), other, partner))
 
 
 @click.command("check")
@@ -116,17 +106,13 @@ def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
 def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
     """Compare RUN with the exact ensemble, every quantity in standard errors."""
     with refusals():
+        from trajsim import api
         from trajsim import output as out
-        from trajsim.check import CannotCheckError, against, check
+        from trajsim.check import CannotCheckError
         from trajsim.exact import NoExactSideError
-        from trajsim.store import open_run
 
-        opened = open_run(run)
         try:
-            if reference is None:
-                verdict = check(opened, config_of(opened))
-            else:
-                verdict = against(opened, open_run(reference))
+            verdict = api.check(run, reference)
         except (CannotCheckError, NoExactSideError) as error:
             fail(f"{run}: cannot be checked: {error}")
         if as_json:
@@ -145,20 +131,17 @@ def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
 def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: int | None) -> None:
     """Draw RUN over the exact curves, or the exact curves of CONFIG alone (PNG and PDF)."""
     with refusals():
-        from trajsim import plots
+        from trajsim import api, plots
         from trajsim.analysis.windows import WindowError
-        from trajsim.config import load
-        from trajsim.store import open_run
 
         if source.suffix == ".toml":
-            figures = plots.figures(load(source, overrides), None)
+            figures = plots.figures(api.load(source, overrides), None)
             folder = output or Path("runs")
         elif overrides:
             fail("--set goes with a config, not with a run")
         else:
-            run = open_run(source)
             try:
-                figures = plots.figures(config_of(run), run, window)
+                figures = api.open(source).figures(window)
             except WindowError as error:
                 fail(f"{source}: {error}")
             folder = output or source.parent

@@ -9,7 +9,6 @@ from trajsim.cli.common import (
     STOPPED,
     as_json,
     config_argument,
-    config_of,
     fail,
     overrides_option,
     refusals,
@@ -55,7 +54,7 @@ def run_command(
         from trajsim.run import RunError, StoppedError, simulate
 
         target = output or Path("runs") / f"{config.stem}{'-reverse' if reverse else ''}.h5"
-        say(f"{loaded.experiment.title or config}: {out.config_summary(loaded)}")
+        say(f"{loaded.experiment.title or config}: {loaded.summary}")
         try:
             summary = simulate(loaded, target, workers=workers, resume=resume, force=force, say=say)
         except RunError as error:
@@ -86,25 +85,24 @@ def run_command(
 
 def _report(target: Path) -> None:
     """Averages and, where possible, the check of a fresh run."""
+    from trajsim import api
     from trajsim import output as out
-    from trajsim.analysis.averages import averages
     from trajsim.check import CannotCheckError, check
     from trajsim.exact import NoExactSideError
-    from trajsim.store import open_run
 
-    run = open_run(target)
-    loaded, sampled = config_of(run), averages(run)
+    run = api.open(target)
+    experiment, sampled = run.config.experiment, run.averages()
     warn_of_shadow(sampled)
     try:
-        verdict = check(run, loaded, sampled)
+        verdict = check(run, run.config, sampled)
     except (CannotCheckError, NoExactSideError) as error:
         for point in sampled[:3]:
-            click.echo(out.averages_table(point, loaded.experiment), nl=False)
+            click.echo(out.averages_table(point, experiment), nl=False)
         click.echo(f"not checked: {error}")
         return
     click.echo(out.check_table(verdict), nl=False)
     if len(sampled) == 1:
-        click.echo(out.regime_line(sampled[0], loaded.experiment), nl=False)
+        click.echo(out.regime_line(sampled[0], experiment), nl=False)
 
 
 @click.command()

@@ -42,13 +42,27 @@ class Point(NamedTuple):
     experiment: Experiment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Config:
     """A config file read, overridden and found good."""
 
     text: str
     experiment: Experiment
     points: list[Point]
+
+    @property
+    def summary(self) -> str:
+        """What is asked for, in a line."""
+        experiment, many = self.experiment, len(self.points) > 1
+        return (
+            f"{len(experiment.sites)} {experiment.model.kind}, {len(experiment.baths)} baths, "
+            f"{len(self.points)} point{'s' if many else ''} of "
+            f"{experiment.ensemble.trajectories} trajectories x "
+            f"{experiment.ensemble.periods} periods"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Config {self.experiment.title!r}: {self.summary}>"
 
 
 def load(

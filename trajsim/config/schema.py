@@ -116,6 +116,13 @@ class Experiment(Strict):
     ledger: Ledger = Ledger()
     sweep: dict[str, Range | list[float] | list[list[float]]] = {}
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        # All of it fills a screen; model_dump() has it.
+        yield None, self.title
+        yield "kind", self.model.kind
+        yield "sites", [site.name for site in self.sites]
+        yield "baths", self.temperatures
+
     @property
     def plan(self) -> Plan:
         """How each trajectory is cut into rows."""

@@ -7,6 +7,7 @@ with all spins up does without, and scipy takes longer to import than such a run
 
 from typing import Any
 
+from trajsim.callables import make_callable
 from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
 from trajsim.exact.tilt import Weights
 from trajsim.models.oscillators import OscillatorNetwork
@@ -22,6 +23,8 @@ __all__ = [
     "ensemble",
     "start_state",
 ]
+
+make_callable(__name__)
 
 
 def ensemble(network: Any, tolerance: float = 1e-9) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from trajsim.analysis.averages import NAMES, RATES, Averages
 from trajsim.analysis.regimes import Regime
 from trajsim.check import Check
-from trajsim.config import Config, Experiment, Point
+from trajsim.config import Experiment, Point
 from trajsim.exact import Currents, Gains
 from trajsim.explore.points import exact_regime
 
@@ -223,14 +223,3 @@ def _regime(regime: Regime) -> str:
 def inline(facts: dict[str, Any]) -> str:
     """A small table of facts in a line."""
     return ", ".join(f"{key}: {value}" for key, value in facts.items())
-
-
-def config_summary(config: Config) -> str:
-    """What a config asks for, in a line."""
-    experiment = config.experiment
-    ensemble = experiment.ensemble
-    return (
-        f"{len(experiment.sites)} {experiment.model.kind}, {len(experiment.baths)} baths, "
-        f"{len(config.points)} point{'s' if len(config.points) > 1 else ''} of "
-        f"{ensemble.trajectories} trajectories x {ensemble.periods} periods"
-    )

@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ledger import KINDS, Layout
+from trajsim.store.columns import StoredColumn
 from trajsim.store.files import StoreError
 from trajsim.store.parts import Parts
 
@@ -37,6 +39,7 @@ class Run:
     finished : False for a folder of parts
     checksums : SHA-256 of each column, of a finished file
     events : number of events simulated, burn-in included
+    image : bytes of the file of a run that is kept in memory
     """
 
     path: Path
@@ -45,6 +48,35 @@ class Run:
     finished: bool
     checksums: dict[str, str]
     events: int
+    image: bytes | None = field(default=None, repr=False)
+
+    def __getitem__(self, name: str) -> StoredColumn:
+        """Column of the ledger of a finished run, such as run["heat"][0, :100].
+
+        Raises
+        ------
+        KeyError
+            If the run has no such column.
+        StoreError
+            If the run is unfinished; `blocks` gives what there is.
+        """
+        columns = {column.name: column for column in self.layout.columns}
+        if name not in columns:
+            raise KeyError(f"no column {name!r}; there are {', '.join(columns)}")
+        if not self.finished:
+            raise StoreError(f"{self.path}: unfinished; its blocks() can be read")
+        return StoredColumn(columns[name], self.layout, self._dataset)
+
+    @contextmanager
+    def _dataset(self, name: str) -> Iterator[Any]:
+        """Dataset of a column, while it is being read."""
+        with self.file() as file, reading(self.path):
+            yield file["ledger"][name]
+
+    def file(self) -> Any:
+        """The HDF5 file of a finished run, open for reading."""
+        with reading(self.path):
+            return h5py.File(self.path if self.image is None else BytesIO(self.image), "r")
 
     def blocks(
         self, names: Iterable[str] | None = None
@@ -60,9 +92,7 @@ class Run:
                 yield block.point, block.first, parts.read(block, wanted)
             return
         step = max(1, SLICE_BYTES // max(1, self.layout.trajectory_bytes))
-        with reading(self.path):
-            file = h5py.File(self.path, "r")
-        with file:
+        with self.file() as file:
             for point in range(self.layout.points):
                 for first in range(0, self.layout.trajectories, step):
                     rows = slice(first, min(first + step, self.layout.trajectories))

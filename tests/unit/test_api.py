@@ -1,0 +1,196 @@
+"""The Python interface gives what the command line gives, on the same objects."""
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_configs import PUMP, SHAPES
+
+import trajsim
+from trajsim.exact import NoExactSideError
+from trajsim.run import RunError
+from trajsim.store import StoreError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture(scope="module")
+def run():
+    """A run in memory."""
+    return trajsim.simulate(tomllib.loads(PUMP))
+
+
+def test_importing_it_imports_nothing_heavy():
+    program = "import sys, trajsim; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    heavy = ("numba", "numpy", "h5py", "matplotlib", "pydantic", "scipy", "trajsim.api")
+    assert [name for name in heavy if name in done.stdout.split()] == []
+
+
+def test_its_names_are_what_is_documented():
+    for name in trajsim.__all__:
+        assert getattr(trajsim, name).__doc__
+        assert name in dir(trajsim)
+    with pytest.raises(AttributeError, match="no attribute 'simulat'"):
+        trajsim.simulat  # noqa: B018
+
+
+def test_a_config_is_the_same_from_a_file_a_table_an_experiment_or_a_point(config):
+    one = trajsim.load(config(PUMP))
+    for source in (str(config(PUMP)), tomllib.loads(PUMP), one, one.experiment, one.points[0]):
+        assert trajsim.load(source).experiment == one.experiment
+    assert repr(one) == (
+        "<Config 'two driven spins': 2 spins, 2 baths, 1 point of 60 trajectories x 8 periods>"
+    )
+    assert "two driven spins" in repr(one.experiment)
+    assert len(repr(one.experiment)) < 200
+
+
+@pytest.mark.parametrize("given", ["file", "table", "config"])
+def test_values_are_put_in_place_of_the_configs(config, given):
+    source = {"file": config(PUMP), "table": tomllib.loads(PUMP), "config": None}[given]
+    source = source or trajsim.load(config(PUMP))
+    overrides = {"sites.2.drive.phase": 1.25, "ensemble.initial": "random"}
+    for form in (overrides, ["sites.2.drive.phase=1.25", 'ensemble.initial="random"']):
+        experiment = trajsim.load(source, form).experiment
+        assert experiment.sites[1].drive.phase == 1.25
+        assert experiment.ensemble.initial == "random"
+
+
+def test_faults_of_a_table_are_told_by_key():
+    table = tomllib.loads(PUMP)
+    table["baths"]["L"]["temperature"] = -1.0
+    with pytest.raises(trajsim.ConfigError, match=r"baths\.L\.temperature"):
+        trajsim.load(table)
+
+
+def test_a_run_in_memory_is_the_run_on_disk(run, cli, config, tmp_path):
+    path = tmp_path / "run.h5"
+    stored = trajsim.simulate(config(PUMP), path)
+    made_by_command = tmp_path / "other.h5"
+    assert cli("run", config(PUMP), "-o", made_by_command).exit_code == 0
+    assert made_by_command.read_bytes() == path.read_bytes()
+    for column in run.layout.columns:
+        np.testing.assert_array_equal(run[column.name][...], stored[column.name][...])
+        np.testing.assert_array_equal(run[column.name], trajsim.open(path)[column.name])
+    assert repr(run.averages()) == repr(stored.averages())
+    assert (str(run.path), str(stored.path)) == ("<memory>", str(path))
+    assert run.verify() == stored.verify() == []
+    with pytest.raises(RunError, match="exists"):
+        trajsim.simulate(config(PUMP), path)
+
+
+def test_columns_are_read_in_parts_and_tell_what_they_are(run):
+    heat = run["heat"]
+    whole = np.asarray(heat)
+    assert heat.shape == whole.shape == (1, 60, 8, 2)
+    assert heat.dims == ("point", "trajectory", "row", "bath")
+    assert heat.dtype == whole.dtype == np.float64
+    assert len(heat) == 1
+    np.testing.assert_array_equal(heat[0, 3:5, :, 1], whole[0, 3:5, :, 1])
+    assert "heat from the bath into the system" in repr(heat)
+    assert run["flips"].dtype == np.int32
+    with pytest.raises(KeyError, match="no column 'heats'; there are heat, work"):
+        run["heats"]
+
+
+def test_columns_of_an_unfinished_run_are_read_by_blocks(config, tmp_path, monkeypatch):
+    import trajsim.run as running
+
+    monkeypatch.setattr(running, "_pack", lambda *_: None)
+    trajsim_parts = tmp_path / "run.h5.parts"
+    with pytest.raises(StoreError):
+        trajsim.simulate(config(PUMP), tmp_path / "run.h5")
+    unfinished = trajsim.open(trajsim_parts)
+    with pytest.raises(StoreError, match="unfinished"):
+        unfinished["heat"]
+    assert sum(len(columns["heat"]) for _, _, columns in unfinished.blocks(["heat"])) == 60
+    assert "unfinished" in repr(unfinished)
+
+
+def test_xarray_sees_the_same_ledger(run):
+    dataset = run.to_xarray()
+    np.testing.assert_array_equal(dataset.heat, run["heat"][...])
+    assert dataset.heat.dims == run["heat"].dims
+    assert list(dataset.bath.values) == ["L", "R"]
+
+
+def test_exact_gives_what_the_command_line_gives(cli, config):
+    answer = json.loads(cli("exact", config(PUMP), "--json").stdout)["points"][0]
+    found = trajsim.exact(config(PUMP))
+    for name in ("heat_rate", "work_rate", "exclusive_work_rate", "flip_rate"):
+        assert getattr(found, name) == pytest.approx(answer[name], rel=1e-12)
+    assert found.heat_error == pytest.approx(answer["error"]["heat_rate"])
+    assert found.regime.name == answer["regime"]
+    variance = np.diag(found.counting.covariance_rate)[0]
+    counted = json.loads(cli("exact", config(PUMP), "--json", "--counting").stdout)["points"][0]
+    assert variance == pytest.approx(counted["heat_variance_rate"]["L"], rel=1e-9)
+    assert "heat_rate.L" in repr(found)
+
+
+def test_exact_takes_the_points_of_a_sweep_one_by_one(config):
+    swept = trajsim.load(config(SHAPES["sweep"]))
+    with pytest.raises(ValueError, match=f"{len(swept.points)} points"):
+        trajsim.exact(swept)
+    rates = [trajsim.exact(point).heat_rate["L"] for point in swept.points]
+    assert len(set(rates)) == len(rates)
+
+
+def test_there_is_no_exact_side_of_quartic_forces():
+    with pytest.raises(NoExactSideError):
+        trajsim.exact(CONFIGS / "quartic_pair.toml")
+
+
+def test_check_is_a_function_and_a_package(config, tmp_path):
+    import trajsim.check
+    import trajsim.exact
+
+    assert trajsim.check.FALSE_ALARM == 1e-4
+    assert callable(trajsim.exact)
+    longer = trajsim.load(config(PUMP), {"ensemble.trajectories": 600})
+    run = trajsim.simulate(longer)
+    found = trajsim.check(run)
+    assert found.agrees
+    assert repr(found).startswith("<Check: agrees in")
+    stored = trajsim.simulate(longer, tmp_path / "run.h5")
+    assert repr(trajsim.check(tmp_path / "run.h5")) == repr(stored.check()) == repr(found)
+    assert run.check(stored).agrees
+    program = "import trajsim.exact, trajsim; print(trajsim.exact.__call__.__doc__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout
+
+
+def test_a_run_answers_as_analyze_does(run, cli, config, tmp_path):
+    path = tmp_path / "run.h5"
+    trajsim.simulate(config(PUMP), path)
+    answer = json.loads(cli("analyze", path, "--window", 2, "--theorems", "--json").stdout)
+    (point,) = answer["points"]
+    (sampled,) = run.averages()
+    assert sampled.of("heat")["L"].mean == point["heat_rate"]["L"]["mean"]
+    (found,) = run.fluctuations(2)
+    k = found.index("heat", "L")
+    assert found.cumulants.mean[1, k] == point["heat_variance_rate"]["L"]["mean"]
+    (outcomes,) = run.theorems()
+    assert [o.name for o in outcomes] == [t["name"] for t in point["theorems"]]
+    assert "covariance" in run.figures(2)
+    assert "heat_rate.L" in repr(sampled)
+    assert "heat.L" in repr(found)
+
+
+def test_what_notebooks_show_is_escaped(config):
+    table = tomllib.loads(PUMP)
+    table["title"] = "<script>alert(1)</script>"
+    shown = trajsim.simulate(table)._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_a_run_can_be_copied_and_pickled(run):
+    for other in (copy.copy(run), pickle.loads(pickle.dumps(run))):
+        np.testing.assert_array_equal(other["heat"][...], run["heat"][...])

@@ -1,0 +1,334 @@
+"""The Python interface: what `import trajsim` gives, made of what the command line is made of."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from trajsim.analysis.averages import Averages, averages
+from trajsim.analysis.fluctuations import Fluctuations, fluctuations
+from trajsim.analysis.regimes import Regime
+from trajsim.check import Check
+from trajsim.check import against as _against
+from trajsim.check import check as _check
+from trajsim.config import Config, ConfigError, Experiment, Point, parse, restore
+from trajsim.config import load as _load
+from trajsim.exact import Gains, counting_of, ensemble
+from trajsim.run import simulate as _simulate
+from trajsim.store import Run as StoredRun
+from trajsim.store import open_run, verify
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from trajsim.analysis.theorems import Outcome
+    from trajsim.exact.counting import Counting
+    from trajsim.exact.oscillator_counting import LinearCounting
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Exact",
+    "Experiment",
+    "Run",
+    "check",
+    "exact",
+    "load",
+    "open",
+    "simulate",
+]
+
+# What a config can be given as.
+Source = str | Path | Mapping[str, Any] | Config | Point | Experiment
+
+
+def load(source: Source, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Config:
+    """Config from a TOML file, a table of the same keys, or an experiment.
+
+    Parameters
+    ----------
+    source : path of a file; dict as a file would give; or what was loaded before
+    overrides : values by key, {"sites.2.drive.phase": 1.0}, or texts as after `--set`
+
+    Raises
+    ------
+    ConfigError
+        With every fault found, by key.
+    """
+    if isinstance(overrides, Mapping):
+        # What JSON writes of numbers, texts and lists is TOML, too.
+        overrides = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+    overrides = list(overrides)
+    if isinstance(source, str | Path):
+        return _load(source, overrides)
+    if isinstance(source, Config):
+        if not overrides:
+            return source
+        return parse(source.text, "<config>", overrides)
+    if isinstance(source, Point):
+        source = source.experiment
+    if isinstance(source, Experiment):
+        source = source.model_dump(exclude_unset=True, exclude_none=True)
+    return parse(tomli_w.dumps(source), "<config>", overrides)
+
+
+def simulate(
+    source: Source,
+    output: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    resume: bool = False,
+    force: bool = False,
+) -> "Run":
+    """Simulate all trajectories of a config.
+
+    Parameters
+    ----------
+    source : as of `load`
+    output : HDF5 file to make; without one the run is kept in memory
+    workers : threads; all processors if None. The ledger is the same for any number
+    resume : take up an unfinished run of the same config
+    force : replace an output that is there
+
+    Raises
+    ------
+    ConfigError
+        If the config has faults.
+    trajsim.run.RunError
+        If the run cannot be made as asked: output there, disk too small, config differs.
+    trajsim.run.StoppedError
+        If it was interrupted; every finished block is kept where there is an output.
+    """
+    config = load(source)
+    if output is not None:
+        path = Path(output)
+        _simulate(config, path, workers=workers, resume=resume, force=force, say=_say)
+        return open(path)
+    with tempfile.TemporaryDirectory(prefix="trajsim-") as folder:
+        path = Path(folder) / "run.h5"
+        _simulate(config, path, workers=workers, say=_say)
+        made = open(path)
+        image = path.read_bytes()
+    return replace(made, path=Path("<memory>"), image=image)
+
+
+def open(path: str | Path) -> "Run":
+    """Open a run, finished or not (`x.h5.parts`); its columns are read when they are asked for.
+
+    Raises
+    ------
+    trajsim.store.StoreError
+        If there is none, or it is not one this version can read.
+    """
+    return Run(**vars(open_run(path)))
+
+
+def exact(source: Source, tolerance: float = 1e-9) -> "Exact":
+    """Exact ensemble of a config of one point: `[exact(p) for p in config.points]` of a sweep.
+
+    Parameters
+    ----------
+    source : as of `load`
+    tolerance : relative, of the currents
+
+    Raises
+    ------
+    ValueError
+        If the config has several points.
+    trajsim.exact.NoExactSideError
+        If there is no exact ensemble, or it is out of reach.
+    """
+    point = source if isinstance(source, Point) else _only(load(source))
+    return Exact(point, ensemble(point.experiment.network(), tolerance))
+
+
+def check(run: StoredRun | str | Path, reference: StoredRun | str | Path | None = None) -> Check:
+    """Compare a run with the exact ensemble, or with a reference run, in standard errors.
+
+    Raises
+    ------
+    trajsim.check.CannotCheckError
+        If there are too few trajectories or events to judge anything.
+    trajsim.exact.NoExactSideError
+        If the exact ensemble is out of reach.
+    """
+    mine = _opened(run)
+    return _check(mine, mine.config) if reference is None else _against(mine, _opened(reference))
+
+
+@dataclass(frozen=True, repr=False)
+class Run(StoredRun):
+    """A run with what can be asked of it; `run["heat"][0, :100]` reads a part of a column."""
+
+    @cached_property
+    def config(self) -> Config:
+        """Config that the run was made from."""
+        return restore(self.header["config"], self.header["resolved"], str(self.path))
+
+    def averages(self) -> list[Averages]:
+        """Mean rates of each point, with standard errors."""
+        return averages(self)
+
+    def fluctuations(self, window: int | None = None) -> list[Fluctuations]:
+        """Cumulants, histograms and more of each point, over windows of so many rows."""
+        return list(fluctuations(self, window))
+
+    def theorems(self, reversed_run: "Run | None" = None) -> "list[list[Outcome]]":
+        """Outcome of every fluctuation theorem at each point, as of `trajsim analyze`.
+
+        Raises
+        ------
+        trajsim.check.CannotCheckError
+            If the other run is not one of the reversed protocol of this one.
+        """
+        from trajsim.analysis.theorems import theorems
+        from trajsim.check.settings import partners, settings
+
+        if reversed_run is None:
+            return list(theorems(self, settings(self.config)))
+        partner = partners(self, self.config, reversed_run, reversed_run.config)
+        return list(theorems(self, settings(self.config), reversed_run, partner))
+
+    def check(self, reference: "Run | None" = None) -> Check:
+        """As `trajsim.check`."""
+        return check(self, reference)
+
+    def figures(self, window: int | None = None) -> "dict[str, Figure]":
+        """Figures as of `trajsim plot`, by name."""
+        from trajsim.plots import figures
+
+        return figures(self.config, self, window)
+
+    def verify(self) -> list[str]:
+        """What is wrong with the file: nothing, if it is sound."""
+        return verify(self.path) if self.image is None else []
+
+    def to_xarray(self) -> Any:
+        """The ledger as an `xarray.Dataset`, read when it is asked for.
+
+        Raises
+        ------
+        ImportError
+            Without the optional extra: pip install 'trajsim[xarray]'.
+        """
+        from io import BytesIO
+
+        import xarray
+
+        source = self.path if self.image is None else BytesIO(self.image)
+        return xarray.open_dataset(source, group="ledger", engine="h5netcdf")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is worth knowing at first sight, by name."""
+        layout = self.layout
+        return {
+            "title": self.header["title"],
+            "from": str(self.path) + ("" if self.finished else " (unfinished)"),
+            "ledger": f"{layout.points} points x {layout.trajectories} trajectories x "
+            f"{layout.rows} rows of {layout.row_periods:g} periods",
+            "columns": ", ".join(column.name for column in layout.columns),
+            **{name: ", ".join(labels) for name, labels in layout.labels.items()},
+            "events": f"{self.events:.4g}",
+        }
+
+    def __repr__(self) -> str:
+        lines = [f"  {name.ljust(8)}{value}" for name, value in self.facts.items()]
+        return "\n".join(["<trajsim run", *lines]) + ">"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f"<tr><th style='text-align:left'>{escape(name)}</th>"
+            f"<td style='text-align:left'>{escape(value)}</td></tr>"
+            for name, value in self.facts.items()
+        )
+        return f"<table>{''.join(rows)}</table>"
+
+
+@dataclass(frozen=True, repr=False)
+class Exact:
+    """Exact ensemble of one point of a config.
+
+    Attributes
+    ----------
+    point : swept values and experiment
+    solved : the solution: `MasterEquation` of spins, `LinearEnsemble` of oscillators
+    """
+
+    point: Point
+    solved: Any
+
+    def _rates(self, kind: str, dim: str, gains: Gains | None = None) -> dict[str, float]:
+        values = getattr(self.solved.currents.rates if gains is None else gains, kind)
+        return dict(zip(self.point.experiment.labels[dim], map(float, values), strict=False))
+
+    @property
+    def heat_rate(self) -> dict[str, float]:
+        """Heat from each bath per unit time."""
+        return self._rates("heat", "bath")
+
+    @property
+    def work_rate(self) -> dict[str, float]:
+        """Inclusive work of each drive per unit time."""
+        return self._rates("work", "drive")
+
+    @property
+    def exclusive_work_rate(self) -> dict[str, float]:
+        """Exclusive work of each drive per unit time."""
+        return self._rates("exclusive_work", "drive")
+
+    @property
+    def flip_rate(self) -> dict[str, float]:
+        """Flips of each spin per unit time; empty for oscillators."""
+        return self._rates("flips", "site")
+
+    @property
+    def heat_error(self) -> dict[str, float]:
+        """Estimated errors of `heat_rate`, of the numerical solution."""
+        return self._rates("heat", "bath", self.solved.currents.error)
+
+    @property
+    def regime(self) -> Regime:
+        """What the system does, with efficiency or COP where it has one."""
+        from trajsim.explore import exact_regime
+
+        return exact_regime(self.point.experiment, self.solved.currents)
+
+    @cached_property
+    def counting(self) -> "Counting | LinearCounting":
+        """Exact fluctuations: cumulants, theta, distributions (`trajsim.exact.counting`)."""
+        return counting_of(self.point.experiment.network())
+
+    def __repr__(self) -> str:
+        from trajsim.output import exact_table
+
+        return exact_table(self.point, self.solved).strip()
+
+
+def _only(config: Config) -> Point:
+    if len(config.points) != 1:
+        raise ValueError(
+            f"the config has {len(config.points)} points: take one of config.points at a time"
+        )
+    return config.points[0]
+
+
+def _opened(run: StoredRun | str | Path) -> Run:
+    if isinstance(run, Run):
+        return run
+    return Run(**vars(run)) if isinstance(run, StoredRun) else open(run)
+
+
+def _say(message: str) -> None:
+    """Tell what takes long, where somebody looks at it."""
+    from trajsim.progress import watched
+
+    if watched():
+        print(message, file=sys.stderr)
