@@ -96,7 +96,7 @@ def test_the_quartic_pair_gives_work(sampled):
 def test_a_plain_simulation_finds_the_pump_and_the_engine_too(
     sampled, name, temperatures, phase, signs
 ):
-    mean, error = estimates(plain(temperatures, phase, 5.0, 10.0, 100.0, 20_000, 10, 4000, seed=1))
+    mean, error = estimates(plain(temperatures, phase, 5.0, 10.0, 100.0, 16_384, 10, 2500, seed=1))
     sure = stats.norm.isf(FALSE_ALARM / 6)
     assert (mean * signs / error > sure).all()
     _, (a,) = sampled(name)
