@@ -345,9 +345,9 @@ class Exact:
     @property
     def regime(self) -> Regime:
         """What the system does, with efficiency or COP where it has one."""
-        from trajsim.output import exact_regime
+        from trajsim.explore import exact_regime
 
-        return exact_regime(self.point, self.solved.currents)
+        return exact_regime(self.point.experiment, self.solved.currents)
 
     @cached_property
     def counting(self) -> "Counting | LinearCounting":

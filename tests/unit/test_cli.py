@@ -18,7 +18,10 @@ from trajsim.run import StoppedError
 from trajsim.store import Parts
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-VERBS = ["run", "exact", "analyze", "check", "plot", "verify", "info", "validate", "schema"]
+VERBS = [
+    *("run", "exact", "map", "optimize", "analyze", "check", "regimes", "plot"),
+    *("verify", "info", "validate", "schema"),
+]
 
 
 def answer(result):

@@ -66,7 +66,7 @@ def modules_of(*places):
         ("tomli_w", ["trajsim.api"]),
         ("tomllib", ["trajsim.config"]),
         ("platformdirs", ["trajsim.jit"]),
-        ("scipy", ["trajsim.exact", "trajsim.check"]),
+        ("scipy", ["trajsim.exact", "trajsim.check", "trajsim.explore"]),
         ("numba", ["trajsim.jit", "trajsim.simd", "trajsim.models", "trajsim.kernels"]),
         ("llvmlite", ["trajsim.jit", "trajsim.simd"]),
         ("threading", ["trajsim.blocks", "trajsim.stopping"]),
@@ -99,6 +99,10 @@ ALLOWED = {
         *("trajsim.elementary", "trajsim.models", "trajsim.exact", "trajsim.callables"),
     ],
     "analysis": ["numpy", "trajsim.ledger", "trajsim.analysis"],
+    "explore": [
+        *("numpy", "scipy", "trajsim.analysis", "trajsim.exact", "trajsim.explore"),
+        *("trajsim.config", "trajsim.progress"),
+    ],
     "check": [
         *("numpy", "scipy", "trajsim.analysis", "trajsim.exact", "trajsim.check"),
         *("trajsim.config", "trajsim.ledger", "trajsim.store", "trajsim.callables"),
@@ -140,14 +144,14 @@ def test_sides_do_not_know_each_other(side, other):
     assert {name: i for name, i in found.items() if i} == {}
 
 
-def test_only_the_check_and_what_shows_its_answers_see_both_sides():
+def test_only_the_check_the_maps_and_what_shows_their_answers_see_both_sides():
     both = {
         name
         for name in MODULES
         if any(within(i, "trajsim.exact") for i in imports(name))
         and any(within(i, "trajsim.analysis") for i in imports(name))
     }
-    seeing = [f"trajsim.{place}" for place in ("check", "output", "plots", "cli", "api")]
+    seeing = [f"trajsim.{place}" for place in ("check", "explore", "output", "plots", "cli", "api")]
     assert [name for name in both if not within(name, *seeing)] == []
 
 

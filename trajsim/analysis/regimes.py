@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 SURE = 3.0
 
@@ -57,16 +58,16 @@ def classify(
 
     only_work = np.append(np.zeros(len(heat)), 1.0)
     w = estimate(only_work)
-    at = np.array(list(temperatures.values()))
-    levels = np.unique(at)
-    if len(levels) > 2:
+    at = list(temperatures.values())
+    if len(np.unique(at)) > 2:
         return Regime(_signs(values, covariance, list(temperatures)), None, None)
-    if len(levels) == 1:
+    masks = hot_and_cold(temperatures)
+    if masks is None:
         each = [estimate(np.eye(len(values))[b]).sign for b in range(len(heat))]
         if 1 in each and -1 in each:
             return Regime("transfer", None, None)
         return Regime("heater" if set(each) == {-1} else "undecided", None, None)
-    cold, hot = (np.append((at == levels[k]).astype(float), 0.0) for k in range(2))
+    hot, cold = (np.append(mask.astype(float), 0.0) for mask in masks)
     q_cold, q_hot = estimate(cold), estimate(hot)
     if not driven:
         sure = q_hot.sign > 0 > q_cold.sign
@@ -80,6 +81,13 @@ def classify(
     if w.sign > 0 and q_hot.sign > 0 and q_cold.sign < 0:
         return Regime("accelerator", None, None)
     return Regime("undecided", None, None)
+
+
+def hot_and_cold(temperatures: Mapping[str, float]) -> tuple[Mask, Mask] | None:
+    """Which baths (baths,) are the hot and which the cold ones; None unless of two temperatures."""
+    at = np.array(list(temperatures.values()))
+    levels = np.unique(at)
+    return (at == levels[1], at == levels[0]) if len(levels) == 2 else None
 
 
 def _error(weights: Array, covariance: Array) -> float:

@@ -86,12 +86,23 @@ def verdict(points: list[CheckedPoint], fewest: int) -> Check:
     """
     judged = sum(q.sigma is not None for point in points for q in point.quantities)
     means = judged - sum(q.name == FIRST_LAW for point in points for q in point.quantities)
-    if fewest < 2:
-        raise CannotCheckError("a standard error needs at least two trajectories")
+    limit = threshold(fewest, judged)
     if means == 0:
         raise CannotCheckError(f"no mean rests on {FEWEST_EVENTS} flips: too short a run to judge")
+    return Check(limit, points)
+
+
+def threshold(fewest: int, judged: int) -> float:
+    """Standard errors that all of `judged` means stay within, but for a chance of FALSE_ALARM.
+
+    Raises
+    ------
+    CannotCheckError
+        If the point with fewest trajectories has less than two.
+    """
+    if fewest < 2:
+        raise CannotCheckError("a standard error needs at least two trajectories")
     # What scipy.stats has for this is the same function, and takes as long to import as all else.
     from scipy.special import stdtrit
 
-    threshold = -float(stdtrit(fewest - 1, FALSE_ALARM / (2 * judged)))
-    return Check(threshold, points)
+    return -float(stdtrit(fewest - 1, FALSE_ALARM / (2 * max(judged, 1))))

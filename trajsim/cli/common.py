@@ -11,7 +11,8 @@ import click
 if TYPE_CHECKING:
     from trajsim.analysis.averages import Averages
 
-DISAGREES, BAD_INPUT, STOPPED = 1, 2, 3
+DISAGREES = NOT_FOUND = 1
+BAD_INPUT, STOPPED = 2, 3
 
 config_argument = click.argument("config", type=click.Path(path_type=Path))
 run_argument = click.argument("run", type=click.Path(path_type=Path))
@@ -22,6 +23,12 @@ overrides_option = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Put a value in place of the config's.",
+)
+over_option = click.option(
+    "--over",
+    multiple=True,
+    metavar="KEY[=START:STOP[:NUM]]",
+    help="Vary this key and only those so named; without a range, over that of [sweep].",
 )
 
 

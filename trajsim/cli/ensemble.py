@@ -26,9 +26,10 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
         loaded = load(config, overrides)
         from trajsim import output as out
         from trajsim.exact import NoExactSideError
+        from trajsim.explore.points import solve
 
         try:
-            solved = [(point, out.solve(point)) for point in loaded.points]
+            solved = [(point, solve(point.experiment)) for point in loaded.points]
             counted = [_counted(point) if counting else {} for point in loaded.points]
         except NoExactSideError as error:
             fail(f"{config}: {error}")

@@ -31,6 +31,7 @@ from trajsim.config.faults import (
 )
 from trajsim.config.keys import find, key_of, put
 from trajsim.config.kinds import KINDS, experiment_type
+from trajsim.config.over import axis, words
 from trajsim.config.schema import MOST_POINTS, Experiment, Range, references
 from trajsim.config.toml_lines import TooDeepError, key_lines
 
@@ -75,13 +76,17 @@ class Config:
         return f"<Config {self.experiment.title!r}: {self.summary}>"
 
 
-def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+def load(
+    path: str | Path, overrides: Iterable[str] = (), over: Iterable[str] = (), ends: bool = False
+) -> Config:
     """Read and check a config file.
 
     Parameters
     ----------
     path : the TOML file
     overrides : "key=value" texts, each put in place of what the file says
+    over : axes "KEY" or "KEY=START:STOP[:NUM]", which are all that is swept if there are any
+    ends : of these axes, take only the lowest and the highest value
 
     Raises
     ------
@@ -99,7 +104,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError([Fault(str(path), line, "", "not UTF-8 text")]) from None
-    return parse(text, str(path), overrides)
+    return parse(text, str(path), overrides, over, ends)
 
 
 def _beginning(path: str | Path, most: int) -> bytes:
@@ -119,7 +124,13 @@ def _beginning(path: str | Path, most: int) -> bytes:
         return got
 
 
-def parse(text: str, source: str = "<config>", overrides: Iterable[str] = ()) -> Config:
+def parse(
+    text: str,
+    source: str = "<config>",
+    overrides: Iterable[str] = (),
+    over: Iterable[str] = (),
+    ends: bool = False,
+) -> Config:
     """As `load`, from the text of a config; `source` names it in faults."""
     lines: dict[Loc, int] = {}
     try:
@@ -136,7 +147,7 @@ def parse(text: str, source: str = "<config>", overrides: Iterable[str] = ()) ->
     except ValueError as error:  # Python refuses to read numbers of thousands of digits
         message = f"not a config: {str(error).split(';')[0]}"
         raise ConfigError([Fault(source, None, "", message)]) from None
-    return _Reader(source, text, data, lines).read(list(overrides))
+    return _Reader(source, text, data, lines).read(list(overrides), words(over), ends)
 
 
 def _shallow_lines(text: str) -> dict[Loc, int]:
@@ -155,7 +166,7 @@ def restore(text: str, resolved: dict[str, Any], source: str = "<run>") -> Confi
     ConfigError
         If the values are not those of a config.
     """
-    return _Reader(source, text, copy.deepcopy(resolved), {}).read([])
+    return _Reader(source, text, copy.deepcopy(resolved), {}).read([], [])
 
 
 def with_parameters(experiment: Experiment, parameters: dict[str, float]) -> Experiment:
@@ -174,9 +185,11 @@ class _Reader:
         self.origin: dict[Loc, str] = {}
         self.faults: list[Fault] = []
 
-    def read(self, overrides: list[str]) -> Config:
+    def read(self, overrides: list[str], over: list[str], ends: bool = False) -> Config:
         for override in overrides:
             self._override(override)
+        if over:
+            self._sweep_over(over, ends)
         if _depth(self.data) > DEEPEST:
             self.faults.append(Fault(self.source, None, "", TOO_DEEP))
             raise ConfigError(self.faults)
@@ -230,6 +243,23 @@ class _Reader:
             self.faults.append(Fault(source, None, "", "leads through a value that is no table"))
             return
         self.origin[loc] = source
+
+    def _sweep_over(self, over: list[str], ends: bool) -> None:
+        """Put axes in place of the sweep."""
+        before, chosen = self.data.get("sweep", {}), {}
+        for word in over:
+            source = f"--over {word if len(word) <= LONGEST_WORD else word[:LONGEST_WORD] + '...'}"
+            try:
+                key, values = axis(word, before if isinstance(before, dict) else {}, ends)
+                if key in chosen:
+                    raise ValueError(f"{key} is named twice")
+            except ValueError as error:
+                self.faults.append(Fault(source, None, "", str(error)))
+                continue
+            chosen[key] = values
+            if "=" in word or ("sweep", key) not in self.lines:
+                self.origin["sweep", key] = source
+        self.data["sweep"] = chosen
 
     # -- one experiment ----------------------------------------------------------------------
 

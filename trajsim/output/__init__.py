@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from trajsim.analysis.averages import NAMES, RATES, Averages
-from trajsim.analysis.regimes import Regime, classify
+from trajsim.analysis.regimes import Regime
 from trajsim.check import Check
 from trajsim.config import Experiment, Point
-from trajsim.exact import Currents, Gains, ensemble
+from trajsim.exact import Currents, Gains
+from trajsim.explore.points import exact_regime
 
 
 def to_json(answer: Any) -> str:
@@ -32,11 +33,6 @@ def _known(value: Any) -> Any:
 # -- exact -------------------------------------------------------------------------------------
 
 
-def solve(point: Point, tolerance: float = 1e-9) -> Any:
-    """Exact ensemble at one point of a config."""
-    return ensemble(point.experiment.network(), tolerance)
-
-
 def _named(gains: Gains, experiment: Experiment) -> dict[str, dict[str, float]]:
     """Rates by kind and label; kinds that the model does not have are absent."""
     found = {
@@ -48,21 +44,11 @@ def _named(gains: Gains, experiment: Experiment) -> dict[str, dict[str, float]]:
     return {name: rates for name, rates in found.items() if rates or name != NAMES["flips"]}
 
 
-def exact_regime(point: Point, currents: Currents) -> Regime:
-    """Regime of exact currents, whose errors are those of their numerical solution."""
-    rates, error = currents
-    work, work_error = rates.work.sum(), error.work.sum()
-    covariance = np.diag(np.append(error.heat, work_error) ** 2)
-    return classify(
-        rates.heat, work, covariance, point.experiment.temperatures, len(rates.work) > 0
-    )
-
-
 def exact_json(point: Point, solved: Any) -> dict[str, Any]:
     """One point of `trajsim exact --json`."""
     currents: Currents = solved.currents
     experiment = point.experiment
-    regime = exact_regime(point, currents)
+    regime = exact_regime(experiment, currents)
     return {
         "parameters": point.parameters,
         **_named(currents.rates, experiment),
@@ -95,7 +81,7 @@ def exact_table(point: Point, solved: Any) -> str:
     for name, rates in _variances(solved, experiment).items():
         rows += [(f"{name}.{label}", f"{value: .9e}", "") for label, value in rates.items()]
     text = table(("per unit time", "exact", "error <"), rows)
-    return headed(point.parameters) + text + _regime(exact_regime(point, currents))
+    return headed(point.parameters) + text + _regime(exact_regime(experiment, currents))
 
 
 # -- sampled -----------------------------------------------------------------------------------

@@ -13,16 +13,20 @@ from matplotlib.figure import Figure
 from trajsim.analysis.averages import averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
 from trajsim.analysis.profile import profiles
+from trajsim.check.claims import Claims
 from trajsim.config import Config, Experiment
+from trajsim.explore import RegimeMap
+from trajsim.plots.claims import claims_figure
 from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
 from trajsim.plots.exact import exact_cumulants, exact_twins
+from trajsim.plots.maps import map_figure
 from trajsim.plots.moments import covariance_figure, cumulants_figure
 from trajsim.plots.rates import axis_of, rates_figure, sweep_figure, time_figure
 from trajsim.plots.style import STYLE
 from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
 
-__all__ = ["figures", "save", "trajectory_figure"]
+__all__ = ["claims_figures", "figures", "map_figures", "save", "trajectory_figure"]
 
 
 def figures(config: Config, run: Run | None, window: int | None = None) -> dict[str, Figure]:
@@ -78,6 +82,18 @@ def _by_window(run: Run) -> list[Fluctuations]:
     if lengths[-1] != run.layout.rows:
         lengths.append(run.layout.rows)
     return [next(fluctuations(run, rows, detailed=False)) for rows in lengths]
+
+
+def map_figures(maps: list[RegimeMap]) -> dict[str, Figure]:
+    """The figure of maps over the same axes, by name."""
+    with mpl.rc_context(STYLE):
+        return {"map": map_figure(maps)}
+
+
+def claims_figures(claims: Claims) -> dict[str, Figure]:
+    """The figure of what is sure of a sweep, by name."""
+    with mpl.rc_context(STYLE):
+        return {"regimes": claims_figure(claims)}
 
 
 def save(figures: dict[str, Figure], folder: Path, stem: str) -> Iterator[Path]:

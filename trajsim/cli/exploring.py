@@ -1,0 +1,162 @@
+"""Verbs that look for regimes: maps and optima of the exact side, verdicts on sampled sweeps."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from trajsim.cli.common import (
+    NOT_FOUND,
+    as_json,
+    config_argument,
+    fail,
+    over_option,
+    overrides_option,
+    refusals,
+    run_argument,
+    warn_of_shadow,
+)
+
+if TYPE_CHECKING:
+    from trajsim.config import Config
+
+
+@click.command("map")
+@config_argument
+@over_option
+@overrides_option
+@click.option(
+    "--panels",
+    metavar="KEY=VALUE,VALUE,...",
+    help="A map for each of these values, side by side.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder; default: runs.")
+@as_json
+def map_command(
+    config: Path,
+    over: tuple[str, ...],
+    overrides: tuple[str, ...],
+    panels: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Map what CONFIG does over the grid of two swept parameters, exactly (PNG and PDF).
+
+    The axes are the two keys of [sweep], or those that --over names, such as
+    --over sites.2.drive.phase=0:6.283:41 --over drive.period=20:400:41.
+    """
+    with refusals():
+        loaded = [(name, _load(config, more, over)) for name, more in _panels(overrides, panels)]
+        from trajsim import output as out
+        from trajsim import plots
+        from trajsim.exact import NoExactSideError
+        from trajsim.explore import ExploreError, regime_map
+        from trajsim.output.maps import map_json, map_table
+
+        try:
+            maps = [regime_map(panel, name) for name, panel in loaded]
+        except (ExploreError, NoExactSideError) as error:
+            fail(f"{config}: {error}")
+        saved = plots.save(plots.map_figures(maps), output or Path("runs"), config.stem)
+        files = [str(path) for path in saved]
+        if as_json:
+            click.echo(out.to_json({**map_json(maps), "figures": files}))
+        else:
+            click.echo(map_table(maps) + "".join(f"{path}\n" for path in files), nl=False)
+
+
+def _load(config: Path, overrides: tuple[str, ...], over: tuple[str, ...]) -> "Config":
+    from trajsim.config import load
+
+    return load(config, overrides, over)
+
+
+def _panels(
+    overrides: tuple[str, ...], panels: str | None
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Name and overrides of each map."""
+    if panels is None:
+        yield "", overrides
+        return
+    key, equals, values = panels.partition("=")
+    if not equals or not key.strip():
+        fail(f"--panels {panels}: allowed: KEY=VALUE,VALUE,...")
+    for value in values.split(","):
+        yield f"{key.strip()} = {value.strip()}", (*overrides, f"{key}={value}")
+
+
+@click.command()
+@config_argument
+@over_option
+@click.option(
+    "--maximize",
+    "goal",
+    required=True,
+    type=click.Choice(["efficiency", "cop", "cooling", "power"]),
+    help="-w/q_hot or -w of an engine, q_cold/w or q_cold of a pump.",
+)
+@overrides_option
+@as_json
+def optimize(
+    config: Path, over: tuple[str, ...], goal: str, overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """Find where CONFIG is at its best, exactly; bounds are the ranges in [sweep] or of --over.
+
+    Exit status 1 if no engine, or no pump, was found within the bounds.
+    """
+    with refusals():
+        from trajsim.config import load
+
+        if not over:
+            fail("--over is missing: it names what varies, as --over KEY,KEY or KEY=START:STOP")
+        loaded = load(config, overrides, over, ends=True)
+        from trajsim import output as out
+        from trajsim.exact import NoExactSideError
+        from trajsim.explore import ExploreError, maximize
+        from trajsim.output.maps import optimum_json, optimum_table
+
+        bounds = {
+            key: (low, loaded.points[-1].parameters[key])
+            for key, low in loaded.points[0].parameters.items()
+        }
+        try:
+            best = maximize(loaded.experiment, goal, bounds)
+        except (ExploreError, NoExactSideError) as error:
+            fail(f"{config}: {error}")
+        if as_json:
+            click.echo(out.to_json(optimum_json(best, config, overrides)))
+        else:
+            click.echo(optimum_table(best, config, overrides), nl=False)
+        if not best.found:
+            sys.exit(NOT_FOUND)
+
+
+@click.command()
+@run_argument
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside it.")
+@as_json
+def regimes(run: Path, output: Path | None, as_json: bool) -> None:
+    """Tell which points of a swept RUN are pumps or engines beyond doubt (with PNG and PDF)."""
+    with refusals():
+        from trajsim import api, plots
+        from trajsim import output as out
+        from trajsim.check import CannotCheckError
+        from trajsim.check.claims import claims
+        from trajsim.output.claims import claims_json, claims_table
+
+        opened = api.open(run)
+        loaded, sampled = opened.config, opened.averages()
+        warn_of_shadow(sampled)
+        try:
+            judged = claims(loaded, sampled)
+        except CannotCheckError as error:
+            fail(f"{run}: {error}")
+        saved = plots.save(plots.claims_figures(judged), output or run.parent, run.stem)
+        files = [str(path) for path in saved]
+        if as_json:
+            click.echo(out.to_json({**claims_json(judged, loaded), "figures": files}))
+        else:
+            click.echo(claims_table(judged, loaded), nl=False)
+            click.echo("".join(f"{path}\n" for path in files), nl=False)

@@ -1,0 +1,110 @@
+"""Maps of two parameters: at each point of a grid, what the system does there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.analysis.regimes import Regime, hot_and_cold
+from trajsim.config import Config
+from trajsim.explore.points import ExploreError, exact_regime, solve
+from trajsim.progress import each
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RegimeMap:
+    """A grid of exact points.
+
+    Attributes
+    ----------
+    name : what sets this map apart from others beside it, such as "model.rate_law = metropolis"
+    config : its points are those of the grid, the second key the faster
+    x, y : keys of the axes, in the order of the [sweep]
+    solved, regimes : exact ensembles and regimes, in the order of `config.points`
+    """
+
+    name: str
+    config: Config
+    x: str
+    y: str
+    solved: list[Any]
+    regimes: list[Regime]
+
+    @property
+    def grid(self) -> tuple[Array, Array]:
+        """Ascending values of x (nx,) and of y (ny,)."""
+        return np.unique(self._parameters(self.x)), np.unique(self._parameters(self.y))
+
+    def on_grid(self, values: Any) -> NDArray:
+        """What is given for each point as an array (ny, nx), rows and columns ascending."""
+        given = np.asarray(list(values))
+        order = np.lexsort((self._parameters(self.x), self._parameters(self.y)))
+        x, y = self.grid
+        return given[order].reshape(len(y), len(x))
+
+    @property
+    def ratios(self) -> tuple[Array, Array]:
+        """-w / q_hot and q_cold / w (points,), nan where the divisor is not positive.
+
+        Efficiency and COP where they are positive. They go on beyond the border of their regime,
+        so that lines of equal value can be drawn up to it.
+        """
+        found = np.full((2, len(self.regimes)), np.nan)
+        for k, (point, solved) in enumerate(zip(self.config.points, self.solved, strict=True)):
+            masks = hot_and_cold(point.experiment.temperatures)
+            if masks is None:
+                continue
+            rates = solved.currents.rates
+            w = rates.work.sum()
+            q_hot, q_cold = (rates.heat[mask].sum() for mask in masks)
+            found[0, k] = -w / q_hot if q_hot > 0 else np.nan
+            found[1, k] = q_cold / w if w > 0 else np.nan
+        return found[0], found[1]
+
+    def _parameters(self, key: str) -> Array:
+        return np.array([point.parameters[key] for point in self.config.points])
+
+
+def axes_of(config: Config) -> tuple[str, str]:
+    """First keys of the two entries of a config's [sweep]; keys may move together in an entry.
+
+    Raises
+    ------
+    ExploreError
+        If the sweep is no grid of two axes with at least two different values each.
+    """
+    headings = list(config.experiment.sweep)
+    if len(headings) != 2:
+        raise ExploreError(
+            f"a map has two axes, found {len(headings)}{': ' * bool(headings)}"
+            f"{'; '.join(headings)}; name two with --over KEY=START:STOP:NUM, or in [sweep]"
+        )
+    first, second = (heading.split(",")[0].strip() for heading in headings)
+    counts = [len({point.parameters[key] for point in config.points}) for key in (first, second)]
+    if counts[0] * counts[1] != len(config.points) or min(counts) < 2:
+        raise ExploreError(
+            f"a map needs at least two values of {first} and of {second}, each of them once"
+        )
+    return first, second
+
+
+def regime_map(config: Config, name: str = "") -> RegimeMap:
+    """Solve every point of a config's two-parameter grid, with a progress bar.
+
+    Raises
+    ------
+    ExploreError
+        If the config has no such grid.
+    trajsim.exact.NoExactSideError
+        If there is no exact side, or it is out of reach.
+    """
+    x, y = axes_of(config)
+    solved, regimes = [], []
+    for point in each(config.points, name or "map", unit=" points"):
+        found = solve(point.experiment)
+        solved.append(found)
+        regimes.append(exact_regime(point.experiment, found.currents))
+    return RegimeMap(name, config, x, y, solved, regimes)

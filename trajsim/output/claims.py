@@ -1,0 +1,95 @@
+"""Answers of `trajsim regimes`."""
+
+from typing import Any
+
+from trajsim.analysis.regimes import Estimate
+from trajsim.check import FALSE_ALARM
+from trajsim.check.claims import Claims
+from trajsim.config import Config
+from trajsim.output import averages_json, table
+
+NAMES = ("pump", "transfer", "engine", "neither", "open")
+
+
+def claims_json(claims: Claims, config: Config) -> dict[str, Any]:
+    """`trajsim regimes --json`: points as of `analyze --json`, and what is sure of each."""
+    experiments = {tuple(p.parameters.values()): p.experiment for p in config.points}
+    points = []
+    for sampled, name, evidence in claims.points:
+        known = averages_json(sampled, experiments[tuple(sampled.parameters.values())])
+        if sampled.shadow_work:
+            known["shadow_work_rate"] = sampled.shadow_work._asdict()
+        points.append({**known, "sure": name, "sigma": evidence._asdict()})
+    return {
+        "false_alarm": FALSE_ALARM,
+        "threshold": claims.threshold,
+        "tests": claims.tests,
+        "counts": {name: claims.count(name) for name in NAMES},
+        "points": points,
+    }
+
+
+def claims_table(claims: Claims, config: Config) -> str:
+    """A line for each point, then what is sure of all of them together."""
+    keys = _columns(config)
+    first = claims.points[0].sampled
+    heats = [f"q_{bath}" for bath in first.of("heat")]
+    works = [f"w_{drive}" for drive in first.of("work")]
+    names = [*heats, *works, "w"]
+    rows = []
+    for (a, name, _), point in zip(claims.points, config.points, strict=False):
+        shadow = f"{a.shadow_work.mean:.0e}" if a.shadow_work else ""
+        rows.append(
+            [
+                *(f"{a.parameters[key]:.5g}" for key in keys),
+                *(_short(e) for kind in ("heat", "work") for e in a.of(kind).values()),
+                _short(a.total_work),
+                shadow,
+                a.regime(point.experiment.temperatures).name,
+                name,
+            ]
+        )
+    heading = [*map(_word, keys), *names, "shadow" if first.shadow_work else "", "regime", "sure"]
+    return table(heading, rows) + verdict_lines(claims)
+
+
+def verdict_lines(claims: Claims) -> str:
+    """The verdict on all points, in sentences."""
+    means = {
+        "pump": "a colder bath gives heat",
+        "transfer": "one of two equally warm baths gives heat",
+        "engine": "the drives gain work",
+        "neither": "no colder bath gives heat, and the drives lose work",
+        "open": "not sure",
+    }
+    text = "".join(
+        f"{claims.count(name)} of {len(claims.points)} points: {name} ({means[name]})\n"
+        for name in NAMES
+        if claims.count(name)
+    )
+    return text + (
+        f"sure: beyond {claims.threshold:.2f} standard errors and the shadow work; "
+        f"{claims.tests} signs judged, chance that any of them is wrong {FALSE_ALARM:g}\n"
+    )
+
+
+def _columns(config: Config) -> list[str]:
+    """Swept keys, but for those that always have the value of one before."""
+    kept: list[str] = []
+    seen: list[list[float]] = []
+    for key in config.points[0].parameters:
+        values = [point.parameters[key] for point in config.points]
+        if values not in seen:
+            kept.append(key)
+            seen.append(values)
+    return kept
+
+
+def _word(key: str) -> str:
+    """A key without its first and middle parts: L.temperature, 2.phase, period."""
+    parts = key.split(".")
+    return f"{parts[1]}.{parts[-1]}" if len(parts) > 2 else parts[-1]
+
+
+def _short(estimate: Estimate) -> str:
+    return f"{estimate.mean:+.3e} +- {estimate.stderr:.0e}"

@@ -1,0 +1,105 @@
+"""Answers of `trajsim map` and `trajsim optimize`."""
+
+import shlex
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trajsim.config import Point
+from trajsim.explore import GOALS, Optimum, RegimeMap
+from trajsim.output import exact_json, exact_table, table
+
+
+def map_json(maps: list[RegimeMap]) -> dict[str, Any]:
+    """`trajsim map --json`: the axes, and the points of each map as of `exact --json`."""
+    x, y = maps[0].grid
+    return {
+        "axes": {maps[0].x: x.tolist(), maps[0].y: y.tolist()},
+        "maps": [
+            {
+                "name": m.name,
+                "regimes": dict(_counts(m)),
+                "points": [
+                    exact_json(point, solved)
+                    for point, solved in zip(m.config.points, m.solved, strict=True)
+                ],
+            }
+            for m in maps
+        ],
+    }
+
+
+def map_table(maps: list[RegimeMap]) -> str:
+    """Of each map: how many points are in each regime, and where ratios are largest."""
+    text = ""
+    for m in maps:
+        rows = []
+        for regime, count in _counts(m):
+            best = [""] * 3
+            kind = {"engine": "efficiency", "pump": "cop"}.get(regime)
+            if kind:
+                ratios = [r.efficiency if kind == "efficiency" else r.cop for r in m.regimes]
+                means = [np.nan if ratio is None else ratio.mean for ratio in ratios]
+                k = int(np.nanargmax(means))
+                at = m.config.points[k].parameters
+                best = [f"{kind} {means[k]:.4e}", f"{at[m.x]:.6g}", f"{at[m.y]:.6g}"]
+            rows.append((regime, str(count), f"{count / len(m.regimes):.1%}", *best))
+        text += (f"\n{m.name}\n" if m.name else "\n") + table(
+            ("regime", "points", "share", "largest", f"at {m.x}", m.y), rows
+        )
+    return text
+
+
+def _counts(m: RegimeMap) -> list[tuple[str, int]]:
+    return Counter(regime.name for regime in m.regimes).most_common()
+
+
+# -- optima ------------------------------------------------------------------------------------
+
+
+def optimum_json(best: Optimum, config: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
+    """`trajsim optimize --json`; `point` is as of `exact --json`."""
+    return {
+        "maximize": best.goal,
+        "found": best.found,
+        "value": best.value,
+        "parameters": best.parameters,
+        "bounds": best.bounds,
+        "at_bound": best.at_bound,
+        "evaluations": best.evaluations,
+        "point": exact_json(Point(best.parameters, best.experiment), best.solved),
+        "set": _settings(best, overrides),
+        "reproduce": _again(best, config, overrides),
+    }
+
+
+def optimum_table(best: Optimum, config: Path, overrides: tuple[str, ...]) -> str:
+    """`trajsim optimize`: where the optimum is, its currents, and how to have them again."""
+    goal = GOALS[best.goal]
+    if best.found:
+        text = f"largest {best.goal} ({goal.meaning}): {best.value:.6e}\n\n"
+    else:
+        text = (
+            f"no {goal.regime} found within the bounds: {best.goal} is that of "
+            f"{'an engine' if goal.regime == 'engine' else 'a pump'}. The nearest to one:\n\n"
+        )
+    rows = [
+        (key, f"{x:.8g}", f"{low:g}", f"{high:g}", "at the bound" * (key in best.at_bound))
+        for (key, x), (low, high) in zip(best.parameters.items(), best.bounds.values(), strict=True)
+    ]
+    text += table(("parameter", "best", "from", "to", ""), rows)
+    text += exact_table(Point({}, best.experiment), best.solved)
+    text += f"{best.evaluations} points were solved. The best again:\n"
+    return text + f"  {_again(best, config, overrides)}\n"
+
+
+def _settings(best: Optimum, overrides: tuple[str, ...]) -> list[str]:
+    """What --set needs to say, each float to its last digit; nothing is swept."""
+    return [*overrides, "sweep={}", *(f"{key}={x!r}" for key, x in best.parameters.items())]
+
+
+def _again(best: Optimum, config: Path, overrides: tuple[str, ...]) -> str:
+    words = ["trajsim", "exact", str(config)]
+    return shlex.join(words + [w for s in _settings(best, overrides) for w in ("--set", s)])
