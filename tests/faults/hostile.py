@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import bad_configs as configs
-from bad_runs import FILES, FOLDERS, VERBS, Bad, secrets_in
+from bad_files import FILES
+from bad_folders import FOLDERS
+from bad_runs import VERBS, Bad, secrets_in
 from program import Anew, Ended, Forked, Program
 
 # Of the processor; a busy machine may take three times as long.

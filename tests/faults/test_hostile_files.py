@@ -5,7 +5,8 @@ import time
 
 import bad_configs as configs
 import pytest
-from bad_runs import FILES, FOLDERS
+from bad_files import FILES
+from bad_folders import FOLDERS
 from hostile import MOST_SECONDS, MOST_WORDS, bad_configs, bad_runs, sound
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
