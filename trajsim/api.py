@@ -18,9 +18,12 @@ from trajsim.analysis.regimes import Regime
 from trajsim.check import Check
 from trajsim.check import against as _against
 from trajsim.check import check as _check
-from trajsim.config import Config, ConfigError, Experiment, Point, parse, restore
+from trajsim.config import Config, Experiment, Point, parse, restore
+from trajsim.config import ConfigError as ConfigError  # what `load` raises is named here, too
 from trajsim.config import load as _load
-from trajsim.exact import Gains, counting_of, ensemble
+from trajsim.exact import Gains, counting_of
+from trajsim.explore import exact_regime
+from trajsim.explore.points import TOLERANCE, solve
 from trajsim.run import layout_of
 from trajsim.run import simulate as _simulate
 from trajsim.store import Run as StoredRun
@@ -34,19 +37,6 @@ if TYPE_CHECKING:
     from trajsim.exact.counting import Counting
     from trajsim.exact.oscillator_counting import LinearCounting
     from trajsim.trace import Trace
-
-__all__ = [
-    "Config",
-    "ConfigError",
-    "Exact",
-    "Experiment",
-    "Run",
-    "check",
-    "exact",
-    "load",
-    "open",
-    "simulate",
-]
 
 # What a config can be given as.
 Source = str | Path | Mapping[str, Any] | Config | Point | Experiment
@@ -133,7 +123,7 @@ def open(path: str | Path) -> "Run":
     return Run(**vars(open_run(path)))
 
 
-def exact(source: Source, tolerance: float = 1e-9) -> "Exact":
+def exact(source: Source, tolerance: float = TOLERANCE) -> "Exact":
     """Exact ensemble of a config of one point: `[exact(p) for p in config.points]` of a sweep.
 
     Parameters
@@ -149,7 +139,7 @@ def exact(source: Source, tolerance: float = 1e-9) -> "Exact":
         If there is no exact ensemble, or it is out of reach.
     """
     point = source if isinstance(source, Point) else _only(load(source))
-    return Exact(point, ensemble(point.experiment.network(), tolerance))
+    return Exact(point, solve(point.experiment, tolerance))
 
 
 def check(run: StoredRun | str | Path, reference: StoredRun | str | Path | None = None) -> Check:
@@ -236,9 +226,7 @@ class Run(StoredRun):
 
         if not 0 <= point < self.layout.points:
             raise TraceError(f"point {point}; allowed: 0 to {self.layout.points - 1}")
-        values = [column[point] for column in self.layout.parameters.values()]
-        experiments = {tuple(p.parameters.values()): p.experiment for p in self.config.points}
-        return trace(self, experiments[tuple(values)], trajectory, point, periods, every)
+        return trace(self, self.config.points[point].experiment, trajectory, point, periods, every)
 
     def extremes(self, name: str, point: int = 0, count: int = 1) -> "list[Extreme]":
         """Trajectories whose heat.L, work.total ... is furthest from the mean.
@@ -345,8 +333,6 @@ class Exact:
     @property
     def regime(self) -> Regime:
         """What the system does, with efficiency or COP where it has one."""
-        from trajsim.explore import exact_regime
-
         return exact_regime(self.point.experiment, self.solved.currents)
 
     @cached_property

@@ -45,6 +45,8 @@ OSCILLATORS = (
     Column("velocity", ("edge", "site"), "<f8", "length/time", "velocity at the edges of the rows"),
 )
 
+# Of one trajectory: it is simulated, written and read in one piece.
+MOST_TRAJECTORY_BYTES = 64 << 20
 # Residuals of the first law below this part of the largest entry are rounding.
 ROUNDING = 1e-9
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import trajsim
 from trajsim.blocks import Done, RunError, Sizes, Work, model_of
 from trajsim.config import Config
-from trajsim.ledger import Layout
+from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
 from trajsim.progress import bar
 from trajsim.stopping import Signals, StoppedError
 from trajsim.store import Block, Parts, StoreError, pack
@@ -27,7 +27,6 @@ from trajsim.store.reading import SCHEMA
 __all__ = ["RunError", "StoppedError", "Summary", "model_of", "simulate"]
 
 LIBRARIES = ("numba", "numpy", "scipy", "llvmlite")
-MOST_TRAJECTORY_BYTES = 64 << 20
 
 
 class Summary(NamedTuple):

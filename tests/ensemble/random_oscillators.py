@@ -1,6 +1,7 @@
 """Configs of linear oscillators with random bonds, masses, baths and drives."""
 
 import numpy as np
+from random_drives import numbers, random_drive
 
 CONFIG = """
 [model]
@@ -29,20 +30,7 @@ seed = {seed}
 def random_oscillators(seed):
     """A network of two to four oscillators, the last of which may touch no bath."""
     rng = np.random.default_rng(seed)
-
-    def number(low, high):
-        return round(rng.uniform(low, high), 3)
-
-    def drive():
-        harmonics = ", ".join(
-            f"{{ order = {k}, amplitude = {number(0.1, 0.4)}, phase = {number(-3, 3)} }}"
-            for k in rng.choice([2, 3, 4], rng.integers(0, 3), replace=False)
-        )
-        return (
-            f"drive = {{ amplitude = {number(0.3, 1.0)}, phase = {number(-3, 3)}, "
-            f"offset = {number(-0.4, 0.4)}, harmonics = [{harmonics}] }}"
-        )
-
+    number = numbers(rng)
     n = int(rng.integers(2, 5))
     baths = int(rng.integers(1, min(n, 3) + 1))
     free = n > 2 and rng.random() < 0.5
@@ -54,7 +42,7 @@ def random_oscillators(seed):
         if not (free and k == n - 1):
             lines.append(f'bath = "B{k % baths}"\nfriction = {number(0.4, 1.5)}')
         if k == 0 or rng.random() < 0.7:
-            lines.append(drive())
+            lines.append(random_drive(rng, 0.3, 1.0))
         return "\n".join(lines)
 
     ends = [(i, j) for j in range(n) for i in range(j) if j == i + 1 or rng.random() < 0.5]

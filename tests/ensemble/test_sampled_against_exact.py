@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_drives import numbers, random_drive
 from scipy import stats
 
 from trajsim.analysis.averages import averages
@@ -38,20 +39,7 @@ seed = {seed}
 def random_config(seed, sites, temperatures, law, initial, ledger="", burn_in=0, periods=6):
     """A network with random bonds, rates and drives of several harmonics, offsets included."""
     rng = np.random.default_rng(seed)
-
-    def number(low, high):
-        return round(rng.uniform(low, high), 3)
-
-    def drive():
-        harmonics = ", ".join(
-            f"{{ order = {k}, amplitude = {number(0.1, 0.4)}, phase = {number(-3, 3)} }}"
-            for k in rng.choice([2, 3, 4], rng.integers(0, 3), replace=False)
-        )
-        return (
-            f"drive = {{ amplitude = {number(0.2, 0.7)}, phase = {number(-3, 3)}, "
-            f"offset = {number(-0.4, 0.4)}, harmonics = [{harmonics}] }}"
-        )
-
+    number = numbers(rng)
     ends = [(i, j) for j in range(sites) for i in range(j) if j == i + 1 or rng.random() < 0.5]
     return CONFIG.format(
         rate=number(0.3, 0.8),
@@ -61,7 +49,7 @@ def random_config(seed, sites, temperatures, law, initial, ledger="", burn_in=0,
         # The first site is driven, one of the others may not be.
         sites="\n".join(
             f'[[sites]]\nname = "{k}"\nbath = "B{k % len(temperatures)}"\n'
-            + (drive() if k == 0 or rng.random() < 0.8 else "")
+            + (random_drive(rng, 0.2, 0.7) if k == 0 or rng.random() < 0.8 else "")
             for k in range(sites)
         ),
         bonds="\n".join(

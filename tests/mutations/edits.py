@@ -174,8 +174,8 @@ EDITS = (
     Edit(
         "neighbours of a flipped spin keep their old class (stale bounds)",
         "kernels/rejection.py",
-        "total += _place(model, sites, spins, at, n, read(network.neighbour, k))",
-        "total += _place(model, sites, spins, at, n, i)",
+        "total += place(model, sites, spins, at, n, read(network.neighbour, k))",
+        "total += place(model, sites, spins, at, n, i)",
         (PHYSICS + "test_rejection.py::test_means_agree_with_the_master_equation",),
     ),
     # -- the books of spins ----------------------------------------------------------------------

@@ -103,6 +103,13 @@ class PowerSums:
         return Shape(ratio(3), ratio(4))
 
 
+def correlation(covariance: Array) -> Array:
+    """Correlation coefficients (q, q) of a covariance; nan of what does not vary."""
+    spread = np.sqrt(np.diag(covariance))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(covariance / np.outer(spread, spread))
+
+
 def _covariance(n: Array, s: Array, products: Array) -> Array:
     n = n[:, None, None]
     outer = s[:, :, None] * s[:, None, :]

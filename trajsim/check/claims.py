@@ -66,10 +66,9 @@ def claims(config: Config, sampled: list[Averages]) -> Claims:
         If nothing is driven, baths have more than two temperatures, or there are fewer than two
         trajectories.
     """
-    experiments = {tuple(p.parameters.values()): p.experiment for p in config.points}
     judged = []
     for a in sampled:
-        temperatures = experiments[tuple(a.parameters.values())].temperatures
+        temperatures = config.at(a.parameters).temperatures
         if not a.of("work"):
             raise CannotCheckError("nothing is driven: there is neither an engine nor a pump")
         if len(set(temperatures.values())) > 2:

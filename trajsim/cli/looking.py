@@ -48,9 +48,8 @@ def analyze(
         from trajsim.output import fluctuations as more
 
         opened = api.open(run)
-        points, sampled = opened.config.points, opened.averages()
-        experiments = {tuple(p.parameters.values()): p.experiment for p in points}
-        pairs = [(a, experiments[tuple(a.parameters.values())]) for a in sampled]
+        config, sampled = opened.config, opened.averages()
+        pairs = [(a, config.at(a.parameters)) for a in sampled]
         if not pairs:
             fail(f"{run}: no trajectory is finished yet")
         warn_of_shadow(sampled)

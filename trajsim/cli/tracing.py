@@ -66,11 +66,10 @@ def trace(
         if draw:
             from trajsim import plots
 
-            figure = plots.trajectory_figure(made, opened.config.points[point].experiment)
-            name = f"trajectory-{made.trajectory}"
-            if len(opened.config.points) > 1:
-                name = f"point-{point}-{name}"
-            for path in plots.save({name: figure}, run.parent, run.name.split(".")[0]):
+            points, stem = opened.config.points, run.name.split(".")[0]
+            figures = plots.trajectory_figures(made, points[point].experiment)
+            stem += f"-point-{point}" if len(points) > 1 else ""
+            for path in plots.save(figures, run.parent, stem):
                 click.echo(path)
 
 

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,6 +61,14 @@ class Config:
     text: str
     experiment: Experiment
     points: list[Point]
+
+    def at(self, parameters: dict[str, float]) -> Experiment:
+        """Experiment of the point with these swept values."""
+        return self._by_values[tuple(parameters.values())]
+
+    @cached_property
+    def _by_values(self) -> dict[tuple[float, ...], Experiment]:
+        return {tuple(p.parameters.values()): p.experiment for p in self.points}
 
     @property
     def summary(self) -> str:

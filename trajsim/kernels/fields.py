@@ -5,10 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.elementary import cosine
 from trajsim.jit import compiled
 from trajsim.models.drive import value
 from trajsim.models.spins import SpinNetwork
 from trajsim.plan import Plan
+from trajsim.simd import read
 
 
 class Fields(NamedTuple):
@@ -43,6 +45,16 @@ def fields_of(network: SpinNetwork, plan: Plan, p: int) -> Fields:
         turns=turns.ravel(),
         coldness=np.pad(1.0 / network.temperature, (0, p - n)),
     )
+
+
+@compiled(inline=True)
+def field_of(fields, harmonics, p, i, passed):
+    """Field of site i of p places when so many segments of the period have passed."""
+    field = read(fields.offset, i)
+    for q in range(harmonics):
+        turns = read(fields.turning, q) * passed + read(fields.turns, q * p + i)
+        field += read(fields.amplitude, q * p + i) * cosine(turns)
+    return field
 
 
 def per_segment(network: SpinNetwork, plan: Plan) -> NamedTuple:

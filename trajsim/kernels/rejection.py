@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.elementary import cosine, log
+from trajsim.elementary import log
 from trajsim.jit import compiled
-from trajsim.kernels.fields import Fields, edge_fields, fields_of, per_segment
+from trajsim.kernels.fields import Fields, edge_fields, field_of, fields_of, per_segment
 from trajsim.kernels.random import inside, multiply_high, step, unit
 from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
 from trajsim.models.rate_laws import flip_rate, join, start
@@ -89,18 +89,21 @@ def prepare(network: SpinNetwork, plan: Plan) -> Classed:
     )
 
 
-@compiled(inline=True)
-def _field(model, n, i, passed):
-    """Field of site i when so many segments of the period have passed."""
-    field = read(model.fields.offset, i)
-    for q in range(len(model.harmonics)):
-        turns = read(model.fields.turning, q) * passed + read(model.fields.turns, q * n + i)
-        field += read(model.fields.amplitude, q * n + i) * cosine(turns)
-    return field
+@compiled
+def sites_of(n):
+    """Room for n sites, to be sorted."""
+    return Sites(
+        np.zeros(n),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        np.zeros(CLASSES * n, np.int64),
+        np.zeros(CLASSES, np.int64),
+        np.zeros(1, np.uint64),
+    )
 
 
 @compiled(inline=True)
-def _place(model, sites, spins, at, n, i):
+def place(model, sites, spins, at, n, i):
     """Put site i into the class of its bound, spins (n,) from `at` on; change of the total."""
     network, spin, local = model.network, read(spins, at + i), start(model.law)
     for k in range(read(network.first, i), read(network.first, i + 1)):
@@ -138,7 +141,7 @@ def _place(model, sites, spins, at, n, i):
 
 
 @compiled(inline=True)
-def _sort(model, sites, spins, at, n):
+def sort(model, sites, spins, at, n):
     """Put all sites into their classes, in order; the total of the classes."""
     for level in range(CLASSES):
         write(sites.filled, level, 0)
@@ -146,12 +149,12 @@ def _sort(model, sites, spins, at, n):
     total = 0
     for i in range(n):
         write(sites.level, i, -1)
-        total += _place(model, sites, spins, at, n, i)
+        total += place(model, sites, spins, at, n, i)
     return total
 
 
 @compiled(inline=True)
-def _choose(sites, n, mark):
+def choose(sites, n, mark):
     """Site whose turn a mark below the total is."""
     classes = read(sites.used, 0)
     level = highest(classes)
@@ -197,15 +200,7 @@ def advance(model, plan, walkers, rows, first, last):
     h = edge_fields(model.network, plan.rows_per_period)
     shape = Shape(rows.heat.shape[1], n, rows.heat.shape[2], rows.work.shape[2])
     sums = Sums(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
-    sites = Sites(
-        np.zeros(n),
-        np.zeros(n, np.int64),
-        np.zeros(n, np.int64),
-        np.zeros(CLASSES * n, np.int64),
-        np.zeros(CLASSES, np.int64),
-        np.zeros(1, np.uint64),
-    )
-    flips = 0
+    sites, flips = sites_of(n), 0
     for j in range(len(walkers.spins)):
         flips += _trajectory(model, plan, walkers, shape, rows, first, last, h, sites, sums, j)
     return flips
@@ -224,7 +219,7 @@ def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, s
         read(walkers.stream, 4 * j + 2),
         read(walkers.stream, 4 * j + 3),
     )
-    flips, total = 0, _sort(model, sites, spins, at, n)
+    flips, total = 0, sort(model, sites, spins, at, n)
     now = read(walkers.ahead, j)
     if now < 0.0:
         bits, s = step(s)
@@ -233,14 +228,15 @@ def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, s
     for segment in range(first, last):
         part, recorded = segment % plan.rows_per_period, segment - burn_in
         # In the order of the sites again: what happens must not depend on where a call began.
-        total = _sort(model, sites, spins, at, n)
+        total = sort(model, sites, spins, at, n)
         begin_segment(shape, sums, 0, 1)
         if recorded == 0:
             _note_edge(model, sums, spins, at, n, rows, j * (shape.rows + 1))
         while now < 1.0:
             bits, s = step(s)
-            i, level = _choose(sites, n, np.int64(multiply_high(bits, np.uint64(total))))
-            spin, field = read(spins, at + i), _field(model, n, i, part + now)
+            i, level = choose(sites, n, np.int64(multiply_high(bits, np.uint64(total))))
+            spin = read(spins, at + i)
+            field = field_of(model.fields, len(model.harmonics), n, i, part + now)
             x = spin * field * read(model.fields.coldness, i)
             bits, s = step(s)
             height = model.unit * (1 << level)
@@ -251,9 +247,9 @@ def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, s
                 write(sums.exchange, i, read(sums.exchange, i) + cost)
                 write(sums.field, i, read(sums.field, i) - 2.0 * spin * field)
                 write(spins, at + i, -spin)
-                total += _place(model, sites, spins, at, n, i)
+                total += place(model, sites, spins, at, n, i)
                 for k in range(read(network.first, i), read(network.first, i + 1)):
-                    total += _place(model, sites, spins, at, n, read(network.neighbour, k))
+                    total += place(model, sites, spins, at, n, read(network.neighbour, k))
             bits, s = step(s)
             now -= log(inside(bits)) / (model.unit * total)
         # The next proposal comes later than the segment, in which nothing more happens.

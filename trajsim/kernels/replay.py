@@ -4,18 +4,19 @@ The kernels keep sums only. Here a segment that they have run is run again from 
 proposal after the other, by the same tables, numbers and elementary functions.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.elementary import cosine, log
+from trajsim.elementary import log
 from trajsim.jit import compiled
+from trajsim.kernels.fields import field_of
 from trajsim.kernels.lanes import Laned
 from trajsim.kernels.random import inside, multiply_high, next_bits, unit
-from trajsim.kernels.rejection import CLASSES
-from trajsim.models.rate_laws import flip_rate, join, start
+from trajsim.kernels.rejection import choose, place, sites_of, sort
+from trajsim.models.rate_laws import flip_rate
+from trajsim.simd import bare, read, write
 
 
 class Flips(NamedTuple):
@@ -52,17 +53,7 @@ def replay(model: Any, walkers: Any, part: int, flips: int) -> Flips:
 
 
 @compiled
-def _field(fields, harmonics, places, i, passed):
-    """Field of site i when so many segments of the period have passed."""
-    field = fields.offset[i]
-    for q in range(harmonics):
-        turns = fields.turning[q] * passed + fields.turns[q * places + i]
-        field += fields.amplitude[q * places + i] * cosine(turns)
-    return field
-
-
-@compiled
-def _write(found, k, when, site, field):
+def _note(found, k, when, site, field):
     """Write down flip k where there is room."""
     if k < len(found.when):
         found.when[k], found.site[k], found.field[k] = when, site, field
@@ -72,7 +63,7 @@ def _write(found, k, when, site, field):
 def _by_state(model, stream, spins, ahead, part, found):
     """As `trajsim.kernels.lanes` does it; the number of flips."""
     n, p, harmonics = len(model.sites), len(model.places), len(model.harmonics)
-    state, count = 0, 0
+    fields, state, count = bare(model).fields, 0, 0
     for i in range(n):
         state |= (1 if spins[i] < 0 else 0) << i
     now = ahead[0]
@@ -86,11 +77,11 @@ def _by_state(model, stream, spins, ahead, part, found):
         while model.below[(site << n) + state] > mark:
             site -= 1
         low = model.below[(site << n) + state] if site > 0 else 0.0
-        field = _field(model.fields, harmonics, p, site, part + now)
+        field = field_of(fields, harmonics, p, site, part + now)
         aligned = field if (state >> site) & 1 == 0 else -field
         local = model.local[(site << n) + state]
         if mark - low < flip_rate(model.law, local, aligned * model.fields.coldness[site]):
-            _write(found, count, now, site, field)
+            _note(found, count, now, site, field)
             count += 1
             state ^= 1 << site
         now -= pause * model.pause[state]
@@ -101,66 +92,33 @@ def _by_state(model, stream, spins, ahead, part, found):
 
 
 @compiled
-def _place(model, spins, local, level, seat, members, filled, i):
-    """Put site i into the class of its bound; how much the total of the classes changes."""
-    network, n, joined = model.network, len(spins), start(model.law)
-    for k in range(network.first[i], network.first[i + 1]):
-        equal = spins[network.neighbour[k]] == spins[i]
-        joined = join(model.law, joined, network.like[k] if equal else network.unlike[k])
-    local[i] = joined
-    bound = flip_rate(model.law, joined, model.low[i] if spins[i] > 0 else -model.high[i])
-    old, new, change = level[i], -1, 0
-    if bound > 0.0:
-        # The power of two just above.
-        new = min(max(math.frexp(bound)[1] - model.base, 0), CLASSES - 1)
-    if new == old:
-        return 0
-    if old >= 0:
-        filled[old] -= 1
-        moved = members[old * n + filled[old]]
-        members[old * n + seat[i]] = moved
-        seat[moved] = seat[i]
-        change -= 1 << old
-    if new >= 0:
-        members[new * n + filled[new]] = i
-        seat[i] = filled[new]
-        filled[new] += 1
-        change += 1 << new
-    level[i] = new
-    return change
+def _by_class(model, stream, spins, ahead, part, found):
+    """As `trajsim.kernels.rejection` does it; the number of flips."""
+    return _with_sites(model, stream, spins, ahead, part, found, sites_of(len(spins)))
 
 
 @compiled
-def _by_class(model, stream, spins, ahead, part, found):
-    """As `trajsim.kernels.rejection` does it; the number of flips."""
-    n, harmonics, network = len(spins), len(model.harmonics), model.network
-    local, level, seat = np.zeros(n), np.full(n, -1), np.zeros(n, np.int64)
-    members, filled = np.zeros(CLASSES * n, np.int64), np.zeros(CLASSES, np.int64)
-    total, count = 0, 0
-    for i in range(n):
-        total += _place(model, spins, local, level, seat, members, filled, i)
+def _with_sites(model_, stream, spins_, ahead, part, found, sites_):
+    """`_by_class` with room for the sites."""
+    model, spins, sites, n = bare(model_), bare(spins_), bare(sites_), len(spins_)
+    network, harmonics, count = model.network, len(model_.harmonics), 0
+    total = sort(model, sites, spins, 0, n)
     now = ahead[0]
     if now < 0.0:
         now = -log(inside(next_bits(stream))) / (model.unit * total)
     while now < 1.0:
         mark = np.int64(multiply_high(next_bits(stream), np.uint64(total)))
-        chosen = CLASSES - 1
-        while mark >= filled[chosen] << chosen:
-            mark -= filled[chosen] << chosen
-            chosen -= 1
-        i = members[chosen * n + (mark >> chosen)]
-        field = _field(model.fields, harmonics, n, i, part + now)
-        x = spins[i] * field * model.fields.coldness[i]
-        height = model.unit * (1 << chosen)
-        if unit(next_bits(stream)) * height < flip_rate(model.law, local[i], x):
-            _write(found, count, now, i, field)
+        i, level = choose(sites, n, mark)
+        spin, field = read(spins, i), field_of(model.fields, harmonics, n, i, part + now)
+        x = spin * field * read(model.fields.coldness, i)
+        height = model.unit * (1 << level)
+        if unit(next_bits(stream)) * height < flip_rate(model.law, read(sites.local, i), x):
+            _note(found, count, now, i, field)
             count += 1
-            spins[i] = -spins[i]
-            total += _place(model, spins, local, level, seat, members, filled, i)
-            for k in range(network.first[i], network.first[i + 1]):
-                total += _place(
-                    model, spins, local, level, seat, members, filled, network.neighbour[k]
-                )
+            write(spins, i, -spin)
+            total += place(model, sites, spins, 0, n, i)
+            for k in range(read(network.first, i), read(network.first, i + 1)):
+                total += place(model, sites, spins, 0, n, read(network.neighbour, k))
         now -= log(inside(next_bits(stream))) / (model.unit * total)
     ahead[0] = now - 1.0
     return count

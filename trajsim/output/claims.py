@@ -13,10 +13,9 @@ NAMES = ("pump", "transfer", "engine", "neither", "open")
 
 def claims_json(claims: Claims, config: Config) -> dict[str, Any]:
     """`trajsim regimes --json`: points as of `analyze --json`, and what is sure of each."""
-    experiments = {tuple(p.parameters.values()): p.experiment for p in config.points}
     points = []
     for sampled, name, evidence in claims.points:
-        known = averages_json(sampled, experiments[tuple(sampled.parameters.values())])
+        known = averages_json(sampled, config.at(sampled.parameters))
         if sampled.shadow_work:
             known["shadow_work_rate"] = sampled.shadow_work._asdict()
         points.append({**known, "sure": name, "sigma": evidence._asdict()})
@@ -37,7 +36,7 @@ def claims_table(claims: Claims, config: Config) -> str:
     works = [f"w_{drive}" for drive in first.of("work")]
     names = [*heats, *works, "w"]
     rows = []
-    for (a, name, _), point in zip(claims.points, config.points, strict=False):
+    for a, name, _ in claims.points:
         shadow = f"{a.shadow_work.mean:.0e}" if a.shadow_work else ""
         rows.append(
             [
@@ -45,7 +44,7 @@ def claims_table(claims: Claims, config: Config) -> str:
                 *(_short(e) for kind in ("heat", "work") for e in a.of(kind).values()),
                 _short(a.total_work),
                 shadow,
-                a.regime(point.experiment.temperatures).name,
+                a.regime(config.at(a.parameters).temperatures).name,
                 name,
             ]
         )

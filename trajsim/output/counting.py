@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from trajsim.analysis.cumulants import correlation
 from trajsim.config import Experiment
 from trajsim.exact import Weights
 from trajsim.output import table
@@ -59,11 +60,8 @@ def counted_table(found: dict[str, Any]) -> str:
         found["covariance_rate"]["labels"],
         np.array(found["covariance_rate"]["matrix"]),
     )
-    deviation = np.sqrt(np.diag(matrix))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = matrix / np.multiply.outer(deviation, deviation)
     rows = [
         (label, *(f"{c: .4f}" if np.isfinite(c) else "" for c in row))
-        for label, row in zip(labels, correlation, strict=True)
+        for label, row in zip(labels, correlation(matrix), strict=True)
     ]
     return text + "\n" + table(("correlation", *labels), rows)

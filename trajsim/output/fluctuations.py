@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from trajsim.analysis.batches import Jackknifed
+from trajsim.analysis.cumulants import correlation
 from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.scgf import Generating
@@ -123,9 +124,7 @@ def _covariance_table(found: Fluctuations) -> str:
     """Correlation coefficients of few observables, which are easier read than covariances."""
     if found.covariance is None or len(found.observables) > 8:
         return ""
-    spread = np.sqrt(np.diag(found.covariance.mean))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        coefficients = found.covariance.mean / np.outer(spread, spread)
+    coefficients = correlation(found.covariance.mean)
     names = [o.name for o in found.observables]
     rows = [
         (name, *(f"{x: .4f}" for x in row)) for name, row in zip(names, coefficients, strict=True)

@@ -25,8 +25,9 @@ from trajsim.plots.rates import axis_of, rates_figure, sweep_figure, time_figure
 from trajsim.plots.style import STYLE
 from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
+from trajsim.trace import Trace
 
-__all__ = ["claims_figures", "figures", "map_figures", "save", "trajectory_figure"]
+__all__ = ["claims_figures", "figures", "map_figures", "save", "trajectory_figures"]
 
 
 def figures(config: Config, run: Run | None, window: int | None = None) -> dict[str, Figure]:
@@ -94,6 +95,12 @@ def claims_figures(claims: Claims) -> dict[str, Figure]:
     """The figure of what is sure of a sweep, by name."""
     with mpl.rc_context(STYLE):
         return {"regimes": claims_figure(claims)}
+
+
+def trajectory_figures(trace: Trace, experiment: Experiment) -> dict[str, Figure]:
+    """The figure of one trajectory, by name."""
+    with mpl.rc_context(STYLE):
+        return {f"trajectory-{trace.trajectory}": trajectory_figure(trace, experiment)}
 
 
 def save(figures: dict[str, Figure], folder: Path, stem: str) -> Iterator[Path]:

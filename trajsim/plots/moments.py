@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from trajsim.analysis.cumulants import ORDERS
+from trajsim.analysis.cumulants import ORDERS, correlation
 from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.plots.distributions import formula, shown
 from trajsim.plots.style import COLOURS, MARKERS
@@ -88,12 +88,11 @@ def covariance_figure(found: Fluctuations, exact: Array | None = None) -> Figure
     panels = 1 if exact is None else 2
     size = max(3.4, 0.62 * len(names) + 1.2)
     figure, axes = plt.subplots(1, panels, figsize=(panels * (size + 0.9), size), squeeze=False)
-    spread = np.sqrt(np.diag(mean))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pictures = [(mean / np.outer(spread, spread), "correlation over the window", 1.0, "{:.2f}")]
-        if exact is not None:
+    pictures = [(correlation(mean), "correlation over the window", 1.0, "{:.2f}")]
+    if exact is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
             away = np.nan_to_num((mean - exact) / stderr)
-            pictures.append((away, "sampled - exact covariance (std. errors)", 5.0, "{:+.1f}"))
+        pictures.append((away, "sampled - exact covariance (std. errors)", 5.0, "{:+.1f}"))
     for ax, (values, title, reach, numbers) in zip(axes[0], pictures, strict=True):
         image = ax.imshow(values, cmap="PuOr", vmin=-reach, vmax=reach)
         figure.colorbar(image, ax=ax, shrink=0.8)

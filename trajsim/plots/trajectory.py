@@ -1,6 +1,5 @@
 """One trajectory: its state, the drives, accumulated heats and works against time."""
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from trajsim.config import Experiment
 from trajsim.models.drive import values
-from trajsim.plots.style import COLOURS, STYLE
+from trajsim.plots.style import COLOURS
 from trajsim.trace import Trace
 
 Array = NDArray[np.float64]
@@ -30,31 +29,30 @@ def trajectory_figure(trace: Trace, experiment: Experiment) -> Figure:
     """
     period, labels = experiment.drive.period, trace.labels
     heights = [1.6, 0.9, 1.3, 1.3] if labels["drive"] else [1.6, 1.3]
-    with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            len(heights), 1, figsize=(7.0, 1.55 * sum(heights)), sharex=True, height_ratios=heights
-        )
-        time = trace.time / period
-        state, *drives, heat = axes if not labels["drive"] else (axes[0], axes[1], axes[2])
-        _draw_state(state, trace, time)
-        for k, bath in enumerate(labels["bath"]):
-            line = rf"$Q_{{\mathrm{{{bath}}}}}$"
-            heat.step(time, trace.heat[:, k], where="post", color=_colour(k), label=line)
-        _finish(heat, "accumulated\nheat (energy)")
-        if drives:
-            fine, field, work = _between(trace, experiment)
-            for k, drive in enumerate(labels["drive"]):
-                drives[0].plot(fine / period, field[:, k], color=_colour(k), label=f"site {drive}")
-                line = rf"$W_{{\mathrm{{{drive}}}}}$"
-                axes[3].plot(fine / period, work[:, k], color=_colour(k), label=line)
-            if len(labels["drive"]) > 1:
-                axes[3].plot(fine / period, work.sum(axis=1), color="black", label="$W$")
-            spins = "state" in trace.columns
-            _finish(drives[0], "field (energy)" if spins else "force\n(energy / length)")
-            _finish(axes[3], "accumulated\nwork (energy)")
-        axes[-1].set_xlabel(rf"time / period ($\tau$ = {period:g})")
-        axes[-1].set_xlim(time[0], time[-1])
-        figure.align_ylabels()
+    figure, axes = plt.subplots(
+        len(heights), 1, figsize=(7.0, 1.55 * sum(heights)), sharex=True, height_ratios=heights
+    )
+    time = trace.time / period
+    state, *drives, heat = axes if not labels["drive"] else (axes[0], axes[1], axes[2])
+    _draw_state(state, trace, time)
+    for k, bath in enumerate(labels["bath"]):
+        line = rf"$Q_{{\mathrm{{{bath}}}}}$"
+        heat.step(time, trace.heat[:, k], where="post", color=_colour(k), label=line)
+    _finish(heat, "accumulated\nheat (energy)")
+    if drives:
+        fine, field, work = _between(trace, experiment)
+        for k, drive in enumerate(labels["drive"]):
+            drives[0].plot(fine / period, field[:, k], color=_colour(k), label=f"site {drive}")
+            line = rf"$W_{{\mathrm{{{drive}}}}}$"
+            axes[3].plot(fine / period, work[:, k], color=_colour(k), label=line)
+        if len(labels["drive"]) > 1:
+            axes[3].plot(fine / period, work.sum(axis=1), color="black", label="$W$")
+        spins = "state" in trace.columns
+        _finish(drives[0], "field (energy)" if spins else "force\n(energy / length)")
+        _finish(axes[3], "accumulated\nwork (energy)")
+    axes[-1].set_xlabel(rf"time / period ($\tau$ = {period:g})")
+    axes[-1].set_xlim(time[0], time[-1])
+    figure.align_ylabels()
     return figure
 
 

@@ -293,7 +293,7 @@ def sealed(
     memory: Memory, columns: dict[str, NDArray], point: int, first: int, events: int
 ) -> tuple[Block, memoryview]:
     """A block, and the HDF5 file of it; the view of `memory` is to be released."""
-    memory.clear(sum(values.nbytes for values in columns.values()) + (1 << 16))
+    memory.clear(sum(values.nbytes for values in columns.values()) + MOST_FRAME_BYTES)
     with h5py.File(memory, "w") as file:
         file.attrs["point"], file.attrs["first"] = point, first
         for name, values in columns.items():

@@ -16,11 +16,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from trajsim.ledger import KINDS, Layout
+from trajsim.ledger import KINDS, MOST_TRAJECTORY_BYTES, Layout
 from trajsim.store.files import StoreError
 
-# Of one trajectory: what is read at a time is at least that.
-MOST_TRAJECTORY_BYTES = 64 << 20
 # All that is in a file beside its arrays.
 MOST_FRAME_BYTES = 16 << 20
 MOST_ATTRIBUTES, MOST_MEMBERS, MOST_COUNT = 64, 20_000, 10**12

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from trajsim.config import Experiment
 from trajsim.kernels.replay import replay
+from trajsim.models.spins import energy, flip_energy
 from trajsim.trace.window import MOST_EVENTS, Array, Trace, TraceError, Window, drives_at, ready
 
 
@@ -18,18 +19,10 @@ class _Spins:
         self.network = experiment.network()
         self.spins = spins.copy()
         self.driven = np.flatnonzero(self.network.driven >= 0)
-        # Which drive each site has, in the order of the drives.
-        self.drive = {int(i): d for d, i in enumerate(self.driven)}
         self.field = field
-        neighbours = (self._exchange(i) for i in range(len(spins)))
-        self.bonds = -0.5 * sum(float(s) * J for s, J in zip(spins, neighbours, strict=True))
+        self.bonds = energy(self.network, self.spins, np.zeros(len(spins)))
         self.heat = np.zeros(int(self.network.bath.max()) + 1)
         self.work = np.zeros(len(self.driven))
-
-    def _exchange(self, i: int) -> float:
-        """sum_j J_ij s_j."""
-        bonds = slice(self.network.first[i], self.network.first[i + 1])
-        return float(self.network.coupling[bonds] @ self.spins[self.network.neighbour[bonds]])
 
     def move(self, field: Array) -> None:
         """Let the fields (drives,) move: W_i += -s_i dh_i."""
@@ -38,15 +31,14 @@ class _Spins:
 
     def flip(self, i: int, h: float) -> None:
         """Flip a spin in the field h: Q += 2 s_i (sum_j J_ij s_j + h)."""
-        cost = 2.0 * float(self.spins[i]) * self._exchange(i)
-        self.heat[self.network.bath[i]] += cost + 2.0 * float(self.spins[i]) * h
-        self.bonds += cost
+        self.heat[self.network.bath[i]] += flip_energy(self.network, self.spins, i, h)
+        self.bonds += flip_energy(self.network, self.spins, i, 0.0)
         self.spins[i] = -self.spins[i]
 
     def line(self, site: int) -> tuple[Any, ...]:
         """Site, spins, fields, energy, heat and work after an event."""
-        energy = self.bonds - float(self.spins[self.driven] @ self.field)
-        return site, self.spins.copy(), self.field, energy, self.heat.copy(), self.work.copy()
+        total = self.bonds - float(self.spins[self.driven] @ self.field)
+        return site, self.spins.copy(), self.field, total, self.heat.copy(), self.work.copy()
 
 
 def trace_spins(window: Window, ledger: dict[str, NDArray], every: int) -> Trace:
