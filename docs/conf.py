@@ -26,6 +26,7 @@ extensions = [
     "sphinx_click",
     "mathml",
     "config_keys",
+    "docstrings",
     "texts",
 ]
 exclude_patterns = ["_build", "_ext"]
