@@ -1,4 +1,4 @@
-"""Docstrings as they are written here, for napoleon: `name : what it is`, and `code` in backticks."""
+"""Docstrings as they are written here, made what napoleon reads: `name : what it is`."""
 
 import re
 from typing import Any

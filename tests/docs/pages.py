@@ -1,4 +1,4 @@
-"""The documentation as a reader meets it: pages, blocks of code, commands, pieces of code in a line."""
+"""The documentation as a reader meets it: pages, blocks, commands, pieces of code in a line."""
 
 import re
 from pathlib import Path
