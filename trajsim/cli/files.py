@@ -54,7 +54,9 @@ def info(run: Path, as_json: bool) -> None:
         facts["direction"] = drive.get("direction", "forward") if isinstance(drive, dict) else None
         facts["libraries"] = opened.header["libraries"]
         facts["machine"] = opened.header["machine"]
-        facts["finished"] = opened.finished
+        if opened.shard:
+            facts["shard"] = f"{opened.shard.number} of {opened.shard.total}"
+        facts["finished"] = opened.complete
         facts["points"], facts["trajectories"] = layout.points, layout.trajectories
         facts["rows"], facts["events"] = layout.rows, opened.events
         facts["labels"], facts["bytes"] = layout.labels, layout.total_bytes
