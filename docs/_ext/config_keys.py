@@ -24,6 +24,13 @@ WRITTEN = {
     "ensemble": "[ensemble]",
     "ledger": "[ledger]",
     "sweep": '[sweep], "KEY" = { ... } or a list',
+    "figure": "[figure]",
+}
+WORDS = {
+    "number": "number",
+    "integer": "whole number",
+    "string": "text",
+    "boolean": "true or false",
 }
 
 
@@ -66,11 +73,13 @@ def _type(given: dict[str, Any]) -> str:
         return next(_type(each) for each in given["anyOf"] if each.get("type") != "null")
     if given.get("type") == "array":
         return f"list of {_type(given['items'])}s"
-    return {"number": "number", "integer": "whole number", "string": "text"}[given["type"]]
+    return WORDS[given["type"]]
 
 
 def _shown(given: dict[str, Any]) -> str:
     default = given.get("default")
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
     return "none" if default in (None, "") else f"`{default!r}`".replace("'", '"')
 
 

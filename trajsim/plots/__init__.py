@@ -17,12 +17,14 @@ from trajsim.check.claims import Claims
 from trajsim.config import Config, Experiment
 from trajsim.explore import RegimeMap
 from trajsim.plots.claims import claims_figure
+from trajsim.plots.courses import time_figure
 from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
 from trajsim.plots.exact import exact_cumulants, exact_twins
 from trajsim.plots.maps import map_figure
 from trajsim.plots.moments import covariance_figure, cumulants_figure
-from trajsim.plots.rates import axis_of, rates_figure, sweep_figure, time_figure
+from trajsim.plots.rates import rates_figure
 from trajsim.plots.style import STYLE
+from trajsim.plots.sweeps import sweep_figure
 from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
 from trajsim.trace import Trace
@@ -47,7 +49,7 @@ def figures(config: Config, run: Run | None, window: int | None = None) -> dict[
     with mpl.rc_context(STYLE):
         made = {}
         sampled = averages(run) if run else None
-        if axis_of(config) is not None:
+        if config.axis is not None:
             made["sweep"] = sweep_figure(config, sampled)
         else:
             made["rates"] = rates_figure(config, sampled)

@@ -7,5 +7,6 @@ from trajsim.store.files import StoreError
 from trajsim.store.packed import pack, verify
 from trajsim.store.parts import Block, Parts
 from trajsim.store.reading import Run, open_run
+from trajsim.store.shards import Shard
 
-__all__ = ["Block", "Parts", "Run", "StoreError", "open_run", "pack", "verify"]
+__all__ = ["Block", "Parts", "Run", "Shard", "StoreError", "open_run", "pack", "verify"]
