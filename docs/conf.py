@@ -1,4 +1,4 @@
-"""How Sphinx makes the documentation: `sphinx-build -W --keep-going -b html docs docs/_build/html`."""
+"""How Sphinx makes these pages: `sphinx-build -W --keep-going -b html docs docs/_build/html`."""
 
 import os
 import sys
