@@ -11,6 +11,7 @@ from trajsim.cli.common import (
     config_argument,
     fail,
     overrides_option,
+    printable,
     refusals,
     run_argument,
     say,
@@ -65,7 +66,7 @@ def info(run: Path, as_json: bool) -> None:
             width = max(map(len, facts))
             for key, value in facts.items():
                 shown = out.inline(value) if isinstance(value, dict) else value
-                click.echo(f"{key.ljust(width)}  {shown}")
+                click.echo(printable(f"{key.ljust(width)}  {shown}"))
 
 
 @click.command()

@@ -103,6 +103,12 @@ class Range(Strict):
     num: int = Field(ge=1, le=MOST_POINTS)
 
 
+class Figure(Strict):
+    """How the figures of a sweep are laid out; `inset`: of two panels, the second in the first."""
+
+    inset: bool = False
+
+
 class Experiment(Strict):
     """A validated config; each model has its own, with its own kind of sites and bonds."""
 
@@ -115,6 +121,7 @@ class Experiment(Strict):
     ensemble: Any
     ledger: Ledger = Ledger()
     sweep: dict[str, Range | list[float] | list[list[float]]] = {}
+    figure: Figure = Figure()
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         # All of it fills a screen; model_dump() has it.
