@@ -79,6 +79,7 @@ def simulate(
     output: str | Path | None = None,
     *,
     workers: int | None = None,
+    engine: str = "threads",
     resume: bool = False,
     force: bool = False,
 ) -> "Run":
@@ -88,7 +89,9 @@ def simulate(
     ----------
     source : as of `load`
     output : HDF5 file to make; without one the run is kept in memory
-    workers : threads; all processors if None. The ledger is the same for any number
+    workers : threads or processes here; as many as processors if None
+    engine : "threads", "dask" or "dask:ADDRESS" (`pip install 'trajsim[dask]'`); the ledger is the
+        same for any, and any number of workers
     resume : take up an unfinished run of the same config
     force : replace an output that is there
 
@@ -104,11 +107,13 @@ def simulate(
     config = load(source)
     if output is not None:
         path = Path(output)
-        _simulate(config, path, workers=workers, resume=resume, force=force, say=_say)
+        _simulate(
+            config, path, workers=workers, engine=engine, resume=resume, force=force, say=_say
+        )
         return open(path)
     with tempfile.TemporaryDirectory(prefix="trajsim-") as folder:
         path = Path(folder) / "run.h5"
-        _simulate(config, path, workers=workers, say=_say)
+        _simulate(config, path, workers=workers, engine=engine, say=_say)
         made = open(path)
         image = path.read_bytes()
     return replace(made, path=Path("<memory>"), image=image)

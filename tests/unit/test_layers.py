@@ -69,7 +69,10 @@ def modules_of(*places):
         ("scipy", ["trajsim.exact", "trajsim.check", "trajsim.explore"]),
         ("numba", ["trajsim.jit", "trajsim.simd", "trajsim.models", "trajsim.kernels"]),
         ("llvmlite", ["trajsim.jit", "trajsim.simd"]),
-        ("threading", ["trajsim.blocks", "trajsim.stopping"]),
+        ("threading", ["trajsim.blocks", "trajsim.engines", "trajsim.stopping"]),
+        ("dask", ["trajsim.engines"]),
+        ("distributed", ["trajsim.engines"]),
+        ("subprocess", ["trajsim.engines"]),
         ("signal", ["trajsim.stopping"]),
     ],
 )
@@ -97,6 +100,10 @@ ALLOWED = {
     "exact": [
         *("numpy", "scipy", "trajsim.jit", "trajsim.plan"),
         *("trajsim.elementary", "trajsim.models", "trajsim.exact", "trajsim.callables"),
+    ],
+    "engines": [
+        *("numpy", "dask", "distributed", "trajsim.blocks", "trajsim.config", "trajsim.engines"),
+        *("trajsim.ledger", "trajsim.provenance", "trajsim.stopping", "trajsim.store"),
     ],
     "analysis": ["numpy", "trajsim.ledger", "trajsim.analysis"],
     "explore": [
@@ -134,6 +141,7 @@ def test_a_layer_imports_only_what_is_below_it(place):
         ("store", ["run", "config", "kernels", "exact", "analysis"]),
         ("config", ["run", "store", "kernels", "exact", "analysis", "check"]),
         ("run", ["analysis", "check", "plots", "cli", "output"]),
+        ("engines", ["run", "analysis", "check", "plots", "cli", "output"]),
     ],
 )
 def test_sides_do_not_know_each_other(side, other):
@@ -198,7 +206,7 @@ from trajsim.config import load
 from trajsim.run import model_of
 kernel, model, start = model_of(load(sys.argv[1]).points[0].experiment)
 slow = ("scipy.linalg", "scipy.special", "scipy.optimize", "scipy.sparse", "scipy.stats")
-print(*[name for name in sys.modules if name.startswith((*slow, "matplotlib"))])
+print(*[name for name in sys.modules if name.startswith((*slow, "matplotlib", "distributed"))])
 """
     config = PACKAGE.parent / "configs" / "heat_pump.toml"
     done = subprocess.run(
