@@ -24,6 +24,7 @@ from trajsim.config import load as _load
 from trajsim.exact import Gains, counting_of
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
+from trajsim.plugins import differences
 from trajsim.run import layout_of
 from trajsim.run import simulate as _simulate
 from trajsim.store import Run as StoredRun
@@ -173,6 +174,12 @@ class Run(StoredRun):
         if layout_of(config) != self.layout:
             raise StoreError(f"{self.path}: its layout is not the one that its config makes")
         return config
+
+    @property
+    def plugin_notes(self) -> list[str]:
+        """Sentences on code from outside that has changed since the run was made with it."""
+        here = {name: o._asdict() for name, o in self.config.experiment.plugins.items()}
+        return differences(self.header.get("plugins"), here)
 
     def averages(self) -> list[Averages]:
         """Mean rates of each point, with standard errors."""

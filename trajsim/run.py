@@ -61,6 +61,7 @@ def layout_of(config: Config) -> Layout:
 def header_of(config: Config) -> dict[str, Any]:
     """Provenance that is written with a run."""
     experiment = config.experiment
+    plugins = {name: origin._asdict() for name, origin in experiment.plugins.items()}
     return {
         "title": experiment.title,
         "program": "trajsim",
@@ -71,6 +72,7 @@ def header_of(config: Config) -> dict[str, Any]:
         "seed": str(experiment.ensemble.seed),
         "kind": experiment.model.kind,
         **experiment.method,
+        **({"plugins": plugins} if plugins else {}),
         "libraries": {name: library_version(name) for name in LIBRARIES},
         "machine": {"processor": _processor(), "system": platform.system()},
         "layout": asdict(layout_of(config)),

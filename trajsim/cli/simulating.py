@@ -51,6 +51,7 @@ def run_command(
         backwards = ('drive.direction="reverse"',) if reverse else ()
         loaded = load(config, (*overrides, *backwards))
         from trajsim import output as out
+        from trajsim.plugins import requested
         from trajsim.run import RunError, StoppedError, simulate
         from trajsim.store import Parts
 
@@ -64,6 +65,7 @@ def run_command(
             again = ["trajsim", "run", str(config), "-o", str(target), "--resume"]
             again += [word for override in overrides for word in ("--set", override)]
             again += ["--reverse"] if reverse else []
+            again += [word for plugin in requested() for word in ("--plugin", plugin)]
             there = Parts(target).exists()
             left = "finished blocks are kept. Go on" if there else "nothing is left. Begin again"
             fail(f"{error or 'stopped'}; {left} with:\n  {shlex.join(again)}", STOPPED)

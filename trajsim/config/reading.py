@@ -31,10 +31,12 @@ from trajsim.config.faults import (
     unknown,
 )
 from trajsim.config.keys import find, key_of, put
-from trajsim.config.kinds import KINDS, experiment_type
+from trajsim.config.kinds import experiment_type
 from trajsim.config.over import axis, words
-from trajsim.config.schema import MOST_POINTS, Experiment, Range, references
+from trajsim.config.schema import MOST_POINTS, RECORDED, Experiment, Range, references
 from trajsim.config.toml_lines import TooDeepError, key_lines
+from trajsim.kinds import KINDS
+from trajsim.plugins import PluginError, load_requested
 
 LARGEST_FILE = 1 << 20
 # Seconds that a pipe may be silent.
@@ -175,7 +177,7 @@ def restore(text: str, resolved: dict[str, Any], source: str = "<run>") -> Confi
     ConfigError
         If the values are not those of a config.
     """
-    return _Reader(source, text, copy.deepcopy(resolved), {}).read([], [])
+    return _Reader(source, text, copy.deepcopy(resolved), {}, RECORDED).read([], [])
 
 
 def with_parameters(experiment: Experiment, parameters: dict[str, float]) -> Experiment:
@@ -183,18 +185,27 @@ def with_parameters(experiment: Experiment, parameters: dict[str, float]) -> Exp
     data = experiment.model_dump(exclude={"sweep"})
     for key, value in parameters.items():
         put(data, find(data, key), value)
-    return type(experiment).model_validate(data)
+    return type(experiment).model_validate(data, context=RECORDED)
 
 
 class _Reader:
     """One file on its way to a Config; gathers faults as it goes."""
 
-    def __init__(self, source: str, text: str, data: dict[str, Any], lines: dict[Loc, int]) -> None:
+    def __init__(
+        self,
+        source: str,
+        text: str,
+        data: dict[str, Any],
+        lines: dict[Loc, int],
+        context: Any = None,
+    ) -> None:
         self.source, self.text, self.data, self.lines = source, text, data, lines
+        self.context = context
         self.origin: dict[Loc, str] = {}
         self.faults: list[Fault] = []
 
     def read(self, overrides: list[str], over: list[str], ends: bool = False) -> Config:
+        load_requested()
         for override in overrides:
             self._override(override)
         if over:
@@ -202,7 +213,11 @@ class _Reader:
         if _depth(self.data) > DEEPEST:
             self.faults.append(Fault(self.source, None, "", TOO_DEEP))
             raise ConfigError(self.faults)
-        self.schema = experiment_type(self.data)
+        try:
+            self.schema = experiment_type(self.data)
+        except PluginError as error:
+            self.fault(("model", "kind"), str(error))
+            raise ConfigError(self.faults) from None
         sweep = self.data.get("sweep", {})
         plain = {key: value for key, value in self.data.items() if key != "sweep"}
         base = self._check(plain)
@@ -212,7 +227,9 @@ class _Reader:
         points = list(self._points(plain, axes, base))
         if self.faults:
             raise ConfigError(self.faults)
-        return Config(self.text, self.schema.model_validate(self.data), points)
+        return Config(
+            self.text, self.schema.model_validate(self.data, context=self.context), points
+        )
 
     def fault(self, loc: Loc, message: str) -> None:
         """Note a fault at the deepest part of `loc` that the file or an override has."""
@@ -276,7 +293,7 @@ class _Reader:
         before = len(self.faults)
         experiment = None
         try:
-            experiment = self.schema.model_validate(data)
+            experiment = self.schema.model_validate(data, context=self.context)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 loc, message = explain(detail, self.schema)

@@ -29,7 +29,7 @@ from trajsim.store.memory import Memory
 from trajsim.store.trust import plain_dataset, reading, table
 
 # What must be the same for a run to be taken up again.
-BINDING = ("schema", "version", "resolved", "libraries")
+BINDING = ("schema", "version", "resolved", "libraries", "plugins")
 # Entries of a header that tell the truth only of the machine; a difference is worth a warning.
 MACHINE = "machine"
 # Blocks are named point-first-count-events-SHA-256: where the manifest is lost, the names tell.
@@ -152,9 +152,9 @@ class Parts:
         """What keeps the run that is here from being continued under another header."""
         old = self.header()
         return [
-            f"{key} differs: {_difference(old.get(key), header[key])}"
+            f"{key} differs: {_difference(old.get(key), header.get(key))}"
             for key in BINDING
-            if old.get(key) != header[key]
+            if old.get(key) != header.get(key)
         ]
 
     def other_machine(self, header: dict[str, Any]) -> bool:
