@@ -14,7 +14,7 @@ Nothing is imported before it is asked for.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trajsim.api import Exact, Run, check, exact, load, open, simulate
+    from trajsim.api import Exact, Run, check, exact, load, open, reproduce, simulate
     from trajsim.config import Config, ConfigError, Experiment
     from trajsim.kinds import Kind, register_model
     from trajsim.models.rate_laws import register_rate_law
@@ -34,6 +34,7 @@ __all__ = [
     "open",
     "register_model",
     "register_rate_law",
+    "reproduce",
     "simulate",
 ]
 # What is not in `trajsim.api`: plugins need no more than the place where they register.

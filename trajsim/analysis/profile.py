@@ -1,5 +1,6 @@
 """Rates as functions of time: one value for each row, or for each phase of the period."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,8 @@ class Profile:
     ----------
     time : (rows + 1,) edges of the rows
     folded : whether the rows are phases of the period, averaged over all periods
-    rate, stderr : (rows, labels) per unit time, by kind: heat, work, exclusive_work, flips
+    rate, stderr : (rows, labels) per unit time, by kind: heat, work, exclusive_work, flips; of
+        "total_work" (rows, 1) over all drives
     """
 
     time: Array
@@ -36,9 +38,11 @@ def profiles(run: Source) -> list[Profile]:
     layout = run.layout
     folded = layout.rows * layout.row_periods > MOST_PERIODS
     kinds = [c.name for c in layout.columns if c.name in RATES]
-    gathered: dict[int, dict[str, Moments]] = {}
+    gathered: dict[int, defaultdict[str, Moments]] = {}
     for point, _, columns in run.blocks(kinds):
-        moments = gathered.setdefault(point, {kind: Moments() for kind in kinds})
+        moments = gathered.setdefault(point, defaultdict(Moments))
+        if "work" in columns:
+            columns = {**columns, "total_work": columns["work"].sum(axis=2, keepdims=True)}
         for kind, values in columns.items():
             rows = values
             if folded:

@@ -11,6 +11,7 @@ from trajsim.cli.common import (
     config_argument,
     fail,
     overrides_option,
+    printable,
     refusals,
     run_argument,
     say,
@@ -55,7 +56,9 @@ def info(run: Path, as_json: bool) -> None:
         facts["machine"] = opened.header["machine"]
         if "plugins" in opened.header:
             facts["plugins"] = opened.header["plugins"]
-        facts["finished"] = opened.finished
+        if opened.shard:
+            facts["shard"] = f"{opened.shard.number} of {opened.shard.total}"
+        facts["finished"] = opened.complete
         facts["points"], facts["trajectories"] = layout.points, layout.trajectories
         facts["rows"], facts["events"] = layout.rows, opened.events
         facts["labels"], facts["bytes"] = layout.labels, layout.total_bytes
@@ -65,7 +68,7 @@ def info(run: Path, as_json: bool) -> None:
             width = max(map(len, facts))
             for key, value in facts.items():
                 shown = out.inline(value) if isinstance(value, dict) else value
-                click.echo(f"{key.ljust(width)}  {shown}")
+                click.echo(printable(f"{key.ljust(width)}  {shown}"))
 
 
 @click.command()

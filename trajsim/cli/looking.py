@@ -14,6 +14,7 @@ from trajsim.cli.common import (
     overrides_option,
     refusals,
     run_argument,
+    say,
     warn_of_shadow,
 )
 
@@ -48,6 +49,10 @@ def analyze(
         from trajsim.output import fluctuations as more
 
         found_run = opened(run)
+        if found_run.shard:
+            say(
+                f"shard {found_run.shard.number} of {found_run.shard.total}: its trajectories alone"
+            )
         config, sampled = found_run.config, found_run.averages()
         pairs = [(a, config.at(a.parameters)) for a in sampled]
         if not pairs:

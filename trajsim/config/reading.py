@@ -3,6 +3,7 @@
 import copy
 import errno
 import itertools
+import math
 import os
 import re
 import select
@@ -71,6 +72,28 @@ class Config:
     @cached_property
     def _by_values(self) -> dict[tuple[float, ...], Experiment]:
         return {tuple(p.parameters.values()): p.experiment for p in self.points}
+
+    @cached_property
+    def axis(self) -> str | None:
+        """Key along a figure: the one with most values, where a curve through them makes sense."""
+        counts = {
+            key: len({point.parameters[key] for point in self.points})
+            for key in self.points[0].parameters
+        }
+        key = max(counts, key=counts.__getitem__, default=None)
+        if key is None or counts[key] < 3:
+            return None
+        # Keys that move together make no grid: their points lie on no common curve.
+        return key if math.prod(counts.values()) == len(self.points) else None
+
+    @cached_property
+    def panels(self) -> list[dict[str, float]]:
+        """Swept values beside the axis, panel by panel of a figure."""
+        rests = [
+            {key: x for key, x in point.parameters.items() if key != self.axis}
+            for point in self.points
+        ]
+        return list({tuple(rest.values()): rest for rest in rests}.values())
 
     @property
     def summary(self) -> str:
@@ -219,17 +242,20 @@ class _Reader:
             self.fault(("model", "kind"), str(error))
             raise ConfigError(self.faults) from None
         sweep = self.data.get("sweep", {})
-        plain = {key: value for key, value in self.data.items() if key != "sweep"}
-        base = self._check(plain)
+        base = self._check(_without(self.data, "sweep"))
         axes = list(self._axes(sweep))
         if base is None or self.faults:
             raise ConfigError(self.faults)
-        points = list(self._points(plain, axes, base))
+        # A point has no figure of its own.
+        points = list(self._points(_without(self.data, "sweep", "figure"), axes, base))
         if self.faults:
             raise ConfigError(self.faults)
-        return Config(
-            self.text, self.schema.model_validate(self.data, context=self.context), points
-        )
+        whole = self.schema.model_validate(self.data, context=self.context)
+        config = Config(self.text, whole, points)
+        if base.figure.inset and not over and len(config.panels) != 2:
+            self.fault(("figure", "inset"), _no_inset(config))
+            raise ConfigError(self.faults)
+        return config
 
     def fault(self, loc: Loc, message: str) -> None:
         """Note a fault at the deepest part of `loc` that the file or an override has."""
@@ -436,6 +462,17 @@ class _Reader:
                 f'sweep."{loc[1]}"',
                 f"at {at}: {fault.key}: {fault.message}",
             )
+
+
+def _without(data: dict[str, Any], *tables: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in tables}
+
+
+def _no_inset(config: Config) -> str:
+    """Sentence for an inset where a figure does not have two panels."""
+    along = f" along {config.axis}" if config.axis else ""
+    panels = f"{len(config.panels)} panel{'s' if len(config.panels) > 1 else ''}{along}"
+    return f"found true with a sweep of {panels}; allowed: with one of two"
 
 
 def _toml_value(text: str) -> Any:

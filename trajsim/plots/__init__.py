@@ -17,17 +17,19 @@ from trajsim.check.claims import Claims
 from trajsim.config import Config, Experiment
 from trajsim.explore import RegimeMap
 from trajsim.plots.claims import claims_figure
+from trajsim.plots.courses import time_figure
 from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
 from trajsim.plots.exact import exact_cumulants, exact_twins
 from trajsim.plots.maps import map_figure
 from trajsim.plots.moments import covariance_figure, cumulants_figure
-from trajsim.plots.rates import axis_of, rates_figure, sweep_figure, time_figure
+from trajsim.plots.rates import rates_figure
 from trajsim.plots.style import STYLE
+from trajsim.plots.sweeps import sweep_figure
 from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
 from trajsim.trace import Trace
 
-__all__ = ["claims_figures", "figures", "map_figures", "save", "trajectory_figures"]
+__all__ = ["claims_figures", "figures", "map_figures", "save", "trajectory_figures", "write"]
 
 
 def figures(config: Config, run: Run | None, window: int | None = None) -> dict[str, Figure]:
@@ -47,7 +49,7 @@ def figures(config: Config, run: Run | None, window: int | None = None) -> dict[
     with mpl.rc_context(STYLE):
         made = {}
         sampled = averages(run) if run else None
-        if axis_of(config) is not None:
+        if config.axis is not None:
             made["sweep"] = sweep_figure(config, sampled)
         else:
             made["rates"] = rates_figure(config, sampled)
@@ -55,7 +57,7 @@ def figures(config: Config, run: Run | None, window: int | None = None) -> dict[
             made["time"] = time_figure(config, profiles(run) if run else None)
         if run is not None and len(config.points) == 1:
             made |= _of_fluctuations(config.points[0].experiment, run, window)
-        return made
+        return _ours(made)
 
 
 def _of_fluctuations(experiment: Experiment, run: Run, window: int | None) -> dict[str, Figure]:
@@ -88,27 +90,40 @@ def _by_window(run: Run) -> list[Fluctuations]:
 def map_figures(maps: list[RegimeMap]) -> dict[str, Figure]:
     """The figure of maps over the same axes, by name."""
     with mpl.rc_context(STYLE):
-        return {"map": map_figure(maps)}
+        return _ours({"map": map_figure(maps)})
 
 
 def claims_figures(claims: Claims) -> dict[str, Figure]:
     """The figure of what is sure of a sweep, by name."""
     with mpl.rc_context(STYLE):
-        return {"regimes": claims_figure(claims)}
+        return _ours({"regimes": claims_figure(claims)})
 
 
 def trajectory_figures(trace: Trace, experiment: Experiment) -> dict[str, Figure]:
     """The figure of one trajectory, by name."""
     with mpl.rc_context(STYLE):
-        return {f"trajectory-{trace.trajectory}": trajectory_figure(trace, experiment)}
+        made = {f"trajectory-{trace.trajectory}": trajectory_figure(trace, experiment)}
+        return _ours(made)
+
+
+def _ours(made: dict[str, Figure]) -> dict[str, Figure]:
+    """The figures, out of pyplot's hands: it would keep them, and a notebook show them twice."""
+    for figure in made.values():
+        plt.close(figure)
+    return made
 
 
 def save(figures: dict[str, Figure], folder: Path, stem: str) -> Iterator[Path]:
     """Write each figure as PNG and PDF; gives the paths written."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        for ending in ("png", "pdf"):
-            path = folder / f"{stem}-{name}.{ending}"
-            figure.savefig(path, metadata={"CreationDate": None} if ending == "pdf" else None)
-            yield path
-        plt.close(figure)
+        yield from write(figure, folder / f"{stem}-{name}")
+
+
+def write(figure: Figure, path: Path) -> Iterator[Path]:
+    """Write a figure as PNG and PDF under a name without an ending, and close it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for ending in ("png", "pdf"):
+        written = path.with_name(f"{path.name}.{ending}")
+        figure.savefig(written, metadata={"CreationDate": None} if ending == "pdf" else None)
+        yield written
+    plt.close(figure)

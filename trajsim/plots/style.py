@@ -5,11 +5,15 @@ from typing import Any
 
 import matplotlib as mpl
 
-mpl.use("Agg")
+from trajsim.progress import notebook
+
+if not notebook():
+    mpl.use("Agg")
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from trajsim.config import Config
 
@@ -63,11 +67,12 @@ def axis_label(key: str) -> str:
     return key
 
 
-def in_units_of_pi(ax: Axes, low: float, high: float) -> None:
-    """Ticks of an axis of phases."""
+def in_units_of_pi(ax: Axes, low: float, high: float, step: float = np.pi / 2) -> None:
+    """Ticks of an axis of phases, at whole multiples of a step of pi/2 or pi."""
     if high - low < np.pi:
         return
-    ticks = np.arange(np.ceil(low / (np.pi / 2) - 1e-9), np.floor(high / (np.pi / 2) + 1e-9) + 1)
+    ticks = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1)
+    ticks *= step / (np.pi / 2)
     names = {0: "0", 1: "π/2", 2: "π", -1: "−π/2", -2: "−π"}
     labels = [names.get(int(k), f"{int(k) // 2}π" if k % 2 == 0 else f"{int(k)}π/2") for k in ticks]
     ax.set_xticks(ticks * np.pi / 2, labels)
@@ -78,12 +83,19 @@ def finish(ax: Axes, config: Config, parameters: dict[str, float], ylabel: str) 
     ax.set_ylabel(ylabel)
     words = ", ".join(f"{symbol(key)} = {x:.4g}" for key, x in parameters.items())
     title = textwrap.fill(config.experiment.title, TITLE_WIDTH)
-    ax.set_title(words or title, fontsize="medium")
+    inset = ax not in ax.figure.axes
+    ax.set_title(words or title, fontsize="small" if inset else "medium", pad=3 if inset else None)
 
 
 def legend(figure: Figure, ax: Axes) -> None:
     """One legend for all panels, above them, where it hides nothing."""
     handles, labels = ax.get_legend_handles_labels()
+    curves = [
+        line for line in ax.lines if np.size(line.get_xdata()) > 2 and line.get_marker() == "None"
+    ]
+    if curves and any(hasattr(handle, "has_yerr") for handle in handles):
+        handles.append(Line2D([], [], color="0.35"))
+        labels.append("exact")
     figure.legend(
         handles,
         labels,

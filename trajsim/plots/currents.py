@@ -1,0 +1,84 @@
+"""The currents that figures show: heat of each bath and work of the drives, exact and sampled."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from trajsim.config import Experiment
+from trajsim.exact import NoExactSideError, ensemble, start_state
+from trajsim.plots.style import COLOURS, MARKERS
+
+Array = NDArray[np.float64]
+
+# Drawing needs fewer digits than checking.
+CURVE_TOLERANCE = 1e-6
+MOST_LINES = 8
+RATE = "heat and work rates (energy / time)"
+
+
+class Line(NamedTuple):
+    """One current: what it is called, how to read it from rates, how it looks."""
+
+    label: str
+    kind: str
+    column: int | None  # None adds up all
+    colour: str
+    marker: str
+
+    def of(self, rates: Any) -> Array:
+        """Its values (...) in an object with arrays (..., labels) by kind."""
+        values = np.asarray(
+            rates[self.kind] if isinstance(rates, dict) else getattr(rates, self.kind)
+        )
+        return values.sum(axis=-1) if self.column is None else values[..., self.column]
+
+    def curve(self, ax: Axes, x: Array, y: Array, alone: bool) -> None:
+        """Draw its exact curve, which has the name if nothing is sampled."""
+        ax.plot(x, y, color=self.colour, label=self.label if alone else None)
+
+    def dots(self, ax: Axes, x: Array, y: Array, error: Array, size: float) -> None:
+        """Draw its sampled values with their standard errors."""
+        ax.errorbar(
+            x,
+            y,
+            error,
+            fmt=self.marker,
+            color=self.colour,
+            ms=size,
+            elinewidth=0.9,
+            capsize=0.5 * size,
+            label=self.label,
+        )
+
+
+def lines_of(experiment: Experiment) -> list[Line]:
+    """Heat of each bath and the total work: the curves of the paper's figures."""
+    wanted: list[tuple[str, str, int | None]] = []
+    for k, bath in enumerate(list(experiment.baths)[: MOST_LINES - 1]):
+        wanted.append((rf"$\dot q_{{\mathrm{{{bath}}}}}$", "heat", k))
+    drives = experiment.labels["drive"]
+    if experiment.model.kind == "oscillators" and len(drives) == 2:
+        wanted += [(rf"$\dot w_{{\mathrm{{{d}}}}}$", "work", k) for k, d in enumerate(drives)]
+    elif drives:
+        wanted.append((r"$\dot w$", "work", None))
+    return [
+        Line(label, kind, column, COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)])
+        for k, (label, kind, column) in enumerate(wanted)
+    ]
+
+
+def exact_rates(experiment: Experiment) -> Any:
+    """Mean rates that trajectories of this experiment show, start and burn-in included."""
+    network = experiment.network()
+    try:
+        begin = start_state(network, experiment.ensemble.initial)
+        return ensemble(network, CURVE_TOLERANCE).window(begin, experiment.plan).rates
+    except NoExactSideError:
+        return None
+
+
+def zero(ax: Axes) -> None:
+    """The line at which currents change sign."""
+    ax.axhline(0, color="0.6", lw=0.7, zorder=0)

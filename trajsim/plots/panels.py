@@ -1,0 +1,73 @@
+"""Panels of a figure, side by side or the second as an inset where the first leaves room."""
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+# Of the first panel's width and height, with the numbers at the inset's axes.
+WIDTH, HEIGHT = 0.46, 0.42
+LEFT, BOTTOM, TOP = 0.09, 0.08, 0.07
+SMALL = 8
+
+
+def with_inset() -> tuple[Figure, Iterator[Axes]]:
+    """A figure of two panels, the second of which is placed when the first has been drawn."""
+    figure, main = plt.subplots(figsize=(6.4, 4.8))
+
+    def places() -> Iterator[Axes]:
+        yield main
+        yield _inset(main)
+
+    return figure, places()
+
+
+def is_inset(ax: Axes) -> bool:
+    """Whether these axes lie within others."""
+    return ax not in ax.figure.axes
+
+
+def _inset(main: Axes) -> Axes:
+    """Axes in the part of others that has most room; they are made higher until nothing is hid."""
+    left, right = main.get_xlim()
+    low, high = main.get_ylim()
+    x, y = _drawn(main)
+    across = (x - left) / (right - left)
+    found = []
+    for begin in np.linspace(1 - WIDTH, 0.0, 26):
+        below = y[(across >= begin) & (across <= begin + WIDTH)]
+        if not below.size:
+            below = np.array([0.5 * (low + high)])
+        top = max(high, low + (below.max() - low) / (1 - HEIGHT))
+        bottom = min(low, high - (high - below.min()) / (1 - HEIGHT))
+        found += [(top - low, low, top, begin, 1 - HEIGHT), (high - bottom, bottom, high, begin, 0)]
+    _, low, high, begin, floor = min(found, key=lambda place: place[0])
+    main.set_xlim(left, right)
+    main.set_ylim(low, high)
+    inner = main.inset_axes(
+        (begin + LEFT, floor + BOTTOM, WIDTH - LEFT - 0.01, HEIGHT - BOTTOM - TOP)
+    )
+    inner.tick_params(labelsize=SMALL, length=2.5, pad=2)
+    inner.yaxis.get_offset_text().set_fontsize(SMALL)
+    return inner
+
+
+def _drawn(ax: Axes) -> tuple[Array, Array]:
+    """Where lines, dots and error bars of some axes are."""
+    points = [
+        np.asarray(line.get_xydata(), float)
+        for line in ax.lines
+        if line.get_transform() == ax.transData
+    ]
+    for bars in ax.collections:
+        if isinstance(bars, LineCollection):
+            points += [np.asarray(segment, float) for segment in bars.get_segments()]
+    drawn = np.concatenate([*points, np.array([[ax.get_xlim()[0], 0.0]])])
+    x, y = drawn[np.isfinite(drawn).all(axis=1)].T
+    return x, y

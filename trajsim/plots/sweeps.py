@@ -1,0 +1,71 @@
+"""Mean rates along a sweep."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trajsim.analysis.averages import Averages
+from trajsim.config import Config, with_parameters
+from trajsim.plots.currents import RATE, Line, exact_rates, lines_of, zero
+from trajsim.plots.panels import is_inset, with_inset
+from trajsim.plots.style import MOST_PANELS, axis_label, finish, in_units_of_pi, legend
+from trajsim.progress import each
+
+CURVE_POINTS = 121
+
+
+def sweep_figure(config: Config, sampled: list[Averages] | None) -> Figure:
+    """Heats and total work against a swept value: dots with error bars on exact curves."""
+    rests = config.panels[:MOST_PANELS]
+    if config.experiment.figure.inset and len(rests) == 2:
+        figure, places = with_inset()
+    else:
+        figure, axes = plt.subplots(
+            1, len(rests), figsize=(4.6 * len(rests), 3.4), squeeze=False, sharey=len(rests) > 1
+        )
+        places = iter(axes[0])
+    first = None
+    for ax, rest in zip(places, rests, strict=True):
+        first = first or ax
+        _panel(ax, config, rest, sampled)
+        finish(ax, config, rest, RATE if ax is first else "")
+    assert first is not None
+    legend(figure, first)
+    return figure
+
+
+def _panel(
+    ax: Axes, config: Config, rest: dict[str, float], sampled: list[Averages] | None
+) -> None:
+    """The curves and dots at these values of what is not along the axis."""
+    axis, small = config.axis, is_inset(ax)
+    assert axis is not None
+    values = [point.parameters[axis] for point in config.points]
+    curve = np.linspace(min(values), max(values), CURVE_POINTS)
+    experiment = with_parameters(config.experiment, rest)
+    exact = [
+        exact_rates(with_parameters(experiment, {axis: float(x)}))
+        for x in each(curve, "exact curves")
+    ]
+    here = [
+        a for a in sampled or [] if {k: v for k, v in a.parameters.items() if k != axis} == rest
+    ]
+    zero(ax)
+    for line in lines_of(experiment):
+        if None not in exact:
+            line.curve(ax, curve, np.array([line.of(rates) for rates in exact]), not here)
+        if here:
+            mean, error = np.array([_estimate(a, line) for a in here]).T
+            at = np.array([a.parameters[axis] for a in here])
+            line.dots(ax, at, mean, error, 2.0 if small else 3.5)
+    if axis.endswith("phase"):
+        in_units_of_pi(ax, min(values), max(values), np.pi if small else np.pi / 2)
+    if not small:
+        ax.set_xlabel(axis_label(axis))
+
+
+def _estimate(sampled: Averages, line: Line) -> tuple[float, float]:
+    if line.column is None:
+        return sampled.total_work
+    return list(sampled.of(line.kind).values())[line.column]
