@@ -64,12 +64,6 @@ def clock_spins():
         yield clock_spins
 
 
-@pytest.fixture(autouse=True)
-def as_before(monkeypatch):
-    """What a test registers is gone after it."""
-    monkeypatch.setattr(KINDS, "_registered", dict(KINDS._registered))
-
-
 def load(text, **overrides):
     """Config of a text, with values put in place of its own."""
     return api.load(tomllib.loads(text), {k.replace("_of_", "."): v for k, v in overrides.items()})

@@ -30,15 +30,11 @@ FROM_OUTSIDE = changed(PUMP, ("glauber-product", "ohmic"))
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch):
-    """Registries and modules as they were, whatever a test registers and imports."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
+def modules_as_before(monkeypatch):
+    """Modules as they were, whatever a test imports."""
     for name in ("ohmic_law", "failing", "spy"):
         monkeypatch.setitem(sys.modules, name, None)
         del sys.modules[name]
-    monkeypatch.setattr(LAWS, "_registered", dict(LAWS._registered))
-    monkeypatch.setattr(plugins, "_requested", [])
-    monkeypatch.setattr(plugins, "_loaded", set())
 
 
 @pytest.fixture
