@@ -24,9 +24,10 @@ from trajsim.config import load as _load
 from trajsim.exact import Gains, counting_of
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
+from trajsim.plugins import differences
+from trajsim.provenance import layout_of, plugins_of
 from trajsim.reproduce import Reproduction
 from trajsim.reproduce import reproduce as _reproduce
-from trajsim.run import layout_of
 from trajsim.run import simulate as _simulate
 from trajsim.store import Run as StoredRun
 from trajsim.store import StoreError, open_run, verify
@@ -206,6 +207,11 @@ class Run(StoredRun):
         if layout_of(config) != self.layout:
             raise StoreError(f"{self.path}: its layout is not the one that its config makes")
         return config
+
+    @property
+    def plugin_notes(self) -> list[str]:
+        """Sentences on code from outside that has changed since the run was made with it."""
+        return differences(self.header.get("plugins"), plugins_of(self.config))
 
     def averages(self) -> list[Averages]:
         """Mean rates of each point, with standard errors."""

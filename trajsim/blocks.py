@@ -119,8 +119,8 @@ def model_of(experiment: Experiment, plan: Plan | None = None) -> tuple[Any, Any
         If the integrator or the start does not fit the network.
     """
     network, initial = experiment.network(), experiment.ensemble.initial
-    kernel = kernel_of(network)
     try:
+        kernel = kernel_of(network)
         state = start_state(network, initial) if kernel.needs_state(initial) else None
         model = kernel.prepare(network, plan or experiment.plan, **experiment.integration)
     except (NoExactSideError, ValueError) as error:

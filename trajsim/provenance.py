@@ -40,6 +40,7 @@ def layout_of(config: Config) -> Layout:
 def header_of(config: Config) -> dict[str, Any]:
     """Provenance that is written with a run."""
     experiment = config.experiment
+    plugins = plugins_of(config)
     return {
         "title": experiment.title,
         "program": "trajsim",
@@ -50,10 +51,16 @@ def header_of(config: Config) -> dict[str, Any]:
         "seed": str(experiment.ensemble.seed),
         "kind": experiment.model.kind,
         **experiment.method,
+        **({"plugins": plugins} if plugins else {}),
         "libraries": libraries(),
         "machine": {"processor": processor(), "system": platform.system()},
         "layout": asdict(layout_of(config)),
     }
+
+
+def plugins_of(config: Config) -> dict[str, dict[str, str]]:
+    """Rate laws and models from outside that a config uses, with where they come from."""
+    return {name: origin._asdict() for name, origin in config.experiment.plugins.items()}
 
 
 def libraries() -> dict[str, str]:

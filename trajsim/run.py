@@ -23,7 +23,6 @@ __all__ = [
     "RunError",
     "StoppedError",
     "Summary",
-    "layout_of",
     "model_of",
     "simulate",
     "take_up_or_simulate",

@@ -21,6 +21,7 @@ NOT_RUN = {
     r"python -m tests\.mutations.*": "hours; tests/mutations/test_edits.py has what can be quick",
     r"python tests/faults/\w+\.py.*": "half an hour; tests/faults has a sample",
     r"trajsim warmup": "a minute of compiling; tests/unit/test_warmup.py",
+    r"trajsim run --plugin .*": "a minute of compiling; tests/unit/test_extending.py",
 }
 # These take more than five seconds even so: `pytest -m long tests/docs` runs them, too.
 SLOW = (

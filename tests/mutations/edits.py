@@ -281,7 +281,7 @@ EDITS = (
     ),
     Edit(
         "burn-in taken for one period shorter in the exact window",
-        "exact/master.py",
+        "exact/finite.py",
         "recorded = range(max(period, plan.burn_in), period + ahead)",
         "recorded = range(max(period, plan.burn_in - 1), period + ahead)",
         (

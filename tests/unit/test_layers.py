@@ -83,27 +83,39 @@ def test_a_library_has_one_home(library, places):
 
 ALLOWED = {
     "models": [
-        *("numba", "numpy", "trajsim.jit", "trajsim.plan"),
+        *("numba", "numpy", "trajsim.jit", "trajsim.plan", "trajsim.plugins", "trajsim.sources"),
         *("trajsim.elementary", "trajsim.models", "trajsim.simd"),
     ],
     "kernels": [
-        *("numba", "numpy", "trajsim.jit", "trajsim.plan"),
+        *("numba", "numpy", "trajsim.jit", "trajsim.plan", "trajsim.kinds"),
         *("trajsim.elementary", "trajsim.models", "trajsim.kernels", "trajsim.simd"),
     ],
     "plan": [],
-    "jit": ["llvmlite", "numba", "platformdirs"],
+    "sources": [],
+    "plugins": ["trajsim.sources"],
+    # What it checks it imports when something is registered.
+    "kinds": ["trajsim.plugins", "trajsim.sources", "trajsim.kind_checks"],
+    "kind_checks": ["trajsim.config", "trajsim.kinds", "trajsim.ledger"],
+    "jit": ["llvmlite", "numba", "platformdirs", "trajsim.sources"],
     "simd": ["llvmlite", "numba", "trajsim.simd"],
     "elementary": ["numpy", "trajsim.jit", "trajsim.simd"],
-    "ledger": ["numpy"],
-    "config": ["numpy", "pydantic", "trajsim.config", "trajsim.models", "trajsim.plan"],
-    "store": ["h5py", "numpy", "trajsim.ledger", "trajsim.store"],
+    "ledger": ["numpy", "trajsim.kinds"],
+    "config": [
+        *("numpy", "pydantic", "pydantic_core", "trajsim.config", "trajsim.models"),
+        *("trajsim.plan", "trajsim.plugins", "trajsim.kinds"),
+    ],
+    "store": [
+        *("h5py", "numpy", "trajsim.ledger", "trajsim.store", "trajsim.kinds", "trajsim.plugins"),
+    ],
     "exact": [
         *("numpy", "scipy", "trajsim.jit", "trajsim.plan"),
         *("trajsim.elementary", "trajsim.models", "trajsim.exact", "trajsim.callables"),
+        "trajsim.kinds",
     ],
     "engines": [
         *("numpy", "dask", "distributed", "trajsim.blocks", "trajsim.config", "trajsim.engines"),
-        *("trajsim.ledger", "trajsim.provenance", "trajsim.stopping", "trajsim.store"),
+        *("trajsim.ledger", "trajsim.plugins", "trajsim.provenance", "trajsim.stopping"),
+        "trajsim.store",
     ],
     "analysis": ["numpy", "trajsim.ledger", "trajsim.analysis"],
     "explore": [

@@ -70,6 +70,7 @@ def run_command(
 
         backwards = ('drive.direction="reverse"',) if reverse else ()
         loaded = load(config, (*overrides, *backwards))
+        from trajsim.plugins import requested
         from trajsim.run import RunError, StoppedError, simulate
         from trajsim.store import Parts, Shard
 
@@ -97,6 +98,7 @@ def run_command(
             again += ["--reverse"] if reverse else []
             again += ["--shard", str(part)] if part else []
             again += ["--engine", engine] if engine != "threads" else []
+            again += [word for plugin in requested() for word in ("--plugin", plugin)]
             there = Parts(part.output(target) if part else target).exists()
             left = "finished blocks are kept. Go on" if there else "nothing is left. Begin again"
             fail(f"{error or 'stopped'}; {left} with:\n  {shlex.join(again)}", STOPPED)

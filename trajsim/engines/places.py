@@ -13,6 +13,7 @@ from typing import Any
 
 from trajsim.blocks import RunError
 from trajsim.engines.pool import Threads, fulfil
+from trajsim.plugins import ENVIRONMENT, requested
 from trajsim.stopping import StoppedError, end_group
 
 # For a scheduler to answer, in seconds.
@@ -112,6 +113,7 @@ class Local:
                 scheduler={"cls": Scheduler, "options": {**here, "dashboard": False}}
             )
         path = os.pathsep.join(filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")]))
+        plugins = os.pathsep.join(filter(None, [os.environ.get(ENVIRONMENT), *requested()]))
         with open(self._folder / "said", "wb") as said:
             self._process = subprocess.Popen(
                 [
@@ -122,7 +124,7 @@ class Local:
                     *("--host", "127.0.0.1", "--no-dashboard", "--memory-limit", "0"),
                     *("--local-directory", str(self._folder), "--death-timeout", "60"),
                 ],
-                env={**os.environ, "PYTHONPATH": path},
+                env={**os.environ, "PYTHONPATH": path, ENVIRONMENT: plugins},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trajsim.blocks import RunError, Simulator
 from trajsim.config import Config, restore
-from trajsim.provenance import identity, layout_of, processor
+from trajsim.provenance import identity, layout_of, plugins_of, processor
 from trajsim.store.memory import Memory
 from trajsim.store.parts import sealed
 
@@ -33,6 +33,7 @@ def order_of(config: Config) -> bytes:
         "config": config.text,
         "resolved": json.loads(config.experiment.model_dump_json()),
         "identity": identity(),
+        "plugins": plugins_of(config),
     }
     return zlib.compress(json.dumps(order).encode(), 9)
 
@@ -55,6 +56,9 @@ def _simulator_of(order: bytes) -> Simulator:
     if wrong:
         raise RunError(f"a worker is not of this trajsim: {wrong}")
     config = restore(asked["config"], asked["resolved"], "<order>")
+    wrong = differences(plugins_of(config), asked["plugins"])
+    if wrong:
+        raise RunError(f"a worker has other code from outside: {wrong}")
     simulator = Simulator(config, layout_of(config))
     simulator.compile()
     return simulator

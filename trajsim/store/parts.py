@@ -30,7 +30,7 @@ from trajsim.store.shards import WHOLE, Shard
 from trajsim.store.trust import plain_dataset, reading, table
 
 # What must be the same for a run to be taken up again.
-BINDING = ("schema", "version", "resolved", "libraries", "shard")
+BINDING = ("schema", "version", "resolved", "libraries", "plugins", "shard")
 # Entries of a header that tell the truth only of the machine; a difference is worth a warning.
 MACHINE = "machine"
 # Blocks are named point-first-count-events-SHA-256: where the manifest is lost, the names tell.
