@@ -295,7 +295,9 @@ class Run(StoredRun):
         layout = self.layout
         return {
             "title": self.header["title"],
-            "from": str(self.path) + ("" if self.finished else " (unfinished)"),
+            "from": str(self.path)
+            + (f" (shard {self.shard})" if self.shard else "")
+            + ("" if self.complete else " (unfinished)"),
             "ledger": f"{layout.points} points x {layout.trajectories} trajectories x "
             f"{layout.rows} rows of {layout.row_periods:g} periods",
             "columns": ", ".join(column.name for column in layout.columns),

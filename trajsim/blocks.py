@@ -120,6 +120,7 @@ class Work:
     ) -> None:
         self.config, self.layout, self.parts, self.signals = config, layout, parts, signals
         self.plan: Plan = config.experiment.plan
+        self.workers = workers
         self._workers = Threads(workers)
         self._publishers = Threads(min(workers, MOST_PUBLISHED_AT_ONCE))
         self._ledgers = Ledgers(layout)

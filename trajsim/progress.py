@@ -18,7 +18,7 @@ def each(items: Iterable[Item], desc: str, **more: Any) -> Iterator[Item]:
 
 
 def _tqdm() -> Any:
-    if _notebook():
+    if notebook():
         from tqdm import auto
 
         return auto.tqdm
@@ -33,10 +33,10 @@ def _where() -> dict[str, Any]:
 
 def watched() -> bool:
     """Whether somebody looks at stderr: a terminal or a notebook."""
-    return sys.stderr.isatty() or _notebook()
+    return sys.stderr.isatty() or notebook()
 
 
-def _notebook() -> bool:
+def notebook() -> bool:
     """Whether a notebook shows what is printed."""
     shell = sys.modules.get("IPython")
     return shell is not None and "IPKernelApp" in getattr(shell.get_ipython(), "config", {})

@@ -5,7 +5,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from dataclasses import asdict
@@ -20,9 +20,10 @@ from trajsim.config import Config
 from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
 from trajsim.progress import bar
 from trajsim.stopping import Signals, StoppedError
-from trajsim.store import Block, Parts, StoreError, differences, open_run, pack
+from trajsim.store import Block, Parts, Shard, StoreError, differences, open_run, pack
 from trajsim.store.parts import gaps
 from trajsim.store.reading import SCHEMA
+from trajsim.store.shards import WHOLE
 
 __all__ = ["RunError", "StoppedError", "Summary", "model_of", "simulate", "take_up_or_simulate"]
 
@@ -32,7 +33,7 @@ LIBRARIES = ("numba", "numpy", "scipy", "llvmlite")
 class Summary(NamedTuple):
     """What a run did."""
 
-    path: Path
+    path: Path  # of a shard, its folder
     wall_time: float
     simulated_periods: int
     events: int
@@ -95,9 +96,10 @@ def simulate(
     workers: int | None = None,
     resume: bool = False,
     force: bool = False,
+    shard: Shard | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Summary:
-    """Run all trajectories of a config into `output`.
+    """Run all trajectories of a config, or those of a shard, into `output`.
 
     Parameters
     ----------
@@ -106,6 +108,7 @@ def simulate(
     workers : threads; all processors if None. The ledger is the same for any number
     resume : take up an unfinished run of the same config
     force : replace an output that is there
+    shard : simulate its share alone, into the folder x.shard-3-of-16.h5.parts if `output` is x.h5
     say : called with messages for the user
 
     Raises
@@ -116,13 +119,19 @@ def simulate(
         If it was stopped by SIGINT, SIGTERM or a full disk; every finished block is kept.
     """
     began = time.perf_counter()
+    share = shard or WHOLE
+    output = shard.output(output) if shard and output.name else output
     if not output.name or output.is_dir() or (output.exists() and not output.is_file()):
         raise RunError(f"{output}: not a file that a run could be written to")
     layout, header = layout_of(config), header_of(config)
-    parts = Parts(output)
+    if shard:
+        header["shard"] = str(shard)
+    parts, asked = Parts(output), _asked(layout, share)
     with Signals() as signals:
         _may_be_made(output, parts, resume, force)
-        _fits(layout, output, parts.size() if resume and not force else 0)
+        # The blocks and the file made of them are there at the same time.
+        need = (1 if shard else 2) * asked * layout.trajectory_bytes
+        _fits(layout, output, need - (parts.size() if resume and not force else 0))
         try:
             parts.lock()
         except OSError as error:
@@ -132,10 +141,14 @@ def simulate(
         try:
             # Another run may have ended between the first look and the lock.
             _may_be_made(output, parts, resume, force)
-            blocks = _take_up(parts, header, layout, resume, force, say)
+            blocks = _take_up(parts, header, layout, share, resume, force, say)
             try:
-                _run_blocks(config, layout, parts, blocks, workers or _processors(), signals, say)
-                _pack(parts, output, layout, signals)
+                missing = list(gaps(blocks, layout, share))
+                if missing:
+                    work = Work(config, layout, parts, signals, workers or _processors())
+                    _run_blocks(work, missing, blocks, asked, say)
+                if not shard:
+                    pack_with_bar(parts, output, layout, signals)
             except OSError as error:
                 raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
             except StoreError as error:
@@ -144,8 +157,8 @@ def simulate(
             parts.unlock()
     events = sum(block.events for block in blocks)
     plan = config.experiment.plan
-    periods = layout.points * layout.trajectories * (plan.burn_in + plan.periods)
-    return Summary(output, time.perf_counter() - began, periods, events)
+    periods = asked * (plan.burn_in + plan.periods)
+    return Summary(parts.folder if shard else output, time.perf_counter() - began, periods, events)
 
 
 def take_up_or_simulate(
@@ -188,8 +201,17 @@ def _may_be_made(output: Path, parts: Parts, resume: bool, force: bool) -> None:
         raise RunError(f"{output}: exists; --force replaces it")
 
 
-def _fits(layout: Layout, output: Path, present: int) -> None:
-    """Refuse a ledger too large for memory or disk, of which some bytes are present already."""
+def _asked(layout: Layout, shard: Shard) -> int:
+    """Number of trajectories in the share of a shard."""
+    total = layout.points * layout.trajectories
+    if shard.total > total:
+        raise RunError(f"--shard: found {shard} of {total} trajectories; allowed: {total} shards")
+    begin, end = shard.share(layout)
+    return end - begin
+
+
+def _fits(layout: Layout, output: Path, need: int) -> None:
+    """Refuse a ledger too large for memory, or for the disk, of which so many bytes are needed."""
     if layout.trajectory_bytes > MOST_TRAJECTORY_BYTES:
         raise RunError(
             f"a trajectory's ledger of {layout.rows} rows takes "
@@ -199,8 +221,7 @@ def _fits(layout: Layout, output: Path, present: int) -> None:
     folder = output.absolute().parent
     while not folder.exists():
         folder = folder.parent
-    # The blocks and the file made of them are there at the same time.
-    need, free = 2 * layout.total_bytes - present + (1 << 20), shutil.disk_usage(folder).free
+    need, free = need + (1 << 20), shutil.disk_usage(folder).free
     if need > free:
         raise RunError(
             f"{output}: the run needs {need / 1e9:.3g} GB of disk, {free / 1e9:.3g} GB are free; "
@@ -212,6 +233,7 @@ def _take_up(
     parts: Parts,
     header: dict[str, Any],
     layout: Layout,
+    share: Shard,
     resume: bool,
     force: bool,
     say: Callable[[str], None],
@@ -219,9 +241,9 @@ def _take_up(
     """Blocks that are done already; a fresh folder where there are none."""
     if parts.exists() and not force:
         if not resume:
+            what = "an unfinished run" if share == WHOLE else "a shard, finished or not,"
             raise RunError(
-                f"{parts.folder}: an unfinished run is there; --resume takes it up, "
-                "--force throws it away"
+                f"{parts.folder}: {what} is there; --resume takes it up, --force throws it away"
             )
         differences = parts.differences(header)
         if differences:
@@ -229,7 +251,7 @@ def _take_up(
         if parts.other_machine(header):
             say("resuming on another kind of machine: last digits of the rest may differ")
         try:
-            blocks, lost = parts.sound_blocks(layout)
+            blocks, lost = parts.sound_blocks(layout, share)
         except OSError as error:
             raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
         if lost:
@@ -244,39 +266,34 @@ def _take_up(
 
 
 def _run_blocks(
-    config: Config,
-    layout: Layout,
-    parts: Parts,
+    work: Work,
+    missing: list[tuple[int, int, int]],
     blocks: list[Block],
-    workers: int,
-    signals: Signals,
+    asked: int,
     say: Callable[[str], None],
 ) -> None:
-    """Simulate what is missing and add it to `blocks`."""
-    missing = list(gaps(blocks, layout))
-    if not missing:
-        return
-    with closing(Work(config, layout, parts, signals, workers)) as work:
+    """Simulate what is missing of the trajectories asked for and add it to `blocks`."""
+    signals = work.signals
+    with closing(work):
         _wait({work.compile(say)}, signals)
         signals.check()
         try:
-            _give_out(work, Sizes(missing, layout, config.experiment.plan), blocks, workers)
+            _give_out(work, Sizes(missing, work.layout, work.plan), blocks, asked)
         except BaseException:
             signals.ask()
             raise
     signals.check()
 
 
-def _give_out(work: Work, sizes: Sizes, blocks: list[Block], workers: int) -> None:
+def _give_out(work: Work, sizes: Sizes, blocks: list[Block], asked: int) -> None:
     """Have everything simulated and published, block by block."""
-    layout, plan, signals = work.layout, work.plan, work.signals
+    plan, signals = work.plan, work.signals
     each = plan.burn_in + plan.periods
-    before = sum(block.trajectories for block in blocks) * each
-    total = layout.points * layout.trajectories * each
+    before, total = sum(block.trajectories for block in blocks) * each, asked * each
     running: set[Future[Done | None]] = set()
     with bar(total, " periods", initial=before, dynamic_ncols=True) as shown:
         while True:
-            while len(running) < sizes.at_once(workers) and not signals.stop:
+            while len(running) < sizes.at_once(work.workers) and not signals.stop:
                 task = sizes.next()
                 if task is None:
                     break
@@ -300,7 +317,10 @@ def _wait(tasks: set[Future[None]], signals: Signals) -> None:
             task.result()
 
 
-def _pack(parts: Parts, output: Path, layout: Layout, signals: Signals) -> None:
+def pack_with_bar(
+    parts: Parts, output: Path, layout: Layout, signals: Signals, shards: Sequence[Parts] = ()
+) -> None:
+    """Pack blocks into a file (`trajsim.store.pack`), unless a stop is asked for."""
     total = layout.points * layout.trajectories
     with bar(total, " trajectories", desc="packing", leave=False) as shown:
 
@@ -308,7 +328,7 @@ def _pack(parts: Parts, output: Path, layout: Layout, signals: Signals) -> None:
             signals.check()
             shown.update(count)
 
-        pack(parts, output, layout, tick)
+        pack(parts, output, layout, tick, shards)
 
 
 def _processors() -> int:

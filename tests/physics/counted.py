@@ -39,9 +39,10 @@ def tilted_map(case, heat, work, rtol=1e-12):
     return found.y[:, -1].reshape(case.states, -1)
 
 
-def theta(case, heat, work):
+def theta(case, heat, work, rtol=1e-12):
     """log of the spectral radius, per unit time."""
-    return np.log(abs(np.linalg.eigvals(tilted_map(case, heat, work))).max()) / case.period
+    period_map = tilted_map(case, heat, work, rtol)
+    return np.log(abs(np.linalg.eigvals(period_map)).max()) / case.period
 
 
 def average(case, p, periods, heat, work):

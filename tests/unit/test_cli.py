@@ -218,6 +218,18 @@ def test_info_tells_what_a_run_holds(cli, run_of):
     assert "numba" in text
 
 
+def test_a_terminal_is_shown_the_commands_in_a_title_instead_of_obeying_them(cli, tmp_path):
+    config = tmp_path / "red.toml"
+    config.write_text(
+        changed(SHAPES["sweep"], ("two driven spins", r"\u001b[31mred\u009b2J \u03b8"))
+    )
+    ran = cli("run", config, "-o", tmp_path / "red.h5")
+    shown = cli("info", tmp_path / "red.h5").stdout
+    for text in (ran.stderr, shown):
+        assert r"\x1b[31mred\x9b2J θ" in text
+        assert not any(c in text for c in "\x1b\x9b")
+
+
 # -- exact -----------------------------------------------------------------------------------------
 
 

@@ -72,7 +72,7 @@ class Averages:
     shadow_work : rate of the integrator's own error, summed over the network; None without one
     total_work : rate of the inclusive work of all drives
     covariance : of the errors of the heat rates and, last, of the total work rate
-    first_law_residual : largest |dU - Q - W| of a row
+    first_law_residual : largest abs(dU - Q - W) of a row
     largest_entry : largest energy of an entry of the ledger
     """
 

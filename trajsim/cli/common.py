@@ -32,10 +32,16 @@ over_option = click.option(
 )
 
 
+def printable(text: str) -> str:
+    """Text whose control characters a terminal shows instead of obeying them."""
+    # File names may hold bytes that are no text.
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
 def say(message: str) -> None:
     """Tell the user something that is not the answer."""
-    # File names may hold bytes that are no text.
-    click.echo(message.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), err=True)
+    click.echo(printable(message), err=True)
 
 
 def fail(message: str, status: int = BAD_INPUT) -> NoReturn:

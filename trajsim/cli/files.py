@@ -11,6 +11,7 @@ from trajsim.cli.common import (
     config_argument,
     fail,
     overrides_option,
+    printable,
     refusals,
     run_argument,
     say,
@@ -53,7 +54,9 @@ def info(run: Path, as_json: bool) -> None:
         facts["direction"] = drive.get("direction", "forward") if isinstance(drive, dict) else None
         facts["libraries"] = opened.header["libraries"]
         facts["machine"] = opened.header["machine"]
-        facts["finished"] = opened.finished
+        if opened.shard:
+            facts["shard"] = f"{opened.shard.number} of {opened.shard.total}"
+        facts["finished"] = opened.complete
         facts["points"], facts["trajectories"] = layout.points, layout.trajectories
         facts["rows"], facts["events"] = layout.rows, opened.events
         facts["labels"], facts["bytes"] = layout.labels, layout.total_bytes
@@ -63,7 +66,7 @@ def info(run: Path, as_json: bool) -> None:
             width = max(map(len, facts))
             for key, value in facts.items():
                 shown = out.inline(value) if isinstance(value, dict) else value
-                click.echo(f"{key.ljust(width)}  {shown}")
+                click.echo(printable(f"{key.ljust(width)}  {shown}"))
 
 
 @click.command()

@@ -13,6 +13,7 @@ from trajsim.cli.common import (
     overrides_option,
     refusals,
     run_argument,
+    say,
     warn_of_shadow,
 )
 
@@ -48,6 +49,8 @@ def analyze(
         from trajsim.output import fluctuations as more
 
         opened = api.open(run)
+        if opened.shard:
+            say(f"shard {opened.shard.number} of {opened.shard.total}: its trajectories alone")
         config, sampled = opened.config, opened.averages()
         pairs = [(a, config.at(a.parameters)) for a in sampled]
         if not pairs:

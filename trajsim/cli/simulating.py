@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from trajsim.cli.common import (
     say,
     warn_of_shadow,
 )
+
+if TYPE_CHECKING:
+    from trajsim.run import Summary
 
 
 @click.command("run")
@@ -32,6 +36,11 @@ from trajsim.cli.common import (
     is_flag=True,
     help="Run the protocol backwards in time; default output: runs/<config stem>-reverse.h5.",
 )
+@click.option(
+    "--shard",
+    metavar="K/N",
+    help="Simulate only the K-th of N shares, into <output stem>.shard-K-of-N.h5.parts; see merge.",
+)
 @as_json
 def run_command(
     config: Path,
@@ -42,6 +51,7 @@ def run_command(
     resume: bool,
     force: bool,
     reverse: bool,
+    shard: str | None,
     as_json: bool,
 ) -> None:
     """Simulate CONFIG; print averages and, where there is an exact side, the check."""
@@ -50,43 +60,84 @@ def run_command(
 
         backwards = ('drive.direction="reverse"',) if reverse else ()
         loaded = load(config, (*overrides, *backwards))
-        from trajsim import output as out
         from trajsim.run import RunError, StoppedError, simulate
-        from trajsim.store import Parts
+        from trajsim.store import Parts, Shard
 
         target = output or Path("runs") / f"{config.stem}{'-reverse' if reverse else ''}.h5"
+        try:
+            part = Shard.parse(shard) if shard is not None else None
+        except ValueError as error:
+            fail(f"--shard: {error}")
         say(f"{loaded.experiment.title or config}: {loaded.summary}")
         try:
-            summary = simulate(loaded, target, workers=workers, resume=resume, force=force, say=say)
+            summary = simulate(
+                loaded, target, workers=workers, resume=resume, force=force, shard=part, say=say
+            )
         except RunError as error:
             fail(str(error))
         except (StoppedError, KeyboardInterrupt) as error:
             again = ["trajsim", "run", str(config), "-o", str(target), "--resume"]
             again += [word for override in overrides for word in ("--set", override)]
             again += ["--reverse"] if reverse else []
-            there = Parts(target).exists()
+            again += ["--shard", str(part)] if part else []
+            there = Parts(part.output(target) if part else target).exists()
             left = "finished blocks are kept. Go on" if there else "nothing is left. Begin again"
             fail(f"{error or 'stopped'}; {left} with:\n  {shlex.join(again)}", STOPPED)
-        say(
-            f"{target}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} events "
-            f"in {summary.wall_time:.1f} s"
-        )
-        if as_json:
-            click.echo(
-                out.to_json(
-                    {
-                        "run": str(target),
-                        "wall_time": summary.wall_time,
-                        "simulated_periods": summary.simulated_periods,
-                        "events": summary.events,
-                    }
-                )
+        if part:
+            then = shlex.join(["trajsim", "merge", str(target)])
+            say(f"when all {part.total} shards are there: {then}")
+        _tell(summary, as_json, report=part is None)
+
+
+@click.command()
+@click.argument("shards", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Default: the run they are named after."
+)
+@click.option("--force", is_flag=True, help="Replace an output that is there.")
+@click.option("--remove", is_flag=True, help="Delete the shards when the file is there.")
+@as_json
+def merge(
+    shards: tuple[Path, ...], output: Path | None, force: bool, remove: bool, as_json: bool
+) -> None:
+    """Make the file of a run from all of its SHARDS: folders, or x.h5 for all those beside it."""
+    with refusals():
+        from trajsim.merging import merge as merge_shards
+        from trajsim.run import RunError, StoppedError
+
+        try:
+            summary = merge_shards(shards, output, force=force, remove=remove, say=say)
+        except RunError as error:
+            fail(str(error))
+        except (StoppedError, KeyboardInterrupt):
+            fail("stopped; nothing is changed, the shards are as they were", STOPPED)
+        _tell(summary, as_json, report=True)
+
+
+def _tell(summary: "Summary", as_json: bool, report: bool) -> None:
+    """What was done and, of a whole run, what it says."""
+    from trajsim import output as out
+
+    say(
+        f"{summary.path}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} events "
+        f"in {summary.wall_time:.1f} s"
+    )
+    if as_json:
+        click.echo(
+            out.to_json(
+                {
+                    "run": str(summary.path),
+                    "wall_time": summary.wall_time,
+                    "simulated_periods": summary.simulated_periods,
+                    "events": summary.events,
+                }
             )
-        else:
-            try:
-                _report(target)
-            except KeyboardInterrupt:
-                fail(f"stopped; {target} is complete", STOPPED)
+        )
+    elif report:
+        try:
+            _report(summary.path)
+        except KeyboardInterrupt:
+            fail(f"stopped; {summary.path} is complete", STOPPED)
 
 
 def _report(target: Path) -> None:

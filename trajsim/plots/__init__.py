@@ -57,7 +57,7 @@ def figures(config: Config, run: Run | None, window: int | None = None) -> dict[
             made["time"] = time_figure(config, profiles(run) if run else None)
         if run is not None and len(config.points) == 1:
             made |= _of_fluctuations(config.points[0].experiment, run, window)
-        return made
+        return _ours(made)
 
 
 def _of_fluctuations(experiment: Experiment, run: Run, window: int | None) -> dict[str, Figure]:
@@ -90,19 +90,27 @@ def _by_window(run: Run) -> list[Fluctuations]:
 def map_figures(maps: list[RegimeMap]) -> dict[str, Figure]:
     """The figure of maps over the same axes, by name."""
     with mpl.rc_context(STYLE):
-        return {"map": map_figure(maps)}
+        return _ours({"map": map_figure(maps)})
 
 
 def claims_figures(claims: Claims) -> dict[str, Figure]:
     """The figure of what is sure of a sweep, by name."""
     with mpl.rc_context(STYLE):
-        return {"regimes": claims_figure(claims)}
+        return _ours({"regimes": claims_figure(claims)})
 
 
 def trajectory_figures(trace: Trace, experiment: Experiment) -> dict[str, Figure]:
     """The figure of one trajectory, by name."""
     with mpl.rc_context(STYLE):
-        return {f"trajectory-{trace.trajectory}": trajectory_figure(trace, experiment)}
+        made = {f"trajectory-{trace.trajectory}": trajectory_figure(trace, experiment)}
+        return _ours(made)
+
+
+def _ours(made: dict[str, Figure]) -> dict[str, Figure]:
+    """The figures, out of pyplot's hands: it would keep them, and a notebook show them twice."""
+    for figure in made.values():
+        plt.close(figure)
+    return made
 
 
 def save(figures: dict[str, Figure], folder: Path, stem: str) -> Iterator[Path]:
@@ -118,4 +126,3 @@ def write(figure: Figure, path: Path) -> Iterator[Path]:
         written = path.with_name(f"{path.name}.{ending}")
         figure.savefig(written, metadata={"CreationDate": None} if ending == "pdf" else None)
         yield written
-    plt.close(figure)

@@ -5,7 +5,10 @@ from typing import Any
 
 import matplotlib as mpl
 
-mpl.use("Agg")
+from trajsim.progress import notebook
+
+if not notebook():
+    mpl.use("Agg")
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -7,5 +7,16 @@ from trajsim.store.files import StoreError
 from trajsim.store.packed import pack, verify
 from trajsim.store.parts import Block, Parts, differences
 from trajsim.store.reading import Run, open_run
+from trajsim.store.shards import Shard
 
-__all__ = ["Block", "Parts", "Run", "StoreError", "differences", "open_run", "pack", "verify"]
+__all__ = [
+    "Block",
+    "Parts",
+    "Run",
+    "Shard",
+    "StoreError",
+    "differences",
+    "open_run",
+    "pack",
+    "verify",
+]

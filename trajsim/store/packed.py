@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
@@ -25,7 +25,7 @@ from trajsim.ledger import (
 )
 from trajsim.store.files import StoreError, sync_folder, write_all
 from trajsim.store.memory import Journal
-from trajsim.store.parts import Block, Parts, gaps
+from trajsim.store.parts import Block, Parts, by_place, gaps
 from trajsim.store.reading import JSON_TEXTS, open_run
 from trajsim.store.trust import digest
 
@@ -47,16 +47,21 @@ SLICE = 1 << 20
 
 
 def pack(
-    parts: Parts, output: Path, layout: Layout, tick: Callable[[int], None] = lambda _: None
+    parts: Parts,
+    output: Path,
+    layout: Layout,
+    tick: Callable[[int], None] = lambda _: None,
+    shards: Sequence[Parts] = (),
 ) -> None:
     """Put all blocks into one file, publish it as `output`, and delete the folder of parts.
 
     Parameters
     ----------
-    parts : folder with every block of the run
+    parts : folder with every block of the run; where there are shards, only to write in
     output : the file to make; one already there is replaced in the same instant
     layout : shape of the ledger
     tick : called with the number of trajectories after each block; may raise to stop
+    shards : folders with all blocks between them, which stay
 
     Raises
     ------
@@ -64,8 +69,8 @@ def pack(
         If blocks are missing or damaged, or the disk is full.
     """
     parts.hold()
-    blocks = parts.blocks()
-    missing = next(gaps(blocks, layout), None)
+    sources = {block: source for source in shards or [parts] for block in source.blocks()}
+    missing = next(gaps(sources, layout), None)
     if missing:
         raise StoreError(f"{parts.folder}: trajectories of point {missing[0]} are missing")
     free = shutil.disk_usage(parts.folder).free
@@ -77,7 +82,7 @@ def pack(
     try:
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
         try:
-            _write(handle, parts, blocks, layout, tick)
+            _write(handle, sources, layout, tick)
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -92,13 +97,15 @@ def pack(
 
 
 def _write(
-    handle: int, parts: Parts, blocks: list[Block], layout: Layout, tick: Callable[[int], None]
+    handle: int, sources: dict[Block, Parts], layout: Layout, tick: Callable[[int], None]
 ) -> None:
     """Write the file: HDF5 lays it out in memory and says where the numbers go.
 
     HDF5 cannot be trusted with a disk that fills up under it: it crashes when it is closed.
     """
-    header = parts.header()
+    blocks = sorted(sources, key=by_place)
+    # That of a run on one machine says nothing of shards.
+    header = {k: v for k, v in sources[blocks[0]].header().items() if k != "shard"}
     journal = Journal()
     with h5py.File(journal, "w", track_order=True) as file:
         for name, value in _attributes(header, layout, blocks).items():
@@ -110,11 +117,11 @@ def _write(
         digests = {name: hashlib.sha256() for name in data}
         # A block is written while its columns are hashed and the next one is read and verified.
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as hasher:
-            ahead = reader.submit(parts.read, blocks[0], layout, data)
+            ahead = reader.submit(sources[blocks[0]].read, blocks[0], layout, data)
             for block, following in zip(blocks, [*blocks[1:], None], strict=True):
                 columns = ahead.result()
                 if following is not None:
-                    ahead = reader.submit(parts.read, following, layout, data)
+                    ahead = reader.submit(sources[following].read, following, layout, data)
                 hashed = hasher.submit(_hash, digests, columns)
                 before = block.point * layout.trajectories + block.first
                 for name, values in columns.items():
@@ -242,6 +249,6 @@ def verify(path: Path) -> list[str]:
     ]
     if not worst <= ROUNDING * throughput:
         wrong.append(f"first law: largest residual {worst:.3g}, throughput {throughput:.3g}")
-    if run.finished is False:
+    if not run.complete:
         wrong.append("the run is unfinished")
     return wrong

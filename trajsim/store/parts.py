@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from trajsim.ledger import Layout
 from trajsim.store.files import StoreError, append, publish, small_file
 from trajsim.store.memory import Memory
+from trajsim.store.shards import WHOLE, Shard
 from trajsim.store.trust import plain_dataset, reading, table
 
 # What must be the same for a run to be taken up again.
-BINDING = ("schema", "version", "resolved", "libraries")
+BINDING = ("schema", "version", "resolved", "libraries", "shard")
 # Entries of a header that tell the truth only of the machine; a difference is worth a warning.
 MACHINE = "machine"
 # Blocks are named point-first-count-events-SHA-256: where the manifest is lost, the names tell.
@@ -187,7 +188,7 @@ class Parts:
             if block is None:
                 raise StoreError(f"{self.manifest}:{number}: damaged line")
             found.append(block)
-        found.sort(key=lambda b: (b.point, b.first))
+        found.sort(key=by_place)
         for block, following in itertools.pairwise(found):
             if block.point == following.point and block.end > following.first:
                 raise StoreError(f"{self.manifest}: {block.file} and {following.file} overlap")
@@ -198,7 +199,7 @@ class Parts:
             return []
         return small_file(self.manifest, MOST_MANIFEST_BYTES).split(b"\n")[:-1]
 
-    def sound_blocks(self, layout: Layout) -> tuple[list[Block], int]:
+    def sound_blocks(self, layout: Layout, shard: Shard = WHOLE) -> tuple[list[Block], int]:
         """Blocks whose files are as they were published, and the number of those lost.
 
         Files are found by their names, which say what the manifest should; it is written anew.
@@ -206,11 +207,10 @@ class Parts:
         lines = self._lines()
         named = (_named(path.name) for path in self.folder.glob("block-*.h5"))
         sound: list[Block] = []
-        for block in sorted(filter(None, named), key=lambda b: (b.point, b.first)):
+        for block in sorted(filter(None, named), key=by_place):
             end = sound[-1].end if sound and sound[-1].point == block.point else 0
-            fits = block.point < layout.points and block.end <= layout.trajectories
             with suppress(StoreError):
-                if fits and block.first >= end:
+                if fits(block, layout, shard) and block.first >= end:
                     self._bytes(block, layout)
                     sound.append(block)
         publish(self.manifest, b"".join(map(_line, sound)))
@@ -245,7 +245,7 @@ class Parts:
     def remove(self) -> None:
         """Delete the folder and let go of the lock."""
         # First what makes it a run to be resumed: the rest is of no use without.
-        self.header_file.unlink()
+        self.header_file.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.unlock()
 
@@ -300,8 +300,34 @@ def sealed(
     return Block(name, sha256, point, first, count, events), image
 
 
-def gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, int]]:
-    """Ranges (point, first, end) of trajectories that no block has yet."""
+def by_place(block: Block) -> tuple[int, int]:
+    """What blocks are sorted by."""
+    return block.point, block.first
+
+
+def fits(block: Block, layout: Layout, shard: Shard = WHOLE) -> bool:
+    """Whether all trajectories of a block are of the run, and of a shard of it."""
+    begin, end = shard.share(layout)
+    before = block.point * layout.trajectories
+    return (
+        block.end <= layout.trajectories
+        and begin <= before + block.first < before + block.end <= end
+    )
+
+
+def gaps(
+    blocks: Iterable[Block], layout: Layout, shard: Shard = WHOLE
+) -> Iterator[tuple[int, int, int]]:
+    """Ranges (point, first, end) of trajectories of a shard that no block has yet."""
+    begin, end = shard.share(layout)
+    for point, first, last in _gaps(blocks, layout):
+        before = point * layout.trajectories
+        first, last = max(first, begin - before), min(last, end - before)
+        if first < last:
+            yield point, first, last
+
+
+def _gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, int]]:
     done: dict[int, list[Block]] = {}
     for block in blocks:
         done.setdefault(block.point, []).append(block)
@@ -318,9 +344,9 @@ def gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, in
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What of two headers keeps them from being of the same run."""
     return [
-        f"{key} differs: {_difference(old.get(key), new[key])}"
+        f"{key} differs: {_difference(old.get(key), new.get(key))}"
         for key in BINDING
-        if old.get(key) != new[key]
+        if old.get(key) != new.get(key)
     ]
 
 

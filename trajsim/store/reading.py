@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from trajsim.ledger import Layout, impossible
 from trajsim.store.columns import StoredColumn
 from trajsim.store.files import StoreError
-from trajsim.store.parts import Parts
+from trajsim.store.parts import Parts, gaps
+from trajsim.store.shards import WHOLE, Shard
 from trajsim.store.trust import attributes, digest, layout_of, member, plain_dataset, reading, table
 
 SCHEMA = 1
@@ -46,6 +47,19 @@ class Run:
     checksums: dict[str, str]
     events: int
     image: bytes | None = field(default=None, repr=False)
+
+    @property
+    def shard(self) -> Shard | None:
+        """Which shard of a run this is; None if it is a run."""
+        return Shard.parse(self.header["shard"]) if "shard" in self.header else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all trajectories are there, of a shard all of its share."""
+        if self.finished:
+            return True
+        blocks = Parts(self.path.with_suffix("")).blocks()
+        return self.shard is not None and not any(gaps(blocks, self.layout, self.shard or WHOLE))
 
     def __getitem__(self, name: str) -> StoredColumn:
         """Column of the ledger of a finished run, such as run["heat"][0, :100].
@@ -163,6 +177,7 @@ def open_run(path: str | Path) -> Run:
             raise StoreError(f"{path}: its header is incomplete: no {', '.join(missing)}")
         _expect_kinds(path, header)
         layout = layout_of(path, header["layout"])
+        _expect_shard(path, header)
         return Run(path, header, layout, False, {}, sum(b.events for b in parts.blocks()))
     if not path.exists():
         unfinished = path.with_name(path.name + ".parts")
@@ -224,6 +239,13 @@ def _expect_kinds(path: Path, header: dict[str, Any]) -> None:
             raise StoreError(f"{path}: its header is damaged: {name} is no {WORDS[kind]}")
     if header["layout"].get("kind") != header["kind"]:
         raise StoreError(f"{path}: its header is damaged: of two kinds")
+
+
+def _expect_shard(path: Path, header: dict[str, Any]) -> None:
+    try:
+        Shard.parse(header.get("shard", str(WHOLE)))
+    except ValueError as error:
+        raise StoreError(f"{path}: its header is damaged: shard: {error}") from None
 
 
 def _expect_schema(path: Path, schema: Any) -> None:

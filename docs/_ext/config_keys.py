@@ -1,0 +1,127 @@
+"""`{config-keys} KIND`: tables of every key of a config, made from the schema that checks them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from trajsim.config.kinds import KINDS
+
+# How an entry of each table is written, and those that every kind of model has.
+WRITTEN = {
+    "": "the top of the file",
+    "model": "[model]",
+    "drive": "[drive]",
+    "baths": "[baths], NAME = { ... }",
+    "sites": "[[sites]]",
+    "sites.drive": "drive = { ... } of a site",
+    "sites.drive.harmonics": "harmonics = [{ ... }] of a drive",
+    "bonds": "[[bonds]]",
+    "integrator": "[integrator]",
+    "ensemble": "[ensemble]",
+    "ledger": "[ledger]",
+    "sweep": '[sweep], "KEY" = { ... } or a list',
+    "figure": "[figure]",
+}
+WORDS = {
+    "number": "number",
+    "integer": "whole number",
+    "string": "text",
+    "boolean": "true or false",
+}
+
+
+def tables(kind: str) -> Iterator[tuple[str, str, list[tuple[str, str, str, str]]]]:
+    """Place, description and rows (key, type, default, allowed) of each table of a kind."""
+    whole = KINDS[kind].model_json_schema()
+    definitions = whole["$defs"]
+
+    def walk(place: str, schema: dict[str, Any]) -> Iterator[Any]:
+        rows, inner = [], []
+        for key, given in schema["properties"].items():
+            below = _below(given, definitions)
+            if below is not None:
+                inner.append((f"{place}.{key}".lstrip("."), below))
+                continue
+            default = "required" if key in schema.get("required", []) else _shown(given)
+            rows.append((key, _type(given), default, _allowed(given)))
+        if rows:
+            yield place, schema.get("description", "") if place else "", rows
+        for where, found in inner:
+            yield from walk(where, found)
+
+    return walk("", whole)
+
+
+def _below(given: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
+    """Schema of the table that a key holds, or of each table in what it holds; None if neither."""
+    if "$ref" in given:
+        return dict(definitions[given["$ref"].rpartition("/")[2]])
+    inside = [given.get("items"), given.get("additionalProperties"), *given.get("anyOf", [])]
+    inside += list(given.get("patternProperties", {}).values())
+    found = (_below(each, definitions) for each in inside if isinstance(each, dict))
+    return next(filter(None, found), None)
+
+
+def _type(given: dict[str, Any]) -> str:
+    if "const" in given or "enum" in given:
+        return "text"
+    if "anyOf" in given:
+        return next(_type(each) for each in given["anyOf"] if each.get("type") != "null")
+    if given.get("type") == "array":
+        return f"list of {_type(given['items'])}s"
+    return WORDS[given["type"]]
+
+
+def _shown(given: dict[str, Any]) -> str:
+    default = given.get("default")
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return "none" if default in (None, "") else f"`{default!r}`".replace("'", '"')
+
+
+def _allowed(given: dict[str, Any]) -> str:
+    if "const" in given:
+        return f'`"{given["const"]}"`'
+    if "enum" in given:
+        return ", ".join(f'`"{each}"`' for each in given["enum"])
+    if "anyOf" in given:
+        return next(_allowed(each) for each in given["anyOf"] if each.get("type") != "null")
+    if "minItems" in given:
+        return f"{given['minItems']} of them"
+    words = []
+    for sign, name in ((">", "exclusiveMinimum"), ("≥", "minimum"), ("≤", "maximum")):
+        if name in given:
+            words.append(f"{sign} {given[name]:g}")
+    if "maxLength" in given:
+        words.append(f"at most {given['maxLength']} letters")
+    if "pattern" in given and "1,64" in given["pattern"]:
+        words.append("letters, digits, `_`, `+` and `-`; at most 64")
+    return ", ".join(words)
+
+
+class ConfigKeys(SphinxDirective):
+    """The tables of one kind of model."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Write them as Markdown and let that be read."""
+        lines = []
+        for place, words, rows in tables(self.arguments[0]):
+            lines += [f"**`{WRITTEN[place]}`** {words}" if place else f"At {WRITTEN[place]}:", ""]
+            lines += ["| key | type | default | allowed |", "|---|---|---|---|"]
+            lines += [f"| `{key}` | {' | '.join(rest)} |" for key, *rest in rows]
+            lines.append("")
+        box = nodes.container()
+        self.state.nested_parse(StringList(lines, self.get_source_info()[0]), 0, box)
+        return box.children
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Make it known to Sphinx."""
+    app.add_directive("config-keys", ConfigKeys)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
