@@ -126,4 +126,3 @@ def write(figure: Figure, path: Path) -> Iterator[Path]:
         written = path.with_name(f"{path.name}.{ending}")
         figure.savefig(written, metadata={"CreationDate": None} if ending == "pdf" else None)
         yield written
-    plt.close(figure)
