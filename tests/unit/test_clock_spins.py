@@ -22,10 +22,12 @@ from small_configs import changed
 
 import trajsim
 from trajsim import api, plugins
+from trajsim.blocks import model_of
 from trajsim.check import check
 from trajsim.kinds import KINDS, ModelError
 from trajsim.ledger import Column, first_law_residual
-from trajsim.store import StoreError
+from trajsim.run import header_of
+from trajsim.store import Parts, StoreError
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "clock_spins"
 PAIR = (PACKAGE / "pair.toml").read_text(encoding="utf-8")
@@ -172,8 +174,8 @@ def test_exact_agrees_with_a_master_equation_made_by_hand(driven):
 
 
 def test_a_rate_one_percent_off_turns_the_check_red():
-    config = load(PAIR, ensemble_of_trajectories=16000)
-    faulty = api.simulate(load(PAIR, ensemble_of_trajectories=16000, model_of_rate=0.505))
+    config = load(PAIR, ensemble_of_trajectories=6000)
+    faulty = api.simulate(load(PAIR, ensemble_of_trajectories=6000, model_of_rate=0.505))
     verdict = check(faulty, config)
     assert not verdict.agrees
     worst = max((q for p in verdict.points for q in p.quantities), key=lambda q: abs(q.sigma))
@@ -231,8 +233,6 @@ def test_undriven_spins_conduct_heat_as_the_steady_state_says():
 def test_a_trajectory_is_the_same_however_the_run_is_cut(clock_spins):
     config = load(TRIANGLE, ensemble_of_trajectories=50)
     one, two = (columns_of(api.simulate(config, workers=n)) for n in (1, 3))
-    from trajsim.blocks import model_of
-
     experiment = config.experiment
     kernel, model, start = model_of(experiment)
     layout = api.layout_of(config)
@@ -251,6 +251,24 @@ def test_a_trajectory_is_the_same_however_the_run_is_cut(clock_spins):
         np.testing.assert_array_equal(one[name], np.concatenate([p[name] for p in parts]))
 
 
+def test_a_run_goes_on_from_the_blocks_that_are_there(tmp_path, digest):
+    config = load(PAIR, ensemble_of_trajectories=300)
+    whole = api.simulate(config, tmp_path / "y.h5")
+    parts = Parts(tmp_path / "x.h5")
+    parts.lock()
+    parts.begin(header_of(config))
+    block = {name: np.ascontiguousarray(c[100:150]) for name, c in columns_of(whole).items()}
+    # Of as many events as are missing in the rest.
+    kernel, model, begin = model_of(config.experiment)
+    walkers = kernel.begin(model, begin, config.experiment.ensemble.seed, 0, 100, 50)
+    rows, plan = kernel.Rows(**whole.layout.allocate(50)), config.experiment.plan
+    parts.publish(block, 0, 100, kernel.advance(model, plan, walkers, rows, 0, plan.segments)[0])
+    parts.unlock()
+    api.simulate(config, tmp_path / "x.h5", resume=True)
+    assert digest(tmp_path / "x.h5") == digest(tmp_path / "y.h5")
+
+
+@pytest.mark.long
 def test_a_run_is_resumed_to_the_last_bit(start, config, tmp_path, digest):
     path = config(changed(PAIR, ("= 4000", "= 20000")))
     plugin = ("--plugin", str(PACKAGE / "clock_spins"))
