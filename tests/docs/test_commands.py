@@ -11,7 +11,7 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
-from pages import PAGES, ROOT, blocks, commands, name_of
+from pages import PAGES, ROOT, blocks, commands, name_of, spans
 
 from trajsim.cli import main
 
@@ -92,6 +92,9 @@ def run_page(page, folder, slow=False):
             execute(command, names)
         else:
             run(command, folder)
+    for number, code in spans(page):
+        if re.fullmatch(r"runs/[\w-]+\.(png|pdf|csv)", code):
+            assert (folder / code).stat().st_size > 0, f"{name_of(page)}:{number}: {code}"
     shutil.rmtree(folder / "runs")
 
 
