@@ -26,6 +26,7 @@ NOT_RUN = {
 SLOW = (
     r"trajsim plot runs/(many|heat_engine)\.h5.*",  # exact densities of whole trajectories
     r"trajsim (run configs|regimes runs)/nonlinear.*",  # 192 points of 48,000 steps
+    r"trajsim reproduce",  # the whole paper, as shipped; tests/unit/test_reproduce.py is quick
 )
 WHY, LATER = (re.compile("|".join(f"(?:{p})" for p in patterns)) for patterns in (NOT_RUN, SLOW))
 SMALL = (
