@@ -173,7 +173,8 @@ def block_costs(folder, address, most, count):
     """
     from trajsim import blocks
     from trajsim.config import load
-    from trajsim.run import layout_of, simulate
+    from trajsim.provenance import layout_of
+    from trajsim.run import simulate
     from trajsim.store import Parts, Shard
 
     settings = ("ensemble.periods=50", "ledger.periods_per_row=1")

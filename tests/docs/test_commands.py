@@ -11,7 +11,7 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
-from pages import PAGES, ROOT, blocks, commands, name_of
+from pages import PAGES, ROOT, blocks, commands, name_of, spans
 
 from trajsim.cli import main
 
@@ -27,6 +27,7 @@ NOT_RUN = {
 SLOW = (
     r"trajsim plot runs/(many|heat_engine)\.h5.*",  # exact densities of whole trajectories
     r"trajsim (run configs|regimes runs)/nonlinear.*",  # 192 points of 48,000 steps
+    r"trajsim reproduce",  # the whole paper, as shipped; tests/unit/test_reproduce.py is quick
 )
 WHY, LATER = (re.compile("|".join(f"(?:{p})" for p in patterns)) for patterns in (NOT_RUN, SLOW))
 SMALL = (
@@ -93,6 +94,9 @@ def run_page(page, folder, slow=False):
             execute(command, names)
         else:
             run(command, folder)
+    for number, code in spans(page):
+        if re.fullmatch(r"runs/[\w-]+\.(png|pdf|csv)", code):
+            assert (folder / code).stat().st_size > 0, f"{name_of(page)}:{number}: {code}"
     shutil.rmtree(folder / "runs")
 
 

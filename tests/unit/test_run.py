@@ -20,7 +20,8 @@ import trajsim.blocks
 import trajsim.provenance
 import trajsim.run
 from trajsim.config import load, parse
-from trajsim.run import RunError, StoppedError, layout_of, simulate
+from trajsim.provenance import layout_of
+from trajsim.run import RunError, StoppedError, simulate
 from trajsim.store import Parts, open_run, verify
 
 SWEEP = swept(PUMP, '"sites.2.drive.phase" = [0.0, 2.2, 3.0]')

@@ -93,7 +93,8 @@ def legend(figure: Figure, ax: Axes) -> None:
     curves = [
         line for line in ax.lines if np.size(line.get_xdata()) > 2 and line.get_marker() == "None"
     ]
-    if curves and any(hasattr(handle, "has_yerr") for handle in handles):
+    told = any(label.startswith("exact") for label in labels)
+    if curves and not told and any(hasattr(handle, "has_yerr") for handle in handles):
         handles.append(Line2D([], [], color="0.35"))
         labels.append("exact")
     figure.legend(
