@@ -14,7 +14,7 @@ Nothing is imported before it is asked for.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trajsim.api import Exact, Run, check, exact, load, open, simulate
+    from trajsim.api import Exact, Run, check, exact, load, open, reproduce, simulate
     from trajsim.config import Config, ConfigError, Experiment
 
 __version__ = "0.1.0"
@@ -29,6 +29,7 @@ __all__ = [
     "exact",
     "load",
     "open",
+    "reproduce",
     "simulate",
 ]
 

@@ -24,6 +24,8 @@ from trajsim.config import load as _load
 from trajsim.exact import Gains, counting_of
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
+from trajsim.reproduce import Reproduction
+from trajsim.reproduce import reproduce as _reproduce
 from trajsim.run import layout_of
 from trajsim.run import simulate as _simulate
 from trajsim.store import Run as StoredRun
@@ -159,6 +161,32 @@ def check(run: StoredRun | str | Path, reference: StoredRun | str | Path | None 
     """
     mine = _opened(run)
     return _check(mine, mine.config) if reference is None else _against(mine, _opened(reference))
+
+
+def reproduce(
+    folder: str | Path,
+    *,
+    quick: bool = False,
+    workers: int | None = None,
+    force: bool = False,
+) -> Reproduction:
+    """The paper's figures, numbers and statements beside ours, as of `trajsim reproduce`.
+
+    Parameters
+    ----------
+    folder : for runs, figures and the table; what is there of an earlier time is taken up
+    quick : with fewer trajectories
+    workers : threads; all processors if None
+    force : replace runs that are there
+
+    Raises
+    ------
+    trajsim.run.RunError
+        If a run cannot be made as asked, or another one is in its place.
+    trajsim.run.StoppedError
+        If it was interrupted; every finished block is kept.
+    """
+    return _reproduce(Path(folder), quick=quick, workers=workers, force=force, say=_say)
 
 
 @dataclass(frozen=True, repr=False)

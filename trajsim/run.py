@@ -15,11 +15,19 @@ from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
 from trajsim.progress import bar
 from trajsim.provenance import header_of, layout_of
 from trajsim.stopping import Signals, StoppedError
-from trajsim.store import Block, Parts, Shard, StoreError, pack
+from trajsim.store import Block, Parts, Shard, StoreError, differences, open_run, pack
 from trajsim.store.parts import gaps
 from trajsim.store.shards import WHOLE
 
-__all__ = ["RunError", "StoppedError", "Summary", "layout_of", "model_of", "simulate"]
+__all__ = [
+    "RunError",
+    "StoppedError",
+    "Summary",
+    "layout_of",
+    "model_of",
+    "simulate",
+    "take_up_or_simulate",
+]
 
 
 class Summary(NamedTuple):
@@ -116,6 +124,34 @@ def _lock(parts: Parts) -> None:
         raise RunError(f"{parts.folder}: cannot be made: {error.strerror}") from None
     except StoreError as error:
         raise RunError(str(error)) from None
+
+
+def take_up_or_simulate(
+    config: Config,
+    output: Path,
+    *,
+    workers: int | None = None,
+    force: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> bool:
+    """Have a run at `output`: what is there of it is kept, finished or not; whether it was all.
+
+    Raises
+    ------
+    RunError
+        As of `simulate`, and if there is a run of another config, unless it may be replaced.
+    """
+    if output.is_file() and not force:
+        try:
+            different = differences(open_run(output).header, header_of(config))
+        except StoreError as error:
+            raise RunError(f"{error}; --force replaces it") from None
+        if different:
+            raise RunError(f"{output}: is another run: {'; '.join(different)}; --force replaces it")
+        return True
+    resume = Parts(output).exists() and not force
+    simulate(config, output, workers=workers, resume=resume, force=force, say=say)
+    return False
 
 
 def _may_be_made(output: Path, parts: Parts, resume: bool, force: bool) -> None:

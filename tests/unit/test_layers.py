@@ -159,7 +159,10 @@ def test_only_the_check_the_maps_and_what_shows_their_answers_see_both_sides():
         if any(within(i, "trajsim.exact") for i in imports(name))
         and any(within(i, "trajsim.analysis") for i in imports(name))
     }
-    seeing = [f"trajsim.{place}" for place in ("check", "explore", "output", "plots", "cli", "api")]
+    seeing = [
+        f"trajsim.{place}"
+        for place in ("check", "explore", "reproduce", "output", "plots", "cli", "api")
+    ]
     assert [name for name in both if not within(name, *seeing)] == []
 
 

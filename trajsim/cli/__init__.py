@@ -3,7 +3,7 @@
 import click
 
 import trajsim
-from trajsim.cli import ensemble, exploring, files, looking, simulating, tracing
+from trajsim.cli import ensemble, exploring, files, looking, reproducing, simulating, tracing
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -12,7 +12,7 @@ def main() -> None:
     """Single trajectories of small driven systems between heat baths, with the books kept."""
 
 
-for module in (simulating, ensemble, exploring, looking, tracing, files):
+for module in (simulating, ensemble, exploring, looking, tracing, reproducing, files):
     for command in vars(module).values():
         if isinstance(command, click.Command):
             main.add_command(command)

@@ -29,7 +29,7 @@ from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
 from trajsim.trace import Trace
 
-__all__ = ["claims_figures", "figures", "map_figures", "save", "trajectory_figures"]
+__all__ = ["claims_figures", "figures", "map_figures", "save", "trajectory_figures", "write"]
 
 
 def figures(config: Config, run: Run | None, window: int | None = None) -> dict[str, Figure]:
@@ -115,9 +115,15 @@ def _ours(made: dict[str, Figure]) -> dict[str, Figure]:
 
 def save(figures: dict[str, Figure], folder: Path, stem: str) -> Iterator[Path]:
     """Write each figure as PNG and PDF; gives the paths written."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        for ending in ("png", "pdf"):
-            path = folder / f"{stem}-{name}.{ending}"
-            figure.savefig(path, metadata={"CreationDate": None} if ending == "pdf" else None)
-            yield path
+        yield from write(figure, folder / f"{stem}-{name}")
+
+
+def write(figure: Figure, path: Path) -> Iterator[Path]:
+    """Write a figure as PNG and PDF under a name without an ending, and close it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for ending in ("png", "pdf"):
+        written = path.with_name(f"{path.name}.{ending}")
+        figure.savefig(written, metadata={"CreationDate": None} if ending == "pdf" else None)
+        yield written
+    plt.close(figure)

@@ -5,8 +5,18 @@ The only importer of h5py.
 
 from trajsim.store.files import StoreError
 from trajsim.store.packed import pack, verify
-from trajsim.store.parts import Block, Parts
+from trajsim.store.parts import Block, Parts, differences
 from trajsim.store.reading import Run, open_run
 from trajsim.store.shards import Shard
 
-__all__ = ["Block", "Parts", "Run", "Shard", "StoreError", "open_run", "pack", "verify"]
+__all__ = [
+    "Block",
+    "Parts",
+    "Run",
+    "Shard",
+    "StoreError",
+    "differences",
+    "open_run",
+    "pack",
+    "verify",
+]

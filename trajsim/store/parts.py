@@ -151,12 +151,7 @@ class Parts:
 
     def differences(self, header: dict[str, Any]) -> list[str]:
         """What keeps the run that is here from being continued under another header."""
-        old = self.header()
-        return [
-            f"{key} differs: {_difference(old.get(key), header.get(key))}"
-            for key in BINDING
-            if old.get(key) != header.get(key)
-        ]
+        return differences(self.header(), header)
 
     def other_machine(self, header: dict[str, Any]) -> bool:
         """Whether the run began on another kind of machine."""
@@ -362,6 +357,15 @@ def _gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, i
             at = block.end
         if at < layout.trajectories:
             yield point, at, layout.trajectories
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What of two headers keeps them from being of the same run."""
+    return [
+        f"{key} differs: {_difference(old.get(key), new.get(key))}"
+        for key in BINDING
+        if old.get(key) != new.get(key)
+    ]
 
 
 def _difference(old: Any, new: Any) -> str:

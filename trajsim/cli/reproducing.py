@@ -1,0 +1,49 @@
+"""The verb that makes the paper again."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from trajsim.cli.common import DISAGREES, STOPPED, as_json, fail, refusals, say
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder; default: runs/reproduce, with --quick runs/reproduce-quick.",
+)
+@click.option("--quick", is_flag=True, help="Fewer trajectories: less than a minute.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Threads; default: all processors.")
+@click.option("--force", is_flag=True, help="Replace runs that are there.")
+@as_json
+def reproduce(
+    output: Path | None, quick: bool, workers: int | None, force: bool, as_json: bool
+) -> None:
+    """Make the paper's figures 1 to 4 and compare each of its numbers with ours.
+
+    Runs that are there of an earlier time are taken up. Exit status 1: something published does
+    not hold, or samples disagree with the exact ensemble.
+    """
+    with refusals():
+        from trajsim import output as out
+        from trajsim.output.reproduction import reproduction_json, reproduction_text
+        from trajsim.reproduce import reproduce as make
+        from trajsim.run import RunError, StoppedError
+
+        folder = output or Path("runs") / ("reproduce-quick" if quick else "reproduce")
+        try:
+            made = make(folder, quick=quick, workers=workers, force=force, say=say)
+        except RunError as error:
+            fail(str(error))
+        except (StoppedError, KeyboardInterrupt) as error:
+            fail(f"{error or 'stopped'}; the same command goes on where this one ended", STOPPED)
+        if as_json:
+            click.echo(out.to_json(reproduction_json(made)))
+        else:
+            click.echo(reproduction_text(made), nl=False)
+            click.echo(f"{folder}: figures, numbers.md, numbers.json, runs")
+        if not made.agrees:
+            sys.exit(DISAGREES)
