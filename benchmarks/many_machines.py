@@ -243,9 +243,9 @@ def main():
     rounds = options.rounds or (1 if options.quick else 3)
     with tempfile.TemporaryDirectory(dir=common.HERE.parent / "runs") as name:
         folder = Path(name)
+        costs(folder, 20 if options.quick else 100)
         if not options.costs:
             scaling(folder, 2_000 if options.quick else 10_000, rounds)
-        costs(folder, 20 if options.quick else 100)
     machine = common.machine(("distributed",))
     print(f"\n{machine['processor']}, {machine['cores']} cores, load {machine['load']}")
 

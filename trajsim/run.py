@@ -115,6 +115,16 @@ def simulate(
     return Summary(parts.folder if shard else output, time.perf_counter() - began, periods, events)
 
 
+def _lock(parts: Parts) -> None:
+    """Keep other runs out."""
+    try:
+        parts.lock()
+    except OSError as error:
+        raise RunError(f"{parts.folder}: cannot be made: {error.strerror}") from None
+    except StoreError as error:
+        raise RunError(str(error)) from None
+
+
 def take_up_or_simulate(
     config: Config,
     output: Path,
@@ -141,16 +151,6 @@ def take_up_or_simulate(
     resume = Parts(output).exists() and not force
     simulate(config, output, workers=workers, resume=resume, force=force, say=say)
     return False
-
-
-def _lock(parts: Parts) -> None:
-    """Keep other runs out."""
-    try:
-        parts.lock()
-    except OSError as error:
-        raise RunError(f"{parts.folder}: cannot be made: {error.strerror}") from None
-    except StoreError as error:
-        raise RunError(str(error)) from None
 
 
 def _may_be_made(output: Path, parts: Parts, resume: bool, force: bool) -> None:
