@@ -1,4 +1,4 @@
-"""How Sphinx makes the documentation: `sphinx-build -W --keep-going -b html docs docs/_build/html`."""
+"""How Sphinx makes these pages: `sphinx-build -W --keep-going -b html docs docs/_build/html`."""
 
 import os
 import sys
@@ -26,6 +26,7 @@ extensions = [
     "sphinx_click",
     "mathml",
     "config_keys",
+    "docstrings",
     "texts",
 ]
 exclude_patterns = ["_build", "_ext"]

@@ -8,7 +8,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from trajsim.config.kinds import KINDS
+from trajsim.config.kinds import experiment_type
 
 # How an entry of each table is written, and those that every kind of model has.
 WRITTEN = {
@@ -34,9 +34,9 @@ WORDS = {
 }
 
 
-def tables(kind: str) -> Iterator[tuple[str, str, list[tuple[str, str, str, str]]]]:
-    """Place, description and rows (key, type, default, allowed) of each table of a kind."""
-    whole = KINDS[kind].model_json_schema()
+def tables(kind: str) -> Iterator[tuple[str, str, list[tuple[str, ...]]]]:
+    """Place, description and rows (key, meaning, type, default, allowed) of each table."""
+    whole = experiment_type({"model": {"kind": kind}}).model_json_schema()
     definitions = whole["$defs"]
 
     def walk(place: str, schema: dict[str, Any]) -> Iterator[Any]:
@@ -47,7 +47,7 @@ def tables(kind: str) -> Iterator[tuple[str, str, list[tuple[str, str, str, str]
                 inner.append((f"{place}.{key}".lstrip("."), below))
                 continue
             default = "required" if key in schema.get("required", []) else _shown(given)
-            rows.append((key, _type(given), default, _allowed(given)))
+            rows.append((key, _meaning(given), _type(given), default, _allowed(given)))
         if rows:
             yield place, schema.get("description", "") if place else "", rows
         for where, found in inner:
@@ -64,6 +64,10 @@ def _below(given: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]
     inside += list(given.get("patternProperties", {}).values())
     found = (_below(each, definitions) for each in inside if isinstance(each, dict))
     return next(filter(None, found), None)
+
+
+def _meaning(given: dict[str, Any]) -> str:
+    return str(given.get("description", ""))
 
 
 def _type(given: dict[str, Any]) -> str:
@@ -113,7 +117,7 @@ class ConfigKeys(SphinxDirective):
         lines = []
         for place, words, rows in tables(self.arguments[0]):
             lines += [f"**`{WRITTEN[place]}`** {words}" if place else f"At {WRITTEN[place]}:", ""]
-            lines += ["| key | type | default | allowed |", "|---|---|---|---|"]
+            lines += ["| key | | type | default | allowed |", "|---|---|---|---|---|"]
             lines += [f"| `{key}` | {' | '.join(rest)} |" for key, *rest in rows]
             lines.append("")
         box = nodes.container()

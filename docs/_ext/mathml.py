@@ -1,5 +1,6 @@
 """Equations as MathML, which browsers draw by themselves: no script, no font from elsewhere."""
 
+import re
 from html import escape
 
 from docutils import nodes
@@ -9,6 +10,8 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
+
+ACCENT = re.compile(r"(\\(?:dot|ddot|bar|tilde|hat) ?(?:\{\w\}|\w))")
 
 logger = logging.getLogger(__name__)
 
@@ -27,25 +30,23 @@ def block(self: HTML5Translator, node: nodes.math_block) -> None:
         self.body.append(f'<span class="eqno">({number})')
         self.add_permalink_ref(node, "Link to this equation")
         self.body.append("</span>")
-    self.body.append(_mathml(node, _lines(node.astext()), as_block=True))
+    self.body.append(_mathml(node, node.astext(), as_block=True))
     self.body.append("</div>\n")
     raise nodes.SkipNode
 
 
 def _mathml(node: nodes.Node, tex: str, as_block: bool = False) -> str:
+    # An index of a letter with an accent belongs beside it, not below the accent.
+    tex = ACCENT.sub(r"{\1{}}", tex.strip())
+    if r"\\" in tex and r"\begin{" not in tex:
+        tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
     try:
-        return str(tex2mathml(tex, as_block=as_block))
+        found = str(tex2mathml(tex, as_block=as_block))
     except MathError as error:
         logger.warning("%s in %s", error, tex, location=node)
         return f"<code>{escape(tex)}</code>"
-
-
-def _lines(tex: str) -> str:
-    """An equation of several lines as the environment that docutils knows."""
-    tex = tex.strip()
-    return (
-        rf"\begin{{aligned}}{tex}\end{{aligned}}" if r"\\" in tex and "begin{" not in tex else tex
-    )
+    # Where there is no font for mathematics, browsers draw accents into the letter.
+    return found.replace(' accent="true"', "")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -13,25 +13,27 @@ from trajsim.models import oscillators
 class OscillatorSite(schema.Site):
     """A particle on a spring; without a bath it feels neither friction nor noise."""
 
-    stiffness: float = Field(default=0.0, ge=0, le=1e9)
-    quartic: float = Field(default=0.0, ge=0, le=1e9)
-    mass: float | None = Field(default=None, ge=1e-9, le=1e9)
-    friction: float | None = Field(default=None, gt=0, le=1e9)
+    stiffness: float = Field(default=0.0, ge=0, le=1e9, description="k of k x^2 / 2")
+    quartic: float = Field(default=0.0, ge=0, le=1e9, description="alpha of alpha x^4 / 4")
+    mass: float | None = Field(default=None, ge=1e-9, le=1e9, description="in place of the model's")
+    friction: float | None = Field(
+        default=None, gt=0, le=1e9, description="in place of the model's"
+    )
 
 
 class OscillatorBond(schema.Bond):
     """stiffness (x_i - x_j)^2 / 2 + quartic (x_i - x_j)^4 / 4 in the energy."""
 
-    stiffness: float = Field(default=0.0, ge=0, le=1e9)
-    quartic: float = Field(default=0.0, ge=0, le=1e9)
+    stiffness: float = Field(default=0.0, ge=0, le=1e9, description="of the quadratic part")
+    quartic: float = Field(default=0.0, ge=0, le=1e9, description="of the quartic part")
 
 
 class OscillatorModel(schema.Model):
     """Underdamped Langevin oscillators; sites may have a mass and a friction of their own."""
 
     kind: Literal["oscillators"]
-    mass: float = Field(default=1.0, ge=1e-9, le=1e9)
-    friction: float = Field(gt=0, le=1e9)
+    mass: float = Field(default=1.0, ge=1e-9, le=1e9, description="of every site")
+    friction: float = Field(gt=0, le=1e9, description="gamma of every site that touches a bath")
 
 
 class OscillatorEnsemble(schema.Ensemble):
@@ -40,15 +42,21 @@ class OscillatorEnsemble(schema.Ensemble):
     The latter two are those of the linear part; quartic ones settle from there.
     """
 
-    initial: Literal["rest", "equilibrium", "periodic"] = "rest"
+    initial: Literal["rest", "equilibrium", "periodic"] = Field(
+        default="rest", description="where trajectories begin"
+    )
 
 
 class Integrator(schema.Strict):
     """How time is cut into steps."""
 
-    scheme: Literal["hoh", "baoab"] = "hoh"
+    scheme: Literal["hoh", "baoab"] = Field(
+        default="hoh", description="`hoh` moves the linear part exactly"
+    )
     steps_per_period: int = Field(ge=1, le=10**8)
-    noise: Literal["float64", "float32"] = "float64"
+    noise: Literal["float64", "float32"] = Field(
+        default="float64", description="bits of normal numbers; `float32` ends at 6.7 deviations"
+    )
 
 
 class OscillatorExperiment(schema.Experiment):

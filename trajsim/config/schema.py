@@ -27,17 +27,17 @@ class Strict(BaseModel):
 class Harmonic(Strict):
     """One more cosine of a drive, at a multiple of its frequency."""
 
-    order: int = Field(ge=1, le=1000)
-    amplitude: Energy
-    phase: float = 0.0
+    order: int = Field(ge=1, le=1000, description="multiple of the drive's frequency")
+    amplitude: Energy = Field(description="energy of a field, force of an oscillator's")
+    phase: float = Field(default=0.0, description="radians")
 
 
 class Drive(Strict):
     """offset + amplitude cos(Omega t + phase) + the harmonics."""
 
-    amplitude: Energy = 0.0
-    phase: float = 0.0
-    offset: Energy = 0.0
+    amplitude: Energy = Field(default=0.0, description="energy of a field, or a force")
+    phase: float = Field(default=0.0, description="radians")
+    offset: Energy = Field(default=0.0, description="constant part")
     harmonics: list[Harmonic] = Field(default=[], max_length=64)
 
 
@@ -48,28 +48,30 @@ class Cycle(Strict):
     ends where the forward one begins.
     """
 
-    period: float = Field(ge=1e-9, le=1e12)
-    direction: Literal["forward", "reverse"] = "forward"
+    period: float = Field(ge=1e-9, le=1e12, description="time of one cycle of all drives")
+    direction: Literal["forward", "reverse"] = Field(
+        default="forward", description="which way time runs; `run --reverse` sets it"
+    )
 
 
 class Bath(Strict):
     """A heat bath; k_B = 1."""
 
-    temperature: float = Field(ge=1e-9, le=1e9)
+    temperature: float = Field(ge=1e-9, le=1e9, description="an energy")
 
 
 class Site(Strict):
     """What sites of every model have."""
 
-    name: Name
-    bath: str | None = None
+    name: Name = Field(description="its own, by which bonds, sweeps and ledgers call it")
+    bath: str | None = Field(default=None, description="name of the bath it touches")
     drive: Drive | None = None
 
 
 class Bond(Strict):
     """What bonds of every model have."""
 
-    sites: list[str] = Field(min_length=2, max_length=2)
+    sites: list[str] = Field(min_length=2, max_length=2, description="names of its ends")
 
 
 class Model(Strict):
@@ -81,38 +83,46 @@ class Model(Strict):
 class Ensemble(Strict):
     """How many trajectories, how long, from where."""
 
-    trajectories: int = Field(ge=1, le=10**12)
-    periods: int = Field(ge=1, le=10**12)
-    burn_in: int = Field(default=0, ge=0, le=10**12)
+    trajectories: int = Field(ge=1, le=10**12, description="of each point of a sweep")
+    periods: int = Field(ge=1, le=10**12, description="recorded")
+    burn_in: int = Field(
+        default=0, ge=0, le=10**12, description="periods run before the ledger opens"
+    )
     initial: str
-    seed: int = Field(ge=0, le=2**64 - 1)
+    seed: int = Field(ge=0, le=2**64 - 1, description="of all random numbers")
 
 
 class Ledger(Strict):
     """How finely the books are kept; one of the two numbers is 1."""
 
-    rows_per_period: int = Field(default=1, ge=1, le=65536)
-    periods_per_row: int = Field(default=1, ge=1, le=10**12)
+    rows_per_period: int = Field(
+        default=1, ge=1, le=65536, description="above 1: the period resolved"
+    )
+    periods_per_row: int = Field(
+        default=1, ge=1, le=10**12, description="above 1: less to store; divides `periods`"
+    )
 
 
 class Range(Strict):
     """`num` equally spaced values from start to stop, both included."""
 
-    start: float = Field(ge=-1e12, le=1e12)
-    stop: float = Field(ge=-1e12, le=1e12)
-    num: int = Field(ge=1, le=MOST_POINTS)
+    start: float = Field(ge=-1e12, le=1e12, description="first value")
+    stop: float = Field(ge=-1e12, le=1e12, description="last value")
+    num: int = Field(ge=1, le=MOST_POINTS, description="how many")
 
 
 class Figure(Strict):
     """How the figures of a sweep are laid out; `inset`: of two panels, the second in the first."""
 
-    inset: bool = False
+    inset: bool = Field(default=False, description="the second panel in a corner of the first")
 
 
 class Experiment(Strict):
     """A validated config; each model has its own, with its own kind of sites and bonds."""
 
-    title: str = Field(default="", max_length=1000, pattern=r"^[^\x00]*$")
+    title: str = Field(
+        default="", max_length=1000, pattern=r"^[^\x00]*$", description="what figures are headed"
+    )
     model: Any
     drive: Cycle
     baths: dict[Name, Bath] = Field(min_length=1)

@@ -17,17 +17,17 @@ MOST_SITES = {"equilibrium": 20, "periodic": 12}
 class SpinSite(schema.Site):
     """A spin, its bath and the field on it."""
 
-    bath: str
+    bath: str = Field(description="name of the bath it touches")
 
 
 class SpinBond(schema.Bond):
     """-coupling * s_i * s_j in the energy."""
 
-    coupling: schema.Energy
+    coupling: schema.Energy = Field(description="energy J; below 0: antiparallel is favoured")
 
 
 class SpinModel(schema.Model):
-    """Ising spins that flip one at a time."""
+    """Ising spins that flip one at a time, at `rate` times what `rate_law` says."""
 
     kind: Literal["spins"]
     rate: float = Field(gt=0, le=1e9)
@@ -37,7 +37,9 @@ class SpinModel(schema.Model):
 class SpinEnsemble(schema.Ensemble):
     """Where spins begin: all +1, each at random, in equilibrium at H(0), or periodic."""
 
-    initial: Literal["up", "random", "equilibrium", "periodic"] = "up"
+    initial: Literal["up", "random", "equilibrium", "periodic"] = Field(
+        default="up", description="where trajectories begin"
+    )
 
 
 class SpinExperiment(schema.Experiment):

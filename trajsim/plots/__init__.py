@@ -121,7 +121,7 @@ def save(figures: dict[str, Figure], folder: Path, stem: str) -> Iterator[Path]:
 
 
 def write(figure: Figure, path: Path) -> Iterator[Path]:
-    """Write a figure as PNG and PDF under a name without an ending, and close it."""
+    """Write a figure as PNG and PDF under a name without an ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for ending in ("png", "pdf"):
         written = path.with_name(f"{path.name}.{ending}")

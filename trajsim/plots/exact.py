@@ -54,7 +54,9 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
     # What takes long runs in compiled code, which lets other threads go on.
     with ThreadPoolExecutor() as pool:
         known = pool.map(lambda k: _known(partial(_probabilities, exact, found, k)), places)
-        for k, answer in zip(places, each(known, "exact histograms", total=len(places)), strict=True):
+        for k, answer in zip(
+            places, each(known, "exact histograms", total=len(places)), strict=True
+        ):
             probabilities[k] = answer
     for k in each(places, "exact curves"):
         curves[k] = _known(partial(_curves, exact, reverse, found, k))
