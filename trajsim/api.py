@@ -247,6 +247,14 @@ class Run(StoredRun):
 
         return figures(self.config, self, window)
 
+    def report(self, path: str | Path) -> Path:
+        """Write one HTML page that holds all it shows, as of `trajsim report`; gives its path."""
+        from trajsim.report import report
+
+        page = Path(path)
+        page.write_text(report(self), encoding="utf-8")
+        return page
+
     def trace(
         self,
         trajectory: int,

@@ -20,12 +20,13 @@ NOT_RUN = {
     r"pytest( .*)?": "tests do not run tests",
     r"python -m tests\.mutations.*": "hours; tests/mutations/test_edits.py has what can be quick",
     r"python tests/faults/\w+\.py.*": "half an hour; tests/faults has a sample",
+    r"trajsim reproduce": "more than a minute; tests/unit/test_reproduce.py has less of it",
     r"trajsim warmup": "a minute of compiling; tests/unit/test_warmup.py",
     r"trajsim run --plugin .*": "a minute of compiling; tests/unit/test_extending.py",
 }
 # These take more than five seconds even so: `pytest -m long tests/docs` runs them, too.
 SLOW = (
-    r"trajsim plot runs/(many|heat_engine)\.h5.*",  # exact densities of whole trajectories
+    r"trajsim (plot|report) runs/(many|heat_engine)\.h5.*",  # exact densities of whole trajectories
     r"trajsim (run configs|regimes runs)/nonlinear.*",  # 192 points of 48,000 steps
     r"trajsim reproduce",  # the whole paper, as shipped; tests/unit/test_reproduce.py is quick
 )

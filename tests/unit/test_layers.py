@@ -61,6 +61,7 @@ def modules_of(*places):
         # The interface names the type of figures.
         ("matplotlib", ["trajsim.plots", "trajsim.api"]),
         ("click", ["trajsim.cli"]),
+        ("jinja2", ["trajsim.report"]),
         ("pydantic", ["trajsim.config"]),
         ("xarray", ["trajsim.api"]),
         ("tomli_w", ["trajsim.api"]),
@@ -173,7 +174,7 @@ def test_only_the_check_the_maps_and_what_shows_their_answers_see_both_sides():
     }
     seeing = [
         f"trajsim.{place}"
-        for place in ("check", "explore", "reproduce", "output", "plots", "cli", "api")
+        for place in ("check", "explore", "reproduce", "report", "output", "plots", "cli", "api")
     ]
     assert [name for name in both if not within(name, *seeing)] == []
 
