@@ -27,6 +27,7 @@ extensions = [
     "mathml",
     "config_keys",
     "docstrings",
+    "notebooks",
     "texts",
 ]
 exclude_patterns = ["_build", "_ext"]
