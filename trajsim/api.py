@@ -25,9 +25,9 @@ from trajsim.exact import Gains, counting_of
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
 from trajsim.plugins import differences
+from trajsim.provenance import layout_of, plugins_of
 from trajsim.reproduce import Reproduction
 from trajsim.reproduce import reproduce as _reproduce
-from trajsim.run import layout_of
 from trajsim.run import simulate as _simulate
 from trajsim.store import Run as StoredRun
 from trajsim.store import StoreError, open_run, verify
@@ -80,6 +80,7 @@ def simulate(
     output: str | Path | None = None,
     *,
     workers: int | None = None,
+    engine: str = "threads",
     resume: bool = False,
     force: bool = False,
 ) -> "Run":
@@ -89,7 +90,9 @@ def simulate(
     ----------
     source : as of `load`
     output : HDF5 file to make; without one the run is kept in memory
-    workers : threads; all processors if None. The ledger is the same for any number
+    workers : threads or processes here; as many as processors if None
+    engine : "threads", "dask" or "dask:ADDRESS" (`pip install 'trajsim[dask]'`); the ledger is the
+        same for any, and any number of workers
     resume : take up an unfinished run of the same config
     force : replace an output that is there
 
@@ -105,11 +108,13 @@ def simulate(
     config = load(source)
     if output is not None:
         path = Path(output)
-        _simulate(config, path, workers=workers, resume=resume, force=force, say=_say)
+        _simulate(
+            config, path, workers=workers, engine=engine, resume=resume, force=force, say=_say
+        )
         return open(path)
     with tempfile.TemporaryDirectory(prefix="trajsim-") as folder:
         path = Path(folder) / "run.h5"
-        _simulate(config, path, workers=workers, say=_say)
+        _simulate(config, path, workers=workers, engine=engine, say=_say)
         made = open(path)
         image = path.read_bytes()
     return replace(made, path=Path("<memory>"), image=image)
@@ -206,8 +211,7 @@ class Run(StoredRun):
     @property
     def plugin_notes(self) -> list[str]:
         """Sentences on code from outside that has changed since the run was made with it."""
-        here = {name: o._asdict() for name, o in self.config.experiment.plugins.items()}
-        return differences(self.header.get("plugins"), here)
+        return differences(self.header.get("plugins"), plugins_of(self.config))
 
     def averages(self) -> list[Averages]:
         """Mean rates of each point, with standard errors."""
@@ -242,6 +246,14 @@ class Run(StoredRun):
         from trajsim.plots import figures
 
         return figures(self.config, self, window)
+
+    def report(self, path: str | Path) -> Path:
+        """Write one HTML page that holds all it shows, as of `trajsim report`; gives its path."""
+        from trajsim.report import report
+
+        page = Path(path)
+        page.write_text(report(self), encoding="utf-8")
+        return page
 
     def trace(
         self,

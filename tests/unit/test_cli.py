@@ -20,7 +20,7 @@ from trajsim.store import Parts
 CONFIGS = Path(__file__).parents[2] / "configs"
 VERBS = [
     *("run", "exact", "map", "optimize", "analyze", "check", "regimes", "plot"),
-    *("verify", "info", "validate", "schema", "reproduce"),
+    *("verify", "info", "validate", "schema", "reproduce", "report"),
 ]
 
 

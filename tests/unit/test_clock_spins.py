@@ -26,7 +26,7 @@ from trajsim.blocks import model_of
 from trajsim.check import check
 from trajsim.kinds import KINDS, ModelError
 from trajsim.ledger import Column, first_law_residual
-from trajsim.run import header_of
+from trajsim.provenance import header_of
 from trajsim.store import Parts, StoreError
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "clock_spins"

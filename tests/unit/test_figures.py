@@ -6,11 +6,12 @@ import pytest
 from small_configs import PUMP, changed, swept
 
 import trajsim
+import trajsim.plots.sweeps
 from trajsim.analysis.profile import profiles
 from trajsim.check import expected
 from trajsim.config import ConfigError, parse
 from trajsim.exact import ensemble, start_state
-from trajsim.plots import figures
+from trajsim.plots import figures, save
 from trajsim.plots.courses import time_figure
 
 PHASES = '"sites.2.drive.phase" = { start = 0.0, stop = 6.283185307179586, num = 5 }'
@@ -153,6 +154,21 @@ def test_labels_name_what_is_shown(runs):
     (key,) = ax.figure.legends
     assert len(key.get_texts()) == 4
     assert key.get_texts()[-1].get_text() == "exact"
+
+
+def test_exact_is_named_once(runs):
+    figure = runs[SWEEP].figures()["sweep"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()].count("exact") == 1
+
+
+@pytest.mark.parametrize("name", ["_", "a__b", "-+"])
+def test_names_of_sites_and_titles_are_never_formulas(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(trajsim.plots.sweeps, "CURVE_POINTS", 5)
+    text = changed(PUMP, ('["1", "2"]', f'["1", "{name}"]'), ('name = "2"', f'name = "{name}"'))
+    text = changed(text, ('"two driven spins"', "'a $b_ \\frac c$ 5 %'"))
+    text = swept(text, PHASES.replace(".2.", f".{name}."))
+    made = figures(parse(text.replace("L =", "L_ =").replace('"L"', '"L_"')), None)
+    assert len(list(save(made, tmp_path, "x"))) == 2 * len(made)
 
 
 # -- the config --------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ def modules_of(*places):
         # The interface names the type of figures.
         ("matplotlib", ["trajsim.plots", "trajsim.api"]),
         ("click", ["trajsim.cli"]),
+        ("jinja2", ["trajsim.report"]),
         ("pydantic", ["trajsim.config"]),
         ("xarray", ["trajsim.api"]),
         ("tomli_w", ["trajsim.api"]),
@@ -69,7 +70,10 @@ def modules_of(*places):
         ("scipy", ["trajsim.exact", "trajsim.check", "trajsim.explore"]),
         ("numba", ["trajsim.jit", "trajsim.simd", "trajsim.models", "trajsim.kernels"]),
         ("llvmlite", ["trajsim.jit", "trajsim.simd"]),
-        ("threading", ["trajsim.blocks", "trajsim.stopping"]),
+        ("threading", ["trajsim.blocks", "trajsim.engines", "trajsim.stopping"]),
+        ("dask", ["trajsim.engines"]),
+        ("distributed", ["trajsim.engines"]),
+        ("subprocess", ["trajsim.engines"]),
         ("signal", ["trajsim.stopping"]),
     ],
 )
@@ -109,6 +113,11 @@ ALLOWED = {
         *("trajsim.elementary", "trajsim.models", "trajsim.exact", "trajsim.callables"),
         "trajsim.kinds",
     ],
+    "engines": [
+        *("numpy", "dask", "distributed", "trajsim.blocks", "trajsim.config", "trajsim.engines"),
+        *("trajsim.ledger", "trajsim.plugins", "trajsim.provenance", "trajsim.stopping"),
+        "trajsim.store",
+    ],
     "analysis": ["numpy", "trajsim.ledger", "trajsim.analysis"],
     "explore": [
         *("numpy", "scipy", "trajsim.analysis", "trajsim.exact", "trajsim.explore"),
@@ -145,6 +154,7 @@ def test_a_layer_imports_only_what_is_below_it(place):
         ("store", ["run", "config", "kernels", "exact", "analysis"]),
         ("config", ["run", "store", "kernels", "exact", "analysis", "check"]),
         ("run", ["analysis", "check", "plots", "cli", "output"]),
+        ("engines", ["run", "analysis", "check", "plots", "cli", "output"]),
     ],
 )
 def test_sides_do_not_know_each_other(side, other):
@@ -164,7 +174,7 @@ def test_only_the_check_the_maps_and_what_shows_their_answers_see_both_sides():
     }
     seeing = [
         f"trajsim.{place}"
-        for place in ("check", "explore", "reproduce", "output", "plots", "cli", "api")
+        for place in ("check", "explore", "reproduce", "report", "output", "plots", "cli", "api")
     ]
     assert [name for name in both if not within(name, *seeing)] == []
 
@@ -209,7 +219,7 @@ from trajsim.config import load
 from trajsim.run import model_of
 kernel, model, start = model_of(load(sys.argv[1]).points[0].experiment)
 slow = ("scipy.linalg", "scipy.special", "scipy.optimize", "scipy.sparse", "scipy.stats")
-print(*[name for name in sys.modules if name.startswith((*slow, "matplotlib"))])
+print(*[name for name in sys.modules if name.startswith((*slow, "matplotlib", "distributed"))])
 """
     config = PACKAGE.parent / "configs" / "heat_pump.toml"
     done = subprocess.run(

@@ -21,7 +21,8 @@ from trajsim.models import drive, spins
 from trajsim.models.law_checks import RateLawError
 from trajsim.models.rate_laws import LAWS, Arrhenius, HeatBath, Metropolis
 from trajsim.plugins import PluginError
-from trajsim.run import RunError, header_of, layout_of, simulate
+from trajsim.provenance import header_of, layout_of
+from trajsim.run import RunError, simulate
 from trajsim.store import Parts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

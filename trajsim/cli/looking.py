@@ -151,3 +151,19 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: 
             folder = output or source.parent
         for path in plots.save(figures, folder, source.stem):
             click.echo(path)
+
+
+@click.command("report")
+@run_argument
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Default: beside RUN, ending in .html."
+)
+def report_command(run: Path, output: Path | None) -> None:
+    """Write RUN as one HTML page: figures, averages, check, theorems, config, provenance."""
+    with refusals():
+        from trajsim import api
+
+        page = output or run.with_suffix(".html")
+        if page.is_dir():
+            fail(f"{page}: a folder; allowed: the name of a file")
+        click.echo(api.open(run).report(page))

@@ -4,6 +4,7 @@ The only importer of matplotlib.
 """
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
@@ -29,7 +30,7 @@ from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
 from trajsim.trace import Trace
 
-__all__ = ["claims_figures", "figures", "map_figures", "save", "trajectory_figures", "write"]
+__all__ = ["claims_figures", "figures", "map_figures", "save", "svg", "trajectory_figures", "write"]
 
 
 def figures(config: Config, run: Run | None, window: int | None = None) -> dict[str, Figure]:
@@ -120,10 +121,19 @@ def save(figures: dict[str, Figure], folder: Path, stem: str) -> Iterator[Path]:
 
 
 def write(figure: Figure, path: Path) -> Iterator[Path]:
-    """Write a figure as PNG and PDF under a name without an ending, and close it."""
+    """Write a figure as PNG and PDF under a name without an ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for ending in ("png", "pdf"):
         written = path.with_name(f"{path.name}.{ending}")
         figure.savefig(written, metadata={"CreationDate": None} if ending == "pdf" else None)
         yield written
-    plt.close(figure)
+
+
+def svg(figure: Figure) -> tuple[bytes, int, int]:
+    """A figure as an SVG without a background, letters drawn; its width and height in pixels."""
+    image = BytesIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "trajsim"}):
+        figure.savefig(image, format="svg", transparent=True, metadata=nothing)
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    return image.getvalue(), width, height

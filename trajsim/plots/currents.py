@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trajsim.config import Experiment
 from trajsim.exact import NoExactSideError, ensemble, start_state
-from trajsim.plots.style import COLOURS, MARKERS
+from trajsim.plots.style import COLOURS, MARKERS, upright
 
 Array = NDArray[np.float64]
 
@@ -57,10 +57,10 @@ def lines_of(experiment: Experiment) -> list[Line]:
     """Heat of each bath and the total work: the curves of the paper's figures."""
     wanted: list[tuple[str, str, int | None]] = []
     for k, bath in enumerate(list(experiment.baths)[: MOST_LINES - 1]):
-        wanted.append((rf"$\dot q_{{\mathrm{{{bath}}}}}$", "heat", k))
+        wanted.append((rf"$\dot q_{upright(bath)}$", "heat", k))
     drives = experiment.labels["drive"]
     if experiment.model.kind == "oscillators" and len(drives) == 2:
-        wanted += [(rf"$\dot w_{{\mathrm{{{d}}}}}$", "work", k) for k, d in enumerate(drives)]
+        wanted += [(rf"$\dot w_{upright(d)}$", "work", k) for k, d in enumerate(drives)]
     elif drives:
         wanted.append((r"$\dot w$", "work", None))
     return [

@@ -12,7 +12,7 @@ from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.scgf import Generating
 from trajsim.analysis.windows import TOTAL, Observable
-from trajsim.plots.style import COLOURS, MARKERS, legend
+from trajsim.plots.style import COLOURS, MARKERS, legend, upright
 
 Array = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def formula(observable: Observable) -> str:
     if observable.label == TOTAL:
         return "$W$"
     letter = "Q" if observable.kind == "heat" else "W"
-    return rf"${letter}_{{\mathrm{{{observable.label}}}}}$"
+    return rf"${letter}_{upright(observable.label)}$"
 
 
 def over(found: Fluctuations) -> str:

@@ -1,6 +1,7 @@
 """Exact twins of what figures of fluctuations show, where there are any."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -50,8 +51,14 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
     places = shown(found) if found.histograms and quick else []
     probabilities: list[Array | None] = [None] * len(found.observables)
     curves: list[Curves | None] = [None] * len(found.observables)
-    for k in each(places, "exact histograms and curves"):
-        probabilities[k] = _known(partial(_probabilities, exact, found, k))
+    # What takes long runs in compiled code, which lets other threads go on.
+    with ThreadPoolExecutor() as pool:
+        known = pool.map(lambda k: _known(partial(_probabilities, exact, found, k)), places)
+        for k, answer in zip(
+            places, each(known, "exact histograms", total=len(places)), strict=True
+        ):
+            probabilities[k] = answer
+    for k in each(places, "exact curves"):
         curves[k] = _known(partial(_curves, exact, reverse, found, k))
     return Twins(_known(partial(exact.covariance, found.windows)), probabilities, curves)
 

@@ -47,13 +47,23 @@ SYMBOLS = {
 }
 
 
+def upright(name: str) -> str:
+    """A name as an index within a formula."""
+    return rf"{{\mathrm{{{name.replace('_', chr(92) + '_')}}}}}"
+
+
+def plain(text: str) -> str:
+    """A text that holds no formula, whatever signs are in it."""
+    return text.replace("$", r"\$")
+
+
 def symbol(key: str) -> str:
     """A swept key as a formula: T_R, phi_2."""
     parts = key.split(".")
     if key == "drive.period":
         return r"$\tau$"
     if parts[-1] in SYMBOLS and len(parts) > 2:
-        return rf"${SYMBOLS[parts[-1]][0]}_{{\mathrm{{{parts[1]}}}}}$"
+        return rf"${SYMBOLS[parts[-1]][0]}_{upright(parts[1])}$"
     return key
 
 
@@ -82,7 +92,7 @@ def finish(ax: Axes, config: Config, parameters: dict[str, float], ylabel: str) 
     """Vertical label, and as a title the swept values or what the config is called."""
     ax.set_ylabel(ylabel)
     words = ", ".join(f"{symbol(key)} = {x:.4g}" for key, x in parameters.items())
-    title = textwrap.fill(config.experiment.title, TITLE_WIDTH)
+    title = plain(textwrap.fill(config.experiment.title, TITLE_WIDTH))
     inset = ax not in ax.figure.axes
     ax.set_title(words or title, fontsize="small" if inset else "medium", pad=3 if inset else None)
 
@@ -93,7 +103,8 @@ def legend(figure: Figure, ax: Axes) -> None:
     curves = [
         line for line in ax.lines if np.size(line.get_xdata()) > 2 and line.get_marker() == "None"
     ]
-    if curves and any(hasattr(handle, "has_yerr") for handle in handles):
+    told = any(label.startswith("exact") for label in labels)
+    if curves and not told and any(hasattr(handle, "has_yerr") for handle in handles):
         handles.append(Line2D([], [], color="0.35"))
         labels.append("exact")
     figure.legend(

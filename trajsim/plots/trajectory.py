@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trajsim.config import Experiment
 from trajsim.models.drive import values
-from trajsim.plots.style import COLOURS
+from trajsim.plots.style import COLOURS, upright
 from trajsim.trace import Trace
 
 Array = NDArray[np.float64]
@@ -36,14 +36,14 @@ def trajectory_figure(trace: Trace, experiment: Experiment) -> Figure:
     state, *drives, heat = axes if not labels["drive"] else (axes[0], axes[1], axes[2])
     _draw_state(state, trace, time)
     for k, bath in enumerate(labels["bath"]):
-        line = rf"$Q_{{\mathrm{{{bath}}}}}$"
+        line = rf"$Q_{upright(bath)}$"
         heat.step(time, trace.heat[:, k], where="post", color=_colour(k), label=line)
     _finish(heat, "accumulated\nheat (energy)")
     if drives:
         fine, field, work = _between(trace, experiment)
         for k, drive in enumerate(labels["drive"]):
             drives[0].plot(fine / period, field[:, k], color=_colour(k), label=f"site {drive}")
-            line = rf"$W_{{\mathrm{{{drive}}}}}$"
+            line = rf"$W_{upright(drive)}$"
             axes[3].plot(fine / period, work[:, k], color=_colour(k), label=line)
         if len(labels["drive"]) > 1:
             axes[3].plot(fine / period, work.sum(axis=1), color="black", label="$W$")
@@ -87,7 +87,7 @@ def _draw_state(ax: Axes, trace: Trace, time: Array) -> None:
     few = len(sites) <= MOST_LINES
     if "state" not in trace.columns:
         for k, site in enumerate(sites):
-            label = rf"$x_{{\mathrm{{{site}}}}}$" if few else None
+            label = rf"$x_{upright(site)}$" if few else None
             ax.plot(time, trace.columns["position"][:, k], color=_colour(k), label=label)
         ax.set_ylabel("position (length)")
         if few:

@@ -174,6 +174,24 @@ class Parts:
         publish(self.folder / block.file, image)
         append(self.manifest, _line(block))
 
+    def adopt(
+        self, name: str, image: bytes | memoryview, point: int, first: int, count: int
+    ) -> Block:
+        """Write a block that was `sealed` elsewhere under a name, if it is the one asked for.
+
+        Raises
+        ------
+        StoreError
+            If it is another one, or was changed on its way.
+        """
+        block = _named(name)
+        if block is None or (block.point, block.first, block.trajectories) != (point, first, count):
+            raise StoreError(f"{name}: not the block of {count} trajectories that was asked for")
+        if hashlib.sha256(image).hexdigest() != block.sha256:
+            raise StoreError(f"{name}: damaged on its way: its SHA-256 is not that of its name")
+        self.add(block, image)
+        return block
+
     def blocks(self) -> list[Block]:
         """Blocks of the manifest by point and trajectory; a last line cut short does not count.
 

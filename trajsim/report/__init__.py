@@ -1,0 +1,76 @@
+"""A run on one HTML page that holds all it shows: the only importer of jinja2."""
+
+import hashlib
+from base64 import b64encode
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+import trajsim
+from trajsim.report.pictures import pictures
+from trajsim.report.sections import (
+    averages_sections,
+    changes,
+    command,
+    provenance,
+    theorem_sections,
+    verdict,
+)
+
+if TYPE_CHECKING:
+    from trajsim.api import Run
+
+__all__ = ["report"]
+
+
+def report(run: "Run") -> str:
+    """The page of a run, finished or not.
+
+    Every text of the run is escaped: titles, names and configs of others can do no harm.
+
+    Raises
+    ------
+    trajsim.store.StoreError
+        If the run cannot be read.
+    """
+    here = files("trajsim.report")
+    style = here.joinpath("style.css").read_text(encoding="utf-8")
+    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(here.joinpath("page.html").read_text(encoding="utf-8"))
+    sampled = run.averages()
+    checked = verdict(run, sampled)
+    overview, averages, left_out = averages_sections(run, sampled, checked.check)
+    theorems = theorem_sections(run, sampled)
+    names = ["figures", "averages", *(["theorems"] if theorems else []), "config", "provenance"]
+    page = template.render(
+        title=run.header["title"] or run.path.name,
+        summary=run.config.summary,
+        version=trajsim.__version__,
+        # Ours, and hashed as it is.
+        style=Markup(style),
+        style_digest=digest,
+        sections=[(name, TITLES[name]) for name in names],
+        verdict=checked,
+        pictures=pictures(run),
+        overview=overview,
+        averages=averages,
+        left_out=left_out,
+        theorems=theorems,
+        config=run.header["config"],
+        changes=changes(run),
+        provenance=provenance(run, sampled),
+        command=command(run),
+    )
+    return page.lstrip()
+
+
+TITLES = {
+    "figures": "Figures",
+    "averages": "Averages",
+    "theorems": "Fluctuation theorems",
+    "config": "Config",
+    "provenance": "Provenance",
+}

@@ -1,0 +1,57 @@
+"""Figures of a run as parts of a page: drawings in lines, that are sharp at any size."""
+
+from base64 import b64encode
+from typing import TYPE_CHECKING, NamedTuple
+
+from trajsim import plots
+
+if TYPE_CHECKING:
+    from trajsim.api import Run
+
+# Figures wider than so many pixels are not made to fit a phone, but scroll in their box.
+MEDIUM, WIDE = 480, 720
+WORDS = {
+    "sweep": "Heat and work rates against {axis}: sampled points with standard errors{exact}.",
+    "rates": "Heat of each bath and work of each drive per unit time: sampled points with standard "
+    "errors{bars}.",
+    "time": "Heat and work rates in time, row by row: sampled points with standard errors{exact}.",
+    "cumulants": "Cumulants of heat and work against the length of the window{exact}.",
+    "covariance": "Correlations of heats and works{beside}.",
+    "histogram": "Probability densities of heat and work, on a logarithmic scale: sampled points "
+    "with standard errors{exact}.",
+    "generating": "Scaled cumulant generating functions; shaded where samples cannot be "
+    "trusted{exact}.",
+    "rate-function": "Rate functions of heat and work{exact}.",
+}
+
+
+class Picture(NamedTuple):
+    """A figure: its name, what it shows in words, its data and size in pixels."""
+
+    name: str
+    alt: str
+    source: str
+    width: int
+    height: int
+
+    @property
+    def kind(self) -> str:
+        """How far it may be made narrower: the class of its image."""
+        return "wide" if self.width > WIDE else "medium" if self.width > MEDIUM else ""
+
+
+def pictures(run: "Run") -> list[Picture]:
+    """Figures of `trajsim plot`, ready for a page."""
+    exact = run.config.experiment.model.kind == "spins" or run.config.experiment.network().linear
+    words = {
+        "axis": run.config.axis or "",
+        "exact": ", on exact curves" if exact else "",
+        "bars": ", beside exact bars" if exact else "",
+        "beside": ", sampled beside exact" if exact else "",
+    }
+    made = []
+    for name, figure in run.figures().items():
+        image, width, height = plots.svg(figure)
+        source = "data:image/svg+xml;base64," + b64encode(image).decode()
+        made.append(Picture(name, WORDS[name].format(**words), source, width, height))
+    return made

@@ -1,0 +1,267 @@
+"""What a page says of a run: verdict, averages, theorems, changes, provenance."""
+
+import shlex
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from trajsim import output as out
+from trajsim.analysis.averages import Averages
+from trajsim.check import CannotCheckError, Check
+from trajsim.config import ConfigError, parse
+from trajsim.exact import NoExactSideError
+from trajsim.output.fluctuations import WORDS
+
+if TYPE_CHECKING:
+    from trajsim.analysis.theorems import Outcome
+    from trajsim.api import Run
+
+# Points of a sweep beyond these are counted, not shown.
+MOST_POINTS = 100
+# Theorems of more points than these are not asked.
+MOST_THEOREM_POINTS = 4
+
+
+class Cell(NamedTuple):
+    """A cell of a table; kind is its class: "", "text", "words", "good", "bad"."""
+
+    text: str
+    kind: str = ""
+
+
+class Grid(NamedTuple):
+    """A table."""
+
+    caption: str
+    heading: list[str]
+    rows: list[list[Cell]]
+
+
+class Verdict(NamedTuple):
+    """What the page begins with; `check` is None where nothing was checked."""
+
+    kind: str
+    word: str
+    text: str
+    remarks: list[str]
+    check: Check | None
+
+
+class Theorems(NamedTuple):
+    """Theorems at a point: those judged, and why the others were not."""
+
+    heading: str
+    judged: Grid
+    others: list[str]
+
+
+def _cells(*texts: str) -> list[Cell]:
+    return [Cell(text) for text in texts]
+
+
+def at(parameters: dict[str, float]) -> str:
+    """Swept values in a line."""
+    return ", ".join(f"{key} = {x:.6g}" for key, x in parameters.items())
+
+
+# -- verdict -----------------------------------------------------------------------------------
+
+
+def verdict(run: "Run", sampled: list[Averages]) -> Verdict:
+    """Whether sampled agrees with exact, and what the system does."""
+    remarks = [] if run.finished else ["The run is unfinished: this is what there is of it."]
+    if len(sampled) == 1:
+        remarks.append(out.regime_line(sampled[0], run.config.experiment).strip())
+    remarks += filter(None, [next(filter(None, map(out.shadow_warning, sampled)), None)])
+    if not sampled:
+        return Verdict("", "Nothing is there yet.", "", remarks, None)
+    try:
+        check = run.check()
+    except (CannotCheckError, NoExactSideError) as error:
+        return Verdict("", "Not checked:", f"{error}.", remarks, None)
+    word = "Sampled agrees with exact:" if check.agrees else "SAMPLED DISAGREES WITH EXACT:"
+    text = (
+        f"{len(check.judged)} quantities, the furthest off {check.worst.name} by "
+        f"{check.worst.sigma:+.2f} standard errors (allowed {check.threshold:.2f})."
+    )
+    return Verdict("good" if check.agrees else "bad", word, text, remarks, check)
+
+
+# -- averages ----------------------------------------------------------------------------------
+
+
+def averages_sections(
+    run: "Run", sampled: list[Averages], check: Check | None
+) -> tuple[Grid | None, list[tuple[str, Grid]], str]:
+    """A table of all points of a sweep, a table for each, and what was left out."""
+    shown = sampled[:MOST_POINTS]
+    each = [
+        (at(a.parameters), _compared(check, k) if check else _alone(a)) for k, a in enumerate(shown)
+    ]
+    left = len(sampled) - len(shown)
+    more = f"{left} more points are in the run: trajsim check {run.path.name}" if left else ""
+    return (_overview(run, shown, check) if len(sampled) > 1 else None), each, more
+
+
+def _overview(run: "Run", sampled: list[Averages], check: Check | None) -> Grid:
+    """A line for each point: swept values, heats, total work, regime, the largest sigma."""
+    first = sampled[0]
+    heading = [*first.parameters, *(f"heat {bath}" for bath in first.of("heat"))]
+    heading += ["work", "regime", *(["furthest sigma"] if check else [])]
+    rows = []
+    for k, a in enumerate(sampled):
+        cells = [f"{x:.6g}" for x in a.parameters.values()]
+        cells += [_estimate(*e) for e in a.of("heat").values()]
+        cells.append(_estimate(*a.total_work))
+        row = [*_cells(*cells), Cell(a.regime(run.config.at(a.parameters).temperatures).name)]
+        if check:
+            sigmas = [q.sigma for q in check.points[k].quantities if q.sigma is not None]
+            row.append(_sigma(max(sigmas, key=abs, default=None), check))
+        rows.append(row)
+    return Grid("Sampled mean rates with standard errors, point by point", heading, rows)
+
+
+def _compared(check: Check, point: int) -> Grid:
+    """Every quantity beside its exact value."""
+    rows = [
+        [
+            *_cells(q.name, f"{q.sampled:.5e}", f"{q.stderr:.1e}", f"{q.exact:.5e}"),
+            _sigma(q.sigma, check),
+        ]
+        for q in check.points[point].quantities
+    ]
+    heading = ["", "sampled", "std. error", "exact", "sigma"]
+    return Grid("Sampled against exact", heading, rows)
+
+
+def _alone(sampled: Averages) -> Grid:
+    """Mean rates without exact ones."""
+    rows = [_cells(q.name, f"{q.mean:.5e}", f"{q.stderr:.1e}") for q in sampled.quantities]
+    if sampled.of("work"):
+        total = sampled.total_work
+        rows.append(_cells("total_work_rate", f"{total.mean:.5e}", f"{total.stderr:.1e}"))
+    if sampled.shadow_work:
+        shadow = sampled.shadow_work
+        rows.append(_cells("shadow_work_rate", f"{shadow.mean:.5e}", f"{shadow.stderr:.1e}"))
+    return Grid("Sampled mean rates", ["", "mean", "std. error"], rows)
+
+
+def _sigma(sigma: float | None, check: Check) -> Cell:
+    if sigma is None:
+        return Cell("too few")
+    return Cell(f"{sigma:+.2f}", "bad" if abs(sigma) > check.threshold else "")
+
+
+def _estimate(mean: float, stderr: float) -> str:
+    return f"{mean:.4e} ± {stderr:.1e}"
+
+
+# -- theorems ----------------------------------------------------------------------------------
+
+
+def theorem_sections(run: "Run", sampled: list[Averages]) -> list[Theorems]:
+    """Fluctuation theorems point by point, of runs with few points."""
+    if not sampled or len(sampled) > MOST_THEOREM_POINTS or sampled[0].trajectories < 2:
+        return []
+    return [
+        _theorems(at(a.parameters), outcomes)
+        for a, outcomes in zip(sampled, run.theorems(), strict=True)
+    ]
+
+
+def _theorems(heading: str, outcomes: "list[Outcome]") -> Theorems:
+    rows, others = [], []
+    for outcome in outcomes:
+        worst = outcome.worst
+        if outcome.refusal is not None:
+            others.append(f"{outcome.name} does not apply: {outcome.refusal}")
+        elif worst is None:
+            most = max((e.effective for e in outcome.estimates), default=0.0)
+            others.append(f"{outcome.name}: effective sample size of {most:.0f} at most: too few")
+        else:
+            kind = {True: "good", False: "bad", None: "text"}[outcome.holds]
+            expected = f"{'≥ ' if outcome.bound else ''}{worst.expected:.5g}"
+            rows.append(
+                [
+                    Cell(outcome.name),
+                    Cell(outcome.statement, "words"),
+                    Cell(WORDS[outcome.holds], kind),
+                    *_cells(f"{worst.value:.5g} ± {worst.stderr:.1g}", expected),
+                    *_cells(f"{worst.z:+.2f}", f"{outcome.threshold:.2f}"),
+                ]
+            )
+    columns = ["theorem", "statement", "", "furthest estimate", "expected", "z", "allowed"]
+    return Theorems(heading, Grid("Judged on this run", columns, rows), others)
+
+
+# -- where it comes from -------------------------------------------------------------------------
+
+
+def changes(run: "Run") -> Grid:
+    """Values of the run that are not those of its config's text: put in place by --set."""
+    rows = [
+        _cells(key, _shown(before), _shown(now)) for key, (before, now) in _changed(run).items()
+    ]
+    return Grid("Put in place of the config's", ["key", "config", "run"], rows)
+
+
+def _changed(run: "Run") -> dict[str, tuple[Any, Any]]:
+    try:
+        written = parse(run.header["config"]).experiment.model_dump(mode="json")
+    except ConfigError:  # good only with what was put in place
+        return {}
+    before, now = _flat(written), _flat(run.config.experiment.model_dump(mode="json"))
+    return {
+        key: (before.get(key), now.get(key))
+        for key in {**before, **now}
+        if before.get(key) != now.get(key)
+    }
+
+
+def _flat(value: Any, key: str = "") -> dict[str, Any]:
+    """Numbers and words by dotted key, as `--set` takes them; sites by name."""
+    if isinstance(value, dict):
+        parts = [(name, inner) for name, inner in value.items() if inner is not None]
+    elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
+        parts = [(_name(v, k), v) for k, v in enumerate(value)]
+    else:
+        return {key: value}
+    found: dict[str, Any] = {}
+    for name, inner in parts:
+        found |= _flat(inner, f"{key}.{name}" if key else name)
+    return found
+
+
+def _name(element: dict[str, Any], number: int) -> str:
+    return element.get("name") or "-".join(element.get("sites", [])) or str(number)
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def provenance(run: "Run", sampled: list[Averages]) -> Grid:
+    """Where the run comes from and what it holds."""
+    header, layout = run.header, run.layout
+    residual = max((a.first_law_residual for a in sampled), default=0.0)
+    facts = {
+        "file": run.path.name,
+        "program": f"{header['program']} {header['version']}",
+        "seed": header["seed"],
+        **run.config.experiment.method,
+        "ledger": run.facts["ledger"],
+        "recorded time": f"{layout.duration(0):g} a trajectory",
+        "events": f"{run.events:.6g}",
+        "largest first-law residual": f"{residual:.1e}",
+        "libraries": out.inline(header["libraries"]),
+        "machine": out.inline(header["machine"]),
+        **{f"SHA-256 of {name}": digest for name, digest in run.checksums.items()},
+    }
+    rows = [[Cell(name), Cell(str(value), "words")] for name, value in facts.items()]
+    return Grid("The run", [], rows)
+
+
+def command(run: "Run") -> str:
+    """The line that makes the same ledger again."""
+    words = ["trajsim", "run", "config.toml", "-o", run.path.name]
+    for key, (_, now) in _changed(run).items():
+        words += ["--set", f"{key}={now}"]
+    return shlex.join(words)
