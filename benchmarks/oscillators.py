@@ -140,7 +140,7 @@ def main():
 
     from trajsim.config import load
     from trajsim.exact import ensemble, start_state
-    from trajsim.run import layout_of
+    from trajsim.provenance import layout_of
 
     results, needed = {}, {}
     for case, file in CONFIGS.items():

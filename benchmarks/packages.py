@@ -85,7 +85,7 @@ def spins(options):
     from trajsim.config import parse
     from trajsim.exact import ensemble
     from trajsim.kernels import kernel_of
-    from trajsim.run import layout_of
+    from trajsim.provenance import layout_of
 
     config = parse(FIELDS)
     experiment, network, plan = (
@@ -179,7 +179,7 @@ def oscillators(options):
 
     from trajsim.config import load
     from trajsim.exact import ensemble
-    from trajsim.run import layout_of
+    from trajsim.provenance import layout_of
 
     count, keep = (6, 1) if options.quick else (OSCILLATORS, KEEP)
     overrides = [f"ensemble.periods={keep}", f"ensemble.burn_in={SETTLE}"]

@@ -70,7 +70,7 @@ class System:
         """Let trajectories last so many periods."""
         from trajsim.blocks import model_of
         from trajsim.config import parse
-        from trajsim.run import layout_of
+        from trajsim.provenance import layout_of
 
         config = parse(self.text, overrides=[f"ensemble.periods={periods}"])
         self.plan, self.layout = config.experiment.plan, layout_of(config)

@@ -27,16 +27,17 @@ extensions = [
     "mathml",
     "config_keys",
     "docstrings",
+    "notebooks",
     "texts",
 ]
 exclude_patterns = ["_build", "_ext"]
-nitpicky = False
+suppress_warnings = ["toc.not_included"]
 
 # -- notebooks: executed at every build, and a cell that fails fails the build ---------------------
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600
 nb_output_stderr = "remove"
 nb_merge_streams = True
 nb_number_source_lines = False

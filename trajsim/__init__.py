@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trajsim.api import Exact, Run, check, exact, load, open, reproduce, simulate
     from trajsim.config import Config, ConfigError, Experiment
+    from trajsim.kinds import Kind, register_model
+    from trajsim.models.rate_laws import register_rate_law
 
 __version__ = "0.1.0"
 
@@ -24,22 +26,31 @@ __all__ = [
     "ConfigError",
     "Exact",
     "Experiment",
+    "Kind",
     "Run",
     "check",
     "exact",
     "load",
     "open",
+    "register_model",
+    "register_rate_law",
     "reproduce",
     "simulate",
 ]
+# What is not in `trajsim.api`: plugins need no more than the place where they register.
+HOMES = {
+    "Kind": "trajsim.kinds",
+    "register_model": "trajsim.kinds",
+    "register_rate_law": "trajsim.models.rate_laws",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'trajsim' has no attribute {name!r}")
-    from trajsim import api
+    import importlib
 
-    return getattr(api, name)
+    return getattr(importlib.import_module(HOMES.get(name, "trajsim.api")), name)
 
 
 def __dir__() -> list[str]:

@@ -24,9 +24,10 @@ from trajsim.config import load as _load
 from trajsim.exact import Gains, counting_of
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
+from trajsim.plugins import differences
+from trajsim.provenance import layout_of, plugins_of
 from trajsim.reproduce import Reproduction
 from trajsim.reproduce import reproduce as _reproduce
-from trajsim.run import layout_of
 from trajsim.run import simulate as _simulate
 from trajsim.store import Run as StoredRun
 from trajsim.store import StoreError, open_run, verify
@@ -79,6 +80,7 @@ def simulate(
     output: str | Path | None = None,
     *,
     workers: int | None = None,
+    engine: str = "threads",
     resume: bool = False,
     force: bool = False,
 ) -> "Run":
@@ -88,7 +90,9 @@ def simulate(
     ----------
     source : as of `load`
     output : HDF5 file to make; without one the run is kept in memory
-    workers : threads; all processors if None. The ledger is the same for any number
+    workers : threads or processes here; as many as processors if None
+    engine : "threads", "dask" or "dask:ADDRESS" (`pip install 'trajsim[dask]'`); the ledger is the
+        same for any, and any number of workers
     resume : take up an unfinished run of the same config
     force : replace an output that is there
 
@@ -104,11 +108,13 @@ def simulate(
     config = load(source)
     if output is not None:
         path = Path(output)
-        _simulate(config, path, workers=workers, resume=resume, force=force, say=_say)
+        _simulate(
+            config, path, workers=workers, engine=engine, resume=resume, force=force, say=_say
+        )
         return open(path)
     with tempfile.TemporaryDirectory(prefix="trajsim-") as folder:
         path = Path(folder) / "run.h5"
-        _simulate(config, path, workers=workers, say=_say)
+        _simulate(config, path, workers=workers, engine=engine, say=_say)
         made = open(path)
         image = path.read_bytes()
     return replace(made, path=Path("<memory>"), image=image)
@@ -201,6 +207,11 @@ class Run(StoredRun):
         if layout_of(config) != self.layout:
             raise StoreError(f"{self.path}: its layout is not the one that its config makes")
         return config
+
+    @property
+    def plugin_notes(self) -> list[str]:
+        """Sentences on code from outside that has changed since the run was made with it."""
+        return differences(self.header.get("plugins"), plugins_of(self.config))
 
     def averages(self) -> list[Averages]:
         """Mean rates of each point, with standard errors."""

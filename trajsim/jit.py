@@ -2,7 +2,9 @@
 
 Compiled code is kept in a folder named by a digest of the sources that hold compiled
 functions: numba alone looks only at the file of the function it compiles and would go on
-using old code after an edit in a module that function calls.
+using old code after an edit in a module that function calls. What is compiled for a class from
+outside the package, or is itself from outside, goes to a folder named by the digest of its sources,
+too: an index that names a class cannot be read where there is no such class.
 """
 
 import hashlib
@@ -21,6 +23,9 @@ from typing import Any
 import llvmlite.binding
 import numba
 import platformdirs
+from numba.core.caching import FunctionCache, NullCache
+
+from trajsim.sources import digest_of, home_of, is_outside
 
 # LLVM vectorises a loop over more than a few arrays only if it may check more of them for overlap.
 llvmlite.binding.set_option("", "-runtime-memory-check-threshold=64")
@@ -64,12 +69,14 @@ def source_digest(package: Path = Path(__file__).parent) -> str:
 
 
 @cache
-def cache_folder(chosen: str = "") -> Path:
+def cache_folder(chosen: str = "", outside: str = "") -> Path:
     """Folder of the compiled code of these sources by this numba.
 
     In `chosen`, the user's NUMBA_CACHE_DIR, if set; else in the user's cache; else a temporary one.
+    `outside` is the digest of the sources from outside that the code is made of, too.
     """
-    name = f"kernels-{source_digest()}-numba-{numba.__version__}"
+    name = "-".join(filter(None, ["kernels", source_digest(), outside[:16], "numba"]))
+    name += f"-{numba.__version__}"
     usual = (platformdirs.user_cache_path("trajsim"), Path(tempfile.gettempdir()) / "trajsim")
     for parent in [Path(chosen)] if chosen else usual:
         folder = parent / name
@@ -101,6 +108,65 @@ def compiled_code() -> Path:
     return cache_folder(settings.CACHE_DIR)
 
 
+class Kept:
+    """Compiled code of one function, in the place of numba's own cache of a dispatcher.
+
+    Where a specialisation is kept depends on the sources of the classes in its signature.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        self._caches: dict[str, Any] = {}
+
+    @property
+    def cache_path(self) -> str:
+        """Folder of what is made of the package alone."""
+        return str(compiled_code())
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """As of numba's caches."""
+        return self._cache_of(signature).load_overload(signature, context)
+
+    def save_overload(self, signature: Any, made: Any) -> None:
+        """As of numba's caches."""
+        self._cache_of(signature).save_overload(signature, made)
+
+    def flush(self) -> None:
+        """As of numba's caches."""
+        for kept in self._caches.values():
+            kept.flush()
+
+    def _cache_of(self, signature: Any) -> Any:
+        kinds = getattr(signature, "args", signature)
+        homes = {self._function.__module__, *(m for kind in kinds for m in _modules(kind))}
+        outside = set(filter(is_outside, homes))
+        digest = digest_of(outside) if outside else ""
+        if digest is None:
+            return NullCache()
+        if digest not in self._caches:
+            self._caches[digest] = self._made(digest)
+        return self._caches[digest]
+
+    def _made(self, outside: str) -> Any:
+        # numba picks the folder when a cache is made; leave the setting as the user had it.
+        settings: Any = numba.config
+        before = settings.CACHE_DIR
+        settings.CACHE_DIR = str(cache_folder(before, outside))
+        try:
+            return FunctionCache(self._function)
+        finally:
+            settings.CACHE_DIR = before
+
+
+def _modules(kind: Any) -> Iterator[str]:
+    """Modules of all classes in a type."""
+    made_of = getattr(kind, "instance_class", None)
+    if made_of is not None:
+        yield home_of(made_of)
+    for part in getattr(kind, "types", ()):
+        yield from _modules(part)
+
+
 def compiled(
     function: Callable[..., Any] | None = None, *, contract: bool = False, inline: bool = False
 ) -> Any:
@@ -112,18 +178,11 @@ def compiled(
     """
     if function is None:
         return partial(compiled, contract=contract, inline=inline)
-    fastmath = {"contract"} if contract else False
-    # numba picks the cache folder when it decorates; leave the setting as the user had it.
-    settings: Any = numba.config
-    before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(cache_folder(before))
-    try:
-        return numba.njit(
-            cache=True,
-            nogil=True,
-            error_model="numpy",
-            fastmath=fastmath,
-            inline="always" if inline else "never",
-        )(function)
-    finally:
-        settings.CACHE_DIR = before
+    dispatcher: Any = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        fastmath={"contract"} if contract else False,
+        inline="always" if inline else "never",
+    )(function)
+    dispatcher._cache = Kept(dispatcher.py_func)
+    return dispatcher

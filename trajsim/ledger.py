@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.kinds import KINDS
+
 
 class Column(NamedTuple):
     """One array of the ledger; `dims` come after (point, trajectory)."""
@@ -53,7 +55,10 @@ ROUNDING = 1e-9
 # Fourth powers of what is larger overflow; nothing that a config allows comes near it.
 LARGEST = 1e70
 
-KINDS = {"spins": SPINS, "oscillators": OSCILLATORS}
+
+def all_columns(kind: str) -> tuple[Column, ...]:
+    """All columns of a kind of model, those without entries included."""
+    return tuple(KINDS[kind].part("columns"))
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Layout:
 
     Parameters
     ----------
-    kind : model kind, a key of KINDS
+    kind : model kind, a key of trajsim.kinds.KINDS
     points, trajectories, rows : lengths of these dimensions
     rows_per_period : rows in a period where they are parts of it, else 1
     row_periods : length of a row in periods
@@ -84,7 +89,7 @@ class Layout:
     @property
     def columns(self) -> tuple[Column, ...]:
         """Columns that have entries: works are absent where nothing is driven."""
-        return tuple(c for c in KINDS[self.kind] if all(self.size(d) for d in c.dims))
+        return tuple(c for c in all_columns(self.kind) if all(self.size(d) for d in c.dims))
 
     def size(self, dim: str) -> int:
         """Length of a dimension."""
@@ -125,7 +130,8 @@ class Layout:
     def allocate(self, count: int) -> dict[str, NDArray]:
         """Zeroed columns for `count` trajectories, empty ones included; kernels overwrite all."""
         return {
-            c.name: np.zeros((count, *self.shape(c)), np.dtype(c.dtype)) for c in KINDS[self.kind]
+            c.name: np.zeros((count, *self.shape(c)), np.dtype(c.dtype))
+            for c in all_columns(self.kind)
         }
 
 

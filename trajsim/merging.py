@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from trajsim.config import restore
 from trajsim.ledger import Layout
-from trajsim.run import RunError, Summary, layout_of, pack_with_bar
+from trajsim.provenance import layout_of
+from trajsim.run import RunError, Summary, pack_with_bar
 from trajsim.stopping import Signals
 from trajsim.store import Block, Parts, Run, Shard, StoreError, open_run
 from trajsim.store.parts import fits, gaps

@@ -1,33 +1,32 @@
-"""From a config to a file: blocks of trajectories on threads, published one by one."""
+"""From a config to a file: blocks of trajectories made by an engine, published one by one."""
 
-import json
-import os
-import platform
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
-from dataclasses import asdict
-from functools import cache
-from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import trajsim
-from trajsim.blocks import Done, RunError, Sizes, Work, model_of
+from trajsim.blocks import Done, RunError, Sizes, model_of
 from trajsim.config import Config
+from trajsim.engines import Engine, Job, engine_of
 from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
 from trajsim.progress import bar
+from trajsim.provenance import header_of, layout_of
 from trajsim.stopping import Signals, StoppedError
 from trajsim.store import Block, Parts, Shard, StoreError, differences, open_run, pack
 from trajsim.store.parts import gaps
-from trajsim.store.reading import SCHEMA
 from trajsim.store.shards import WHOLE
 
-__all__ = ["RunError", "StoppedError", "Summary", "model_of", "simulate", "take_up_or_simulate"]
-
-LIBRARIES = ("numba", "numpy", "scipy", "llvmlite")
+__all__ = [
+    "RunError",
+    "StoppedError",
+    "Summary",
+    "model_of",
+    "simulate",
+    "take_up_or_simulate",
+]
 
 
 class Summary(NamedTuple):
@@ -39,61 +38,12 @@ class Summary(NamedTuple):
     events: int
 
 
-def layout_of(config: Config) -> Layout:
-    """Shape and labels of the ledger that a config makes."""
-    first = config.experiment
-    plan = first.plan
-    return Layout(
-        kind=first.model.kind,
-        points=len(config.points),
-        trajectories=first.ensemble.trajectories,
-        rows=plan.rows,
-        rows_per_period=plan.rows_per_period,
-        row_periods=plan.row_periods,
-        periods=[point.experiment.drive.period for point in config.points],
-        labels=first.labels,
-        parameters={
-            key: [point.parameters[key] for point in config.points]
-            for key in config.points[0].parameters
-        },
-    )
-
-
-def header_of(config: Config) -> dict[str, Any]:
-    """Provenance that is written with a run."""
-    experiment = config.experiment
-    return {
-        "title": experiment.title,
-        "program": "trajsim",
-        "version": trajsim.__version__,
-        "schema": SCHEMA,
-        "config": config.text,
-        "resolved": json.loads(experiment.model_dump_json()),
-        "seed": str(experiment.ensemble.seed),
-        "kind": experiment.model.kind,
-        **experiment.method,
-        "libraries": {name: library_version(name) for name in LIBRARIES},
-        "machine": {"processor": _processor(), "system": platform.system()},
-        "layout": asdict(layout_of(config)),
-    }
-
-
-@cache
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def simulate(
     config: Config,
     output: Path,
     *,
     workers: int | None = None,
+    engine: str = "threads",
     resume: bool = False,
     force: bool = False,
     shard: Shard | None = None,
@@ -105,7 +55,8 @@ def simulate(
     ----------
     config : from `trajsim.config.load`
     output : HDF5 file to make; while the run goes on its blocks are in `output` + ".parts"
-    workers : threads; all processors if None. The ledger is the same for any number
+    workers : threads or processes here; as many as processors if None
+    engine : "threads", "dask" or "dask:ADDRESS"; the ledger is the same for any, and any workers
     resume : take up an unfinished run of the same config
     force : replace an output that is there
     shard : simulate its share alone, into the folder x.shard-3-of-16.h5.parts if `output` is x.h5
@@ -114,9 +65,11 @@ def simulate(
     Raises
     ------
     RunError
-        If the run cannot be made as asked: output there, disk too small, config differs.
+        If the run cannot be made as asked: output there, disk too small, config differs,
+        no scheduler at the address.
     StoppedError
-        If it was stopped by SIGINT, SIGTERM or a full disk; every finished block is kept.
+        If it was stopped by SIGINT, SIGTERM, a full disk or a scheduler that is gone; every
+        finished block is kept.
     """
     began = time.perf_counter()
     share = shard or WHOLE
@@ -127,26 +80,25 @@ def simulate(
     if shard:
         header["shard"] = str(shard)
     parts, asked = Parts(output), _asked(layout, share)
+    make = engine_of(engine, workers)
     with Signals() as signals:
         _may_be_made(output, parts, resume, force)
         # The blocks and the file made of them are there at the same time.
         need = (1 if shard else 2) * asked * layout.trajectory_bytes
         _fits(layout, output, need - (parts.size() if resume and not force else 0))
+        work = make(Job(config, layout, parts, signals))
         try:
-            parts.lock()
-        except OSError as error:
-            raise RunError(f"{parts.folder}: cannot be made: {error.strerror}") from None
-        except StoreError as error:
-            raise RunError(str(error)) from None
-        try:
+            _wait({work.connect(say)}, signals)
+            signals.check()
+            _lock(parts)
             # Another run may have ended between the first look and the lock.
             _may_be_made(output, parts, resume, force)
             blocks = _take_up(parts, header, layout, share, resume, force, say)
             try:
                 missing = list(gaps(blocks, layout, share))
                 if missing:
-                    work = Work(config, layout, parts, signals, workers or _processors())
-                    _run_blocks(work, missing, blocks, asked, say)
+                    sizes = Sizes(missing, layout, config.experiment.plan)
+                    _run_blocks(work, sizes, blocks, asked, signals, say)
                 if not shard:
                     pack_with_bar(parts, output, layout, signals)
             except OSError as error:
@@ -154,11 +106,23 @@ def simulate(
             except StoreError as error:
                 raise StoppedError(str(error)) from None
         finally:
+            # What is still being published is not to be disturbed by others.
+            work.close()
             parts.unlock()
     events = sum(block.events for block in blocks)
     plan = config.experiment.plan
     periods = asked * (plan.burn_in + plan.periods)
     return Summary(parts.folder if shard else output, time.perf_counter() - began, periods, events)
+
+
+def _lock(parts: Parts) -> None:
+    """Keep other runs out."""
+    try:
+        parts.lock()
+    except OSError as error:
+        raise RunError(f"{parts.folder}: cannot be made: {error.strerror}") from None
+    except StoreError as error:
+        raise RunError(str(error)) from None
 
 
 def take_up_or_simulate(
@@ -266,46 +230,48 @@ def _take_up(
 
 
 def _run_blocks(
-    work: Work,
-    missing: list[tuple[int, int, int]],
+    work: Engine,
+    sizes: Sizes,
     blocks: list[Block],
     asked: int,
+    signals: Signals,
     say: Callable[[str], None],
 ) -> None:
     """Simulate what is missing of the trajectories asked for and add it to `blocks`."""
-    signals = work.signals
     with closing(work):
         _wait({work.compile(say)}, signals)
         signals.check()
         try:
-            _give_out(work, Sizes(missing, work.layout, work.plan), blocks, asked)
+            _give_out(work, sizes, blocks, asked, signals)
         except BaseException:
             signals.ask()
             raise
     signals.check()
 
 
-def _give_out(work: Work, sizes: Sizes, blocks: list[Block], asked: int) -> None:
+def _give_out(
+    work: Engine, sizes: Sizes, blocks: list[Block], asked: int, signals: Signals
+) -> None:
     """Have everything simulated and published, block by block."""
-    plan, signals = work.plan, work.signals
-    each = plan.burn_in + plan.periods
+    each = sizes.plan.burn_in + sizes.plan.periods
     before, total = sum(block.trajectories for block in blocks) * each, asked * each
     running: set[Future[Done | None]] = set()
     with bar(total, " periods", initial=before, dynamic_ncols=True) as shown:
         while True:
-            while len(running) < sizes.at_once(work.workers) and not signals.stop:
+            while len(running) < work.at_once(sizes.block_bytes) and not signals.stop:
                 task = sizes.next()
                 if task is None:
                     break
                 running.add(work.block(*task))
             if not running or signals.expired:
                 break
+            work.check()
             finished, running = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
             for future in finished:
                 done = future.result()
                 if done is not None:
                     blocks.append(done.block)
-                    sizes.learn(done.block.trajectories, done.seconds)
+                    sizes.learn(done.block.trajectories, done.seconds, work.block_seconds)
             shown.update(before + work.periods_done() - shown.n)
 
 
@@ -329,7 +295,3 @@ def pack_with_bar(
             shown.update(count)
 
         pack(parts, output, layout, tick, shards)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

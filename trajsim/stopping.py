@@ -1,10 +1,11 @@
 """SIGINT and SIGTERM as a wish to stop, obeyed where nothing is lost by it."""
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -27,6 +28,12 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def end_group(leader: int) -> None:
+    """End a process that leads a group, and all others of it, at once."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 class Signals:

@@ -7,7 +7,7 @@ from trajsim.check import rehearse
 from trajsim.config import Config, parse
 from trajsim.exact import NoExactSideError
 from trajsim.models.rate_laws import LAWS
-from trajsim.run import layout_of
+from trajsim.provenance import layout_of
 
 COMMON = """
 [drive]

@@ -11,7 +11,8 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
-ACCENT = re.compile(r"(\\(?:dot|ddot|bar|tilde|hat) ?(?:\{\w\}|\w))")
+ACCENT = re.compile(r"(\\(?:dot|ddot|bar|tilde|hat)(?:\{\w\}|\\[A-Za-z]+| \w))")
+DIGITS = re.compile(r"(\\[td]?frac)(\d)(\d)")
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ def block(self: HTML5Translator, node: nodes.math_block) -> None:
 def _mathml(node: nodes.Node, tex: str, as_block: bool = False) -> str:
     # An index of a letter with an accent belongs beside it, not below the accent.
     tex = ACCENT.sub(r"{\1{}}", tex.strip())
+    # To TeX these are two arguments, to docutils one number.
+    tex = DIGITS.sub(r"\1{\2}{\3}", tex)
     if r"\\" in tex and r"\begin{" not in tex:
         tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
     try:

@@ -11,7 +11,7 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
-from pages import PAGES, ROOT, blocks, commands, name_of
+from pages import PAGES, ROOT, blocks, commands, name_of, spans
 
 from trajsim.cli import main
 
@@ -22,11 +22,13 @@ NOT_RUN = {
     r"python tests/faults/\w+\.py.*": "half an hour; tests/faults has a sample",
     r"trajsim reproduce": "more than a minute; tests/unit/test_reproduce.py has less of it",
     r"trajsim warmup": "a minute of compiling; tests/unit/test_warmup.py",
+    r"trajsim run --plugin .*": "a minute of compiling; tests/unit/test_extending.py",
 }
 # These take more than five seconds even so: `pytest -m long tests/docs` runs them, too.
 SLOW = (
     r"trajsim (plot|report) runs/(many|heat_engine)\.h5.*",  # exact densities of whole trajectories
     r"trajsim (run configs|regimes runs)/nonlinear.*",  # 192 points of 48,000 steps
+    r"trajsim reproduce",  # the whole paper, as shipped; tests/unit/test_reproduce.py is quick
 )
 WHY, LATER = (re.compile("|".join(f"(?:{p})" for p in patterns)) for patterns in (NOT_RUN, SLOW))
 SMALL = (
@@ -93,6 +95,9 @@ def run_page(page, folder, slow=False):
             execute(command, names)
         else:
             run(command, folder)
+    for number, code in spans(page):
+        if re.fullmatch(r"runs/[\w-]+\.(png|pdf|csv)", code):
+            assert (folder / code).stat().st_size > 0, f"{name_of(page)}:{number}: {code}"
     shutil.rmtree(folder / "runs")
 
 

@@ -92,6 +92,7 @@ def test_every_config_and_every_part_of_one_is_allowed(block):
 
 
 def test_the_reference_has_every_key():
+    pytest.importorskip("sphinx", reason="the extra `docs` is not installed")
     from config_keys import WRITTEN, tables
 
     from trajsim.config.kinds import experiment_type
@@ -266,3 +267,20 @@ def test_the_numbers_that_the_readme_promises_are_those_of_the_exact_side():
     assert float(promised["configs/heat_engine.toml"]) == pytest.approx(engine, abs=5e-7)
     pair = exact("oscillator_pair")
     assert pair.exclusive_work_rate == pytest.approx(pair.work_rate, rel=1e-12)
+
+
+def test_what_the_page_on_tests_tells_is_what_was_measured():
+    """Its numbers are those of benchmarks/reliability.md, where the commands stand beside them."""
+    told = " ".join((ROOT / "docs" / "testing.md").read_text(encoding="utf-8").split())
+    measured = (ROOT / "benchmarks" / "reliability.md").read_text(encoding="utf-8")
+    faults, found = re.search(r"makes (\d+) faults.*?\*\*(.*?) are found", told).groups()
+    assert f"{found} faults found" in measured
+    assert found == f"{faults} of {faults}"
+    runs, files, commands = re.search(
+        r"([\d,]+) runs, no acknowledged.*?(\d+) files and configs.*?([\d,]+) commands", told
+    ).groups()
+    assert f"{runs} runs, none not as it should be" in measured
+    assert f"{files} files, {commands} commands, none not as it should be" in measured
+    calibrated = re.findall(r"\| (\d\.\d+) \| \d+ of 400 \|", measured)
+    low, high = re.search(r"mean squares are between (\S+) and (\S+),", told).groups()
+    assert (low, high) == (min(calibrated), max(calibrated))

@@ -22,7 +22,8 @@ from trajsim.check import check
 from trajsim.check.counted import ExactFluctuations
 from trajsim.config import load, parse
 from trajsim.ledger import Layout
-from trajsim.run import layout_of, model_of
+from trajsim.provenance import layout_of
+from trajsim.run import model_of
 
 FOLDER = Path(__file__).parents[2] / "configs"
 FALSE_ALARM, SEEDS = 1e-4, 400

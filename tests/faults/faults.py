@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from program import Command
-from scene import FIRST_WORD, Outcome, Scene
+from program import Command, Ended
+from scene import FIRST_WORD, Outcome, Scene, sha256
 
 DONE, REFUSED, STOPPED = 0, 2, 3
 KILLED = -signal.SIGKILL
@@ -101,6 +101,64 @@ def stopped_before_calls(scene: Scene, count: int | None) -> Iterator[Outcome]:
             (STOPPED, DONE),
             says="--resume|complete",
         )
+
+
+# -- a run in shards -------------------------------------------------------------------------------
+
+
+def killed_shards(scene: Scene, count: int | None) -> Iterator[Outcome]:
+    """SIGKILL before the n-th call that changes a file, of one of two shards and of merging."""
+    folders = [scene.stage / f"x.shard-{k}-of-2.h5.parts" for k in (1, 2)]
+
+    def shard(number: int, *options: object, **more: Any) -> Ended:
+        return scene.run("--workers", 1, "--shard", f"{number}/2", *options, **more)
+
+    def merge(**more: Any) -> Ended:
+        return scene.program.do("merge", scene.output, "--json", **more)
+
+    def whole() -> list[str]:
+        """What is wrong with the file that all shards make."""
+        ended = merge()
+        if ended.status != DONE:
+            return [f"merge: {ended.said}"]
+        return [] if sha256(scene.output) == scene.sha256 else ["merged to other bytes"]
+
+    for fault, calls in (
+        ("SIGKILL before a call of a shard", lambda: shard(2, shim=scene.shim())),
+        ("SIGKILL before a call of merge", lambda: merge(shim=scene.shim())),
+    ):
+        scene.clear()
+        merging = fault.endswith("merge")
+        before = [shard(1), shard(2)] if merging else []
+        scene.log.unlink(missing_ok=True)
+        wrong = [e.said for e in [*before, calls()] if e.status != DONE]
+        last = len(scene.logged("begin"))
+        for n in _spread(last, count):
+            if merging:
+                scene.output.unlink(missing_ok=True)
+            else:
+                scene.clear()
+                wrong += [] if shard(1).status == DONE else ["the other shard"]
+            scene.log.unlink(missing_ok=True)
+            shim = scene.shim(at=n, signal=signal.SIGKILL)
+            ended = merge(shim=shim) if merging else shard(2, shim=shim)
+            acknowledged = scene.acknowledged(folders[1])
+            kept = len(scene.sound(folders[1]))
+            if ended.status != KILLED:
+                wrong.append(f"status {ended.status}: {ended.said}")
+            if kept < acknowledged:
+                wrong.append(f"{acknowledged} blocks were acknowledged, {kept} are there")
+            if not merging:
+                unfinished = merge()
+                resumed = shard(2, "--resume")
+                if unfinished.status not in (DONE, REFUSED) or resumed.status != DONE:
+                    wrong.append(f"{unfinished.said}; {resumed.said}")
+            if not scene.output.exists():
+                wrong += whole()
+            elif sha256(scene.output) != scene.sha256:
+                wrong.append("merged to other bytes")
+            yield Outcome(fault, str(n), ended.status, acknowledged, kept, wrong)
+            wrong = []
 
 
 # -- the disk fails --------------------------------------------------------------------------------

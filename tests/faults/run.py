@@ -30,6 +30,7 @@ def plan(small: Scene, large: Scene, whole: bool) -> Iterator[partial]:
         yield partial(faults.killed_before_calls, small, None if whole else 12)
         yield partial(faults.killed_within_writes, small, every)
         yield partial(faults.stopped_before_calls, small, every)
+        yield partial(faults.killed_shards, small, None if whole else 4)
         yield partial(faults.failing_calls, small, every)
         yield partial(faults.filled_disk, small, 20 if whole else 2)
         yield partial(faults.vanished, small, every)

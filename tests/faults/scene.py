@@ -156,21 +156,22 @@ class Scene:
         """Whether the output is there and nothing is left to resume."""
         return self.output.exists() and not (self.parts / "header.json").exists()
 
-    def acknowledged(self) -> int:
+    def acknowledged(self, parts: Path | None = None) -> int:
         """Blocks whose line in the manifest had been synced."""
         return sum(
-            kind == "fsync" and path == str(self.parts / "manifest.jsonl")
+            kind == "fsync" and path == str((parts or self.parts) / "manifest.jsonl")
             for kind, path in self.logged("end")
         )
 
-    def sound(self) -> list[Block]:
+    def sound(self, parts: Path | None = None) -> list[Block]:
         """Blocks that are listed, whole, and as they were published."""
-        manifest = self.parts / "manifest.jsonl"
+        folder = parts or self.parts
+        manifest = folder / "manifest.jsonl"
         lines = manifest.read_bytes().split(b"\n")[:-1] if manifest.exists() else []
         found = []
         for line in lines:
             entry = json.loads(line)
-            path = self.parts / entry["file"]
+            path = folder / entry["file"]
             if path.exists() and sha256(path) == entry["sha256"]:
                 found.append(Block(entry["file"], entry["sha256"], entry["trajectories"]))
         return found

@@ -18,6 +18,7 @@ NAMES = [
     *("killed_at_random", "stopped_by_signals", "limited_file_size", "read_only", "damaged"),
     *("other_header", "other_config", "racing"),
     *("killed_before_calls", "killed_within_writes", "stopped_before_calls", "failing_calls"),
+    "killed_shards",
     *("filled_disk", "vanished", "two_at_once"),
 ]
 PRELOADED = NAMES[8:]

@@ -281,7 +281,7 @@ EDITS = (
     ),
     Edit(
         "burn-in taken for one period shorter in the exact window",
-        "exact/master.py",
+        "exact/finite.py",
         "recorded = range(max(period, plan.burn_in), period + ahead)",
         "recorded = range(max(period, plan.burn_in - 1), period + ahead)",
         (
@@ -352,6 +352,20 @@ EDITS = (
         "                    self._bytes(block, layout)\n                    sound.append(block)",
         "                    sound.append(block)",
         (UNIT + "test_store.py::test_a_damaged_block_is_struck_from_the_manifest",),
+    ),
+    Edit(
+        "blocks from workers are taken for what they say they are",
+        "store/parts.py",
+        "        if hashlib.sha256(image).hexdigest() != block.sha256:",
+        "        if len(image) < 8:",
+        (UNIT + "test_dask.py::test_what_does_not_arrive_as_it_was_sent_is_refused",),
+    ),
+    Edit(
+        "shares of shards one trajectory short",
+        "store/shards.py",
+        "whole * self.number // self.total",
+        "max(0, whole * self.number // self.total - 1)",
+        (UNIT + "test_shards.py::test_shares_cut_a_run_evenly_and_leave_nothing_out",),
     ),
     Edit(
         "blocks are packed one trajectory too far ahead",

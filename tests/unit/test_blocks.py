@@ -12,8 +12,10 @@ import pytest
 from small_configs import HALF_DRIVEN, PUMP, TRIANGLE, UNDRIVEN
 
 import trajsim.blocks
-from trajsim.blocks import Threads, Work
+from trajsim.blocks import Simulator
 from trajsim.config import parse
+from trajsim.engines.base import MOST_PUBLISHED_AT_ONCE
+from trajsim.engines.pool import Threads
 from trajsim.ledger import Layout
 from trajsim.run import StoppedError, simulate
 from trajsim.store import Parts
@@ -68,12 +70,12 @@ def test_memory_of_ledgers_is_used_again(tmp_path, monkeypatch):
     assert published == sorted(published)
     assert len(published) > 12
     # One to compile with, and what is in hand at once.
-    assert len(made) <= 1 + 2 + trajsim.blocks.MOST_PUBLISHED_AT_ONCE
+    assert len(made) <= 1 + 2 + MOST_PUBLISHED_AT_ONCE
 
 
 def test_blocks_are_simulated_while_one_is_published(tmp_path, monkeypatch):
     monkeypatch.setattr(trajsim.blocks, "MOST_BLOCK_BYTES", 2500)
-    begun, publish, simulate_block = threading.Semaphore(0), Parts.publish, Work._simulate
+    begun, publish, simulate_block = threading.Semaphore(0), Parts.publish, Simulator.simulate
     overtaken = []
 
     def counted(*arguments):
@@ -86,7 +88,7 @@ def test_blocks_are_simulated_while_one_is_published(tmp_path, monkeypatch):
             overtaken.append(begun.acquire(timeout=PATIENCE) and begun.acquire(timeout=PATIENCE))
         return publish(*arguments)
 
-    monkeypatch.setattr(Work, "_simulate", counted)
+    monkeypatch.setattr(Simulator, "simulate", counted)
     monkeypatch.setattr(Parts, "publish", publish_late)
     simulate(parse(PUMP), tmp_path / "x.h5", workers=1)
     assert overtaken == [True]

@@ -70,7 +70,10 @@ def modules_of(*places):
         ("scipy", ["trajsim.exact", "trajsim.check", "trajsim.explore"]),
         ("numba", ["trajsim.jit", "trajsim.simd", "trajsim.models", "trajsim.kernels"]),
         ("llvmlite", ["trajsim.jit", "trajsim.simd"]),
-        ("threading", ["trajsim.blocks", "trajsim.stopping"]),
+        ("threading", ["trajsim.blocks", "trajsim.engines", "trajsim.stopping"]),
+        ("dask", ["trajsim.engines"]),
+        ("distributed", ["trajsim.engines"]),
+        ("subprocess", ["trajsim.engines"]),
         ("signal", ["trajsim.stopping"]),
     ],
 )
@@ -81,23 +84,39 @@ def test_a_library_has_one_home(library, places):
 
 ALLOWED = {
     "models": [
-        *("numba", "numpy", "trajsim.jit", "trajsim.plan"),
+        *("numba", "numpy", "trajsim.jit", "trajsim.plan", "trajsim.plugins", "trajsim.sources"),
         *("trajsim.elementary", "trajsim.models", "trajsim.simd"),
     ],
     "kernels": [
-        *("numba", "numpy", "trajsim.jit", "trajsim.plan"),
+        *("numba", "numpy", "trajsim.jit", "trajsim.plan", "trajsim.kinds"),
         *("trajsim.elementary", "trajsim.models", "trajsim.kernels", "trajsim.simd"),
     ],
     "plan": [],
-    "jit": ["llvmlite", "numba", "platformdirs"],
+    "sources": [],
+    "plugins": ["trajsim.sources"],
+    # What it checks it imports when something is registered.
+    "kinds": ["trajsim.plugins", "trajsim.sources", "trajsim.kind_checks"],
+    "kind_checks": ["trajsim.config", "trajsim.kinds", "trajsim.ledger"],
+    "jit": ["llvmlite", "numba", "platformdirs", "trajsim.sources"],
     "simd": ["llvmlite", "numba", "trajsim.simd"],
     "elementary": ["numpy", "trajsim.jit", "trajsim.simd"],
-    "ledger": ["numpy"],
-    "config": ["numpy", "pydantic", "trajsim.config", "trajsim.models", "trajsim.plan"],
-    "store": ["h5py", "numpy", "trajsim.ledger", "trajsim.store"],
+    "ledger": ["numpy", "trajsim.kinds"],
+    "config": [
+        *("numpy", "pydantic", "pydantic_core", "trajsim.config", "trajsim.models"),
+        *("trajsim.plan", "trajsim.plugins", "trajsim.kinds"),
+    ],
+    "store": [
+        *("h5py", "numpy", "trajsim.ledger", "trajsim.store", "trajsim.kinds", "trajsim.plugins"),
+    ],
     "exact": [
         *("numpy", "scipy", "trajsim.jit", "trajsim.plan"),
         *("trajsim.elementary", "trajsim.models", "trajsim.exact", "trajsim.callables"),
+        "trajsim.kinds",
+    ],
+    "engines": [
+        *("numpy", "dask", "distributed", "trajsim.blocks", "trajsim.config", "trajsim.engines"),
+        *("trajsim.ledger", "trajsim.plugins", "trajsim.provenance", "trajsim.stopping"),
+        "trajsim.store",
     ],
     "analysis": ["numpy", "trajsim.ledger", "trajsim.analysis"],
     "explore": [
@@ -135,6 +154,7 @@ def test_a_layer_imports_only_what_is_below_it(place):
         ("store", ["run", "config", "kernels", "exact", "analysis"]),
         ("config", ["run", "store", "kernels", "exact", "analysis", "check"]),
         ("run", ["analysis", "check", "plots", "cli", "output"]),
+        ("engines", ["run", "analysis", "check", "plots", "cli", "output"]),
     ],
 )
 def test_sides_do_not_know_each_other(side, other):
@@ -199,7 +219,7 @@ from trajsim.config import load
 from trajsim.run import model_of
 kernel, model, start = model_of(load(sys.argv[1]).points[0].experiment)
 slow = ("scipy.linalg", "scipy.special", "scipy.optimize", "scipy.sparse", "scipy.stats")
-print(*[name for name in sys.modules if name.startswith((*slow, "matplotlib"))])
+print(*[name for name in sys.modules if name.startswith((*slow, "matplotlib", "distributed"))])
 """
     config = PACKAGE.parent / "configs" / "heat_pump.toml"
     done = subprocess.run(

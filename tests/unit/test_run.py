@@ -17,9 +17,11 @@ import pytest
 from small_configs import HALF_DRIVEN, PUMP, TRIANGLE, UNDRIVEN, changed, swept
 
 import trajsim.blocks
+import trajsim.provenance
 import trajsim.run
 from trajsim.config import load, parse
-from trajsim.run import RunError, StoppedError, layout_of, simulate
+from trajsim.provenance import layout_of
+from trajsim.run import RunError, StoppedError, simulate
 from trajsim.store import Parts, open_run, verify
 
 SWEEP = swept(PUMP, '"sites.2.drive.phase" = [0.0, 2.2, 3.0]')
@@ -134,6 +136,7 @@ def test_every_seed_gives_its_own_run(tmp_path, seed):
 SUICIDE = """
 import hashlib, os, pathlib, shutil, signal, sys
 import trajsim.blocks
+import trajsim.provenance
 import trajsim.run
 from trajsim.config import load
 trajsim.blocks.MOST_BLOCK_BYTES = 20_000
@@ -419,7 +422,7 @@ def test_a_run_is_resumed_only_by_the_config_that_began_it(tmp_path, monkeypatch
 
 def test_another_machine_is_worth_a_word_and_no_more(tmp_path, monkeypatch, tiny_blocks):
     interrupted(parse(PUMP), tmp_path / "x.h5", monkeypatch)
-    monkeypatch.setattr(trajsim.run, "_processor", lambda: "another")
+    monkeypatch.setattr(trajsim.provenance, "processor", lambda: "another")
     heard = []
     simulate(parse(PUMP), tmp_path / "x.h5", resume=True, say=heard.append)
     assert any("another kind of machine" in message for message in heard)

@@ -14,7 +14,8 @@ import trajsim.blocks
 from trajsim.config import parse
 from trajsim.ledger import Layout
 from trajsim.merging import merge
-from trajsim.run import RunError, StoppedError, layout_of, simulate
+from trajsim.provenance import layout_of
+from trajsim.run import RunError, StoppedError, simulate
 from trajsim.store import Parts, Shard, StoreError, open_run, verify
 from trajsim.store.parts import fits, gaps
 from trajsim.store.shards import shards_of

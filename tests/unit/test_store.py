@@ -12,8 +12,8 @@ import xarray
 from small_configs import PUMP, SHAPES, TRIANGLE, changed
 
 from trajsim.config import parse
-from trajsim.ledger import KINDS
-from trajsim.run import header_of, layout_of
+from trajsim.ledger import SPINS
+from trajsim.provenance import header_of, layout_of
 from trajsim.store import Parts, StoreError, open_run, pack, verify
 
 DIMS = {
@@ -385,7 +385,7 @@ def test_a_packed_file_holds_the_blocks_and_replaces_their_folder(written, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]
     run = open_run(tmp_path / "x.h5")
     assert (run.finished, run.events, verify(run.path)) == (True, 311, [])
-    assert {c.name for c in KINDS["spins"]} == set(columns)
+    assert {c.name for c in SPINS} == set(columns)
     ((_, _, read),) = run.blocks()
     for name in columns:
         np.testing.assert_array_equal(read[name], columns[name])

@@ -126,8 +126,9 @@ class _Point:
         self.residual = self.largest = 0.0
         sites, phases = len(layout.labels["site"]), layout.rows_per_period
         small = sites <= 4 and 2**sites <= MOST_STATES and 2**sites * phases <= MOST_CELLS
-        self.states = 2**sites if small and layout.kind == "spins" else 0
-        self.kinds = [kind for kind in RATES if kind in {c.name for c in layout.columns}]
+        names = {column.name for column in layout.columns}
+        self.states = 2**sites if small and "state" in names else 0
+        self.kinds = [kind for kind in RATES if kind in names]
 
     def add(self, columns: dict[str, NDArray]) -> None:
         totals = {kind: columns[kind].sum(axis=1) / self.time for kind in self.kinds}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.windows import TOTAL, Observable, Windows
-from trajsim.check.settings import OscillatorCourse, SpinCourse
+from trajsim.check.settings import course_of
 from trajsim.check.spreads import with_total
 from trajsim.config import Experiment
 from trajsim.exact import NoExactSideError, counting_of
@@ -37,7 +37,7 @@ class ExactFluctuations:
             raise NoExactSideError(f"fluctuations of more than {MOST_SITES} spins take too long")
         self.experiment = experiment
         self.counting = counting_of(experiment.network())
-        self._course: Any = SpinCourse(experiment) if self.spins else OscillatorCourse(experiment)
+        self._course = course_of(experiment)
         labels = experiment.labels
         self.baths, self.drives = labels["bath"], labels["drive"]
 

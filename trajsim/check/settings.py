@@ -31,19 +31,19 @@ def settings(config: Config) -> list[Setting]:
 
 
 def _setting(experiment: Experiment) -> Setting:
-    network, spins = experiment.network(), experiment.model.kind == "spins"
+    kind, network = experiment.model.kind, experiment.network()
     probability, reason = None, ""
     try:
         # A distribution that is a single state has no logarithm.
         if experiment.ensemble.initial not in ("up", "rest") or experiment.ensemble.burn_in:
-            course = (SpinCourse if spins else OscillatorCourse)(experiment)
+            course = course_of(experiment)
             probability = LogProbability(course.log_probability, course.columns)
     except NoExactSideError as error:
         reason = str(error)
     slope, no_slope = _speed_slope(experiment)
     terms = _harmonics(experiment)
     return Setting(
-        kind=experiment.model.kind,
+        kind=kind,
         sites=len(experiment.sites),
         temperatures=np.array(list(experiment.temperatures.values())),
         initial=experiment.ensemble.initial,
@@ -52,7 +52,7 @@ def _setting(experiment: Experiment) -> Setting:
         driven=bool(experiment.labels["drive"]),
         own_reverse=_symmetric(terms, 0.0),
         shifted_reverse=any(_symmetric(terms, shift) for shift in _shifts(terms)),
-        canonical=spins or network.linear,
+        canonical=kind == "spins" or bool(getattr(network, "linear", False)),
         probability=probability,
         no_probability=reason,
         speed_slope=slope,
@@ -112,7 +112,7 @@ class SpinCourse:
 
     def __init__(self, experiment: Experiment) -> None:
         network, self.plan = experiment.network(), experiment.plan
-        self.master = MasterEquation(network, TOLERANCE)
+        self.master: MasterEquation = ensemble(network, TOLERANCE)
         p = start_state(network, experiment.ensemble.initial)
         # P at the segments since the ledger opened, as far as they were asked for.
         self.course = [self._burned(p)]
@@ -177,6 +177,23 @@ class OscillatorCourse:
         scaled = np.linalg.solve(factor, z.T)
         log_norm = np.log(np.diag(factor)).sum() + 0.5 * len(mean) * math.log(2 * math.pi)
         return np.asarray(-0.5 * (scaled**2).sum(axis=0) - log_norm)
+
+
+COURSES: dict[str, Any] = {"spins": SpinCourse, "oscillators": OscillatorCourse}
+
+
+def course_of(experiment: Experiment) -> Any:
+    """Exact probabilities of the recorded states of an experiment.
+
+    Raises
+    ------
+    trajsim.exact.NoExactSideError
+        If there are none.
+    """
+    course = COURSES.get(experiment.model.kind)
+    if course is None:
+        raise NoExactSideError(f"no probabilities of the states of {experiment.model.kind}")
+    return course(experiment)
 
 
 # -- two runs ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import click
 
 import trajsim
 from trajsim.cli import ensemble, exploring, files, looking, reproducing, simulating, tracing
+from trajsim.cli.common import add_plugin_option
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,4 +16,5 @@ def main() -> None:
 for module in (simulating, ensemble, exploring, looking, tracing, reproducing, files):
     for command in vars(module).values():
         if isinstance(command, click.Command):
+            add_plugin_option(command)
             main.add_command(command)

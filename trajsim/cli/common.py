@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from trajsim.analysis.averages import Averages
+    from trajsim.api import Run
 
 DISAGREES = NOT_FOUND = 1
 BAD_INPUT, STOPPED = 2, 3
@@ -30,6 +31,27 @@ over_option = click.option(
     metavar="KEY[=START:STOP[:NUM]]",
     help="Vary this key and only those so named; without a range, over that of [sweep].",
 )
+
+
+def _request(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> None:
+    if words:
+        from trajsim.plugins import request
+
+        request(words)
+
+
+def add_plugin_option(command: click.Command) -> None:
+    """Let a verb load rate laws and models of the user's own."""
+    command.params.append(
+        click.Option(
+            ["--plugin"],
+            multiple=True,
+            metavar="FILE|MODULE",
+            expose_value=False,
+            callback=_request,
+            help="Python code of yours that registers rate laws or models.",
+        )
+    )
 
 
 def printable(text: str) -> str:
@@ -54,13 +76,14 @@ def fail(message: str, status: int = BAD_INPUT) -> NoReturn:
 def refusals() -> Iterator[None]:
     """Turn what a user can get wrong into a message and exit status 2, a stop into 3."""
     from trajsim.config.faults import ConfigError
+    from trajsim.plugins import PluginError
     from trajsim.stopping import interruptible
     from trajsim.store.files import StoreError
 
     try:
         with interruptible():
             yield
-    except (ConfigError, StoreError) as error:
+    except (ConfigError, PluginError, StoreError) as error:
         fail(str(error))
     except KeyboardInterrupt:
         fail("stopped", STOPPED)
@@ -69,6 +92,16 @@ def refusals() -> Iterator[None]:
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         fail(f"{name}{error.strerror or error}")
+
+
+def opened(run: Path) -> "Run":
+    """A run to be looked at; tells if it was made with other code from outside than is here."""
+    from trajsim import api
+
+    found = api.open(run)
+    for note in found.plugin_notes:
+        say(f"{run}: {note}")
+    return found
 
 
 def warn_of_shadow(sampled: "list[Averages]") -> None:

@@ -54,6 +54,8 @@ def info(run: Path, as_json: bool) -> None:
         facts["direction"] = drive.get("direction", "forward") if isinstance(drive, dict) else None
         facts["libraries"] = opened.header["libraries"]
         facts["machine"] = opened.header["machine"]
+        if "plugins" in opened.header:
+            facts["plugins"] = opened.header["plugins"]
         if opened.shard:
             facts["shard"] = f"{opened.shard.number} of {opened.shard.total}"
         facts["finished"] = opened.complete
@@ -91,7 +93,8 @@ def validate(config: Path, overrides: tuple[str, ...]) -> None:
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of configs, for editors."""
-    from trajsim import output as out
-    from trajsim.config import json_schema
+    with refusals():
+        from trajsim import output as out
+        from trajsim.config import json_schema
 
-    click.echo(out.to_json(json_schema()))
+        click.echo(out.to_json(json_schema()))

@@ -10,6 +10,7 @@ from trajsim.cli.common import (
     DISAGREES,
     as_json,
     fail,
+    opened,
     overrides_option,
     refusals,
     run_argument,
@@ -43,24 +44,25 @@ def analyze(
 ) -> None:
     """Averages and fluctuations of RUN with standard errors, and what the system does."""
     with refusals():
-        from trajsim import api
         from trajsim import output as out
         from trajsim.analysis.windows import WindowError
         from trajsim.output import fluctuations as more
 
-        opened = api.open(run)
-        if opened.shard:
-            say(f"shard {opened.shard.number} of {opened.shard.total}: its trajectories alone")
-        config, sampled = opened.config, opened.averages()
+        found_run = opened(run)
+        if found_run.shard:
+            say(
+                f"shard {found_run.shard.number} of {found_run.shard.total}: its trajectories alone"
+            )
+        config, sampled = found_run.config, found_run.averages()
         pairs = [(a, config.at(a.parameters)) for a in sampled]
         if not pairs:
             fail(f"{run}: no trajectory is finished yet")
         warn_of_shadow(sampled)
         try:
-            found = opened.fluctuations(window)
+            found = found_run.fluctuations(window)
         except WindowError as error:
             fail(f"{run}: {error}")
-        outcomes = _outcomes(opened, reversed_run) if with_theorems or reversed_run else None
+        outcomes = _outcomes(found_run, reversed_run) if with_theorems or reversed_run else None
         if as_json:
             answers = [
                 {**out.averages_json(a, e), **more.fluctuations_json(f)}
@@ -114,7 +116,7 @@ def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
         from trajsim.exact import NoExactSideError
 
         try:
-            verdict = api.check(run, reference)
+            verdict = api.check(opened(run), reference)
         except (CannotCheckError, NoExactSideError) as error:
             fail(f"{run}: cannot be checked: {error}")
         if as_json:
@@ -143,7 +145,7 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: 
             fail("--set goes with a config, not with a run")
         else:
             try:
-                figures = api.open(source).figures(window)
+                figures = opened(source).figures(window)
             except WindowError as error:
                 fail(f"{source}: {error}")
             folder = output or source.parent

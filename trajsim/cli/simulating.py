@@ -27,8 +27,18 @@ if TYPE_CHECKING:
     "-o", "--output", type=click.Path(path_type=Path), help="Default: runs/<config stem>.h5."
 )
 @overrides_option
-@click.option("--workers", type=click.IntRange(1, 1024), help="Threads; default: all processors.")
-@click.option("--engine", type=click.Choice(["threads"]), default="threads", show_default=True)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    help="Threads, or processes of the engine dask; default: as many as processors.",
+)
+@click.option(
+    "--engine",
+    metavar="threads|dask|dask:ADDRESS",
+    default="threads",
+    show_default=True,
+    help="Where to simulate: here, in processes of this machine, or by the workers of a scheduler.",
+)
 @click.option("--resume", is_flag=True, help="Take up an unfinished run.")
 @click.option("--force", is_flag=True, help="Replace an output that is there.")
 @click.option(
@@ -60,6 +70,7 @@ def run_command(
 
         backwards = ('drive.direction="reverse"',) if reverse else ()
         loaded = load(config, (*overrides, *backwards))
+        from trajsim.plugins import requested
         from trajsim.run import RunError, StoppedError, simulate
         from trajsim.store import Parts, Shard
 
@@ -71,7 +82,13 @@ def run_command(
         say(f"{loaded.experiment.title or config}: {loaded.summary}")
         try:
             summary = simulate(
-                loaded, target, workers=workers, resume=resume, force=force, shard=part, say=say
+                *(loaded, target),
+                workers=workers,
+                engine=engine,
+                resume=resume,
+                force=force,
+                shard=part,
+                say=say,
             )
         except RunError as error:
             fail(str(error))
@@ -80,6 +97,8 @@ def run_command(
             again += [word for override in overrides for word in ("--set", override)]
             again += ["--reverse"] if reverse else []
             again += ["--shard", str(part)] if part else []
+            again += ["--engine", engine] if engine != "threads" else []
+            again += [word for plugin in requested() for word in ("--plugin", plugin)]
             there = Parts(part.output(target) if part else target).exists()
             left = "finished blocks are kept. Go on" if there else "nothing is left. Begin again"
             fail(f"{error or 'stopped'}; {left} with:\n  {shlex.join(again)}", STOPPED)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trajsim.cli.common import fail, refusals, run_argument, say
+from trajsim.cli.common import fail, opened, refusals, run_argument, say
 
 
 @click.command()
@@ -40,21 +40,20 @@ def trace(
 ) -> None:
     """Simulate one trajectory of RUN again and write down every event (CSV)."""
     with refusals():
-        from trajsim import api
         from trajsim.trace import TraceError
 
-        opened = api.open(run)
+        opened_run = opened(run)
         if (trajectory is None) == (extreme is None):
             fail("one of --trajectory and --extreme is needed")
         try:
             if extreme is not None:
-                (found,) = opened.extremes(extreme, point)
+                (found,) = opened_run.extremes(extreme, point)
                 trajectory = found.trajectory
                 say(
                     f"trajectory {trajectory}: {extreme} = {found.value:.6g}, "
                     f"{found.deviations:+.2f} standard deviations from the mean"
                 )
-            made = opened.trace(trajectory or 0, point, _periods(periods), every)
+            made = opened_run.trace(trajectory or 0, point, _periods(periods), every)
         except (TraceError, ValueError) as error:
             fail(f"{run}: {error}")
         if output is not None:
@@ -66,7 +65,7 @@ def trace(
         if draw:
             from trajsim import plots
 
-            points, stem = opened.config.points, run.name.split(".")[0]
+            points, stem = opened_run.config.points, run.name.split(".")[0]
             figures = plots.trajectory_figures(made, points[point].experiment)
             stem += f"-point-{point}" if len(points) > 1 else ""
             for path in plots.save(figures, run.parent, stem):

@@ -32,10 +32,12 @@ from trajsim.config.faults import (
     unknown,
 )
 from trajsim.config.keys import find, key_of, put
-from trajsim.config.kinds import KINDS, experiment_type
+from trajsim.config.kinds import experiment_type
 from trajsim.config.over import axis, words
-from trajsim.config.schema import MOST_POINTS, Experiment, Range, references
+from trajsim.config.schema import MOST_POINTS, RECORDED, Experiment, Range, references
 from trajsim.config.toml_lines import TooDeepError, key_lines
+from trajsim.kinds import KINDS
+from trajsim.plugins import PluginError, load_requested
 
 LARGEST_FILE = 1 << 20
 # Seconds that a pipe may be silent.
@@ -198,7 +200,7 @@ def restore(text: str, resolved: dict[str, Any], source: str = "<run>") -> Confi
     ConfigError
         If the values are not those of a config.
     """
-    return _Reader(source, text, copy.deepcopy(resolved), {}).read([], [])
+    return _Reader(source, text, copy.deepcopy(resolved), {}, RECORDED).read([], [])
 
 
 def with_parameters(experiment: Experiment, parameters: dict[str, float]) -> Experiment:
@@ -206,18 +208,27 @@ def with_parameters(experiment: Experiment, parameters: dict[str, float]) -> Exp
     data = experiment.model_dump(exclude={"sweep"})
     for key, value in parameters.items():
         put(data, find(data, key), value)
-    return type(experiment).model_validate(data)
+    return type(experiment).model_validate(data, context=RECORDED)
 
 
 class _Reader:
     """One file on its way to a Config; gathers faults as it goes."""
 
-    def __init__(self, source: str, text: str, data: dict[str, Any], lines: dict[Loc, int]) -> None:
+    def __init__(
+        self,
+        source: str,
+        text: str,
+        data: dict[str, Any],
+        lines: dict[Loc, int],
+        context: Any = None,
+    ) -> None:
         self.source, self.text, self.data, self.lines = source, text, data, lines
+        self.context = context
         self.origin: dict[Loc, str] = {}
         self.faults: list[Fault] = []
 
     def read(self, overrides: list[str], over: list[str], ends: bool = False) -> Config:
+        load_requested()
         for override in overrides:
             self._override(override)
         if over:
@@ -225,7 +236,11 @@ class _Reader:
         if _depth(self.data) > DEEPEST:
             self.faults.append(Fault(self.source, None, "", TOO_DEEP))
             raise ConfigError(self.faults)
-        self.schema = experiment_type(self.data)
+        try:
+            self.schema = experiment_type(self.data)
+        except PluginError as error:
+            self.fault(("model", "kind"), str(error))
+            raise ConfigError(self.faults) from None
         sweep = self.data.get("sweep", {})
         base = self._check(_without(self.data, "sweep"))
         axes = list(self._axes(sweep))
@@ -235,7 +250,8 @@ class _Reader:
         points = list(self._points(_without(self.data, "sweep", "figure"), axes, base))
         if self.faults:
             raise ConfigError(self.faults)
-        config = Config(self.text, self.schema.model_validate(self.data), points)
+        whole = self.schema.model_validate(self.data, context=self.context)
+        config = Config(self.text, whole, points)
         if base.figure.inset and not over and len(config.panels) != 2:
             self.fault(("figure", "inset"), _no_inset(config))
             raise ConfigError(self.faults)
@@ -303,7 +319,7 @@ class _Reader:
         before = len(self.faults)
         experiment = None
         try:
-            experiment = self.schema.model_validate(data)
+            experiment = self.schema.model_validate(data, context=self.context)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 loc, message = explain(detail, self.schema)

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from trajsim.config.faults import Loc, listing, show, suggestion
+from trajsim.kinds import origin_of
 from trajsim.models import drive as drives
 from trajsim.plan import Plan
+from trajsim.plugins import Origin, Registry
 
 MOST_POINTS = 10_000
 
@@ -22,6 +25,35 @@ class Strict(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True
     )
+
+
+class Registered:
+    """Marks a text that must be a name in a registry; told as a `Literal` of these names would be.
+
+    In a config of a run (`RECORDED`) any name will do: what it names may not be here.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self._known, handler(source))
+
+    def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.registry)}
+
+    def _known(self, name: str, info: ValidationInfo) -> str:
+        if name not in self.registry and info.context is not RECORDED:
+            *others, last = map(repr, self.registry)
+            expected = f"{', '.join(others)} or {last}"
+            raise PydanticKnownError("literal_error", {"expected": expected})
+        return name
+
+
+# Context in which a config that was found good once is validated again.
+RECORDED: Any = {"recorded": True}
 
 
 class Harmonic(Strict):
@@ -168,6 +200,11 @@ class Experiment(Strict):
     def method(self) -> dict[str, str]:
         """What decides how trajectories move: {"rate_law": ...} or {"integrator": ...}."""
         raise NotImplementedError
+
+    @property
+    def plugins(self) -> dict[str, Origin]:
+        """What it takes from outside the package, by name."""
+        return origin_of(self.model.kind)
 
     @property
     def integration(self) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """What a config of driven spins may say."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from trajsim.config import schema
 from trajsim.config.faults import Loc
 from trajsim.models import spins
-from trajsim.models.rate_laws import LAWS
+from trajsim.models.rate_laws import LAWS, law_origin
+from trajsim.plugins import Missing, Origin
 
 # Equilibrium starts enumerate 2**n states; periodic starts solve the master equation.
 MOST_SITES = {"equilibrium": 20, "periodic": 12}
@@ -31,7 +32,7 @@ class SpinModel(schema.Model):
 
     kind: Literal["spins"]
     rate: float = Field(gt=0, le=1e9)
-    rate_law: Literal["glauber-product", "heat-bath", "metropolis", "arrhenius"]
+    rate_law: Annotated[str, schema.Registered(LAWS)]
 
 
 class SpinEnsemble(schema.Ensemble):
@@ -55,19 +56,28 @@ class SpinExperiment(schema.Experiment):
         """The rate law."""
         return {"rate_law": self.model.rate_law}
 
-    def network(self) -> spins.SpinNetwork:
-        """Parameters for the kernels and the exact side.
+    @property
+    def plugins(self) -> dict[str, Origin]:
+        """The rate law, if it is from outside."""
+        return {**super().plugins, **law_origin(self.model.rate_law)}
+
+    def network(self) -> spins.SpinNetwork | Missing:
+        """Parameters for the kernels and the exact side; `Missing` if the rate law is.
 
         Raises
         ------
         ValueError
-            If a rate exceeds the range of floating-point numbers.
+            If a rate exceeds the range of floating-point numbers, or a rate law from outside
+            cannot be loaded.
         """
+        law = LAWS.get(self.model.rate_law)
+        if law is None:
+            return LAWS.missing(self.model.rate_law)
         wires = schema.wiring(self)
         number = wires.number
         ends = [(number[b.sites[0]], number[b.sites[1]], b.coupling) for b in self.bonds]
         return spins.network(
-            law=LAWS[self.model.rate_law](self.model.rate),
+            law=law(self.model.rate),
             period=self.drive.period,
             bonds=ends,
             temperatures=wires.temperature,

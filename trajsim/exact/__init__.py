@@ -1,8 +1,9 @@
 """The ensemble without sampling, for comparison: no kernel, no ledger, no random number.
 
-`ensemble`, `counting_of` and `start_state` choose by the type of network: the master equation for
-spins, the Gaussian solution for linear oscillators. They import what they choose: a run that starts
-with all spins up does without, and scipy takes longer to import than such a run may take to start.
+`ensemble`, `counting_of` and `start_state` choose by the kind of network: the master equation for
+spins, the Gaussian solution for linear oscillators, or that of a model from outside. They import
+what they choose: a run that starts with all spins up does without, and scipy takes longer to import
+than such a run may take to start.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from trajsim.callables import make_callable
 from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
 from trajsim.exact.tilt import Weights
-from trajsim.models.oscillators import OscillatorNetwork
+from trajsim.kinds import kind_of
 
 __all__ = [
     "Course",
@@ -35,15 +36,7 @@ def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
     NoExactSideError
         If there is none, or it is out of reach.
     """
-    if isinstance(network, OscillatorNetwork):
-        if not network.linear:
-            raise NoExactSideError("oscillators with quartic forces have no exact side")
-        from trajsim.exact import gaussian
-
-        return gaussian.LinearEnsemble(network)
-    from trajsim.exact import master
-
-    return master.MasterEquation(network, tolerance)
+    return _side(network).ensemble(network, tolerance)
 
 
 def counting_of(network: Any, tolerance: float = 1e-10) -> Any:
@@ -54,15 +47,10 @@ def counting_of(network: Any, tolerance: float = 1e-10) -> Any:
     NoExactSideError
         If there are none, or they are out of reach.
     """
-    if isinstance(network, OscillatorNetwork):
-        if not network.linear:
-            raise NoExactSideError("oscillators with quartic forces have no exact side")
-        from trajsim.exact.oscillator_counting import LinearCounting
-
-        return LinearCounting(network)
-    from trajsim.exact.counting import Counting
-
-    return Counting(network, tolerance)
+    side = _side(network)
+    if not hasattr(side, "counting_of"):
+        raise NoExactSideError("the exact side of this model knows no fluctuations")
+    return side.counting_of(network, tolerance)
 
 
 def start_state(network: Any, initial: str) -> Any:
@@ -73,10 +61,15 @@ def start_state(network: Any, initial: str) -> Any:
     NoExactSideError
         If it does not exist or is out of reach.
     """
-    if isinstance(network, OscillatorNetwork):
-        from trajsim.exact import gaussian
+    return _side(network).start_state(network, initial)
 
-        return gaussian.start_state(network, initial)
-    from trajsim.exact import master
 
-    return master.start_state(network, initial)
+def _side(network: Any) -> Any:
+    """The exact side of the kind of a network."""
+    try:
+        found = kind_of(network).part("exact")
+    except ValueError as error:
+        raise NoExactSideError(str(error)) from None
+    if found is None:
+        raise NoExactSideError("this model has no exact side")
+    return found

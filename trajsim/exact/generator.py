@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trajsim.elementary import circle
 from trajsim.jit import compiled
 from trajsim.models.drive import value
-from trajsim.models.rate_laws import KINKED, flip_rate
+from trajsim.models.rate_laws import flip_rate
 from trajsim.models.spins import SpinNetwork, exchange_of, local_of, spins_of
 
 Array = NDArray[np.float64]
@@ -47,7 +47,7 @@ def tabulate(network: SpinNetwork) -> Table:
 def breaks(network: SpinNetwork, table: Table) -> list[float]:
     """Fractions of the period, 0 and 1 among them, between which all rates are smooth in time."""
     found = {0.0, 1.0}
-    if isinstance(network.law, KINKED):
+    if getattr(network.law, "kinked", False):
         from scipy.optimize import brentq
 
         grid = np.linspace(0.0, 1.0, GRID * int(network.drive.order.max()) + 1)

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from trajsim.exact.ensemble import Array, Course, Currents, Gains, NoExactSideError, Window
+from trajsim.exact.ensemble import Array, Currents, Gains, NoExactSideError
+from trajsim.exact.finite import FiniteStates
 from trajsim.exact.large import LargeSolver
 from trajsim.exact.problem import Problem
 from trajsim.exact.small import SmallSolver
 from trajsim.jit import compiled
 from trajsim.models.drive import value
 from trajsim.models.spins import SpinNetwork, energy, spins_of
-from trajsim.plan import Plan
 
 MOST_SITES = 12
 DENSE_SITES = 5
@@ -62,7 +62,7 @@ def _energies(network, fraction):
     return out
 
 
-class MasterEquation:
+class MasterEquation(FiniteStates):
     """Exact ensemble of a spin network of at most 12 spins.
 
     Parameters
@@ -84,25 +84,19 @@ class MasterEquation:
             )
         self.network = network
         self.problem = Problem(network)
+        self.states, self.width = self.problem.states, self.problem.width
+        self.period = network.period
         self.dense = sites <= DENSE_SITES
         solver = SmallSolver if self.dense else LargeSolver
         self._solver: SmallSolver | LargeSolver = solver(self.problem, tolerance)
 
     def carry(self, p: Array, segment: int = 0, segments: int = 1) -> tuple[Array, Array]:
-        """Carry P (..., 2**n) through one of the equal segments of the period.
-
-        Returns P at its end and the gains (..., g) that `gains_of` splits.
-        """
+        """As of `FiniteStates`, in as many steps as the tolerance asks for."""
         return self._solver.carry(p, segment, segments)
 
     def gains_of(self, totals: Array) -> Gains:
         """Split gains (..., g) into heat, work, exclusive work and flips."""
         return self.problem.gains_of(totals)
-
-    @property
-    def propagator(self) -> Array:
-        """One-period propagator (2**n, 2**n): column x is P after a period that began in x."""
-        return self.carry(np.eye(self.problem.states))[0].T
 
     @property
     def steps(self) -> int:
@@ -126,33 +120,3 @@ class MasterEquation:
         _, rates, error, _, _ = self._solver.solution
         floor = 1e-15 * self.problem.throughput(rates)
         return Currents(self.gains_of(rates), self.gains_of(np.maximum(error, floor)))
-
-    def course(self, p: Array, segments: int, periods: int = 1) -> Course:
-        """Follow P from time 0 through whole periods, cut into equal segments."""
-        states, gains = [p], []
-        for k in range(segments * periods):
-            p, gain = self.carry(p, k % segments, segments)
-            states.append(p)
-            gains.append(gain)
-        return Course(np.array(states), self.gains_of(np.array(gains)))
-
-    def window(self, p: Array, plan: Plan) -> Window:
-        """What trajectories that begin with P show, burn-in left out, over the recorded periods."""
-        segments = plan.rows_per_period
-        totals, occupation = np.zeros(self.problem.width), np.zeros((segments, self.problem.states))
-        for period in range(plan.burn_in + plan.periods):
-            begin, gains, seen = p, np.zeros(self.problem.width), []
-            for k in range(segments):
-                seen.append(p)
-                p, gain = self.carry(p, k, segments)
-                gains += gain
-            settled = bool(np.abs(p - begin).max() < 1e-14)
-            # Once settled, this period stands for all that follow.
-            ahead = plan.burn_in + plan.periods - period if settled else 1
-            recorded = range(max(period, plan.burn_in), period + ahead)
-            rows_begin = sum((k - plan.burn_in) % plan.segments_per_row == 0 for k in recorded)
-            totals += len(recorded) * gains / plan.periods
-            occupation += rows_begin * np.array(seen) * plan.segments_per_row / plan.periods
-            if settled:
-                break
-        return Window(self.gains_of(totals / self.network.period), {"occupation": occupation})

@@ -4,13 +4,17 @@ Every kernel is a module with the same face: `prepare`, `start`, `begin`, `advan
 `Rows`.
 """
 
-from types import ModuleType
 from typing import Any
 
-from trajsim.kernels import jump, langevin
-from trajsim.models.oscillators import OscillatorNetwork
+from trajsim.kinds import kind_of
 
 
-def kernel_of(network: Any) -> ModuleType:
-    """Kernel that advances this type of network."""
-    return langevin if isinstance(network, OscillatorNetwork) else jump
+def kernel_of(network: Any) -> Any:
+    """Kernel that advances this kind of network.
+
+    Raises
+    ------
+    ValueError
+        If what makes the network is missing.
+    """
+    return kind_of(network).part("kernel")

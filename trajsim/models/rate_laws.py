@@ -10,7 +10,9 @@ rate at the field's most favourable value (`trajsim.models.spins.rate_bound`).
 Each law obeys local detailed balance, rate(s) / rate(flipped s) = exp(-dE_i / T_i). Written
 with exp(2x), not 1 - tanh(x), which loses all digits at low temperature.
 
-To add a law: write a NamedTuple with the four functions and list it in LAWS (and in KINKED).
+To add a law: write a NamedTuple with the four functions and list it in SHIPPED. Users register
+theirs by `register_rate_law` (docs/extending.md). A law whose rate has a kink where a flip costs
+nothing says so by `kinked = True`: the exact side breaks its steps there.
 """
 
 from typing import Any, NamedTuple
@@ -18,6 +20,8 @@ from typing import Any, NamedTuple
 from numba.extending import overload
 
 from trajsim.elementary import exp
+from trajsim.plugins import Origin, Registry
+from trajsim.sources import home_of, set_apart
 
 
 class GlauberProduct(NamedTuple):
@@ -71,6 +75,7 @@ class Metropolis(NamedTuple):
     """rate * min(1, exp(-dE_i / T_i)): Metropolis et al., J. Chem. Phys. 21, 1087 (1953)."""
 
     rate: float
+    kinked = True  # type: ignore[misc]
 
     @staticmethod
     def start(law):
@@ -111,15 +116,57 @@ class Arrhenius(NamedTuple):
         return law.rate * exp(-(local + x))
 
 
-LAWS = {
+SHIPPED = {
     "glauber-product": GlauberProduct,
     "heat-bath": HeatBath,
     "metropolis": Metropolis,
     "arrhenius": Arrhenius,
 }
+FUNCTIONS = ("start", "bond", "join", "flip_rate")
 
-# Laws whose rate has a kink where a flip costs nothing: the exact side breaks its steps there.
-KINKED = (Metropolis,)
+
+def _accept(name: str, law: Any) -> None:
+    """See that a law from outside is one, and set it apart from all others."""
+    from trajsim.models.law_checks import check_law
+
+    if isinstance(law, type):
+        set_apart(law)
+    check_law(name, law)
+
+
+LAWS = Registry(
+    "trajsim.rate_laws",
+    "rate law",
+    SHIPPED,
+    _accept,
+    lambda law: [getattr(law, function) for function in FUNCTIONS],
+    home_of,
+)
+
+
+def register_rate_law(name: str, law: type) -> None:
+    """Let configs say `rate_law = name`.
+
+    Parameters
+    ----------
+    name : by which configs call it
+    law : NamedTuple class with the field `rate`, perhaps others with defaults, and the static
+        functions `start`, `bond`, `join` and `flip_rate` of this module's laws
+
+    Raises
+    ------
+    trajsim.models.law_checks.RateLawError
+        If the law breaks detailed balance, does not fall with its x, or cannot be compiled.
+    trajsim.plugins.PluginError
+        If the name is no name, or one of trajsim's own laws'.
+    """
+    LAWS.register(name, law)
+
+
+def law_origin(name: str) -> dict[str, Origin]:
+    """Where a law comes from, if from outside, as an entry of a run's plugins."""
+    origin = LAWS.origin(name) if name in LAWS else None
+    return {} if origin is None else {f"rate law {name}": origin}
 
 
 # numba compiles one kernel for each law, told apart by the NamedTuple's type: a jitted function

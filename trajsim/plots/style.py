@@ -103,8 +103,8 @@ def legend(figure: Figure, ax: Axes) -> None:
     curves = [
         line for line in ax.lines if np.size(line.get_xdata()) > 2 and line.get_marker() == "None"
     ]
-    dotted = any(hasattr(handle, "has_yerr") for handle in handles)
-    if curves and dotted and "exact" not in labels:
+    told = any(label.startswith("exact") for label in labels)
+    if curves and not told and any(hasattr(handle, "has_yerr") for handle in handles):
         handles.append(Line2D([], [], color="0.35"))
         labels.append("exact")
     figure.legend(

@@ -30,7 +30,7 @@ from trajsim.store.shards import WHOLE, Shard
 from trajsim.store.trust import plain_dataset, reading, table
 
 # What must be the same for a run to be taken up again.
-BINDING = ("schema", "version", "resolved", "libraries", "shard")
+BINDING = ("schema", "version", "resolved", "libraries", "plugins", "shard")
 # Entries of a header that tell the truth only of the machine; a difference is worth a warning.
 MACHINE = "machine"
 # Blocks are named point-first-count-events-SHA-256: where the manifest is lost, the names tell.
@@ -173,6 +173,24 @@ class Parts:
         self.hold()
         publish(self.folder / block.file, image)
         append(self.manifest, _line(block))
+
+    def adopt(
+        self, name: str, image: bytes | memoryview, point: int, first: int, count: int
+    ) -> Block:
+        """Write a block that was `sealed` elsewhere under a name, if it is the one asked for.
+
+        Raises
+        ------
+        StoreError
+            If it is another one, or was changed on its way.
+        """
+        block = _named(name)
+        if block is None or (block.point, block.first, block.trajectories) != (point, first, count):
+            raise StoreError(f"{name}: not the block of {count} trajectories that was asked for")
+        if hashlib.sha256(image).hexdigest() != block.sha256:
+            raise StoreError(f"{name}: damaged on its way: its SHA-256 is not that of its name")
+        self.add(block, image)
+        return block
 
     def blocks(self) -> list[Block]:
         """Blocks of the manifest by point and trajectory; a last line cut short does not count.

@@ -20,8 +20,10 @@ from trajsim.store.trust import attributes, digest, layout_of, member, plain_dat
 SCHEMA = 1
 SLICE_BYTES = 16 << 20
 # Attributes of the root that are tables, written as JSON.
-JSON_TEXTS = ("resolved", "libraries", "machine", "layout")
+JSON_TEXTS = ("resolved", "libraries", "machine", "layout", "plugins")
 WORDS = {dict: "table", int: "integer", str: "text"}
+# What only some runs have.
+OPTIONAL = ("plugins",)
 ATTRIBUTES = ("title", "version", "kind", "config", "seed", "events", *JSON_TEXTS)
 
 
@@ -172,7 +174,7 @@ def open_run(path: str | Path) -> Run:
         parts = Parts(path.with_suffix(""))
         header = parts.header()
         _expect_schema(path, header.get("schema"))
-        missing = [name for name in ATTRIBUTES if name not in header and name != "events"]
+        missing = _missing(header, "events")
         if missing:
             raise StoreError(f"{path}: its header is incomplete: no {', '.join(missing)}")
         _expect_kinds(path, header)
@@ -216,7 +218,7 @@ def _header(path: Path, file: Any) -> dict[str, Any]:
     if stored.get("program") != "trajsim":
         raise StoreError(f"{path}: not a run of trajsim")
     _expect_schema(path, stored.get("schema"))
-    missing = [name for name in ATTRIBUTES if name not in stored]
+    missing = _missing(stored)
     if not ("rate_law" in stored or "integrator" in stored):
         missing.append("rate_law or integrator")
     if missing:
@@ -229,6 +231,11 @@ def _header(path: Path, file: Any) -> dict[str, Any]:
         raise StoreError(f"{path}: its header is damaged: {error}") from None
     _expect_kinds(path, header)
     return header
+
+
+def _missing(header: dict[str, Any], *known: str) -> list[str]:
+    """Entries that every run has, other than those known."""
+    return [name for name in ATTRIBUTES if name not in {*header, *known, *OPTIONAL}]
 
 
 def _expect_kinds(path: Path, header: dict[str, Any]) -> None:

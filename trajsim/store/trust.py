@@ -16,7 +16,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from trajsim.ledger import KINDS, MOST_TRAJECTORY_BYTES, Layout
+from trajsim.kinds import KINDS
+from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
+from trajsim.plugins import NAME
 from trajsim.store.files import StoreError
 
 # All that is in a file beside its arrays.
@@ -161,6 +163,9 @@ def layout_of(path: Path, stored: Any) -> Layout:
     StoreError
         If any part is not.
     """
+    kind = stored.get("kind")
+    if isinstance(kind, str) and NAME.fullmatch(kind) and kind not in KINDS:
+        raise StoreError(f"{path}: {KINDS.missing(kind).reason}")
     try:
         layout = Layout(**stored)
         wrong = next(_faults(layout), None)

@@ -9,18 +9,12 @@ from collections.abc import Callable
 from numpy.typing import NDArray
 
 from trajsim.config import Experiment
+from trajsim.kinds import KINDS
 from trajsim.ledger import ROUNDING, largest_entry
 from trajsim.store import Run
-from trajsim.trace.oscillators import trace_oscillators
-from trajsim.trace.spins import trace_spins
 from trajsim.trace.window import Trace, TraceError, Window
 
 __all__ = ["Trace", "TraceError", "trace"]
-
-TRACERS: dict[str, Callable[[Window, dict[str, NDArray], int], Trace]] = {
-    "spins": trace_spins,
-    "oscillators": trace_oscillators,
-}
 
 
 def trace(
@@ -61,10 +55,11 @@ def trace(
         raise TraceError(f"periods {first}:{last}; allowed: within 0:{recorded}")
     ledger = run.trajectory(point, trajectory)
     window = Window(experiment, layout, trajectory, point, first, last)
-    kind = TRACERS.get(experiment.model.kind)
-    if kind is None:
+    tracer: Callable[[Window, dict[str, NDArray], int], Trace] | None
+    tracer = KINDS[experiment.model.kind].part("tracer")
+    if tracer is None:
         raise TraceError(f"{experiment.model.kind} cannot be traced")
-    made = kind(window, ledger, every)
+    made = tracer(window, ledger, every)
     _agree(made, window, ledger, run)
     return made
 

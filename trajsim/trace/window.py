@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.blocks import model_of, seed_of
+from trajsim.blocks import RunError, model_of, seed_of
 from trajsim.config import Experiment
 from trajsim.ledger import Layout
 from trajsim.models.drive import values
@@ -104,7 +104,10 @@ def ready(window: Window, rows_per_period: int) -> tuple[Any, Any, Any, Plan, An
     """Kernel, model, walkers, plan and rows for a trajectory recorded over the window alone."""
     experiment, periods = window.experiment, window.last - window.first
     plan = Plan(periods, experiment.plan.burn_in + window.first, rows_per_period, 1)
-    kernel, model, start = model_of(experiment, plan)
+    try:
+        kernel, model, start = model_of(experiment, plan)
+    except RunError as error:
+        raise TraceError(str(error)) from None
     walkers = kernel.begin(model, start, seed_of(experiment), window.point, window.trajectory, 1)
     layout = replace(
         window.layout,

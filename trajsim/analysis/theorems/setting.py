@@ -32,7 +32,7 @@ class Setting:
 
     Attributes
     ----------
-    kind : "spins" or "oscillators"
+    kind : of the model, such as "spins"
     sites : number of them
     temperatures : (baths,)
     initial, burn_in : where trajectories begin, and periods before the ledger opens
@@ -70,7 +70,7 @@ class Setting:
     def not_uniform(self) -> str | None:
         """Why the ledger does not open with all states equally likely."""
         if self.kind != "spins":
-            return "oscillators have no uniform distribution"
+            return f"{self.kind} have no uniform distribution that is known of"
         if self.initial != "random":
             return f"trajectories begin {self.initial!r}, not 'random'"
         return self._burned()

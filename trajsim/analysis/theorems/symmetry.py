@@ -157,7 +157,10 @@ class GallavottiCohen:
 
 def _refusal(setting: Setting, partner: Setting | None, doublings: int) -> str | None:
     if setting.kind != "spins":
-        return "the energy of oscillators has no bound: boundary terms break the symmetry of heat"
+        return (
+            f"no bound of the energy of {setting.kind} is known of: boundary terms break the "
+            "symmetry of heat"
+        )
     if np.ptp(setting.temperatures) == 0 and not setting.driven:
         return "in equilibrium nothing grows with time"
     if partner is None and not (setting.own_reverse or setting.shifted_reverse):
