@@ -17,7 +17,7 @@ HOSTILE = "</title></h1><script>alert(1)</script><img src=http://x.invalid/a.png
 EVIL = changed(
     PUMP,
     ('title = "two driven spins"', f"title = '''{HOSTILE} $x_'''\n# --> ]]> </code></pre><script>"),
-    ("trajectories = 60", "trajectories = 400"),
+    ("trajectories = 60", "trajectories = 2000"),
     ("rows_per_period = 1", "rows_per_period = 2"),
     ("\nperiods = 8", "\nperiods = 2"),
 )
