@@ -1,14 +1,40 @@
 """What a test registers from outside the package is forgotten after it."""
 
 import sys
+from pathlib import Path
 
 import pytest
+
+TESTS = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
 def registries_as_before(monkeypatch):
-    """Registries, what was asked for by `--plugin`, and where modules are looked for."""
+    """Registries, what was asked for by `--plugin`, where modules are looked for and were found.
+
+    A module that is still known would not be run again, and so not register anything.
+    """
+    known = set(sys.modules)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    remembered(monkeypatch)
+    yield
+    for name in set(sys.modules) - known:
+        if from_outside(name):
+            del sys.modules[name]
+
+
+def from_outside(name):
+    """Whether a module is neither of trajsim, of a library, nor of the tests."""
+    sources = sys.modules.get("trajsim.sources")
+    file = getattr(sys.modules[name], "__file__", None)
+    if sources is None or file is None or not sources.is_outside(name):
+        return False
+    places = Path(file).parts
+    return TESTS not in Path(file).parents and not any(p in places for p in sources.INSTALLED)
+
+
+def remembered(monkeypatch):
+    """Have registries forget afterwards what they do not hold yet."""
     plugins = sys.modules.get("trajsim.plugins")
     if plugins is None:
         return

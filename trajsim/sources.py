@@ -70,6 +70,9 @@ def _gather(name: str, found: dict[str, ModuleType]) -> None:
     found[name] = module
     for value in list(vars(module).values()):
         other = value.__name__ if isinstance(value, ModuleType) else _home(value)
+        # A package knows the modules in it that were imported by now; their sources count anyway.
+        if isinstance(value, ModuleType) and other.startswith(f"{name}."):
+            continue
         # Libraries are installed, not edited; what is compiled counts wherever it is.
         if hasattr(value, "py_func") or not _installed(other) or _top(other) == _top(name):
             _gather(other, found)

@@ -346,6 +346,51 @@ EDITS = (
             UNIT + "test_layers.py::test_every_module_with_compiled_functions_is_in_the_digest",
         ),
     ),
+    # -- what is from outside the package --------------------------------------------------------
+    Edit(
+        "code from outside: an edit of a module it takes names from goes unseen (stale cache)",
+        "sources.py",
+        "            _gather(other, found)",
+        "            _gather(name, found)",
+        (
+            UNIT + "test_rate_law_plugins.py::"
+            "test_compiled_code_is_found_again_and_never_outlives_an_edit",
+        ),
+    ),
+    Edit(
+        "code from outside: two laws of one name share compiled code",
+        "models/rate_laws.py",
+        "        set_apart(law)",
+        "        home_of(law)",
+        (
+            UNIT + "test_rate_law_plugins.py::"
+            "test_laws_of_one_name_in_one_process_do_not_get_each_others_code",
+        ),
+    ),
+    Edit(
+        "code from outside: a run goes on with another law than it began with",
+        "store/parts.py",
+        '"plugins", ',
+        "",
+        (
+            UNIT + "test_rate_law_plugins.py::"
+            "test_a_run_is_resumed_only_with_the_law_that_it_began_with",
+        ),
+    ),
+    Edit(
+        "code from outside: a law that loses its digits in the cold passes",
+        "models/law_checks.py",
+        "ROUNDING = 1e-9",
+        "ROUNDING = 1e-3",
+        (UNIT + "test_rate_law_plugins.py::test_what_is_no_rate_law_is_refused_and_told_why",),
+    ),
+    Edit(
+        "code from outside: gains of the master equation +0.1 %",
+        "exact/jumps.py",
+        "both[self.states :, : self.states] = gains",
+        "both[self.states :, : self.states] = 1.001 * gains",
+        (UNIT + "test_clock_spins.py::test_exact_agrees_with_a_master_equation_made_by_hand",),
+    ),
     Edit(
         "damaged blocks are taken for sound on resuming",
         "store/parts.py",

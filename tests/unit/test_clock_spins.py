@@ -64,6 +64,8 @@ def clock_spins():
         import clock_spins
 
         yield clock_spins
+    for name in [name for name in sys.modules if name.partition(".")[0] == "clock_spins"]:
+        del sys.modules[name]
 
 
 def load(text, **overrides):

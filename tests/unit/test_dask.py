@@ -255,6 +255,26 @@ def test_a_foreign_worker_that_comes_late_refuses_its_blocks(cluster, monkeypatc
     assert Parts(tmp_path / "x.h5").blocks() == []
 
 
+SMALL_OHMIC = (
+    *("run", "--plugin", ROOT / "examples" / "ohmic_law.py", ROOT / "examples" / "ohmic.toml"),
+    *("--set", "ensemble.trajectories=40", "--set", "ensemble.periods=2"),
+)
+
+
+def test_workers_of_this_machine_have_the_rate_laws_that_were_asked_for(cli, tmp_path, digest):
+    for engine, name in (("threads", "x.h5"), ("dask", "y.h5")):
+        ran = cli(*SMALL_OHMIC, "-o", tmp_path / name, "--engine", engine, "--workers", "1")
+        assert ran.exit_code == 0, ran.output
+    assert digest(tmp_path / "x.h5") == digest(tmp_path / "y.h5")
+
+
+def test_workers_without_a_rate_law_from_outside_say_so(cluster, cli, tmp_path):
+    where = ("-o", tmp_path / "x.h5", "--engine", f"dask:{cluster.address}")
+    ran = cli(*SMALL_OHMIC, *where)
+    assert ran.exit_code == 2
+    assert "a worker has other code from outside: rate law ohmic: None there" in ran.stderr
+
+
 def test_workers_that_fail_in_another_way_are_told(cluster, monkeypatch, tmp_path):
     monkeypatch.setattr(trajsim.engines.dask, "make", broken())
     with pytest.raises(RunError, match="cannot make a block: KeyError: 'of no use'"):
