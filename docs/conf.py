@@ -31,7 +31,6 @@ extensions = [
     "texts",
 ]
 exclude_patterns = ["_build", "_ext"]
-suppress_warnings = ["toc.not_included"]
 
 # -- notebooks: executed at every build, and a cell that fails fails the build ---------------------
 

@@ -87,7 +87,7 @@ def commands(page):
     for block in blocks(page):
         if block.language == "python":
             found.append(Command(page, block.line, block.text, python=True))
-        elif block.language in ("", "sh"):
+        elif block.language in ("", "sh", "bash"):
             for k, line in enumerate(block.text.splitlines(), 1):
                 if line.strip().startswith(PROGRAMS):
                     text = ASIDE.sub("", line.strip())

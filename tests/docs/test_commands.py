@@ -22,6 +22,8 @@ NOT_RUN = {
     r"python tests/faults/\w+\.py.*": "half an hour; tests/faults has a sample",
     r"trajsim reproduce": "more than a minute; tests/unit/test_reproduce.py has less of it",
     r"trajsim warmup": "a minute of compiling; tests/unit/test_warmup.py",
+    r"trajsim run .*--engine dask.*": "takes workers; tests/unit/test_dask.py",
+    r"run = trajsim\.simulate\(.*engine=.dask:.*": "takes a scheduler; tests/unit/test_dask.py",
     r"trajsim run --plugin .*": "a minute of compiling; tests/unit/test_extending.py",
 }
 # These take more than five seconds even so: `pytest -m long tests/docs` runs them, too.
@@ -76,7 +78,7 @@ def wanted(page, slow=False):
     """Commands of a page that are to be run."""
     skipped = [WHY] if slow else [WHY, LATER]
     found = commands(page)
-    return [c for c in found if c.python or not any(s.fullmatch(c.text) for s in skipped)]
+    return [c for c in found if not any(s.fullmatch(c.text.strip()) for s in skipped)]
 
 
 def run_page(page, folder, slow=False):
@@ -115,7 +117,7 @@ def test_every_command_of_a_page_runs_slow_ones_too(page, tmp_path, monkeypatch,
 
 
 def test_every_reason_not_to_run_a_command_is_needed():
-    every = [c.text for page in PAGES for c in commands(page) if not c.python]
+    every = [c.text.strip() for page in PAGES for c in commands(page)]
     idle = [p for p in (*NOT_RUN, *SLOW) if not any(re.fullmatch(p, text) for text in every)]
     assert idle == []
 
