@@ -22,7 +22,7 @@ EVIL = changed(
     ("\nperiods = 8", "\nperiods = 2"),
 )
 SWEEP = swept(PUMP, '"sites.2.drive.phase" = [0.0, 2.2, 3.0]')
-VOID = {"meta", "link", "img", "br", "hr"}
+VOID = {"meta", "link", "img", "wbr"}
 
 
 class Page(HTMLParser):

@@ -70,7 +70,7 @@ def cumulants_figure(
 def _window_ticks(ax: Axes, times: Array) -> None:
     """A logarithmic axis with a tick at each window that has room for it."""
     ax.set_xscale("log")
-    at = [t for k, t in enumerate(times) if k == len(times) - 1 or times[-1] / t > 1.5]
+    at = [t for k, t in enumerate(times) if k == len(times) - 1 or times[-1] / t > 1.8]
     ax.set_xticks(at, [f"{t:g}" for t in at])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("length of the window (time)")
