@@ -2,7 +2,8 @@
 
 So that this takes seconds, one rule makes all of them small, in the shipped configs and in what is
 typed alike: no more than 64 trajectories, and no more than 5 values in a range. All else is as
-printed. What is not run is listed in NOT_RUN, with the reason.
+printed. What is not run is listed in NOT_RUN, with the reason. (Python in blocks called `py` is part
+of a file: tests/unit/test_extending.py runs it.)
 """
 
 import re
@@ -23,14 +24,12 @@ NOT_RUN = {
     r"trajsim reproduce": "more than a minute; tests/unit/test_reproduce.py has less of it",
     r"trajsim warmup": "a minute of compiling; tests/unit/test_warmup.py",
     r"trajsim run .*--engine dask.*": "takes workers; tests/unit/test_dask.py",
-    r"run = trajsim\.simulate\(.*engine=.dask:.*": "takes a scheduler; tests/unit/test_dask.py",
     r"trajsim run --plugin .*": "a minute of compiling; tests/unit/test_extending.py",
 }
 # These take more than five seconds even so: `pytest -m long tests/docs` runs them, too.
 SLOW = (
-    r"trajsim (plot|report) runs/(many|heat_engine)\.h5.*",  # exact densities of whole trajectories
+    r"trajsim (plot|report) runs/(many|heat_\w+)\.h5.*",  # exact densities of whole trajectories
     r"trajsim (run configs|regimes runs)/nonlinear.*",  # 192 points of 48,000 steps
-    r"trajsim reproduce",  # the whole paper, as shipped; tests/unit/test_reproduce.py is quick
 )
 WHY, LATER = (re.compile("|".join(f"(?:{p})" for p in patterns)) for patterns in (NOT_RUN, SLOW))
 SMALL = (
