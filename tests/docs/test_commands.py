@@ -2,8 +2,8 @@
 
 So that this takes seconds, one rule makes all of them small, in the shipped configs and in what is
 typed alike: no more than 64 trajectories, and no more than 5 values in a range. All else is as
-printed. What is not run is listed in NOT_RUN, with the reason. (Python in blocks called `py` is part
-of a file: tests/unit/test_extending.py runs it.)
+printed. What is not run is listed in NOT_RUN, with the reason. (Python in blocks called `py` is
+part of a file: tests/unit/test_extending.py runs it.)
 """
 
 import re
