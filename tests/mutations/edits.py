@@ -378,10 +378,10 @@ EDITS = (
         ),
     ),
     Edit(
-        "code from outside: a law that loses its digits in the cold passes",
+        "code from outside: a law that breaks detailed balance passes",
         "models/law_checks.py",
-        "ROUNDING = 1e-9",
-        "ROUNDING = 1e-3",
+        "        _is_balanced(name, rates, x.sum(axis=1)[:, None] + FIELDS)",
+        "        pass",
         (UNIT + "test_rate_law_plugins.py::test_what_is_no_rate_law_is_refused_and_told_why",),
     ),
     Edit(

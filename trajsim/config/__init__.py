@@ -2,7 +2,8 @@
 
 from trajsim.config.faults import ConfigError, Fault
 from trajsim.config.kinds import json_schema
-from trajsim.config.reading import Config, Point, load, parse, restore, with_parameters
+from trajsim.config.points import Config, Point, with_parameters
+from trajsim.config.reading import load, parse, restore
 from trajsim.config.schema import Experiment
 
 __all__ = [
