@@ -53,7 +53,7 @@ class Integrator(schema.Strict):
     scheme: Literal["hoh", "baoab"] = Field(
         default="hoh", description="`hoh` moves the linear part exactly"
     )
-    steps_per_period: int = Field(ge=1, le=10**8)
+    steps_per_period: int = Field(ge=1, le=10**8, description="of equal length")
     noise: Literal["float64", "float32"] = Field(
         default="float64", description="bits of normal numbers; `float32` ends at 6.7 deviations"
     )

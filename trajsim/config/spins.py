@@ -31,8 +31,10 @@ class SpinModel(schema.Model):
     """Ising spins that flip one at a time, at `rate` times what `rate_law` says."""
 
     kind: Literal["spins"]
-    rate: float = Field(gt=0, le=1e9)
-    rate_law: Annotated[str, schema.Registered(LAWS)]
+    rate: float = Field(gt=0, le=1e9, description="r of the rate law, per unit time")
+    rate_law: Annotated[str, schema.Registered(LAWS)] = Field(
+        description="how a spin's bath flips it"
+    )
 
 
 class SpinEnsemble(schema.Ensemble):
