@@ -408,11 +408,11 @@ def test_a_run_is_resumed_only_by_the_config_that_began_it(tmp_path, monkeypatch
         with pytest.raises(RunError, match=r"version.*0\.0\.0"):
             simulate(parse(PUMP), output, resume=True)
     with monkeypatch.context() as patch:
-        patch.setattr(trajsim.run, "library_version", lambda name: "9")
+        patch.setattr(trajsim.provenance, "library_version", lambda name: "9")
         with pytest.raises(RunError, match=r"libraries.*numpy"):
             simulate(parse(PUMP), output, resume=True)
     with monkeypatch.context() as patch:
-        patch.setattr(trajsim.run, "SCHEMA", 99)
+        patch.setattr(trajsim.provenance, "SCHEMA", 99)
         with pytest.raises(RunError, match="schema"):
             simulate(parse(PUMP), output, resume=True)
     assert sorted(path.name for path in parts.folder.iterdir()) == kept
