@@ -11,9 +11,10 @@ from trajsim.exact.counting import Counting
 from trajsim.exact.small_map import SmallMap
 
 WEIGHTS = Weights([0.6, -0.3, 0.2], [0.5, 0.0, -0.4])
+LAWS = ["metropolis", pytest.param("glauber-product", marks=pytest.mark.long)]
 
 
-@pytest.fixture(scope="module", params=["glauber-product", "metropolis"], name="both")
+@pytest.fixture(scope="module", params=LAWS, name="both")
 def made_both(request):
     made = replace(HEXAGON, law=request.param, period=2.0).made()
     large, small = counting_of(made), Counting(made)

@@ -32,7 +32,10 @@ def quick(tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(s, marks=[pytest.mark.long] if s == "scaling" else []) for s in SCRIPTS],
+)
 def test_a_quick_run_prints_tables_and_writes_results(script, quick):
     printed, results = quick(script)
     assert "-----" in printed

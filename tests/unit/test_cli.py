@@ -434,7 +434,9 @@ def test_a_copy_under_another_name_is_still_the_same_run(cli, run_of, tmp_path):
     assert cli("analyze", "other name.data", "--json").stdout == before
 
 
-@pytest.mark.parametrize("shape", ["pump", "resolved", "sweep", "undriven"])
+@pytest.mark.parametrize(
+    "shape", ["pump", pytest.param("resolved", marks=pytest.mark.long), "sweep", "undriven"]
+)
 def test_plot_draws_a_run_and_a_config(config, cli, run_of, shape):
     config(SHAPES[shape], "x.toml")
     for source, folder in ((run_of(shape), "of run"), ("x.toml", "of config")):

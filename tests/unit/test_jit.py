@@ -174,7 +174,7 @@ def number(process):
     ("variable", "program", "edit"),
     [
         ("XDG_CACHE_HOME", SIMULATED, LAW),
-        ("XDG_CACHE_HOME", SIMULATED, WAITS),
+        pytest.param("XDG_CACHE_HOME", SIMULATED, WAITS, marks=pytest.mark.long),
         ("NUMBA_CACHE_DIR", COMPUTED, LAW),
     ],
     ids=["rate law", "logarithm", "rate law, numba's folder"],
