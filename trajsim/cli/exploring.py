@@ -12,6 +12,7 @@ from trajsim.cli.common import (
     as_json,
     config_argument,
     fail,
+    opened,
     over_option,
     overrides_option,
     refusals,
@@ -140,14 +141,14 @@ def optimize(
 def regimes(run: Path, output: Path | None, as_json: bool) -> None:
     """Tell which points of a swept RUN are pumps or engines beyond doubt (with PNG and PDF)."""
     with refusals():
-        from trajsim import api, plots
         from trajsim import output as out
+        from trajsim import plots
         from trajsim.check import CannotCheckError
         from trajsim.check.claims import claims
         from trajsim.output.claims import claims_json, claims_table
 
-        opened = api.open(run)
-        loaded, sampled = opened.config, opened.averages()
+        found_run = opened(run)
+        loaded, sampled = found_run.config, found_run.averages()
         warn_of_shadow(sampled)
         try:
             judged = claims(loaded, sampled)

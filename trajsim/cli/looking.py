@@ -89,11 +89,10 @@ def analyze(
 
 def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
     """What a run says of every theorem, point by point."""
-    from trajsim import api
     from trajsim.check import CannotCheckError
 
     try:
-        return run.theorems(api.open(reversed_run) if reversed_run else None)
+        return run.theorems(opened(reversed_run) if reversed_run else None)
     except CannotCheckError as error:
         fail(str(error))
 
@@ -161,9 +160,7 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: 
 def report_command(run: Path, output: Path | None) -> None:
     """Write RUN as one HTML page: figures, averages, check, theorems, config, provenance."""
     with refusals():
-        from trajsim import api
-
         page = output or run.with_suffix(".html")
         if page.is_dir():
             fail(f"{page}: a folder; allowed: the name of a file")
-        click.echo(api.open(run).report(page))
+        click.echo(opened(run).report(page))
