@@ -140,6 +140,7 @@ class Sizes:
 
     def __init__(self, missing: list[tuple[int, int, int]], layout: Layout, plan: Plan) -> None:
         self._missing, self.plan = iter(missing), plan
+        self.trajectories = sum(end - first for _, first, end in missing)
         self._trajectory_bytes = layout.trajectory_bytes
         self._range: tuple[int, int, int] | None = next(self._missing, None)
         self._most = max(1, MOST_BLOCK_BYTES // layout.trajectory_bytes)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trajsim.config import restore
 from trajsim.ledger import Layout
 from trajsim.provenance import layout_of
-from trajsim.run import RunError, Summary, pack_with_bar
+from trajsim.run import RunError, Summary, expect_target, pack_with_bar, tell_left
 from trajsim.stopping import Signals
 from trajsim.store import Block, Parts, Run, Shard, StoreError, open_run
 from trajsim.store.parts import fits, gaps
@@ -77,12 +77,14 @@ def merge(
     began = time.perf_counter()
     sources = _sources(paths)
     output = output or _named(sources)
-    if not output.name or (output.exists() and not output.is_file()):
-        raise RunError(f"{output}: not a file that a run could be written to")
+    expect_target(output)
+    parts = Parts(output)
+    for source in sources:
+        if source.folder.resolve() in (output.parent.resolve(), parts.folder.resolve()):
+            raise RunError(f"{output}: in the place of the shard {source.folder}")
     if output.exists() and not force:
         raise RunError(f"{output}: exists; --force replaces it")
     layout = _agreed(sources, say)
-    parts = Parts(output)
     with Signals() as signals:
         try:
             parts.lock()
@@ -91,7 +93,8 @@ def merge(
         try:
             if parts.exists() and not force:
                 raise RunError(f"{parts.folder}: an unfinished run is there; --force replaces it")
-            pack_with_bar(parts, output, layout, signals, sources)
+            left = pack_with_bar(parts, output, layout, signals, sources)
+            tell_left(parts.folder, left, say)
         finally:
             parts.tidy()
     if remove:
@@ -190,7 +193,7 @@ def _remove(sources: list[Source], say: Callable[[str], None]) -> None:
     for source in sources:
         try:
             source.lock()
-            source.remove()
+            tell_left(source.folder, source.remove(), say)
         except (OSError, StoreError) as error:
             say(f"{source.folder}: stays: {error}")
         finally:

@@ -15,8 +15,8 @@ from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
 from trajsim.progress import bar
 from trajsim.provenance import header_of, layout_of
 from trajsim.stopping import Signals, StoppedError
-from trajsim.store import Block, Parts, Shard, StoreError, differences, open_run, pack
-from trajsim.store.parts import gaps
+from trajsim.store import Block, Parts, Run, Shard, StoreError, differences, open_run, pack
+from trajsim.store.parts import WHAT, gaps
 from trajsim.store.shards import WHOLE
 
 __all__ = [
@@ -57,7 +57,7 @@ def simulate(
     output : HDF5 file to make; while the run goes on its blocks are in `output` + ".parts"
     workers : threads or processes here; as many as processors if None
     engine : "threads", "dask" or "dask:ADDRESS"; the ledger is the same for any, and any workers
-    resume : take up an unfinished run of the same config
+    resume : take up an unfinished run of the same config; one that is complete is left as it is
     force : replace an output that is there
     shard : simulate its share alone, into the folder x.shard-3-of-16.h5.parts if `output` is x.h5
     say : called with messages for the user
@@ -74,45 +74,174 @@ def simulate(
     began = time.perf_counter()
     share = shard or WHOLE
     output = shard.output(output) if shard and output.name else output
-    if not output.name or output.is_dir() or (output.exists() and not output.is_file()):
-        raise RunError(f"{output}: not a file that a run could be written to")
+    expect_target(output)
     layout, header = layout_of(config), header_of(config)
     if shard:
         header["shard"] = str(shard)
     parts, asked = Parts(output), _asked(layout, share)
+    place = _Place(output, parts, header, resume, force)
     make = engine_of(engine, workers)
     with Signals() as signals:
-        _may_be_made(output, parts, resume, force)
-        # The blocks and the file made of them are there at the same time.
-        need = (1 if shard else 2) * asked * layout.trajectory_bytes
-        _fits(layout, output, need - (parts.size() if resume and not force else 0))
-        work = make(Job(config, layout, parts, signals))
-        try:
-            _wait({work.connect(say)}, signals)
-            signals.check()
-            _lock(parts)
-            # Another run may have ended between the first look and the lock.
-            _may_be_made(output, parts, resume, force)
-            blocks = _take_up(parts, header, layout, share, resume, force, say)
-            try:
-                missing = list(gaps(blocks, layout, share))
-                if missing:
-                    sizes = Sizes(missing, layout, config.experiment.plan)
-                    _run_blocks(work, sizes, blocks, asked, signals, say)
-                if not shard:
-                    pack_with_bar(parts, output, layout, signals)
-            except OSError as error:
-                raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
-            except StoreError as error:
-                raise StoppedError(str(error)) from None
-        finally:
-            # What is still being published is not to be disturbed by others.
-            work.close()
-            parts.unlock()
-    events = sum(block.events for block in blocks)
+        done = place.complete()
+        if done is None:
+            # The blocks and the file made of them are there at the same time.
+            need = (1 if shard else 2) * asked * layout.trajectory_bytes
+            _fits(layout, output, need - (parts.size() if resume and not force else 0))
+            job = Job(config, layout, parts, signals)
+            done = _make(job, make(job), place, share, say)
+        else:
+            say(f"{output}: already complete; --force makes it anew")
     plan = config.experiment.plan
     periods = asked * (plan.burn_in + plan.periods)
-    return Summary(parts.folder if shard else output, time.perf_counter() - began, periods, events)
+    return Summary(parts.folder if shard else output, time.perf_counter() - began, periods, done)
+
+
+def expect_target(output: Path) -> None:
+    """Refuse what cannot be the name of a run's file, or would lie among the files of another."""
+    if not output.name or output.is_dir() or (output.exists() and not output.is_file()):
+        raise RunError(f"{output}: not a file that a run could be written to")
+    folder = output.absolute().parent
+    if folder.suffix == ".parts" and Parts(folder.with_suffix("")).exists():
+        raise RunError(f"{output}: in the folder of another run")
+
+
+class _Place(NamedTuple):
+    """Where a run is to be made, and what may be done with what is there."""
+
+    output: Path
+    parts: Parts
+    header: dict[str, Any]
+    resume: bool
+    force: bool
+
+    def complete(self) -> int | None:
+        """Events of the run that was asked for, if it is there already; None if it is to be made.
+
+        Raises
+        ------
+        RunError
+            If there is another run, which was not to be replaced.
+        """
+        if self.force or not self.output.exists():
+            return None
+        if not self.parts.exists():
+            self.parts.tidy()
+        elif self.resume:
+            return None
+        if not self.resume:
+            raise RunError(f"{self.output}: exists; --force replaces it")
+        return finished(self.output, self.header).events
+
+    def take_up(
+        self, layout: Layout, share: Shard, say: Callable[[str], None]
+    ) -> list[Block] | None:
+        """Blocks of the run that is to be resumed; None if one is to be begun."""
+        parts, header = self.parts, self.header
+        if not parts.exists() or self.force:
+            return None
+        if not self.resume:
+            what = "a shard, finished or not," if "shard" in header else "an unfinished run"
+            raise RunError(
+                f"{parts.folder}: {what} is there; --resume takes it up, --force throws it away"
+            )
+        differences = parts.differences(header)
+        if differences:
+            raise RunError(f"{parts.folder}: cannot be resumed: " + "; ".join(differences))
+        if parts.other_machine(header):
+            say("resuming on another kind of machine: last digits of the rest may differ")
+        try:
+            blocks, lost = parts.sound_blocks(layout, share)
+        except OSError as error:
+            raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
+        if lost:
+            say(f"{lost} damaged blocks will be simulated again")
+        say(f"resuming: {sum(b.trajectories for b in blocks)} trajectories are done")
+        return blocks
+
+    def begin(self) -> None:
+        """Clear the folder and write the header."""
+        try:
+            self.parts.begin(self.header)
+        except (OSError, StoreError) as error:
+            raise RunError(str(error)) from None
+
+
+def finished(output: Path, header: dict[str, Any]) -> Run:
+    """The finished run at `output`.
+
+    Raises
+    ------
+    RunError
+        If it is not a run, or that of another config than `header` tells of.
+    """
+    try:
+        run = open_run(output)
+    except StoreError as error:
+        raise RunError(f"{error}; --force replaces it") from None
+    different = differences(run.header, header, WHAT)
+    if different:
+        raise RunError(f"{output}: is another run: {'; '.join(different)}; --force replaces it")
+    return run
+
+
+def _make(job: Job, work: Engine, place: _Place, share: Shard, say: Callable[[str], None]) -> int:
+    """Make a run, or go on with one; the number of its events.
+
+    Nothing that is there is deleted before all that may be refused was looked at.
+    """
+    parts, layout = job.parts, job.layout
+    try:
+        _wait({work.connect(say)}, job.signals)
+        job.signals.check()
+        _lock(parts)
+        # Another run may have ended between the first look and the lock.
+        done = place.complete()
+        if done is not None:
+            return done
+        blocks = place.take_up(layout, share, say)
+        missing = list(gaps(blocks or [], layout, share))
+        if missing:
+            _wait({work.compile(say)}, job.signals)
+            job.signals.check()
+        if blocks is None:
+            if parts.exists():
+                _expect_models(job)
+            place.begin()
+            blocks = []
+        try:
+            if missing:
+                _run_blocks(work, Sizes(missing, layout, job.config.experiment.plan), blocks, job)
+            if "shard" not in place.header:
+                left = pack_with_bar(parts, place.output, layout, job.signals)
+                tell_left(parts.folder, left, say)
+        except OSError as error:
+            raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
+        except StoreError as error:
+            raise StoppedError(str(error)) from None
+        except RunError:
+            # What cannot be run is no unfinished run.
+            work.close()
+            if not parts.size():
+                parts.remove()
+            raise
+    finally:
+        # What is still being published is not to be disturbed by others.
+        work.close()
+        parts.tidy()
+    return sum(block.events for block in blocks)
+
+
+def _expect_models(job: Job) -> None:
+    """Refuse a config with a point that cannot be simulated."""
+    for point in job.config.points:
+        job.signals.check()
+        model_of(point.experiment)
+
+
+def tell_left(folder: Path, left: list[str], say: Callable[[str], None]) -> None:
+    """Tell of what others put in a folder that would have been deleted."""
+    if left:
+        say(f"{folder}: stays: {left[0]!r} in it is not of the run")
 
 
 def _lock(parts: Parts) -> None:
@@ -141,28 +270,11 @@ def take_up_or_simulate(
         As of `simulate`, and if there is a run of another config, unless it may be replaced.
     """
     if output.is_file() and not force:
-        try:
-            different = differences(open_run(output).header, header_of(config))
-        except StoreError as error:
-            raise RunError(f"{error}; --force replaces it") from None
-        if different:
-            raise RunError(f"{output}: is another run: {'; '.join(different)}; --force replaces it")
+        finished(output, header_of(config))
         return True
     resume = Parts(output).exists() and not force
     simulate(config, output, workers=workers, resume=resume, force=force, say=say)
     return False
-
-
-def _may_be_made(output: Path, parts: Parts, resume: bool, force: bool) -> None:
-    """Refuse to replace an output that was not to be replaced."""
-    if force or not output.exists():
-        return
-    if not parts.exists():
-        parts.tidy()
-        if resume:
-            raise RunError(f"{output}: already complete; --force makes it anew")
-    if not resume:
-        raise RunError(f"{output}: exists; --force replaces it")
 
 
 def _asked(layout: Layout, shard: Shard) -> int:
@@ -193,68 +305,22 @@ def _fits(layout: Layout, output: Path, need: int) -> None:
         )
 
 
-def _take_up(
-    parts: Parts,
-    header: dict[str, Any],
-    layout: Layout,
-    share: Shard,
-    resume: bool,
-    force: bool,
-    say: Callable[[str], None],
-) -> list[Block]:
-    """Blocks that are done already; a fresh folder where there are none."""
-    if parts.exists() and not force:
-        if not resume:
-            what = "an unfinished run" if share == WHOLE else "a shard, finished or not,"
-            raise RunError(
-                f"{parts.folder}: {what} is there; --resume takes it up, --force throws it away"
-            )
-        differences = parts.differences(header)
-        if differences:
-            raise RunError(f"{parts.folder}: cannot be resumed: " + "; ".join(differences))
-        if parts.other_machine(header):
-            say("resuming on another kind of machine: last digits of the rest may differ")
-        try:
-            blocks, lost = parts.sound_blocks(layout, share)
-        except OSError as error:
-            raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
-        if lost:
-            say(f"{lost} damaged blocks will be simulated again")
-        say(f"resuming: {sum(b.trajectories for b in blocks)} trajectories are done")
-        return blocks
-    try:
-        parts.begin(header)
-    except (OSError, StoreError) as error:
-        raise RunError(str(error)) from None
-    return []
-
-
-def _run_blocks(
-    work: Engine,
-    sizes: Sizes,
-    blocks: list[Block],
-    asked: int,
-    signals: Signals,
-    say: Callable[[str], None],
-) -> None:
+def _run_blocks(work: Engine, sizes: Sizes, blocks: list[Block], job: Job) -> None:
     """Simulate what is missing of the trajectories asked for and add it to `blocks`."""
     with closing(work):
-        _wait({work.compile(say)}, signals)
-        signals.check()
         try:
-            _give_out(work, sizes, blocks, asked, signals)
+            _give_out(work, sizes, blocks, job.signals)
         except BaseException:
-            signals.ask()
+            job.signals.ask()
             raise
-    signals.check()
+    job.signals.check()
 
 
-def _give_out(
-    work: Engine, sizes: Sizes, blocks: list[Block], asked: int, signals: Signals
-) -> None:
+def _give_out(work: Engine, sizes: Sizes, blocks: list[Block], signals: Signals) -> None:
     """Have everything simulated and published, block by block."""
     each = sizes.plan.burn_in + sizes.plan.periods
-    before, total = sum(block.trajectories for block in blocks) * each, asked * each
+    before = sum(block.trajectories for block in blocks) * each
+    total = before + sizes.trajectories * each
     running: set[Future[Done | None]] = set()
     with bar(total, " periods", initial=before, dynamic_ncols=True) as shown:
         while True:
@@ -285,8 +351,8 @@ def _wait(tasks: set[Future[None]], signals: Signals) -> None:
 
 def pack_with_bar(
     parts: Parts, output: Path, layout: Layout, signals: Signals, shards: Sequence[Parts] = ()
-) -> None:
-    """Pack blocks into a file (`trajsim.store.pack`), unless a stop is asked for."""
+) -> list[str]:
+    """Pack blocks into a file, as `trajsim.store.pack` does, unless a stop is asked for."""
     total = layout.points * layout.trajectories
     with bar(total, " trajectories", desc="packing", leave=False) as shown:
 
@@ -294,4 +360,4 @@ def pack_with_bar(
             signals.check()
             shown.update(count)
 
-        pack(parts, output, layout, tick, shards)
+        return pack(parts, output, layout, tick, shards)

@@ -450,13 +450,20 @@ def test_a_second_run_into_the_same_file_is_kept_out(config, cli, tmp_path, monk
     assert cli("run", path, "-o", "x.h5").exit_code == 0
 
 
-def test_resuming_what_is_complete_changes_nothing(tmp_path, digest):
-    simulate(parse(PUMP), tmp_path / "x.h5")
-    before = digest(tmp_path / "x.h5")
-    with pytest.raises(RunError, match="already complete"):
-        simulate(parse(PUMP), tmp_path / "x.h5", resume=True)
-    assert digest(tmp_path / "x.h5") == before
-    assert not Parts(tmp_path / "x.h5").folder.exists()
+def test_resuming_what_is_complete_says_so_and_changes_nothing(config, cli, tmp_path, digest):
+    path, output = config(), tmp_path / "x.h5"
+    first = json.loads(cli("run", path, "-o", output, "--json").stdout)
+    before = (digest(output), output.stat().st_mtime_ns)
+    again = cli("run", path, "-o", output, "--resume", "--json")
+    assert (again.exit_code, "already complete" in again.stderr) == (0, True)
+    told = json.loads(again.stdout)
+    assert {**told, "wall_time": 0} == {**first, "wall_time": 0}
+    assert "heat_rate.L" in cli("run", path, "-o", output, "--resume").stdout
+    other = cli("run", path, "-o", output, "--resume", "--set", "ensemble.seed=1")
+    assert other.exit_code == 2
+    assert "seed: it was 2007, now it is 1" in other.stderr
+    assert (digest(output), output.stat().st_mtime_ns) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["config.toml", "x.h5"]
 
 
 def test_resuming_nothing_begins(tmp_path):
@@ -633,24 +640,77 @@ def test_what_is_in_the_place_of_the_parts_is_left_alone(config, cli, tmp_path):
     assert (tmp_path / "x.h5.parts").read_text() == "mine"
     (tmp_path / "y.h5.parts").mkdir()
     (tmp_path / "y.h5.parts" / "notes.txt").write_text("mine")
-    cli("run", path, "-o", "y.h5")
-    assert (tmp_path / "y.h5.parts" / "notes.txt").exists()
+    refused = cli("run", path, "-o", "y.h5", "--force")
+    assert (refused.exit_code, "notes.txt" in refused.stderr) == (2, True)
+    assert [p.name for p in (tmp_path / "y.h5.parts").iterdir()] == ["notes.txt"]
+
+
+def test_what_others_put_into_the_folder_of_a_run_stays(tmp_path, monkeypatch, tiny_blocks):
+    config = parse(PUMP)
+    folder = interrupted(config, tmp_path / "x.h5", monkeypatch).folder
+    (folder / "notes.txt").write_text("mine")
+    (folder / "block-of-wood").mkdir()
+    (folder / "block-of-wood" / "more.txt").write_text("mine")
+    with pytest.raises(RunError, match="not only a run's"):
+        simulate(config, tmp_path / "x.h5", force=True)
+    heard = []
+    simulate(config, tmp_path / "x.h5", resume=True, say=heard.append)
+    assert verify(tmp_path / "x.h5") == []
+    assert any(f"{folder}: stays: 'block-of-wood'" in message for message in heard)
+    left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    assert left == ["block-of-wood", "block-of-wood/more.txt", "notes.txt"]
+    # And it is no unfinished run.
+    assert not Parts(tmp_path / "x.h5").exists()
+
+
+# No heat bath law has a periodic state at this temperature.
+FROZEN = changed(
+    PUMP,
+    ("glauber-product", "heat-bath"),
+    ("temperature = 0.5 ", "temperature = 5e-4 "),
+    ("0.499", "6e-4"),
+    ('initial = "up"', 'initial = "periodic"'),
+)
+
+
+def test_what_cannot_be_run_deletes_nothing_and_leaves_nothing(
+    config, cli, tmp_path, monkeypatch, tiny_blocks
+):
+    frozen = config(FROZEN)
+    for options in ([], ["--resume"], ["--force"], ["--shard", "1/2"]):
+        assert cli("run", frozen, "-o", "x.h5", *options).exit_code == 2
+        assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+    unfinished = interrupted(parse(PUMP), tmp_path / "x.h5", monkeypatch)
+    shard = simulate(parse(PUMP), tmp_path / "y.h5", shard=trajsim.run.Shard(1, 2)).path
+    kept = {path: path.read_bytes() for f in (unfinished.folder, shard) for path in f.iterdir()}
+    for where in (["x.h5"], ["y.h5", "--shard", "1/2"]):
+        result = cli("run", frozen, "-o", *where, "--force")
+        assert (result.exit_code, "periodic state" in result.stderr) == (2, True)
+    del kept[unfinished.folder / "lock"], kept[shard / "lock"]
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_a_point_that_cannot_be_run_is_refused_before_another_run_is_deleted(
+    config, cli, tmp_path, monkeypatch, tiny_blocks
+):
+    parts = interrupted(parse(PUMP), tmp_path / "x.h5", monkeypatch)
+    last = config(swept(FROZEN, '"baths.L.temperature" = [1.0, 5e-4]'))
+    assert cli("run", last, "-o", "x.h5", "--force").exit_code == 2
+    assert len(parts.blocks()) == 2
+
+
+@pytest.mark.parametrize("name", ["y.h5", "header.json", "manifest.jsonl"])
+def test_a_run_is_not_written_among_the_files_of_another(
+    config, cli, monkeypatch, tmp_path, tiny_blocks, name
+):
+    parts = interrupted(parse(PUMP), tmp_path / "x.h5", monkeypatch)
+    before = sorted(parts.folder.iterdir())
+    result = cli("run", config(), "-o", parts.folder / name, "--force")
+    assert result.exit_code == 2
+    assert sorted(parts.folder.iterdir()) == before
 
 
 # -- configs that only a run finds out -------------------------------------------------------------
-
-
-def test_a_start_that_does_not_exist_is_refused(config, cli):
-    frozen = changed(
-        PUMP,
-        ("glauber-product", "heat-bath"),
-        ("temperature = 0.5 ", "temperature = 5e-4 "),
-        ("0.499", "6e-4"),
-        ('initial = "up"', 'initial = "periodic"'),
-    )
-    result = cli("run", config(frozen), "-o", "x.h5")
-    assert result.exit_code == 2
-    assert "periodic state" in result.stderr
 
 
 def test_a_title_with_a_nul_in_it_does_not_lose_the_run(config, cli):

@@ -431,6 +431,24 @@ def test_an_output_that_cannot_be_a_file_is_refused(cut, cli, tmp_path, output):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("name", ["out.h5", "header.json", "../x.shard-1-of-3.h5"])
+def test_a_shard_is_no_place_for_the_file_made_of_it(cut, cli, name):
+    run, folders = cut
+    before = {path: path.read_bytes() for path in run.parent.rglob("*") if path.is_file()}
+    refused(cli, run, "-o", folders[0] / name, "--force", "--remove")
+    assert {p: p.read_bytes() for p in run.parent.rglob("*") if p.is_file()} == before
+
+
+def test_what_others_put_into_a_shard_stays(cut):
+    run, folders = cut
+    (folders[1] / "notes.txt").write_text("mine")
+    heard = []
+    merge([run], remove=True, say=heard.append)
+    assert [path for path in folders if path.exists()] == [folders[1]]
+    assert [path.name for path in folders[1].iterdir()] == ["notes.txt"]
+    assert "notes.txt" in heard[0]
+
+
 def test_a_full_disk_leaves_the_shards_as_they_were(cut, monkeypatch):
     run, folders = cut
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where to simulate: here, in processes of this machine, or by the workers of a scheduler.",
 )
-@click.option("--resume", is_flag=True, help="Take up an unfinished run.")
+@click.option("--resume", is_flag=True, help="Take up an unfinished run; leave a complete one.")
 @click.option("--force", is_flag=True, help="Replace an output that is there.")
 @click.option(
     "--reverse",

@@ -52,7 +52,7 @@ def pack(
     layout: Layout,
     tick: Callable[[int], None] = lambda _: None,
     shards: Sequence[Parts] = (),
-) -> None:
+) -> list[str]:
     """Put all blocks into one file, publish it as `output`, and delete the folder of parts.
 
     Parameters
@@ -62,6 +62,10 @@ def pack(
     layout : shape of the ledger
     tick : called with the number of trajectories after each block; may raise to stop
     shards : folders with all blocks between them, which stay
+
+    Returns
+    -------
+    Names of what others put in the folder of parts: it stays, and so does the folder.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def pack(
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-    parts.remove()
+    return parts.remove()
 
 
 def _write(

@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -31,6 +30,8 @@ from trajsim.store.trust import plain_dataset, reading, table
 
 # What must be the same for a run to be taken up again.
 BINDING = ("schema", "version", "resolved", "libraries", "plugins", "shard")
+# What must be the same for a complete run to be the one that is asked for.
+WHAT = ("resolved", "plugins")
 # Entries of a header that tell the truth only of the machine; a difference is worth a warning.
 MACHINE = "machine"
 # Blocks are named point-first-count-events-SHA-256: where the manifest is lost, the names tell.
@@ -71,6 +72,7 @@ class Parts:
         self.folder = output.with_name(output.name + ".parts")
         self.manifest = self.folder / "manifest.jsonl"
         self.header_file = self.folder / "header.json"
+        self._lock_file = self.folder / "lock"
         self._lock: int | None = None
         self._memories: list[Memory] = []
 
@@ -84,7 +86,7 @@ class Parts:
         """Keep other runs out until this process ends, however it ends."""
         self.folder.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        self._lock = os.open(self.folder / "lock", flags, 0o666)
+        self._lock = os.open(self._lock_file, flags, 0o666)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.hold()
@@ -107,7 +109,7 @@ class Parts:
             If it, or the lock in it, was taken away or replaced.
         """
         try:
-            there = os.stat(self.folder / "lock", follow_symlinks=False)
+            there = os.stat(self._lock_file, follow_symlinks=False)
         except OSError:
             there = None
         if self._lock is not None and not (there and os.path.samestat(there, os.fstat(self._lock))):
@@ -125,14 +127,15 @@ class Parts:
         Raises
         ------
         StoreError
-            If the folder holds anything that is not a run's.
+            If the folder holds anything that is not a run's; then nothing is deleted.
         """
-        foreign = [p.name for p in self.folder.iterdir() if not OWN.fullmatch(p.name)]
+        own = self._own()
+        foreign = {path.name for path in self.folder.iterdir()} - {path.name for path in own}
         if foreign:
-            raise StoreError(f"{self.folder}: not only a run's: there is {foreign[0]!r} in it")
-        for path in self.folder.iterdir():
-            if path.name != "lock":
-                path.unlink()
+            raise StoreError(f"{self.folder}: not only a run's: there is {min(foreign)!r} in it")
+        for path in own:
+            if path != self._lock_file:
+                path.unlink(missing_ok=True)
         publish(self.header_file, json.dumps(header, indent=1).encode())
 
     def size(self) -> int:
@@ -260,21 +263,47 @@ class Parts:
             raise StoreError(f"{path}: damaged: its SHA-256 is not that of the manifest")
         return data
 
-    def remove(self) -> None:
-        """Delete the folder and let go of the lock."""
-        # First what makes it a run to be resumed: the rest is of no use without.
+    # -- deleting ----------------------------------------------------------------------------
+
+    def _own(self) -> list[Path]:
+        """Files in the folder that a run made, in the order in which they are deleted.
+
+        First what makes it a run to be resumed, for the rest is of no use without; last the lock.
+        """
+        last = [self.header_file, None, self.manifest, self._lock_file]
+        own = [p for p in self.folder.iterdir() if OWN.fullmatch(p.name) and not _is_folder(p)]
+        return sorted(own, key=lambda path: last.index(path if path in last else None))
+
+    def remove(self) -> list[str]:
+        """Delete what the run made, then the folder if that was all, and let go of the lock.
+
+        Returns
+        -------
+        Names of what others put there, which stays.
+        """
         self.header_file.unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        left = []
+        with suppress(OSError):
+            for path in self._own():
+                with suppress(OSError):
+                    path.unlink()
+            left = sorted(path.name for path in self.folder.iterdir())
+            self.folder.rmdir()
         self.unlock()
+        return left
 
     def tidy(self) -> None:
-        """Delete the folder if it is what a run left that was killed while it deleted it."""
+        """Let go of the lock; delete what is left of a run that can no longer be resumed."""
         with suppress(OSError, StoreError):
-            if not self.exists() and all(OWN.fullmatch(p.name) for p in self.folder.iterdir()):
+            if not self.exists() and self._own():
                 if self._lock is None:
                     self.lock()
-                shutil.rmtree(self.folder)
+                self.remove()
         self.unlock()
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _line(block: Block) -> bytes:
@@ -359,11 +388,13 @@ def _gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, i
             yield point, at, layout.trajectories
 
 
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def differences(
+    old: dict[str, Any], new: dict[str, Any], keys: Iterable[str] = BINDING
+) -> list[str]:
     """What of two headers keeps them from being of the same run."""
     return [
         f"{key} differs: {_difference(old.get(key), new.get(key))}"
-        for key in BINDING
+        for key in keys
         if old.get(key) != new.get(key)
     ]
 
