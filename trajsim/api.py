@@ -1,6 +1,5 @@
 """The Python interface: what `import trajsim` gives, made of what the command line is made of."""
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -18,9 +17,10 @@ from trajsim.analysis.regimes import Regime
 from trajsim.check import Check
 from trajsim.check import against as _against
 from trajsim.check import check as _check
-from trajsim.config import Config, Experiment, Point, parse, restore
+from trajsim.config import Config, Experiment, Point, build, restore
 from trajsim.config import ConfigError as ConfigError  # what `load` raises is named here, too
 from trajsim.config import load as _load
+from trajsim.config.values import assignments, known, plain
 from trajsim.exact import Gains, counting_of
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
@@ -50,8 +50,11 @@ def load(source: Source, overrides: Mapping[str, Any] | Iterable[str] = ()) -> C
 
     Parameters
     ----------
-    source : path of a file; dict as a file would give; or what was loaded before
-    overrides : values by key, {"sites.2.drive.phase": 1.0}, or texts as after `--set`
+    source : path of a file; dict as a file would give; or what was loaded before, such as
+        `run.config`, with what was put in place then
+    overrides : values by key, {"sites.2.drive.phase": 1.0}, or texts as after `--set`. Values may
+        be numbers, texts, lists and tables, of Python or numpy; tables in tables name the same
+        keys as dotted ones do: {"ensemble": {"seed": 1}}
 
     Raises
     ------
@@ -59,20 +62,15 @@ def load(source: Source, overrides: Mapping[str, Any] | Iterable[str] = ()) -> C
         With every fault found, by key.
     """
     if isinstance(overrides, Mapping):
-        # What JSON writes of numbers, texts and lists is TOML, too.
-        overrides = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
-    overrides = list(overrides)
+        puts: list[Any] = list(assignments(overrides))
+    else:
+        puts = [overrides] if isinstance(overrides, str) else list(overrides)
     if isinstance(source, str | Path):
-        return _load(source, overrides)
+        return _load(source, puts)
     if isinstance(source, Config):
-        if not overrides:
-            return source
-        return parse(source.text, "<config>", overrides)
-    if isinstance(source, Point):
-        source = source.experiment
-    if isinstance(source, Experiment):
-        source = source.model_dump(exclude_unset=True, exclude_none=True)
-    return parse(tomli_w.dumps(source), "<config>", overrides)
+        return build(plain(source.experiment), source.text, puts) if puts else source
+    data = plain(source.experiment if isinstance(source, Point) else source)
+    return build(data, tomli_w.dumps(known(data)), puts)
 
 
 def simulate(
@@ -284,10 +282,8 @@ class Run(StoredRun):
             If there is no such observable, or no trajectory of the point.
         """
         from trajsim.analysis.extremes import extremes
-        from trajsim.analysis.windows import Observable
 
-        kind, _, label = name.partition(".")
-        return extremes(self, Observable(kind, label), point, count)
+        return extremes(self, name, point, count)
 
     def verify(self) -> list[str]:
         """What is wrong with the file: nothing, if it is sound."""

@@ -115,6 +115,18 @@ FAULTS = {
     ),
     "endless title": Bad("two driven spins", "x" * 1001, "title", ("found 'xxx",)),
     "infinite phase": Bad("phase = 2.2", "phase = -inf", "sites.2.drive.phase", ("found -inf",)),
+    "phase that has lost its digits": Bad(
+        "phase = 2.2",
+        "phase = 1e15",
+        "sites.2.drive.phase",
+        ("found 1000000000000000.0", "<= 1e+06", "2 pi"),
+    ),
+    "phase of a harmonic that has lost its digits": Bad(
+        "phase = 2.2",
+        "harmonics = [{ order = 2, amplitude = 1.0, phase = -1.1e6 }]",
+        "sites.2.drive.harmonics.0.phase",
+        ("found -1100000.0", ">= -1e+06"),
+    ),
     "huge amplitude": Bad(
         "amplitude = 0.25, phase = 2.2",
         "amplitude = 2e9, phase = 2.2",
@@ -348,6 +360,9 @@ FAULTS = {
     "sweep over the ensemble": sweep(
         '"ensemble.seed" = [1, 2]', "sweep.ensemble.seed", "cannot be swept", "allowed: numbers of"
     ),
+    "sweep over phases that have lost their digits": sweep(
+        f'"{PHASE}" = [1.0, 1e15]', f'sweep."{PHASE}"', "found 1000000000000000.0", "<= 1e+06"
+    ),
     "sweep over a text": sweep('"model.rate_law" = [1]', "sweep.model.rate_law", "cannot be swept"),
     "sweep over a table": sweep('"sites.2.drive" = [1]', "sweep.sites.2.drive", "cannot be swept"),
     "sweep into a number": sweep(
@@ -568,6 +583,40 @@ def test_enormous_values_are_refused_and_not_shown_in_full(key, value):
     kept = "rate = 0.5\n" if key == "nokey" else ""
     faults = faults_of(changed(PUMP, (old, f"{kept}{key} = {value}")))
     assert all(len(str(fault)) < 500 for fault in faults)
+
+
+HUGE = "x" * 300_000
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides"),
+    [
+        (swept(PUMP, f'"{", ".join([PHASE] * 10_000)}" = [[1.0]]'), []),
+        (swept(PUMP, f'"{PHASE}, {PHASE}{HUGE}" = [[1.0, 1.0]]'), []),
+        (swept(PUMP, f'"{HUGE}.{HUGE}" = [1.0]'), []),
+        (swept(PUMP, f'"sites.2.{HUGE}.x" = [1.0]'), []),
+        (swept(PUMP, f'"drive.period.{HUGE}" = [1.0]'), []),
+        (PUMP + f"[{HUGE}]\n[{HUGE}]\n", []),
+        (f"{HUGE} = {{ {HUGE} = 1, {HUGE} = 2 }}\n" + PUMP, []),
+        (PUMP.replace('"1"', f'"{HUGE}"'), []),
+        (PUMP.replace("L =", f"{HUGE} ="), []),
+        (PUMP, [f"{HUGE}.{HUGE}={HUGE}"]),
+        (PUMP, [f"sites.{HUGE}.x=1"]),
+        (PUMP, [f"title.{HUGE}=1"]),
+        (PUMP, [HUGE]),
+        (PUMP, [f"sweep.{HUGE}=[1.0]"]),
+    ],
+)
+def test_what_is_told_of_a_fault_is_short_whatever_was_found(text, overrides):
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "a.toml", overrides)
+    assert len(str(caught.value)) < 1000 * len(caught.value.faults)
+    assert len(str(caught.value)) < 10_000
+
+
+def test_what_is_left_out_of_a_sentence_is_counted():
+    (fault,) = faults_of(PUMP, "x" * 1000)
+    assert fault.source == f"--set {'x' * 100}... (900 more characters)"
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,15 @@ class Averages:
         return "\n".join([head, *lines]) + ">"
 
     def of(self, kind: str) -> dict[str, Estimate]:
-        """Rates of one kind by label."""
+        """Rates of one kind, a key of RATES, by label; none if the model has none of it.
+
+        Raises
+        ------
+        KeyError
+            If there is no such kind.
+        """
+        if kind not in RATES:
+            raise KeyError(f"no kind {kind!r}; there are {', '.join(RATES)}")
         return {q.label: Estimate(q.mean, q.stderr) for q in self.quantities if q.kind == kind}
 
     def regime(self, temperatures: dict[str, float]) -> Regime:

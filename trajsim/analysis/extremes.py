@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trajsim.analysis.averages import Source
-from trajsim.analysis.windows import Observable, columns_of, entries, observables
+from trajsim.analysis.windows import columns_of, entries, observables
 
 
 class Extreme(NamedTuple):
@@ -16,19 +16,18 @@ class Extreme(NamedTuple):
     deviations: float
 
 
-def extremes(run: Source, observable: Observable, point: int = 0, count: int = 1) -> list[Extreme]:
-    """Trajectories whose heat or work in all is furthest from the mean, the furthest first.
+def extremes(run: Source, name: str, point: int = 0, count: int = 1) -> list[Extreme]:
+    """Trajectories whose heat.L, work.total ... in all is furthest from the mean, that one first.
 
     Raises
     ------
     ValueError
         If there is no such observable, or no trajectory of the point.
     """
-    known = observables(run.layout)
-    if observable not in known:
-        names = ", ".join(o.name for o in known)
-        raise ValueError(f"no observable {observable.name!r}; allowed: {names}")
-    place, numbers, totals = known.index(observable), [], []
+    known = [o.name for o in observables(run.layout)]
+    if name not in known:
+        raise ValueError(f"no observable {name!r}; allowed: {', '.join(known)}")
+    place, numbers, totals = known.index(name), [], []
     for at, first, columns in run.blocks(columns_of(run.layout)):
         if at == point:
             sums = entries(columns)[:, :, place].sum(axis=1)

@@ -63,8 +63,17 @@ class Fluctuations:
         return f"<fluctuations of {names} over {samples} windows of time {self.windows.time:g}>"
 
     def index(self, kind: str, label: str) -> int:
-        """Place of an observable."""
-        return self.observables.index(Observable(kind, label))
+        """Place of an observable.
+
+        Raises
+        ------
+        KeyError
+            If there is no such observable.
+        """
+        names = [o.name for o in self.observables]
+        if f"{kind}.{label}" not in names:
+            raise KeyError(f"no observable '{kind}.{label}'; there are {', '.join(names)}")
+        return names.index(f"{kind}.{label}")
 
 
 def fluctuations(

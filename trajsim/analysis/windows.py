@@ -1,5 +1,6 @@
 """Windows: stretches of rows over which heat and work are added up, and what is added up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
 
-TOTAL = "total"
+# What sums over all drives are called, and what in a file that has a drive of that name.
+TOTAL, OTHER_TOTAL = "total", "sum of all"
 
 
 class WindowError(ValueError):
@@ -18,10 +20,11 @@ class WindowError(ValueError):
 
 
 class Observable(NamedTuple):
-    """Heat of a bath or work of a drive; the label of the work of all drives is `TOTAL`."""
+    """Heat of a bath or work of a drive; or, where `total`, the work of all drives."""
 
     kind: str
     label: str
+    total: bool = False
 
     @property
     def name(self) -> str:
@@ -29,11 +32,17 @@ class Observable(NamedTuple):
         return f"{self.kind}.{self.label}"
 
 
+def total_of(drives: Sequence[str]) -> str:
+    """What the sum over these drives is called: `TOTAL`, unless that is the name of one."""
+    return OTHER_TOTAL if TOTAL in drives else TOTAL
+
+
 def observables(layout: Layout) -> list[Observable]:
     """Heats of all baths, works of all drives and, where there is any, their total."""
     heats = [Observable("heat", bath) for bath in layout.labels["bath"]]
-    works = [Observable("work", drive) for drive in layout.labels["drive"]]
-    return [*heats, *works, *([Observable("work", TOTAL)] if works else [])]
+    drives = layout.labels["drive"]
+    works = [Observable("work", drive) for drive in drives]
+    return [*heats, *works, *([Observable("work", total_of(drives), True)] if works else [])]
 
 
 def entries(columns: dict[str, NDArray]) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.histograms import Histogram
-from trajsim.analysis.windows import TOTAL, Observable, Windows
+from trajsim.analysis.windows import Observable, Windows
 from trajsim.check.settings import course_of
 from trajsim.check.spreads import with_total
 from trajsim.config import Experiment
@@ -48,7 +48,7 @@ class ExactFluctuations:
         heat, work = np.zeros(len(self.baths)), np.zeros(len(self.drives))
         if observable.kind == "heat":
             heat[self.baths.index(observable.label)] = 1.0
-        elif observable.label == TOTAL:
+        elif observable.total:
             work[:] = 1.0
         else:
             work[self.drives.index(observable.label)] = 1.0

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.fluctuations import Fluctuations
-from trajsim.analysis.windows import TOTAL
 from trajsim.check.verdict import Comparison, comparison
 
 Array = NDArray[np.float64]
@@ -44,7 +43,7 @@ def compare_spreads(
     each = [flips.get((o.kind, o.label), min(flips.values())) for o in sampled.observables]
     for i, one in enumerate(sampled.observables):
         for j, other in enumerate(sampled.observables[i:], i):
-            if i != j and TOTAL in (one.label, other.label):
+            if i != j and (one.total or other.total):
                 continue
             name = f"{one.kind}_variance_rate.{one.label}"
             if i != j:

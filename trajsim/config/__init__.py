@@ -3,7 +3,7 @@
 from trajsim.config.faults import ConfigError, Fault
 from trajsim.config.kinds import json_schema
 from trajsim.config.points import Config, Point, with_parameters
-from trajsim.config.reading import load, parse, restore
+from trajsim.config.reading import build, load, parse, restore
 from trajsim.config.schema import Experiment
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Experiment",
     "Fault",
     "Point",
+    "build",
     "json_schema",
     "load",
     "parse",

@@ -8,8 +8,13 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 Loc = tuple[str | int, ...]
 
+# pydantic's type of a fault whose message says what is allowed.
+NOT_ALLOWED = "not_allowed"
+
 # Longer words are not compared with those that exist, and are shown in part.
 LONGEST_WORD = 100
+# Longer sentences are shown in part, and say so.
+LONGEST_SENTENCE = 500
 # With more words than these none is compared.
 MOST_COMPARED = 200
 
@@ -31,14 +36,15 @@ class ConfigError(ValueError):
     """A config that cannot be used; `faults` has everything wrong with it."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = sorted(set(faults), key=lambda f: (f.line or 0, f.key, f.message))
+        short = {f._replace(key=cut(f.key), message=cut(f.message)) for f in faults}
+        self.faults = sorted(short, key=lambda f: (f.line or 0, f.key, f.message))
         super().__init__("\n".join(map(str, self.faults)))
 
 
 def explain(detail: Any, schema: Any) -> tuple[Loc, str]:
     """Place and sentence for one fault that pydantic found."""
     loc = tuple(detail["loc"])
-    if loc[-1:] == ("[key]",) and detail["type"] == "string_pattern_mismatch":
+    if loc[-1:] == ("[key]",) and detail["type"] in ("string_pattern_mismatch", NOT_ALLOWED):
         loc = loc[:-1]  # pydantic's mark for the name of a table, not its value
     kind, context, found = detail["type"], detail.get("ctx", {}), show(detail["input"])
     where = schema
@@ -46,6 +52,8 @@ def explain(detail: Any, schema: Any) -> tuple[Loc, str]:
         where = inside(where, part)
     if kind == "extra_forbidden":
         return loc, unknown(where, loc[-1])
+    if kind == NOT_ALLOWED:
+        return loc, f"found {found}; allowed: {context['words']}"
     if kind == "missing":
         return loc, "missing"
     if kind == "literal_error":
@@ -128,6 +136,13 @@ def listing(names: list[str]) -> str:
     cut = [n if len(n) <= LONGEST_WORD else f"{n[:LONGEST_WORD]}..." for n in names[:20]]
     shown = ", ".join(cut) if names else "none"
     return shown + (", ..." if len(names) > 20 else "")
+
+
+def cut(text: str, most: int = LONGEST_SENTENCE) -> str:
+    """A text, of which no more than so many characters are shown."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}... ({len(text) - most} more characters)"
 
 
 def show(value: Any) -> str:

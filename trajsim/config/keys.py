@@ -1,12 +1,19 @@
 """Dotted keys such as `sites.2.drive.phase`, and the places they mean in a raw config."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from trajsim.config.faults import LONGEST_WORD, Loc, listing, show, suggestion
+from trajsim.config.faults import LONGEST_WORD, Loc, cut, listing, show, suggestion
 
 
-def find(data: dict[str, Any], key: str) -> Loc:
+def find(data: dict[str, Any], key: str, strict: bool = True) -> Loc:
     """Place of a dotted key in the raw config: sites by name, bonds as "a-b" or counted from 0.
+
+    Parameters
+    ----------
+    data : raw config
+    key : such as "sites.2.drive.phase"
+    strict : refuse a key that may mean either of two bonds; else it means the first
 
     Raises
     ------
@@ -27,19 +34,34 @@ def find(data: dict[str, Any], key: str) -> Loc:
             if not found:
                 first = [known[0] for known in names]
                 raise KeyError(
-                    f"{'.'.join(map(str, loc))} has no {show(part)}{suggestion(part, first)}; "
+                    f"{_dotted(loc)} has no {show(part)}{suggestion(part, first)}; "
                     f"allowed: {listing(first)}"
                 )
+            if strict:
+                _refuse_two(node, found, _dotted([*loc, part]))
             step = found[0]
             node = node[step]
         elif isinstance(node, dict):
             node = node.get(part, {})
         else:
-            raise KeyError(
-                f"{'.'.join(map(str, loc))} holds a value, not a table: no key {show(part)}"
-            )
+            raise KeyError(f"{_dotted(loc)} holds a value, not a table: no key {show(part)}")
         loc.append(step)
     return tuple(loc)
+
+
+def _refuse_two(node: list[Any], found: list[int], key: str) -> None:
+    """Refuse a key of bonds between different sites: "a-b-c" of a-b with c, and of a with b-c."""
+    pairs = {tuple(sorted(map(str, ends))): k for k in reversed(found) if (ends := _ends(node[k]))}
+    if len(pairs) > 1:
+        either = " or ".join(
+            f"bonds.{k} (from {show(node[k]['sites'][0])} to {show(node[k]['sites'][1])})"
+            for k in sorted(pairs.values())
+        )
+        raise KeyError(f"{key} may mean {either}; allowed: the bond's number")
+
+
+def _dotted(loc: Sequence[str | int]) -> str:
+    return cut(".".join(map(str, loc)), 2 * LONGEST_WORD)
 
 
 def put(data: dict[str, Any], loc: Loc, value: Any) -> None:
@@ -57,7 +79,7 @@ def key_of(data: Any, loc: Loc) -> str:
         inside: Any = None
         if isinstance(node, list) and isinstance(part, int) and part < len(node):
             inside = node[part]
-            words.append(_element_names(inside, part)[0])
+            words.append(_unique_name(node, part))
         else:
             words.append(str(part))
             if isinstance(node, dict):
@@ -65,6 +87,23 @@ def key_of(data: Any, loc: Loc) -> str:
         node = inside
     key = ".".join(words)
     return key if len(key) <= 2 * LONGEST_WORD else f"{key[:LONGEST_WORD]}..."
+
+
+def _unique_name(elements: list[Any], index: int) -> str:
+    """First name of an element, or its number where another bond has that name, too."""
+    name, ends = _element_names(elements[index], index)[0], _ends(elements[index])
+    if ends and name.count("-") > 1:
+        for k, other in enumerate(elements):
+            if name in _element_names(other, k) and set(_ends(other) or ends) != set(ends):
+                return str(index)
+    return name
+
+
+def _ends(element: Any) -> list[str] | None:
+    """Names of the two ends of a bond; None of anything else."""
+    ends = element.get("sites") if isinstance(element, dict) else None
+    good = isinstance(ends, list) and len(ends) == 2 and all(isinstance(e, str) for e in ends)
+    return ends if good else None
 
 
 def _element_names(element: Any, index: int) -> list[str]:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from trajsim.config.keys import find, put
+from pydantic import ValidationError
+
+from trajsim.config.faults import ConfigError, Fault, explain
+from trajsim.config.keys import find, key_of, put
 from trajsim.config.schema import RECORDED, Experiment
 
 
@@ -70,8 +73,19 @@ class Config:
 
 
 def with_parameters(experiment: Experiment, parameters: dict[str, float]) -> Experiment:
-    """Experiment with other values of some keys, and no sweep."""
+    """Experiment with other values of some keys, and no sweep.
+
+    Raises
+    ------
+    ConfigError
+        If a value is not allowed.
+    """
     data = experiment.model_dump(exclude={"sweep"})
     for key, value in parameters.items():
-        put(data, find(data, key), value)
-    return type(experiment).model_validate(data, context=RECORDED)
+        put(data, find(data, key, strict=False), value)
+    try:
+        return type(experiment).model_validate(data, context=RECORDED)
+    except ValidationError as error:
+        told = [explain(detail, type(experiment)) for detail in error.errors(include_url=False)]
+        faults = [Fault("<config>", None, key_of(data, loc), message) for loc, message in told]
+        raise ConfigError(faults) from None

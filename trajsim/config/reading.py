@@ -22,6 +22,7 @@ from trajsim.config.faults import (
     Fault,
     Loc,
     choice,
+    cut,
     explain,
     inside,
     show,
@@ -34,13 +35,13 @@ from trajsim.config.over import axis, words
 from trajsim.config.points import Config, Point
 from trajsim.config.schema import MOST_POINTS, RECORDED, Experiment, Range, references
 from trajsim.config.toml_lines import TooDeepError, key_lines
+from trajsim.config.values import DEEPEST
 from trajsim.kinds import KINDS
 from trajsim.plugins import PluginError, load_requested
 
 LARGEST_FILE = 1 << 20
 # Seconds that a pipe may be silent.
 PATIENCE = 3.0
-DEEPEST = 20
 # More faults than these are not looked for.
 MOST_FAULTS = 100
 # Sites and bonds of all points of a sweep together.
@@ -48,15 +49,22 @@ MOST_PARTS = 100_000
 TOO_DEEP = f"not a config: nested more than {DEEPEST} deep"
 
 
+# Key and plain value, or "key=value" as after `--set`.
+Override = str | tuple[str, Any]
+
+
 def load(
-    path: str | Path, overrides: Iterable[str] = (), over: Iterable[str] = (), ends: bool = False
+    path: str | Path,
+    overrides: Iterable[Override] = (),
+    over: Iterable[str] = (),
+    ends: bool = False,
 ) -> Config:
     """Read and check a config file.
 
     Parameters
     ----------
     path : the TOML file
-    overrides : "key=value" texts, each put in place of what the file says
+    overrides : "key=value" texts or pairs, each put in place of what the file says
     over : axes "KEY" or "KEY=START:STOP[:NUM]", which are all that is swept if there are any
     ends : of these axes, take only the lowest and the highest value
 
@@ -99,7 +107,7 @@ def _beginning(path: str | Path, most: int) -> bytes:
 def parse(
     text: str,
     source: str = "<config>",
-    overrides: Iterable[str] = (),
+    overrides: Iterable[Override] = (),
     over: Iterable[str] = (),
     ends: bool = False,
 ) -> Config:
@@ -130,6 +138,25 @@ def _shallow_lines(text: str) -> dict[Loc, int]:
         raise RecursionError from None
 
 
+def build(
+    data: dict[str, Any], text: str, overrides: Iterable[Override] = (), source: str = "<config>"
+) -> Config:
+    """Config from plain values (`trajsim.config.values`) instead of a file.
+
+    Parameters
+    ----------
+    data : as a file would give
+    text : kept as that of the config
+    overrides, source : as of `parse`
+
+    Raises
+    ------
+    ConfigError
+        With every fault found.
+    """
+    return _Reader(source, text, copy.deepcopy(data), {}).read(list(overrides), [])
+
+
 def restore(text: str, resolved: dict[str, Any], source: str = "<run>") -> Config:
     """Config of a run, from the text and the resolved values that were written with it.
 
@@ -157,8 +184,9 @@ class _Reader:
         self.origin: dict[Loc, str] = {}
         self.faults: list[Fault] = []
 
-    def read(self, overrides: list[str], over: list[str], ends: bool = False) -> Config:
+    def read(self, overrides: list[Override], over: list[str], ends: bool = False) -> Config:
         load_requested()
+        self.strict = self.context is not RECORDED
         for override in overrides:
             self._override(override)
         if over:
@@ -209,15 +237,20 @@ class _Reader:
 
     # -- overrides ---------------------------------------------------------------------------
 
-    def _override(self, text: str) -> None:
-        key, equals, value = text.partition("=")
-        source = f"--set {text if len(text) <= LONGEST_WORD else text[:LONGEST_WORD] + '...'}"
-        if not equals or not key.strip():
-            self.faults.append(Fault(source, None, "", "allowed: KEY=VALUE"))
-            return
+    def _override(self, override: Override) -> None:
+        if isinstance(override, str):
+            key, equals, word = override.partition("=")
+            source = f"--set {cut(override, LONGEST_WORD)}"
+            if not equals or not key.strip():
+                self.faults.append(Fault(source, None, "", "allowed: KEY=VALUE"))
+                return
+            value = _toml_value(word.strip())
+        else:
+            key, value = override
+            source = f"override of {cut(key, LONGEST_WORD)}"
         try:
             loc = find(self.data, key.strip())
-            put(self.data, loc, _toml_value(value.strip()))
+            put(self.data, loc, value)
         except KeyError as error:
             self.faults.append(Fault(source, None, "", error.args[0]))
             return
@@ -230,7 +263,7 @@ class _Reader:
         """Put axes in place of the sweep."""
         before, chosen = self.data.get("sweep", {}), {}
         for word in over:
-            source = f"--over {word if len(word) <= LONGEST_WORD else word[:LONGEST_WORD] + '...'}"
+            source = f"--over {cut(word, LONGEST_WORD)}"
             try:
                 key, values = axis(word, before if isinstance(before, dict) else {}, ends)
                 if key in chosen:
@@ -326,7 +359,7 @@ class _Reader:
             self.fault(loc, f"cannot be swept{close}; allowed: numbers of {', '.join(swept)}")
             return None
         try:
-            target = find(self.data, key)
+            target = find(self.data, key, self.strict)
         except KeyError as error:
             self.fault(loc, error.args[0])
             return None
@@ -364,7 +397,7 @@ class _Reader:
             data, parameters = copy.deepcopy(plain), {}
             for (keys, _, _), row in zip(axes, chosen, strict=True):
                 for key, x in zip(keys, row, strict=True):
-                    put(data, find(data, key), x)
+                    put(data, find(data, key, self.strict), x)
                     parameters[key] = x
             before = len(self.faults)
             experiment = self._check(data)

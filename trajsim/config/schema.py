@@ -1,21 +1,70 @@
 """What every config may say, whatever its model, and what must fit together in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
-from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
-from trajsim.config.faults import Loc, listing, show, suggestion
+from trajsim.config.faults import NOT_ALLOWED, Loc, listing, show, suggestion
 from trajsim.kinds import origin_of
 from trajsim.models import drive as drives
 from trajsim.plan import Plan
 from trajsim.plugins import Origin, Registry
 
 MOST_POINTS = 10_000
+# What sums stand under where names of sites and baths do.
+RESERVED = ("total",)
+# Larger phases are known to less than 1e-9: neighbouring numbers lie further apart.
+LARGEST_PHASE = 1e6
 
-Name = Annotated[str, Field(pattern=r"^[\w+\-]{1,64}$")]
+# Context in which a config that was found good once is validated again.
+RECORDED: Any = {"recorded": True}
+
+
+class Allowed:
+    """Marks a value that must fulfil a condition, told in words.
+
+    In a config of a run (`RECORDED`) any value will do: earlier versions may have allowed it.
+    """
+
+    def __init__(self, condition: Callable[[Any], bool], words: str, **json: Any) -> None:
+        self.condition, self.words, self.json = condition, words, json
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self._judge, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {**handler(schema), **self.json}
+
+    def _judge(self, value: Any, info: ValidationInfo) -> Any:
+        if info.context is not RECORDED and not self.condition(value):
+            raise PydanticCustomError(NOT_ALLOWED, "{words}", {"words": self.words})
+        return value
+
+
+Name = Annotated[
+    str,
+    Field(pattern=r"^[\w+\-]{1,64}$"),
+    Allowed(
+        lambda name: name not in RESERVED,
+        f"any other name; {', '.join(map(repr, RESERVED))} is what sums are called",
+        **{"not": {"enum": list(RESERVED)}},
+    ),
+]
 Energy = Annotated[float, Field(ge=-1e9, le=1e9)]
+Phase = Annotated[
+    float,
+    Allowed(
+        lambda phase: abs(phase) <= LARGEST_PHASE,
+        f"a finite number >= -{LARGEST_PHASE:g} and <= {LARGEST_PHASE:g}; "
+        "phases that differ by 2 pi are the same",
+        minimum=-LARGEST_PHASE,
+        maximum=LARGEST_PHASE,
+    ),
+]
 
 
 class Strict(BaseModel):
@@ -52,23 +101,19 @@ class Registered:
         return name
 
 
-# Context in which a config that was found good once is validated again.
-RECORDED: Any = {"recorded": True}
-
-
 class Harmonic(Strict):
     """One more cosine of a drive, at a multiple of its frequency."""
 
     order: int = Field(ge=1, le=1000, description="multiple of the drive's frequency")
     amplitude: Energy = Field(description="energy of a field, force of an oscillator's")
-    phase: float = Field(default=0.0, description="radians")
+    phase: Phase = Field(default=0.0, description="radians")
 
 
 class Drive(Strict):
     """offset + amplitude cos(Omega t + phase) + the harmonics."""
 
     amplitude: Energy = Field(default=0.0, description="energy of a field, or a force")
-    phase: float = Field(default=0.0, description="radians")
+    phase: Phase = Field(default=0.0, description="radians")
     offset: Energy = Field(default=0.0, description="constant part")
     harmonics: list[Harmonic] = Field(default=[], max_length=64)
 

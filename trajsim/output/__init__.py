@@ -9,6 +9,7 @@ import numpy as np
 
 from trajsim.analysis.averages import NAMES, RATES, Averages
 from trajsim.analysis.regimes import Regime
+from trajsim.analysis.windows import total_of
 from trajsim.check import Check
 from trajsim.config import Experiment, Point
 from trajsim.exact import Currents, Gains
@@ -65,8 +66,9 @@ def _variances(solved: Any, experiment: Experiment) -> dict[str, Any]:
     if not hasattr(solved, "work_variance_rate"):
         return {}
     each, total = solved.work_variance_rate
-    named = dict(zip(experiment.labels["drive"], map(float, each), strict=True))
-    return {"work_variance_rate": {**named, "total": float(total)}}
+    drives = experiment.labels["drive"]
+    named = dict(zip(drives, map(float, each), strict=True))
+    return {"work_variance_rate": {**named, total_of(drives): float(total)}}
 
 
 def exact_table(point: Point, solved: Any) -> str:

@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 
 from trajsim.analysis.cumulants import correlation
+from trajsim.analysis.windows import total_of
 from trajsim.config import Experiment
 from trajsim.exact import Weights
 from trajsim.output import table
-
-TOTAL = "total"
 
 
 def counted(counting: Any, experiment: Experiment) -> dict[str, Any]:
@@ -32,10 +31,10 @@ def counted(counting: Any, experiment: Experiment) -> dict[str, Any]:
     if drives:
         found["work_variance_rate"] = {
             **dict(zip(drives, variance[len(baths) :], strict=True)),
-            TOTAL: float(covariance[len(baths) :, len(baths) :].sum()),
+            total_of(drives): float(covariance[len(baths) :, len(baths) :].sum()),
         }
         each = dict(zip(drives, np.eye(len(drives)), strict=True))
-        weights = {**each, TOTAL: np.ones(len(drives))}
+        weights = {**each, total_of(drives): np.ones(len(drives))}
         found["work_cumulant_rates"] = {
             label: _cumulants(counting, Weights(0.0, one)) for label, one in weights.items()
         }

@@ -10,7 +10,6 @@ from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.scgf import Generating
 from trajsim.analysis.theorems import Outcome
-from trajsim.analysis.windows import TOTAL
 from trajsim.output import headed, table
 
 KINDS = ("heat", "work")
@@ -46,7 +45,7 @@ def fluctuations_json(found: Fluctuations) -> dict[str, Any]:
     names = [o.name for o in found.observables]
     if found.covariance is not None:
         # The total adds nothing to it.
-        parts = [k for k, o in enumerate(found.observables) if o.label != TOTAL]
+        parts = [k for k, o in enumerate(found.observables) if not o.total]
         answer["covariance_rate"] = {
             "labels": [names[k] for k in parts],
             "matrix": _pairs(_at(found.covariance, np.ix_(parts, parts))),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.scgf import Generating
-from trajsim.analysis.windows import TOTAL, Observable
+from trajsim.analysis.windows import Observable
 from trajsim.plots.style import COLOURS, MARKERS, legend, upright
 
 Array = NDArray[np.float64]
@@ -38,12 +38,12 @@ class Curves(NamedTuple):
 def shown(found: Fluctuations) -> list[int]:
     """Observables that get a panel."""
     heats = [k for k, o in enumerate(found.observables) if o.kind == "heat"][:MOST_HEATS]
-    return heats + [k for k, o in enumerate(found.observables) if o.label == TOTAL]
+    return heats + [k for k, o in enumerate(found.observables) if o.total]
 
 
 def formula(observable: Observable) -> str:
     """Q_L, W."""
-    if observable.label == TOTAL:
+    if observable.total:
         return "$W$"
     letter = "Q" if observable.kind == "heat" else "W"
     return rf"${letter}_{upright(observable.label)}$"

@@ -243,7 +243,7 @@ def _reversal(
     layout, point, rows = ledger
     at = durations(rows, layout.rows_per_period)
     # The total work is the sum of others: it would be tested twice.
-    labels = [o.name for o in observables(layout) if o.label != "total"]
+    labels = [o.name for o in observables(layout) if not o.total]
     row = layout.row_periods * layout.periods[point]
     columns = ["heat", *(["work"] if layout.labels["drive"] else [])]
     parts = [Detailed(k, exponent(k), labels, itself) for k in at]

@@ -1,0 +1,100 @@
+"""Values as Python and numpy have them, turned into what a TOML file holds."""
+
+import datetime
+import itertools
+import numbers
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from trajsim.config.faults import ConfigError, Fault, show
+
+# How deep tables and lists of a config may lie in each other.
+DEEPEST = 20
+# A list of more is not looked at to its end, which it may not have.
+MOST_ENTRIES = 1_000_000
+
+
+def plain(value: Any, key: str = "") -> Any:
+    """A value made of dicts, lists and simple values alone.
+
+    Parameters
+    ----------
+    value : mappings, sequences, iterators, ranges, numpy arrays and numbers, parts of an
+        experiment; None stands for a key that is left out
+    key : where it stands
+
+    Raises
+    ------
+    ConfigError
+        If there is anything else in it.
+    """
+    return _plain(value, (key,) if key else ())
+
+
+def _plain(value: Any, at: tuple[str, ...]) -> Any:
+    if isinstance(value, BaseModel):
+        value = value.model_dump(exclude_unset=True, exclude_none=True)
+    elif isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping | Sequence | Iterator) and not isinstance(value, str | bytes):
+        if len(at) > DEEPEST:
+            raise _refused(at[:1], f"nested more than {DEEPEST} deep")
+        if isinstance(value, Mapping):
+            strange = next((name for name in value if not isinstance(name, str)), "")
+            if strange != "":
+                raise _refused(at, f"found {show(strange)} as a key; allowed: texts")
+            return {str(name): _plain(inner, (*at, name)) for name, inner in value.items()}
+        entries = list(itertools.islice(value, MOST_ENTRIES + 1))
+        if len(entries) > MOST_ENTRIES:
+            raise _refused(at, f"found more than {MOST_ENTRIES} entries")
+        return [_plain(inner, (*at, str(k))) for k, inner in enumerate(entries)]
+    if value is None or isinstance(value, bool | str | datetime.date | datetime.time):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real | np.longdouble):
+        return float(value)
+    allowed = "texts, numbers, true and false, and lists and tables of them"
+    raise _refused(at, f"found {show(value)}; allowed: {allowed}")
+
+
+def _refused(at: tuple[str, ...], message: str) -> ConfigError:
+    return ConfigError([Fault("<config>", None, ".".join(at), message)])
+
+
+def known(value: Any) -> Any:
+    """A plain value without what is None."""
+    if isinstance(value, dict):
+        return {key: known(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [known(inner) for inner in value if inner is not None]
+    return value
+
+
+def assignments(overrides: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Dotted keys and plain values of overrides.
+
+    A table at a dotted key stands there as a whole. Tables in tables name the same keys as dotted
+    ones do: {"ensemble": {"seed": 1}} is {"ensemble.seed": 1}; but a sweep is one value.
+
+    Raises
+    ------
+    ConfigError
+        If a key is no text, or a value none that a file could hold.
+    """
+    for key, value in plain(overrides).items():
+        if "." in key or key.strip() == "sweep":
+            yield key, value
+        else:
+            yield from _leaves(key, value)
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict) or not value:
+        yield key, value
+        return
+    for inner, below in value.items():
+        yield from _leaves(f"{key}.{inner}", below)
