@@ -138,13 +138,21 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: 
         from trajsim.analysis.windows import WindowError
 
         if source.suffix == ".toml":
-            figures = plots.figures(api.load(source, overrides), None)
+            config = api.load(source, overrides)
+            missing = plots.no_exact_side(config.experiment)
+            if missing:
+                fail(f"{source}: there are no exact curves to draw: {missing}")
+            figures = plots.figures(config, None)
             folder = output or Path("runs")
         elif overrides:
             fail("--set goes with a config, not with a run")
         else:
+            run = opened(source)
+            missing = plots.no_exact_side(run.config.experiment)
+            if missing:
+                say(f"{source}: drawn without exact curves: {missing}")
             try:
-                figures = opened(source).figures(window)
+                figures = run.figures(window)
             except WindowError as error:
                 fail(f"{source}: {error}")
             folder = output or source.parent

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.regimes import Regime, hot_and_cold
 from trajsim.config import Experiment, with_parameters
+from trajsim.exact import NoExactSideError
 from trajsim.explore.points import ExploreError, exact_regime, solve
 from trajsim.progress import bar
 
@@ -60,6 +61,10 @@ GOALS = {
     "cooling": Goal("pump", "q_cold", lambda hot, cold, w: cold),
     "power": Goal("engine", "-w", lambda hot, cold, w: -w),
 }
+
+
+class _OutOfReachError(Exception):
+    """Holds a NoExactSideError on its way through scipy, which makes others of a ValueError."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +138,6 @@ def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[fl
     trajsim.exact.NoExactSideError
         If there is no exact side, or it is out of reach.
     """
-    from scipy.optimize import Bounds, differential_evolution, minimize
-
     keys = list(bounds)
     low, high = (np.array([bounds[key][end] for key in keys], float) for end in (0, 1))
     for key, one, other in zip(keys, low, high, strict=True):
@@ -155,26 +158,39 @@ def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[fl
             evaluations += 1
             shown.update(1)
             here = _at(experiment, keys, low + share * (high - low))
-            return -_merit(goal, here, solve(here))
+            try:
+                return -_merit(goal, here, solve(here))
+            except NoExactSideError as error:
+                raise _OutOfReachError(error) from None
 
-        box = Bounds(np.zeros(len(keys)), np.ones(len(keys)))
-        wide = differential_evolution(
-            cost, box, popsize=INDIVIDUALS, maxiter=GENERATIONS, tol=1e-6, seed=SEED, polish=False
-        )
-        near = minimize(
-            cost,
-            wide.x,
-            method="Nelder-Mead",
-            bounds=box,
-            options={"initial_simplex": _simplex(wide.x), "xatol": 1e-8, "fatol": 0.0},
-        )
-    best = near.x if near.fun <= wide.fun else wide.x
+        try:
+            best = _search(cost, len(keys))
+        except _OutOfReachError as error:
+            raise error.args[0] from None
     parameters = {key: float(x) for key, x in zip(keys, low + best * (high - low), strict=True)}
     there = with_parameters(experiment, parameters)
     solved = solve(there)
     regime = exact_regime(there, solved.currents)
     ends = {key: (float(a), float(b)) for key, a, b in zip(keys, low, high, strict=True)}
     return Optimum(goal, ends, parameters, there, solved, regime, evaluations)
+
+
+def _search(cost: Callable[[Array], float], parameters: int) -> Array:
+    """Where in the unit box (parameters,) a cost is least."""
+    from scipy.optimize import Bounds, differential_evolution, minimize
+
+    box = Bounds(np.zeros(parameters), np.ones(parameters))
+    wide = differential_evolution(
+        cost, box, popsize=INDIVIDUALS, maxiter=GENERATIONS, tol=1e-6, seed=SEED, polish=False
+    )
+    near = minimize(
+        cost,
+        wide.x,
+        method="Nelder-Mead",
+        bounds=box,
+        options={"initial_simplex": _simplex(wide.x), "xatol": 1e-8, "fatol": 0.0},
+    )
+    return np.asarray(near.x if near.fun <= wide.fun else wide.x)
 
 
 def _at(experiment: Experiment, keys: list[str], values: Array) -> Experiment:

@@ -19,6 +19,7 @@ from trajsim.config import Config, Experiment
 from trajsim.explore import RegimeMap
 from trajsim.plots.claims import claims_figure
 from trajsim.plots.courses import time_figure
+from trajsim.plots.currents import no_exact_side
 from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
 from trajsim.plots.exact import exact_cumulants, exact_twins
 from trajsim.plots.maps import map_figure
@@ -30,7 +31,16 @@ from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
 from trajsim.trace import Trace
 
-__all__ = ["claims_figures", "figures", "map_figures", "save", "svg", "trajectory_figures", "write"]
+__all__ = [
+    "claims_figures",
+    "figures",
+    "map_figures",
+    "no_exact_side",
+    "save",
+    "svg",
+    "trajectory_figures",
+    "write",
+]
 
 
 def figures(config: Config, run: Run | None, window: int | None = None) -> dict[str, Figure]:

@@ -73,10 +73,21 @@ def exact_rates(experiment: Experiment) -> Any:
     """Mean rates that trajectories of this experiment show, start and burn-in included."""
     network = experiment.network()
     try:
+        # The ensemble first: it refuses systems whose states are too many to list.
+        exact = ensemble(network, CURVE_TOLERANCE)
         begin = start_state(network, experiment.ensemble.initial)
-        return ensemble(network, CURVE_TOLERANCE).window(begin, experiment.plan).rates
+        return exact.window(begin, experiment.plan).rates
     except NoExactSideError:
         return None
+
+
+def no_exact_side(experiment: Experiment) -> str | None:
+    """Why figures of an experiment have no exact curves; None where they have."""
+    try:
+        ensemble(experiment.network(), CURVE_TOLERANCE)
+    except NoExactSideError as error:
+        return str(error)
+    return None
 
 
 def zero(ax: Axes) -> None:

@@ -42,7 +42,7 @@ class Picture(NamedTuple):
 
 def pictures(run: "Run") -> list[Picture]:
     """Figures of `trajsim plot`, ready for a page."""
-    exact = run.config.experiment.model.kind == "spins" or run.config.experiment.network().linear
+    exact = plots.no_exact_side(run.config.experiment) is None
     words = {
         "axis": run.config.axis or "",
         "exact": ", on exact curves" if exact else "",

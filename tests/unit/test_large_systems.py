@@ -1,0 +1,117 @@
+"""Systems with too many states to list: every verb answers or says why not, within little memory.
+
+Each size has a process of its own, whose memory is looked at when all verbs are done.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+MOST_MB = 500
+REFUSAL = "the master equation is solved up to"
+
+# Runs verbs, given as JSON on stdin, in one process; tells their exit status and what they said.
+ALL_VERBS = """
+import json, resource, sys
+from click.testing import CliRunner
+# Not to take the machine down where something of 2**n is made.
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+from trajsim.cli import main
+said = []
+for words in json.load(sys.stdin):
+    result = CliRunner().invoke(main, words)
+    error = result.exception
+    if error is not None and not isinstance(error, SystemExit):
+        said.append([repr(error), -1])
+    else:
+        said.append([result.output, result.exit_code])
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps({"said": said, "mb": int(peak.split()[1]) / 1024}))
+"""
+
+
+def ring(sites: int, initial: str) -> str:
+    """A ring of spins between two baths, two of them driven."""
+    lines = [
+        '[model]\nkind = "spins"\nrate = 0.5\nrate_law = "heat-bath"',
+        "[drive]\nperiod = 1.0",
+        "[baths]\nL = { temperature = 2.0 }\nR = { temperature = 1.0 }",
+    ]
+    for i in range(sites):
+        drive = f"drive = {{ amplitude = 0.25, phase = {i} }}" if i < 2 else ""
+        lines.append(f'[[sites]]\nname = "{i}"\nbath = "{"LR"[i % 2]}"\n{drive}')
+        lines.append(f'[[bonds]]\nsites = ["{i}", "{(i + 1) % sites}"]\ncoupling = 1.0')
+    lines.append("[ensemble]\ntrajectories = 4\nperiods = 1\nseed = 1\n" + f'initial = "{initial}"')
+    return "\n".join(lines)
+
+
+def outcomes(folder, verbs):
+    """What each verb said, its exit status, and the largest memory, in MB, of them all."""
+    made = subprocess.run(
+        [sys.executable, "-c", ALL_VERBS],
+        input=json.dumps([[str(word) for word in words] for words in verbs]),
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert made.returncode == 0, made.stderr
+    answer = json.loads(made.stdout)
+    return answer["said"], answer["mb"]
+
+
+PHASE = ("--over", "sites.1.drive.phase=0:3:2")
+
+
+@pytest.mark.parametrize(
+    "sites",
+    [
+        30,
+        pytest.param(64, marks=pytest.mark.long),
+        pytest.param(1024, marks=pytest.mark.long),
+        4096,
+    ],
+)
+def test_every_verb_answers_or_says_why_not(tmp_path, sites):
+    for start in ("up", "random", "equilibrium", "periodic"):
+        (tmp_path / f"{start}.toml").write_text(ring(sites, start), encoding="utf-8")
+    does, refuses = (0, ""), (2, REFUSAL)
+    wanted = [
+        (("run", "up.toml", "-o", "up.h5"), (0, f"not checked: {REFUSAL}")),
+        (("run", "random.toml", "-o", "random.h5"), (0, f"not checked: {REFUSAL}")),
+        (("run", "equilibrium.toml", "-o", "no.h5"), (2, "allowed up to")),
+        (("run", "periodic.toml", "-o", "no.h5"), (2, "allowed up to")),
+        (("exact", "up.toml"), refuses),
+        (("exact", "random.toml", "--counting"), refuses),
+        (("plot", "random.toml"), refuses),
+        (("map", "random.toml", *PHASE, "--over", "drive.period=1:2:2"), refuses),
+        (("optimize", "random.toml", *PHASE, "--maximize", "power"), refuses),
+        (("warmup", "random.toml"), does),
+    ]
+    for start in ("up", "random"):
+        run = f"{start}.h5"
+        wanted += [
+            (("check", run), refuses),
+            (("check", run, "--against", run), does),
+            (("analyze", run, "--theorems"), does),
+            (("analyze", run, "--json"), does),
+            (("trace", run, "--trajectory", "0", "-o", f"{start}.csv"), does),
+            (("verify", run), does),
+        ]
+    wanted += [
+        (("plot", "random.h5"), (0, f"drawn without exact curves: {REFUSAL}")),
+        (("report", "random.h5"), does),
+        (("regimes", "random.h5"), does),
+    ]
+    said, memory = outcomes(tmp_path, [words for words, _ in wanted])
+    for (words, (status, sentence)), (text, found) in zip(wanted, said, strict=True):
+        assert found == status, (words, text[-500:])
+        assert sentence in text, (words, text[-500:])
+    page = (tmp_path / "random.html").read_text(encoding="utf-8")
+    assert REFUSAL in page
+    assert "on exact curves" not in page
+    assert memory < MOST_MB
