@@ -346,6 +346,30 @@ EDITS = (
             UNIT + "test_layers.py::test_every_module_with_compiled_functions_is_in_the_digest",
         ),
     ),
+    Edit(
+        "damaged compiled code is unpickled and run",
+        "jit.py",
+        "    return data if digest == _digest(file, data) else None",
+        "    return data if digest else None",
+        (
+            UNIT + "test_kept_code.py::test_code_of_another_function_is_not_taken_for_it",
+            UNIT + "test_kept_code.py::test_damaged_code_is_compiled_anew",
+        ),
+    ),
+    Edit(
+        "compiled code is run that another user put there",
+        "folders.py",
+        "    if status.st_uid not in trusted:",
+        "    if status.st_uid not in trusted and last:",
+        (UNIT + "test_folders.py",),
+    ),
+    Edit(
+        "a full disk ends a run that would keep its compiled code there",
+        "jit.py",
+        "    except OSError as error:\n        _note(error)",
+        "    except PermissionError as error:\n        _note(error)",
+        (UNIT + "test_kept_code.py::test_a_full_disk_ends_no_run",),
+    ),
     # -- what is from outside the package --------------------------------------------------------
     Edit(
         "code from outside: an edit of a module it takes names from goes unseen (stale cache)",

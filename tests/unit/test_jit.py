@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,8 @@ def folder_with(monkeypatch, user_cache, temporary):
     """The cache folder chosen when these are the user's cache and the temporary folder."""
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_: user_cache)
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(jit, "_not_kept", [])
+    monkeypatch.setattr(jit, "_temporary_place", jit.temporary_folder)
     return jit.cache_folder.__wrapped__()
 
 
@@ -77,21 +80,21 @@ def test_the_cache_is_in_the_users_cache_under_the_digest(tmp_path, monkeypatch)
     assert jit.source_digest() in folder.name
 
 
-def test_the_cache_falls_back_to_a_temporary_folder(tmp_path, monkeypatch):
+def test_the_cache_falls_back_to_a_temporary_folder_of_this_process(tmp_path, monkeypatch):
     # A file in the way keeps even root from writing.
     (tmp_path / "home").touch()
     folder = folder_with(monkeypatch, tmp_path / "home" / "trajsim", tmp_path)
-    assert folder == tmp_path / "trajsim" / folder.name
     assert folder.is_dir()
+    assert folder.parent.parent == tmp_path
+    assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     assert jit.source_digest() in folder.name
+    assert "home" in jit.why_not_kept()
 
 
-def test_the_cache_falls_back_once_more_where_the_temporary_folder_is_taken(tmp_path, monkeypatch):
+def test_no_cache_is_needed(tmp_path, monkeypatch):
     (tmp_path / "home").touch()
-    (tmp_path / "trajsim").touch()
-    folder = folder_with(monkeypatch, tmp_path / "home" / "trajsim", tmp_path)
-    assert folder.is_dir()
-    assert folder.parent == tmp_path
+    assert folder_with(monkeypatch, tmp_path / "home" / "x", tmp_path / "none") is None
+    assert jit.compiled(lambda x: x + 1.0)(1.0) == 2.0
 
 
 def test_importing_leaves_the_users_numba_settings_alone():
@@ -224,7 +227,8 @@ def test_nothing_is_written_into_an_install_and_no_home_is_needed(copied, tmp_pa
     found = [number(begin(ONE_SPIN + COMPUTED, tmp_path, **places)) for _ in range(2)]
     assert found[0] == found[1]
     assert sorted(copied.rglob("*")) == before
-    assert list((tmp_path / "tmp" / "trajsim").rglob("*.nbc"))
+    # Nor is anything left where another user could wait for it.
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_compiled_code_of_other_sources_and_numbas_is_left_alone_while_in_use(

@@ -97,7 +97,8 @@ ALLOWED = {
     # What it checks it imports when something is registered.
     "kinds": ["trajsim.plugins", "trajsim.sources", "trajsim.kind_checks"],
     "kind_checks": ["trajsim.config", "trajsim.kinds", "trajsim.ledger"],
-    "jit": ["llvmlite", "numba", "platformdirs", "trajsim.sources"],
+    "folders": [],
+    "jit": ["llvmlite", "numba", "platformdirs", "trajsim.folders", "trajsim.sources"],
     "simd": ["llvmlite", "numba", "trajsim.simd"],
     "elementary": ["numpy", "trajsim.jit", "trajsim.simd"],
     "ledger": ["numpy", "trajsim.kinds"],
@@ -116,7 +117,8 @@ ALLOWED = {
     "engines": [
         *("numpy", "dask", "distributed", "trajsim.blocks", "trajsim.config", "trajsim.engines"),
         *("trajsim.ledger", "trajsim.plugins", "trajsim.provenance", "trajsim.stopping"),
-        "trajsim.store",
+        # Processes on this machine are told where compiled code is, in a folder of their own.
+        *("trajsim.store", "trajsim.jit", "trajsim.folders"),
     ],
     "analysis": ["numpy", "trajsim.ledger", "trajsim.analysis"],
     "explore": [

@@ -194,7 +194,7 @@ def warmup(configs: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
         if overrides and not configs:
             fail("--set goes with a config")
         named = {str(path): load(path, overrides) for path in configs}
-        from trajsim.jit import compiled_code
+        from trajsim.jit import compiled_code, why_not_kept
         from trajsim.run import RunError
         from trajsim.warmup import shipped, warm_up
 
@@ -208,4 +208,6 @@ def warmup(configs: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
             except RunError as error:
                 fail(f"{name}: {error}")
             say(f"{number}/{len(named)}: {name}: {time.perf_counter() - before:.1f} s")
+        if why_not_kept():
+            fail(f"compiled code is not kept: {why_not_kept()}")
         click.echo(f"{compiled_code()}: ready in {time.perf_counter() - began:.1f} s")

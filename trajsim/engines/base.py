@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from trajsim.blocks import Done, Simulator
 from trajsim.config import Config
+from trajsim.jit import why_not_kept
 from trajsim.ledger import Layout
 from trajsim.stopping import Signals
 from trajsim.store import Parts
@@ -76,4 +77,6 @@ def compile_and_tell(simulator: Simulator, say: Callable[[str], None]) -> None:
         notice.cancel()
     seconds = time.perf_counter() - began
     if seconds > LONG_SECONDS:
-        say(f"compiled the kernel in {seconds:.1f} s; it is kept for the next run")
+        why_not = why_not_kept()
+        kept = f"it is not kept: {why_not}" if why_not else "it is kept for the next run"
+        say(f"compiled the kernel in {seconds:.1f} s; {kept}")

@@ -1,0 +1,149 @@
+"""Folders that nobody else can write in or replace."""
+
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from trajsim import folders
+from trajsim.folders import NotOwnError, own_folder, temporary_folder
+
+OTHER = 54321
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+
+
+def test_a_folder_that_is_not_there_is_made_for_this_user_alone(tmp_path):
+    before = os.umask(0)
+    try:
+        made = own_folder(tmp_path / "a" / "b")
+    finally:
+        os.umask(before)
+    assert made == tmp_path / "a" / "b"
+    for folder in (made, made.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert own_folder(made) == made
+
+
+def others_folder(path):
+    os.chown(path, OTHER, OTHER)
+
+
+def open_to_all(path):
+    path.chmod(0o777)
+
+
+def open_to_a_group(path):
+    # Nobody's own group.
+    os.chown(path, os.geteuid(), OTHER)
+    path.chmod(0o770)
+
+
+@as_root
+@pytest.mark.parametrize("deed", [others_folder, open_to_all, open_to_a_group])
+@pytest.mark.parametrize("place", ["a", "a/b", "a/b/c"])
+def test_what_another_user_can_write_in_or_replace_is_refused(tmp_path, deed, place):
+    path = own_folder(tmp_path / "a" / "b" / "c")
+    deed(tmp_path / place)
+    with pytest.raises(NotOwnError, match=f"{tmp_path / place} (belongs|can be written)"):
+        own_folder(path)
+    # Nor is anything made below it.
+    with pytest.raises(NotOwnError):
+        own_folder(tmp_path / place / "d" / "e")
+    assert not (tmp_path / place / "d").exists()
+
+
+@as_root
+def test_in_a_folder_like_that_for_temporary_files_only_what_is_mine_counts(tmp_path):
+    tmp_path.chmod(0o1777)
+    assert own_folder(tmp_path / "mine").is_dir()
+    (tmp_path / "theirs").mkdir()
+    others_folder(tmp_path / "theirs")
+    with pytest.raises(NotOwnError, match="theirs belongs to another user"):
+        own_folder(tmp_path / "theirs" / "x")
+    with pytest.raises(NotOwnError, match="can be written by other users"):
+        own_folder(tmp_path)
+
+
+@as_root
+def test_a_link_counts_as_what_it_leads_to(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    others_folder(tmp_path / "theirs")
+    (tmp_path / "mine").mkdir()
+    for name in ("mine", "theirs"):
+        (tmp_path / f"to {name}").symlink_to(tmp_path / name)
+    assert own_folder(tmp_path / "to mine" / "x") == tmp_path / "mine" / "x"
+    with pytest.raises(NotOwnError):
+        own_folder(tmp_path / "to theirs" / "x")
+
+
+@pytest.mark.parametrize("path", ["file", "file/x", "link to nothing/x", "bad\0name", "x" * 300])
+def test_what_is_no_folder_is_refused(tmp_path, path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link to nothing").symlink_to("/proc/nothing")
+    with pytest.raises(OSError, match=r".") as error:
+        own_folder(tmp_path / path)
+    assert "Traceback" not in str(error.value)
+
+
+PROGRAM = """
+import os, sys, time
+from trajsim.folders import temporary_folder
+folder = temporary_folder()
+(folder / "x").mkdir()
+print(folder, flush=True)
+sys.stdin.read()
+"""
+
+
+def begin(temporary):
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return process, Path(process.stdout.readline().strip())
+
+
+def test_a_temporary_folder_goes_with_its_process(tmp_path, monkeypatch):
+    process, folder = begin(tmp_path)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert folder.parent == tmp_path
+    process.communicate("")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_when_the_next_one_begins(tmp_path, monkeypatch):
+    alive, at_work = begin(tmp_path)
+    killed, left = begin(tmp_path)
+    killed.kill()
+    killed.communicate()
+    foreign = tmp_path / f"{left.name}-of-another"
+    foreign.mkdir()
+    (tmp_path / f"{left.name}-link").symlink_to(tmp_path)
+    if os.geteuid() == 0:
+        others_folder(foreign)
+    for folder in (at_work, left, foreign):
+        os.utime(folder, (0, 0))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    mine = temporary_folder()
+    gone = {left} if os.geteuid() == 0 else {left, foreign}
+    assert not any(folder.exists() for folder in gone)
+    assert {at_work, mine, foreign} - gone <= set(tmp_path.iterdir())
+    assert (at_work / "x").is_dir()
+    alive.communicate("")
+    folders._delete(mine, os.getpid())
+
+
+def test_a_forked_process_does_not_delete_the_folder_of_its_parent(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    mine = temporary_folder()
+    folders._delete(mine, os.getpid() + 1)
+    assert mine.is_dir()
+    folders._delete(mine, os.getpid())
+    assert not mine.exists()
