@@ -50,6 +50,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'trajsim' has no attribute {name!r}")
     import importlib
 
+    from trajsim.system import unsupported
+
+    reason = unsupported()
+    if reason:
+        raise ImportError(reason)
     return getattr(importlib.import_module(HOMES.get(name, "trajsim.api")), name)
 
 

@@ -36,6 +36,7 @@ class Summary(NamedTuple):
     wall_time: float
     simulated_periods: int
     events: int
+    compile_time: float = 0.0  # of the wall time
 
 
 def simulate(
@@ -88,12 +89,14 @@ def simulate(
             need = (1 if shard else 2) * asked * layout.trajectory_bytes
             _fits(layout, output, need - (parts.size() if resume and not force else 0))
             job = Job(config, layout, parts, signals)
-            done = _make(job, make(job), place, share, say)
+            done, compiling = _make(job, make(job), place, share, say)
         else:
+            compiling = 0.0
             say(f"{output}: already complete; --force makes it anew")
     plan = config.experiment.plan
     periods = asked * (plan.burn_in + plan.periods)
-    return Summary(parts.folder if shard else output, time.perf_counter() - began, periods, done)
+    seconds = time.perf_counter() - began
+    return Summary(parts.folder if shard else output, seconds, periods, done, compiling)
 
 
 def expect_target(output: Path) -> None:
@@ -184,8 +187,10 @@ def finished(output: Path, header: dict[str, Any]) -> Run:
     return run
 
 
-def _make(job: Job, work: Engine, place: _Place, share: Shard, say: Callable[[str], None]) -> int:
-    """Make a run, or go on with one; the number of its events.
+def _make(
+    job: Job, work: Engine, place: _Place, share: Shard, say: Callable[[str], None]
+) -> tuple[int, float]:
+    """Make a run, or go on with one; the number of its events, and the seconds of compiling.
 
     Nothing that is there is deleted before all that may be refused was looked at.
     """
@@ -197,12 +202,14 @@ def _make(job: Job, work: Engine, place: _Place, share: Shard, say: Callable[[st
         # Another run may have ended between the first look and the lock.
         done = place.complete()
         if done is not None:
-            return done
+            return done, 0.0
         blocks = place.take_up(layout, share, say)
         missing = list(gaps(blocks or [], layout, share))
+        began = time.perf_counter()
         if missing:
             _wait({work.compile(say)}, job.signals)
             job.signals.check()
+        compiling = time.perf_counter() - began
         if blocks is None:
             if parts.exists():
                 _expect_models(job)
@@ -228,7 +235,7 @@ def _make(job: Job, work: Engine, place: _Place, share: Shard, say: Callable[[st
         # What is still being published is not to be disturbed by others.
         work.close()
         parts.tidy()
-    return sum(block.events for block in blocks)
+    return sum(block.events for block in blocks), compiling
 
 
 def _expect_models(job: Job) -> None:

@@ -4,30 +4,94 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 # A block that has begun when a stop is asked for may go on this long to its end.
 GRACE_SECONDS = 0.4
+# A process that has not obeyed a signal after this long is ended: it may be in compiled code.
+PATIENCE_SECONDS = 1.0
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class StoppedError(Exception):
     """A run stopped before its end, by a signal or a full disk; it can be resumed."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM, by its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("stopped")
+        self.number = number
+
+
+class Stop:
+    """The signal that came while `interruptible` was entered; None if none did."""
+
+    number: int | None = None
+
+
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """While entered, SIGTERM raises KeyboardInterrupt, as SIGINT does."""
+def interruptible(leave: Callable[[int], None], own: bool = False) -> Iterator[Stop]:
+    """While entered, the first SIGINT or SIGTERM raises Interrupted; later ones change nothing.
+
+    Compiled code sees no signal, and what it raises may be lost in a callback: where the block is
+    not left within PATIENCE_SECONDS, another thread ends the process.
+
+    Parameters
+    ----------
+    leave : called with the signal's number to end the process
+    own : whether the process ends with the block, so that a signal after it may end it at once
+    """
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        if stop.number is None:
+            stop.number = number
+            raise Interrupted(number)
+
+    before = {number: signal.signal(number, interrupt) for number in STOPPING}
+    try:
+        with _ended_if_deaf(interrupt, leave):
+            yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if own else handler)
+
+
+@contextmanager
+def _ended_if_deaf(interrupt: Any, leave: Callable[[int], None]) -> Iterator[None]:
+    """While entered, a thread ends the process that does not heed `interrupt`, a signal handler."""
+    left = threading.Event()
+
+    def watch() -> None:
+        while number := os.read(reading, 1):
+            # Whoever put another handler in its place looks after the stop.
+            if signal.getsignal(number[0]) is interrupt and not left.wait(PATIENCE_SECONDS):
+                leave(number[0])
+        os.close(reading)
+
+    try:
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        threading.Thread(target=watch, daemon=True).start()
+    except (OSError, RuntimeError):
+        # Without a descriptor or a thread to spare, signals are obeyed where Python looks at them.
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        left.set()
+        signal.set_wakeup_fd(before)
+        os.close(writing)
 
 
 def end_group(leader: int) -> None:
@@ -45,7 +109,7 @@ class Signals:
 
     def __enter__(self) -> "Signals":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOPPING:
                 self._before[number] = signal.signal(number, self._wish)
         return self
 

@@ -189,7 +189,10 @@ def test_nobody_imports_the_command_line():
 def test_the_command_line_imports_nothing_heavy_before_a_command_runs():
     found = {i for name in modules_of("cli") for i in imports(name, top_level=True)}
     assert {i.split(".")[0] for i in found} - STANDARD == {"click", "trajsim"}
-    assert [i for i in found if i.startswith("trajsim.") and not within(i, "trajsim.cli")] == []
+    ours = {i for i in found if i.startswith("trajsim.") and not within(i, "trajsim.cli")}
+    # Signals are obeyed from the first moment on.
+    assert ours == {"trajsim.stopping"}
+    assert imports("trajsim.stopping", top_level=True) - STANDARD == {"collections.abc"}
     assert imports("trajsim", top_level=True) == {"typing"}
     assert imports("trajsim.callables", top_level=True) - STANDARD == set()
 

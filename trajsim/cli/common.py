@@ -1,8 +1,10 @@
 """What all verbs share: messages, exit statuses, options."""
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,8 +14,15 @@ if TYPE_CHECKING:
     from trajsim.analysis.averages import Averages
     from trajsim.api import Run
 
-DISAGREES = NOT_FOUND = 1
-BAD_INPUT, STOPPED = 2, 3
+# A verb that cannot be resumed and is stopped by a signal ends with 128 + its number.
+DONE, DISAGREES, BAD_INPUT, STOPPED, INTERNAL, OUT_OF_RESOURCES, PIPE_CLOSED = 0, 1, 2, 3, 4, 5, 141
+NOT_FOUND = DISAGREES
+
+RAN_OUT = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN")
+)
+RAN_OUT_WORDS = ("can't start new thread", "failed to map segment", *map(os.strerror, RAN_OUT))
 
 config_argument = click.argument("config", type=click.Path(path_type=Path))
 run_argument = click.argument("run", type=click.Path(path_type=Path))
@@ -40,8 +49,29 @@ def _request(_context: click.Context, _parameter: click.Parameter, words: tuple[
         request(words)
 
 
-def add_plugin_option(command: click.Command) -> None:
-    """Let a verb load rate laws and models of the user's own."""
+TRACEBACK = "traceback"
+
+
+def _want_traceback(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        context.ensure_object(dict)[TRACEBACK] = True
+
+
+def traceback_option() -> click.Option:
+    """To see where an error comes from."""
+    return click.Option(
+        ["--traceback"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_want_traceback,
+        help="Show where an error comes from; so does TRAJSIM_TRACEBACK=1.",
+    )
+
+
+def add_common_options(command: click.Command) -> None:
+    """Let a verb load rate laws and models of the user's own, and show tracebacks."""
+    command.params.append(traceback_option())
     command.params.append(
         click.Option(
             ["--plugin"],
@@ -62,36 +92,51 @@ def printable(text: str) -> str:
 
 
 def say(message: str) -> None:
-    """Tell the user something that is not the answer."""
-    click.echo(printable(message), err=True)
+    """Tell the user something that is not the answer; nothing is lost if nobody listens."""
+    with suppress(OSError):
+        click.echo(printable(message), err=True)
 
 
-def fail(message: str, status: int = BAD_INPUT) -> NoReturn:
-    """End with a message and a status."""
+def ran_out(error: BaseException | None, memory: bool = False) -> bool:
+    """Whether an error, or one that led to it, is that files, threads or disk space ran out.
+
+    `memory`: or memory. What a bad file asks for in vain is no lack of it.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in RAN_OUT:
+            return True
+        if memory and isinstance(error, MemoryError):
+            return True
+        # What a library or the loader tells in words alone.
+        if isinstance(error, (ImportError, OSError, RuntimeError)) and any(
+            words in str(error) for words in RAN_OUT_WORDS
+        ):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def fail(message: str, status: int | None = None) -> NoReturn:
+    """End with a message and a status; without one that of bad input, unless something ran out."""
     say(message)
+    if status is None:
+        status = OUT_OF_RESOURCES if ran_out(sys.exception()) else BAD_INPUT
     sys.exit(status)
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what a user can get wrong into a message and exit status 2, a stop into 3."""
-    from trajsim.config.faults import ConfigError
-    from trajsim.plugins import PluginError
-    from trajsim.stopping import interruptible
-    from trajsim.store.files import StoreError
+    """What every verb does its work in: refuses at once where it cannot be done.
 
-    try:
-        with interruptible():
-            yield
-    except (ConfigError, PluginError, StoreError) as error:
-        fail(str(error))
-    except KeyboardInterrupt:
-        fail("stopped", STOPPED)
-    except BrokenPipeError:
-        sys.exit(BAD_INPUT)
-    except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        fail(f"{name}{error.strerror or error}")
+    Errors are turned into messages and exit statuses by `trajsim.cli.ending`.
+    """
+    from trajsim.system import expect_memory, unsupported
+
+    reason = unsupported()
+    if reason:
+        fail(reason)
+    expect_memory()
+    yield
 
 
 def opened(run: Path) -> "Run":

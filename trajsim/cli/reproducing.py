@@ -39,7 +39,7 @@ def reproduce(
         except RunError as error:
             fail(str(error))
         except (StoppedError, KeyboardInterrupt) as error:
-            fail(f"{error or 'stopped'}; the same command goes on where this one ended", STOPPED)
+            fail(f"{error}; the same command goes on where this one ended", STOPPED)
         if as_json:
             click.echo(out.to_json(reproduction_json(made)))
         else:

@@ -1,6 +1,7 @@
 """Verbs that simulate, or make ready for it."""
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ from trajsim.cli.common import (
 
 if TYPE_CHECKING:
     from trajsim.run import Summary
+    from trajsim.store import Parts
+
+
+LEAST_TOLD = 0.1  # seconds
 
 
 @click.command("run")
@@ -99,13 +104,24 @@ def run_command(
             again += ["--shard", str(part)] if part else []
             again += ["--engine", engine] if engine != "threads" else []
             again += [word for plugin in requested() for word in ("--plugin", plugin)]
-            there = Parts(part.output(target) if part else target).exists()
-            left = "finished blocks are kept. Go on" if there else "nothing is left. Begin again"
-            fail(f"{error or 'stopped'}; {left} with:\n  {shlex.join(again)}", STOPPED)
+            left = _left(Parts(part.output(target) if part else target))
+            fail(f"{error}; {left} with:\n  {shlex.join(again)}", STOPPED)
         if part:
             then = shlex.join(["trajsim", "merge", str(target)])
             say(f"when all {part.total} shards are there: {then}")
         _tell(summary, as_json, report=part is None)
+
+
+def _left(parts: "Parts") -> str:
+    """What a run that was stopped leaves behind."""
+    from trajsim.store import StoreError
+
+    if not parts.exists():
+        return "nothing is left. Begin again"
+    with suppress(OSError, StoreError):
+        if not parts.blocks():
+            return "no block was finished yet. Go on"
+    return "finished blocks are kept. Go on"
 
 
 @click.command()
@@ -137,9 +153,11 @@ def _tell(summary: "Summary", as_json: bool, report: bool) -> None:
     """What was done and, of a whole run, what it says."""
     from trajsim import output as out
 
+    compiling = summary.compile_time
     say(
         f"{summary.path}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} events "
-        f"in {summary.wall_time:.1f} s"
+        f"in {summary.wall_time - compiling:.1f} s"
+        + (f", and {compiling:.1f} s of compiling" if compiling >= LEAST_TOLD else "")
     )
     if as_json:
         click.echo(

@@ -1,0 +1,360 @@
+"""Every way to end has its exit status and a sentence: 1 is kept for what disagrees."""
+
+import contextlib
+import errno
+import importlib
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+from small_configs import PUMP
+
+import trajsim.cli.ending
+import trajsim.config
+import trajsim.run
+import trajsim.stopping
+from trajsim.cli.ending import EXPECTED
+from trajsim.config.faults import Fault
+
+# Tells when the interpreter is there, whose own start is not ours.
+READY = "import os; os.write(1, b'!'); "
+PROGRAM = "from trajsim.cli import main; main()"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """A program in a process of its own that has said that it is ready."""
+    begun = []
+
+    def start(program, *arguments, ready=True, **more):
+        command = [sys.executable, "-c", program, *map(str, arguments)]
+        more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": tmp_path, **more}
+        process = subprocess.Popen(command, **more)
+        begun.append(process)
+        if ready:
+            assert process.stdout.read(1) == b"!"
+        return process
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def end_of(process, patience=60.0):
+    """Exit status and what was said."""
+    _, said = process.communicate(timeout=patience)
+    # Before the first line of the program Python itself shows where a signal reached it.
+    if process.returncode != -signal.SIGINT:
+        assert "Traceback" not in said.decode(), said.decode()
+    return process.returncode, said.decode()
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+INTERNAL = r"^internal error: .*\. Please report it, with what TRAJSIM_TRACEBACK=1 or --traceback"
+EXHAUSTED = [
+    (MemoryError(), "^out of memory$"),
+    (MemoryError("Unable to allocate 8.00 TiB"), "^out of memory: Unable to allocate 8.00 TiB$"),
+    (OSError(errno.EMFILE, "Too many open files", "a.h5"), "^a.h5: Too many open files$"),
+    (OSError(errno.ENOSPC, "No space left on device"), "^No space left on device$"),
+    (ImportError("x.so: failed to map segment from shared object"), "failed to map segment"),
+    (RuntimeError("can't start new thread"), "can't start new thread"),
+]
+WAYS = [
+    *((error, 5, says) for error, says in EXHAUSTED),
+    (ValueError("no\nsense"), 4, INTERNAL),
+    (KeyError("x" * 5000), 4, r"^internal error: KeyError: .{300,400}\. Please report it"),
+    (RecursionError("maximum recursion depth exceeded"), 4, INTERNAL),
+    (AssertionError(), 4, INTERNAL),
+    (ImportError("No module named 'numpy'"), 4, INTERNAL),
+    (BaseException("from a library in another language"), 4, INTERNAL),
+    (KeyboardInterrupt(), 130, "^stopped$"),
+    (click.Abort(), 130, "^stopped$"),
+    (FileNotFoundError(errno.ENOENT, "No such file", "x"), 2, "^x: No such file$"),
+    (click.FileError("x", "is odd"), 2, "is odd"),
+    (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, "^$"),
+]
+
+
+def raising(error):
+    def load(*_):
+        raise error
+
+    return load
+
+
+@pytest.mark.parametrize(("error", "status", "says"), WAYS)
+def test_an_error_has_its_status_and_one_sentence(cli, monkeypatch, error, status, says):
+    monkeypatch.setattr(trajsim.config, "load", raising(error))
+    ended = cli("exact", "x.toml")
+    assert ended.exit_code == status
+    assert re.search(says, ended.stderr.strip())
+    assert ended.stderr.count("\n") <= 1
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(("module", "name"), EXPECTED.items())
+def test_a_message_meant_for_the_user_is_told_as_it_is(cli, monkeypatch, module, name):
+    kind = getattr(importlib.import_module(module), name)
+    error = kind([Fault("x", None, "", "is odd")] if name == "ConfigError" else "x")
+    monkeypatch.setattr(trajsim.config, "load", raising(error))
+    ended = cli("exact", "x.toml")
+    assert (ended.exit_code, ended.stderr) == (2, f"{error}\n")
+
+
+def test_a_refusal_for_lack_of_room_is_not_one_of_the_input(cli, monkeypatch):
+    def simulate(*_, **__):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            raise trajsim.run.RunError(f"x: cannot be made: {error.strerror}") from None
+
+    monkeypatch.setattr(trajsim.run, "simulate", simulate)
+    monkeypatch.setattr(trajsim.config, "load", lambda *_: FakeConfig)
+    ended = cli("run", "x.toml")
+    assert (ended.exit_code, "No space left" in ended.stderr) == (5, True)
+
+
+class FakeConfig:
+    class experiment:
+        title = summary = "x"
+
+    summary = "x"
+
+
+@pytest.mark.parametrize("words", [["--traceback", "exact", "x"], ["exact", "x", "--traceback"]])
+def test_a_traceback_is_shown_if_asked_for(monkeypatch, capsys, words):
+    monkeypatch.setattr(trajsim.config, "load", raising(ValueError("no sense")))
+    for arguments, shown in ((["exact", "x"], False), (words, True)):
+        with pytest.raises(SystemExit) as end:
+            trajsim.cli.main(arguments)
+        assert end.value.code == 4
+        assert ("Traceback (most recent call last)" in capsys.readouterr().err) == shown
+    monkeypatch.setenv("TRAJSIM_TRACEBACK", "1")
+    with pytest.raises(SystemExit):
+        trajsim.cli.main(["exact", "x"])
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_help_names_every_status(cli):
+    told = cli("--help").stdout
+    for status in (0, 1, 2, 3, 4, 5, 130, 143, 141):
+        assert f" {status}" in told or f"({status}" in told
+
+
+# -- streams, limits and systems -------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device")
+@pytest.mark.parametrize("arguments", [["--help"], ["schema"], ["trace", "--trajectory", "1"]])
+def test_a_full_disk_under_the_answer_has_its_status(run_of, begin, arguments):
+    arguments = [*arguments, run_of("pump")] if arguments[0] == "trace" else arguments
+    with open("/dev/full", "w") as full:
+        process = begin(PROGRAM, *arguments, ready=False, stdout=full)
+        status, said = end_of(process)
+    assert (status, said.count("\n")) == (5, 1)
+    assert "No space left on device" in said
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["schema"], ["trace", "--trajectory", "1"]])
+def test_a_closed_pipe_has_its_status_and_no_word(run_of, begin, arguments):
+    arguments = [*arguments, run_of("pump")] if arguments[0] == "trace" else arguments
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = begin(PROGRAM, *arguments, ready=False, stdout=writing)
+    os.close(writing)
+    assert end_of(process) == (141, "")
+
+
+def test_messages_that_nobody_hears_change_nothing(begin, config):
+    closed = f"import os; os.close(2); {PROGRAM}"
+    assert begin(closed, "validate", config(), ready=False).wait() == 0
+    assert begin(closed, "validate", "nowhere", ready=False).wait() == 2
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w") as full:
+            assert begin(PROGRAM, "validate", "nowhere", ready=False, stderr=full).wait() == 2
+
+
+def limited(**limits):
+    def limit():
+        for name, value in limits.items():
+            resource.setrlimit(getattr(resource, name), (value, value))
+
+    return limit
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another kind")
+@pytest.mark.parametrize(
+    "limits",
+    [
+        *({"RLIMIT_AS": size << 20} for size in (200, 350, 450)),
+        *({"RLIMIT_NOFILE": count} for count in (5, 6)),
+    ],
+)
+def test_too_little_room_to_begin_with_has_its_status(begin, config, limits):
+    program = f"{READY}import os, sys; os.listdir(os.path.dirname(os.__file__)); {PROGRAM}"
+    process = begin(program, "exact", config(), preexec_fn=limited(**limits))
+    status, said = end_of(process)
+    assert status in ((5,) if "RLIMIT_AS" in limits else (0, 5)), said
+    assert said.strip() or status == 0
+
+
+@pytest.mark.parametrize("verb", ["run", "exact", "verify", "warmup"])
+def test_compiling_that_is_switched_off_is_refused_at_once(start, config, verb):
+    process = start(verb, config(), NUMBA_DISABLE_JIT="1")
+    _, said = process.communicate()
+    assert process.returncode == 2
+    assert said.count("\n") == 1
+    assert "unset NUMBA_DISABLE_JIT" in said
+
+
+def test_a_system_without_file_locks_is_refused_at_once(begin, config):
+    without = f"import sys; sys.modules['fcntl'] = None; {PROGRAM}"
+    status, said = end_of(begin(without, "run", config(), ready=False))
+    assert (status, said.count("\n")) == (2, 1)
+    assert "Linux and macOS" in said
+    api = "import sys; sys.modules['fcntl'] = None; import trajsim; trajsim.load"
+    done = subprocess.run([sys.executable, "-c", api], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith("ImportError: trajsim runs on Linux and macOS")
+
+
+# -- signals ---------------------------------------------------------------------------------------
+
+
+def moments(count, seed):
+    """Seconds after the interpreter is there, most of them early."""
+    chance = random.Random(seed)
+    return [round(2.0 * chance.random() ** 2, 3) for _ in range(count)]
+
+
+def assert_signal_at_any_moment(begin, arguments, status, count, seed):
+    """`status` of a stop by the number of the signal."""
+    for k, moment in enumerate(moments(count, seed)):
+        number = SIGNALS[k % 2]
+        process = begin(READY + PROGRAM, *arguments(k))
+        time.sleep(moment)
+        process.send_signal(number)
+        sent = time.monotonic()
+        ended, said = end_of(process)
+        # Before the first and after the last line of the program the signal itself ends it.
+        assert ended in (0, status(number), -number, 130 if number == signal.SIGINT else 0), (
+            moment,
+            number,
+            said,
+        )
+        assert time.monotonic() - sent < 5.0
+
+
+def test_a_signal_at_any_moment_is_told_by_the_status(begin, config):
+    path = config()
+    assert_signal_at_any_moment(begin, lambda k: ["exact", path], lambda n: 128 + n, 8, 1)
+
+
+def test_a_signal_at_any_moment_of_a_run_says_that_it_goes_on(begin, config):
+    path = config()
+    assert_signal_at_any_moment(begin, lambda k: ["run", path, "-o", f"{k}.h5"], lambda _: 3, 8, 2)
+
+
+@pytest.mark.long
+def test_a_signal_at_many_moments_is_told_by_the_status(begin, config):
+    path = config()
+    for verb in ("exact", "plot", "validate", "map"):
+        assert_signal_at_any_moment(begin, lambda k, v=verb: [v, path], lambda n: 128 + n, 40, 3)
+
+
+LOADING = "import os, hashlib, time, trajsim.config\ndef load(*_):\n    os.write(1, b'!')\n"
+DEAF = {
+    # Compiled code without Python's lock, for minutes.
+    "compiled": "    hashlib.pbkdf2_hmac('sha512', b'', b'', 500_000_000)\n",
+    # As a callback of a library that swallows what is raised in it.
+    "swallowed": """
+    while True:
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass
+""",
+}
+LOADED = f"trajsim.config.load = load\n{PROGRAM}"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(("deaf", "verb"), [("compiled", "exact"), ("swallowed", "run")])
+def test_a_signal_is_obeyed_where_python_does_not_see_it(begin, deaf, verb, number):
+    process = begin(LOADING + DEAF[deaf] + LOADED, verb, "x.toml")
+    time.sleep(0.1)
+    process.send_signal(number)
+    sent = time.monotonic()
+    status, said = end_of(process)
+    assert status == (3 if verb == "run" else 128 + number)
+    assert said.startswith("stopped")
+    assert said.count("\n") == 1
+    assert time.monotonic() - sent < 3.0
+
+
+@pytest.mark.parametrize(("verb", "status"), [("exact", 130), ("run", 3), ("reproduce", 3)])
+def test_more_signals_after_the_first_change_nothing(begin, verb, status):
+    loading = LOADING + "    time.sleep(60)\n"
+    if verb == "reproduce":
+        loading = loading.replace("trajsim.config\n", "trajsim.config, trajsim.reproduce\n")
+        loading += "trajsim.reproduce.reproduce = lambda *_, **__: load()\n"
+    process = begin(loading + LOADED, verb, *(["x.toml"] if verb != "reproduce" else []))
+    while process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGINT)
+        time.sleep(0.001)
+    # The last of them may come when Python takes itself down.
+    ended, said = end_of(process)
+    assert ended in (status, -signal.SIGINT)
+    assert said.startswith("stopped")
+
+
+def test_an_error_that_a_library_makes_of_a_signal_is_a_stop(cli, monkeypatch):
+    def load(*_):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        except KeyboardInterrupt:
+            raise SystemError("initialization of x raised an unreported exception") from None
+
+    monkeypatch.setattr(trajsim.config, "load", load)
+    assert cli("exact", "x.toml").exit_code == 143
+
+
+def test_a_run_without_a_block_does_not_speak_of_blocks(config, cli, monkeypatch):
+    config(PUMP)
+    compiling = "trajsim.engines.threads.compile_and_tell"
+    for where, says in ((compiling, "nothing is left"), ("trajsim.run._run_blocks", "no block")):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+            stopped = cli("run", "config.toml", "-o", "x.h5")
+        assert stopped.exit_code == 3
+        assert says in stopped.stderr
+        assert "blocks are kept" not in stopped.stderr
+        assert stopped.stderr.strip().endswith("trajsim run config.toml -o x.h5 --resume")
+    assert cli("run", "config.toml", "-o", "x.h5", "--resume").exit_code == 0
+
+
+def test_what_compiling_takes_is_not_counted_as_simulating(config, cli, monkeypatch):
+    compiled = trajsim.engines.threads.compile_and_tell
+
+    def slowly(*arguments):
+        time.sleep(1.2)
+        compiled(*arguments)
+
+    monkeypatch.setattr("trajsim.engines.threads.compile_and_tell", slowly)
+    line = cli("run", config(), "-o", "x.h5").stderr.splitlines()[-1]
+    words = line.split(" events in ")[1].split()
+    assert words[1:3] == ["s,", "and"]
+    assert words[4:] == ["s", "of", "compiling"]
+    assert float(words[3]) >= 1.2
+    assert float(words[0]) < 1.2

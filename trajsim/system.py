@@ -1,0 +1,40 @@
+"""Whether trajsim can work here at all."""
+
+import mmap
+import os
+
+LEAST_BYTES = 512 << 20
+
+
+def unsupported() -> str | None:
+    """Why it cannot, in a sentence; None if it can."""
+    try:
+        import fcntl  # noqa: F401
+    except ImportError:
+        return (
+            "trajsim runs on Linux and macOS (file locks need the module fcntl, which this system "
+            "does not have); on Windows use WSL"
+        )
+    disabled = os.environ.get("NUMBA_DISABLE_JIT", "")
+    if disabled.strip() not in ("", "0"):
+        return (
+            f"NUMBA_DISABLE_JIT={disabled}: trajsim is made of functions that numba compiles; "
+            "unset NUMBA_DISABLE_JIT"
+        )
+    return None
+
+
+def expect_memory() -> None:
+    """Refuse to begin with less memory than the libraries take: OpenBLAS ends a process itself.
+
+    Raises
+    ------
+    MemoryError
+        If so much cannot be had.
+    """
+    try:
+        mmap.mmap(-1, LEAST_BYTES).close()
+    except OSError:
+        raise MemoryError(
+            f"trajsim needs {LEAST_BYTES >> 20} MB to begin with (ulimit -v)"
+        ) from None
