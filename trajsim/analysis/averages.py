@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 # States are counted one by one up to this many, times the phases at which rows begin.
 MOST_STATES, MOST_CELLS = 16, 4096
 
+# Of the energy that goes back and forth, the part that rounding may leave.
+ROUNDING = 1e-13
+
 RATES = {"heat": "bath", "work": "drive", "exclusive_work": "drive", "flips": "site"}
 NAMES = {
     "heat": "heat_rate",
@@ -74,6 +77,7 @@ class Averages:
     covariance : of the errors of the heat rates and, last, of the total work rate
     first_law_residual : largest abs(dU - Q - W) of a row
     largest_entry : largest energy of an entry of the ledger
+    rounding : what rounding may leave of a rate of heat or work that is zero
     """
 
     parameters: dict[str, float]
@@ -86,6 +90,7 @@ class Averages:
     covariance: Array
     first_law_residual: float
     largest_entry: float
+    rounding: float = 0.0
 
     def __repr__(self) -> str:
         at = "".join(f", {key} = {value:g}" for key, value in self.parameters.items())
@@ -109,7 +114,10 @@ class Averages:
         """What the system does at this point."""
         heat = np.array([e.mean for e in self.of("heat").values()])
         driven = bool(self.of("work"))
-        return classify(heat, self.total_work.mean, self.covariance, temperatures, driven)
+        return classify(
+            *(heat, self.total_work.mean, self.covariance, temperatures, driven),
+            doubt=self.rounding,
+        )
 
 
 def averages(run: Source) -> list[Averages]:
@@ -132,6 +140,7 @@ class _Point:
         self.edges: dict[str, Moments] = {}
         self.shadow = Moments()
         self.residual = self.largest = 0.0
+        self.sums = 0  # energies that were added up, of all trajectories
         sites, phases = len(layout.labels["site"]), layout.rows_per_period
         small = sites <= 4 and 2**sites <= MOST_STATES and 2**sites * phases <= MOST_CELLS
         names = {column.name for column in layout.columns}
@@ -146,6 +155,9 @@ class _Point:
         self.energetics.add(np.column_stack([heat, work]))
         self.residual = max(self.residual, float(np.abs(first_law_residual(columns)).max()))
         self.largest = max(self.largest, largest_entry(columns))
+        self.sums += columns["energy"].size
+        if "flips" in columns:
+            self.sums += int(columns["flips"].sum())
         if "shadow_work" in columns:
             self.shadow.add(columns["shadow_work"].sum(axis=1) / self.time)
         for name, samples in self._at_edges(columns):
@@ -198,4 +210,5 @@ class _Point:
             covariance=covariance,
             first_law_residual=self.residual,
             largest_entry=self.largest,
+            rounding=ROUNDING * self.largest * self.sums / (self.rates.count * self.time),
         )

@@ -1,6 +1,7 @@
 """What a driven system between baths does: engine, pump, heater, accelerator, transfer.
 
-A regime is named only where every sign it rests on is beyond `SURE` standard errors.
+A regime is named only where every sign it rests on is sure: `sign` decides, of samples and of exact
+numbers alike.
 """
 
 import math
@@ -16,6 +17,21 @@ Mask = NDArray[np.bool_]
 SURE = 3.0
 
 
+def sign(value: float, error: float, sure: float = SURE, doubt: float = 0.0) -> int:
+    """+1 or -1 where the sign of a number is sure, else 0.
+
+    Parameters
+    ----------
+    value : the number
+    error : its standard error, or that of its numerical solution; nan where not known
+    sure : how many errors it must exceed
+    doubt : by how much it may be off besides, such as by rounding
+    """
+    if not abs(value) - doubt > sure * error:
+        return 0
+    return 1 if value > 0 else -1
+
+
 class Estimate(NamedTuple):
     """A number and its standard error; nan where not known."""
 
@@ -25,9 +41,7 @@ class Estimate(NamedTuple):
     @property
     def sign(self) -> int:
         """+1 or -1 where the sign is sure, else 0."""
-        if not abs(self.mean) > SURE * self.stderr:
-            return 0
-        return 1 if self.mean > 0 else -1
+        return sign(self.mean, self.stderr)
 
 
 class Regime(NamedTuple):
@@ -39,7 +53,12 @@ class Regime(NamedTuple):
 
 
 def classify(
-    heat: Array, work: float, covariance: Array, temperatures: Mapping[str, float], driven: bool
+    heat: Array,
+    work: float,
+    covariance: Array,
+    temperatures: Mapping[str, float],
+    driven: bool,
+    doubt: float = 0.0,
 ) -> Regime:
     """Regime of mean heats (baths,) and total work.
 
@@ -50,37 +69,43 @@ def classify(
     covariance : (baths + 1, baths + 1) of the errors of the heats and, last, of the work
     temperatures : of the baths by name
     driven : whether anything is driven at all
+    doubt : by how much each of them may be off besides, by rounding
     """
     values = np.append(heat, work)
 
-    def estimate(weights: Array) -> Estimate:
-        return Estimate(float(weights @ values), _error(weights, covariance))
+    def of(weights: Array) -> int:
+        return sign(float(weights @ values), _error(weights, covariance), doubt=doubt)
 
-    only_work = np.append(np.zeros(len(heat)), 1.0)
-    w = estimate(only_work)
-    at = list(temperatures.values())
-    if len(np.unique(at)) > 2:
-        return Regime(_signs(values, covariance, list(temperatures)), None, None)
+    each = [of(one) for one in np.eye(len(values))]
+    if len(set(temperatures.values())) > 2:
+        return Regime(_signs(each, list(temperatures)), None, None)
     masks = hot_and_cold(temperatures)
     if masks is None:
-        each = [estimate(np.eye(len(values))[b]).sign for b in range(len(heat))]
-        if 1 in each and -1 in each:
-            return Regime("transfer", None, None)
-        return Regime("heater" if set(each) == {-1} else "undecided", None, None)
+        return Regime(_equally_warm(each[:-1]) if driven else "undecided", None, None)
     hot, cold = (np.append(mask.astype(float), 0.0) for mask in masks)
-    q_cold, q_hot = estimate(cold), estimate(hot)
+    q_hot, q_cold, w = of(hot), of(cold), each[-1]
     if not driven:
-        sure = q_hot.sign > 0 > q_cold.sign
-        return Regime("conduction" if sure else "undecided", None, None)
-    if w.sign < 0 and q_hot.sign > 0:
+        return Regime("conduction" if q_hot > 0 > q_cold else "undecided", None, None)
+    only_work = np.eye(len(values))[-1]
+    if w < 0 < q_hot:
         return Regime("engine", _ratio(-only_work, hot, values, covariance), None)
-    if w.sign > 0 and q_cold.sign > 0:
+    if w > 0 and q_cold > 0:
         return Regime("pump", None, _ratio(cold, only_work, values, covariance))
-    if q_hot.sign < 0 and q_cold.sign < 0:
+    if q_hot < 0 and q_cold < 0:
         return Regime("heater", None, None)
-    if w.sign > 0 and q_hot.sign > 0 and q_cold.sign < 0:
+    if w > 0 and q_hot > 0 > q_cold:
         return Regime("accelerator", None, None)
     return Regime("undecided", None, None)
+
+
+def _equally_warm(heats: list[int]) -> str:
+    """What drives do between baths of one temperature, of which the signs of the heats are given.
+
+    Without drives that is nothing: in equilibrium there is no regime, whatever samples show.
+    """
+    if 1 in heats and -1 in heats:
+        return "transfer"
+    return "heater" if set(heats) == {-1} else "undecided"
 
 
 def hot_and_cold(temperatures: Mapping[str, float]) -> tuple[Mask, Mask] | None:
@@ -104,10 +129,7 @@ def _ratio(above: Array, below: Array, values: Array, covariance: Array) -> Esti
     return Estimate(ratio, _error((above - ratio * below) / divisor, covariance))
 
 
-def _signs(values: Array, covariance: Array, names: list[str]) -> str:
+def _signs(each: list[int], names: list[str]) -> str:
     marks = {1: "> 0", -1: "< 0", 0: "~ 0"}
-    words = []
-    for k, name in enumerate([f"q_{n}" for n in names] + ["w"]):
-        error = _error(np.eye(len(values))[k], covariance)
-        words.append(f"{name} {marks[Estimate(values[k], error).sign]}")
-    return ", ".join(words)
+    words = [f"q_{name}" for name in names] + ["w"]
+    return ", ".join(f"{word} {marks[s]}" for word, s in zip(words, each, strict=True))

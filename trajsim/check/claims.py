@@ -1,7 +1,8 @@
 """Which points of a sampled sweep are pumps or engines beyond doubt, and which beyond doubt not.
 
-A sign is sure where a mean lies beyond `threshold` standard errors and, of oscillators, beyond the
-integrator's own error besides: what it adds to the energy could be missing from any heat or work.
+A sign is sure where a mean lies beyond `threshold` standard errors and beyond rounding and, of
+oscillators, the integrator's own error besides: what it adds to the energy could be missing from
+any heat or work.
 The threshold makes `FALSE_ALARM` the chance that any sign of the whole sweep is named wrongly.
 """
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.averages import Averages
-from trajsim.analysis.regimes import hot_and_cold
+from trajsim.analysis.regimes import hot_and_cold, sign
 from trajsim.check.verdict import CannotCheckError, threshold
 from trajsim.config import Config
 
@@ -20,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 class Evidence(NamedTuple):
-    """Means that a claim rests on, in standard errors (after the integrator's own error).
+    """Means that a claim rests on, in standard errors (after rounding and the integrator's error).
 
     work : of all drives; below 0 an engine's
     taken : largest heat from the colder bath, or from either of two equally warm ones; above 0 a
@@ -83,21 +84,22 @@ def claims(config: Config, sampled: list[Averages]) -> Claims:
 
 
 def _claimed(a: Averages, equal: bool, colder: Array, limit: float) -> Claimed:
-    doubt = abs(a.shadow_work.mean) if a.shadow_work else 0.0
+    doubt = a.rounding + (abs(a.shadow_work.mean) if a.shadow_work else 0.0)
     weights = np.vstack([np.eye(colder.shape[1] + 1)[-1], np.pad(colder, ((0, 0), (0, 1)))])
     means = weights @ np.append([e.mean for e in a.of("heat").values()], a.total_work.mean)
     errors = np.sqrt(np.einsum("ij,jk,ik->i", weights, a.covariance, weights))
-    sigmas = np.array([_beyond(m, e, doubt) for m, e in zip(means, errors, strict=True)])
-    work, taken = sigmas[0], sigmas[1:]
-    if work < -limit:
+    each = list(zip(map(float, means), map(float, errors), strict=True))
+    work, *taken = (sign(mean, error, limit, doubt) for mean, error in each)
+    if work < 0:
         name = "engine"
-    elif taken.max() > limit:
+    elif max(taken) > 0:
         name = "transfer" if equal else "pump"
-    elif work > limit and taken.max() < -limit:
+    elif work > 0 and set(taken) == {-1}:
         name = "neither"
     else:
         name = "open"
-    return Claimed(a, name, Evidence(float(work), float(taken.max())))
+    sigmas = [_beyond(mean, error, doubt) for mean, error in each]
+    return Claimed(a, name, Evidence(sigmas[0], max(sigmas[1:])))
 
 
 def _beyond(mean: float, error: float, doubt: float) -> float:

@@ -23,6 +23,8 @@ Complex = NDArray[np.complexfloating]
 NODES, PIECE, FADED = 12, 1.0, 45.0
 # A motion that decays by less than this part of the fastest rate is taken for one that never does.
 UNDAMPED = 1e-10
+# Relative errors of a few operations, and a factor on errors that are estimated.
+ROUNDING, SAFE = 1e-14, 4.0
 
 
 class Gaussian(NamedTuple):
@@ -129,7 +131,7 @@ class LinearEnsemble:
         """Periodic state at time 0."""
         return Gaussian(self.mean(0.0), self.covariance)
 
-    @property
+    @cached_property
     def currents(self) -> Currents:
         """Period-averaged rates in the periodic state, from the linear response."""
         n = self.n
@@ -141,10 +143,31 @@ class LinearEnsemble:
             # Period averages of -(df/dt) x and of f v.
             work -= 0.5 * (1j * frequency * force * x.conj()).real
             exclusive += 0.5 * (force * v.conj()).real
-        rates = self._rates(square, work, exclusive)
-        # Linear algebra of a few numbers: rounding, relative to the largest of them.
-        scale = 1e-14 * max(float(np.abs(r).max(initial=0.0)) for r in rates)
-        return Currents(rates, Gains(*(np.full_like(r, scale) for r in rates)))
+        return Currents(self._rates(square, work, exclusive), self._errors(square))
+
+    def _errors(self, square: Array) -> Gains:
+        """Errors by rounding of the currents, of which <v^2> is (n,).
+
+        Each solution may be off by what solves its equation with what it leaves of it.
+        """
+        network, n = self.network, self.n
+        half = self.flow @ self.covariance
+        left = lyapunov(self.flow, half + half.T + self.noise)
+        spread = ROUNDING * square + SAFE * np.abs(np.diag(left)[n:])
+        work, exclusive = np.zeros(n), np.zeros(n)
+        for frequency, force, response in self.responses[1:]:
+            full = 1j * frequency * np.eye(2 * n) - self.flow
+            push = np.append(np.zeros(n), force / network.mass)
+            off = SAFE * np.abs(np.linalg.solve(full, push - full @ response))
+            off += ROUNDING * np.abs(response)
+            spread += np.abs(response[n:]) * off[n:]
+            work += 0.5 * np.abs(frequency * force) * off[:n]
+            exclusive += 0.5 * np.abs(force) * off[n:]
+        # Heat is the difference of what friction and noise do.
+        gross = network.friction * (ROUNDING * network.temperature / network.mass + spread)
+        heat = [gross[network.bath == b].sum() for b in range(network.bath.max() + 1)]
+        driven = network.driven >= 0
+        return Gains(np.array(heat), work[driven], exclusive[driven], np.zeros(0))
 
     def _rates(self, square: Array, work: Array, exclusive: Array) -> Gains:
         """Rates from <v^2> (..., n) and works of each site (..., n)."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.regimes import Regime, hot_and_cold
+from trajsim.analysis.regimes import Regime
 from trajsim.config import Config
-from trajsim.explore.points import ExploreError, exact_regime, solve
+from trajsim.explore.points import ExploreError, exact_regime, flows, solve
 from trajsim.progress import each
 
 Array = NDArray[np.float64]
@@ -47,21 +47,20 @@ class RegimeMap:
 
     @property
     def ratios(self) -> tuple[Array, Array]:
-        """-w / q_hot and q_cold / w (points,), nan where the divisor is not positive.
+        """-w / q_hot and q_cold / w (points,), nan where the divisor is not surely positive.
 
         Efficiency and COP where they are positive. They go on beyond the border of their regime,
         so that lines of equal value can be drawn up to it.
         """
         found = np.full((2, len(self.regimes)), np.nan)
         for k, (point, solved) in enumerate(zip(self.config.points, self.solved, strict=True)):
-            masks = hot_and_cold(point.experiment.temperatures)
-            if masks is None:
+            at = flows(point.experiment, solved.currents)
+            if at is None:
                 continue
-            rates = solved.currents.rates
-            w = rates.work.sum()
-            q_hot, q_cold = (rates.heat[mask].sum() for mask in masks)
-            found[0, k] = -w / q_hot if q_hot > 0 else np.nan
-            found[1, k] = q_cold / w if w > 0 else np.nan
+            if at.hot.sign > 0:
+                found[0, k] = -at.work.mean / at.hot.mean
+            if at.work.sign > 0:
+                found[1, k] = at.cold.mean / at.work.mean
         return found[0], found[1]
 
     def _parameters(self, key: str) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trajsim.analysis.regimes import Regime, hot_and_cold
 from trajsim.config import Experiment, with_parameters
 from trajsim.exact import NoExactSideError
-from trajsim.explore.points import ExploreError, exact_regime, solve
+from trajsim.explore.points import ExploreError, Flows, exact_regime, flows, solve
 from trajsim.progress import bar
 
 Array = NDArray[np.float64]
@@ -28,38 +28,39 @@ AT_BOUND = 1e-6
 
 
 class Goal(NamedTuple):
-    """A quantity, the regime that has it, and a merit from q_hot, q_cold and w.
+    """A quantity, the regime that has it, and a merit from what flows.
 
-    Where the system is not in the regime, the merit is negative, and the less so the nearer it is.
+    Where the system is not in the regime, the merit is not positive, and the larger the nearer.
     """
 
     regime: str
     meaning: str
-    merit: Callable[[float, float, float], float]
+    merit: Callable[[Flows], float]
 
 
-def _or_share(value: float, exists: bool, signed: float, scale: float) -> float:
-    """The value where it exists, else what is missing as a share of all that flows."""
-    return value if exists else signed / scale if scale > 0 else -1.0
+def _efficiency(at: Flows) -> float:
+    if at.work.sign < 0 < at.hot.sign:
+        return -at.work.mean / at.hot.mean
+    return _missing(at.work.mean, at)
+
+
+def _cop(at: Flows) -> float:
+    if at.cold.sign > 0 and at.work.sign > 0:
+        return at.cold.mean / at.work.mean
+    return _missing(at.cold.mean, at)
+
+
+def _missing(value: float, at: Flows) -> float:
+    """What is missing, as a share of all that flows."""
+    scale = sum(abs(flow.mean) for flow in at)
+    return -abs(value) / scale if scale > 0 else -1.0
 
 
 GOALS = {
-    "efficiency": Goal(
-        "engine",
-        "-w / q_hot",
-        lambda hot, cold, w: _or_share(
-            -w / hot if hot else 0.0, w < 0 < hot, -abs(w), abs(hot) + abs(cold) + abs(w)
-        ),
-    ),
-    "cop": Goal(
-        "pump",
-        "q_cold / w",
-        lambda hot, cold, w: _or_share(
-            cold / w if w else 0.0, cold > 0 and w > 0, -abs(cold), abs(hot) + abs(cold) + abs(w)
-        ),
-    ),
-    "cooling": Goal("pump", "q_cold", lambda hot, cold, w: cold),
-    "power": Goal("engine", "-w", lambda hot, cold, w: -w),
+    "efficiency": Goal("engine", "-w / q_hot", _efficiency),
+    "cop": Goal("pump", "q_cold / w", _cop),
+    "cooling": Goal("pump", "q_cold", lambda at: at.cold.mean),
+    "power": Goal("engine", "-w", lambda at: -at.work.mean),
 }
 
 
@@ -114,12 +115,8 @@ class Optimum:
 
 def _merit(goal: str, experiment: Experiment, solved: Any) -> float:
     """Merit at a point; -inf where both baths are equally warm, so that none is the colder."""
-    masks = hot_and_cold(experiment.temperatures)
-    if masks is None:
-        return -np.inf
-    rates = solved.currents.rates
-    q_hot, q_cold = (float(rates.heat[mask].sum()) for mask in masks)
-    return GOALS[goal].merit(q_hot, q_cold, float(rates.work.sum()))
+    at = flows(experiment, solved.currents)
+    return -np.inf if at is None else GOALS[goal].merit(at)
 
 
 def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[float]]) -> Optimum:

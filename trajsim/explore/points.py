@@ -1,10 +1,10 @@
 """The exact currents of one point, and what the system does there."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from trajsim.analysis.regimes import Regime, classify
+from trajsim.analysis.regimes import Estimate, Regime, classify, hot_and_cold
 from trajsim.config import Experiment
 from trajsim.exact import Currents, ensemble
 
@@ -24,6 +24,29 @@ def solve(experiment: Experiment, tolerance: float = TOLERANCE) -> Any:
         If there is none, or it is out of reach.
     """
     return ensemble(experiment.network(), tolerance)
+
+
+class Flows(NamedTuple):
+    """Exact heats from all baths of the higher and of the lower temperature, and total work."""
+
+    hot: Estimate
+    cold: Estimate
+    work: Estimate
+
+
+def flows(experiment: Experiment, currents: Currents) -> Flows | None:
+    """What flows where, each with the error of its numerical solution.
+
+    None unless baths have two temperatures.
+    """
+    masks = hot_and_cold(experiment.temperatures)
+    if masks is None:
+        return None
+    rates, error = currents
+    hot, cold = (
+        Estimate(float(rates.heat[mask].sum()), float(error.heat[mask].sum())) for mask in masks
+    )
+    return Flows(hot, cold, Estimate(float(rates.work.sum()), float(error.work.sum())))
 
 
 def exact_regime(experiment: Experiment, currents: Currents) -> Regime:
