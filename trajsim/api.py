@@ -24,6 +24,7 @@ from trajsim.config.values import assignments, known, plain
 from trajsim.exact import Gains, counting_of
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
+from trajsim.files import expect_writable, publish
 from trajsim.plugins import differences
 from trajsim.provenance import layout_of, plugins_of
 from trajsim.reproduce import Reproduction
@@ -246,11 +247,18 @@ class Run(StoredRun):
         return figures(self.config, self, window)
 
     def report(self, path: str | Path) -> Path:
-        """Write one HTML page that holds all it shows, as of `trajsim report`; gives its path."""
+        """Write one HTML page that holds all it shows, as of `trajsim report`; gives its path.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, or a run or a config would be replaced.
+        """
         from trajsim.report import report
 
         page = Path(path)
-        page.write_text(report(self), encoding="utf-8")
+        expect_writable(page)
+        publish(page, report(self))
         return page
 
     def trace(

@@ -585,4 +585,26 @@ EDITS = (
 """,
         (UNIT + "test_large_systems.py",),
     ),
+    # -- outputs ---------------------------------------------------------------------------------
+    Edit(
+        "an output written in place",
+        "files.py",
+        "temporary = target.with_name(f\".trajsim-{secrets.token_hex(8)}.tmp\")",
+        "temporary, _ = target, secrets\n    target.unlink(missing_ok=True)",
+        (UNIT + "test_outputs.py::test_a_file_is_written_whole_or_stays_as_it_was",),
+    ),
+    Edit(
+        "a run that a link leads to is no run",
+        "files.py",
+        "    if holds_run(target):",
+        "    if holds_run(target) and not path.is_symlink():",
+        (UNIT + "test_outputs.py::test_no_verb_writes_over_a_run_however_it_is_spelled",),
+    ),
+    Edit(
+        "names cut at the first dot",
+        "files.py",
+        "            return name[: -len(suffix)]",
+        "            return name.split(\".\")[0]",
+        (UNIT + "test_outputs.py::test_only_the_last_known_ending_is_taken_off",),
+    ),
 )

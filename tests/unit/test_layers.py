@@ -92,6 +92,7 @@ ALLOWED = {
         *("trajsim.elementary", "trajsim.models", "trajsim.kernels", "trajsim.simd"),
     ],
     "plan": [],
+    "files": [],
     "sources": [],
     "plugins": ["trajsim.sources"],
     # What it checks it imports when something is registered.

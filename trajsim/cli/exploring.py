@@ -50,6 +50,10 @@ def map_command(
     """
     with refusals():
         loaded = [(name, _load(config, more, over)) for name, more in _panels(overrides, panels)]
+        from trajsim.files import expect_writable, stem
+
+        folder = output or Path("runs")
+        expect_writable(folder / f"{stem(config)}-map.png")
         from trajsim import output as out
         from trajsim import plots
         from trajsim.exact import NoExactSideError
@@ -60,7 +64,7 @@ def map_command(
             maps = [regime_map(panel, name) for name, panel in loaded]
         except (ExploreError, NoExactSideError) as error:
             fail(f"{config}: {error}")
-        saved = plots.save(plots.map_figures(maps), output or Path("runs"), config.stem)
+        saved = plots.save(plots.map_figures(maps), folder, stem(config))
         files = [str(path) for path in saved]
         if as_json:
             click.echo(out.to_json({**map_json(maps), "figures": files}))
@@ -145,8 +149,11 @@ def regimes(run: Path, output: Path | None, as_json: bool) -> None:
         from trajsim import plots
         from trajsim.check import CannotCheckError
         from trajsim.check.claims import claims
+        from trajsim.files import expect_writable, stem
         from trajsim.output.claims import claims_json, claims_table
 
+        folder = output or run.parent
+        expect_writable(folder / f"{stem(run)}-regimes.png")
         found_run = opened(run)
         loaded, sampled = found_run.config, found_run.averages()
         warn_of_shadow(sampled)
@@ -154,7 +161,7 @@ def regimes(run: Path, output: Path | None, as_json: bool) -> None:
             judged = claims(loaded, sampled)
         except CannotCheckError as error:
             fail(f"{run}: {error}")
-        saved = plots.save(plots.claims_figures(judged), output or run.parent, run.stem)
+        saved = plots.save(plots.claims_figures(judged), folder, stem(run))
         files = [str(path) for path in saved]
         if as_json:
             click.echo(out.to_json({**claims_json(judged, loaded), "figures": files}))

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -134,30 +134,46 @@ def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
 def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: int | None) -> None:
     """Draw RUN over the exact curves, or the exact curves of CONFIG alone (PNG and PDF)."""
     with refusals():
-        from trajsim import api, plots
-        from trajsim.analysis.windows import WindowError
+        from trajsim import plots
+        from trajsim.files import expect_writable, holds_config, stem
 
-        if source.suffix == ".toml":
-            config = api.load(source, overrides)
-            missing = plots.no_exact_side(config.experiment)
-            if missing:
-                fail(f"{source}: there are no exact curves to draw: {missing}")
-            figures = plots.figures(config, None)
-            folder = output or Path("runs")
-        elif overrides:
+        of_config = holds_config(source) or source.suffix.lower() == ".toml"
+        if overrides and not of_config:
             fail("--set goes with a config, not with a run")
-        else:
-            run = opened(source)
-            missing = plots.no_exact_side(run.config.experiment)
-            if missing:
-                say(f"{source}: drawn without exact curves: {missing}")
-            try:
-                figures = run.figures(window)
-            except WindowError as error:
-                fail(f"{source}: {error}")
-            folder = output or source.parent
-        for path in plots.save(figures, folder, source.stem):
+        if window and of_config:
+            fail("--window goes with a run, not with a config")
+        folder = output or (Path("runs") if of_config else source.parent)
+        name = stem(source) + ("-config" if of_config else "")
+        expect_writable(folder / f"{name}.png")
+        figures = _of_config(source, overrides) if of_config else _of_run(source, window)
+        for path in plots.save(figures, folder, name, window):
             click.echo(path)
+
+
+def _of_config(source: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
+    """Figures of the exact curves alone."""
+    from trajsim import api, plots
+
+    config = api.load(source, overrides)
+    missing = plots.no_exact_side(config.experiment)
+    if missing:
+        fail(f"{source}: there are no exact curves to draw: {missing}")
+    return plots.figures(config, None)
+
+
+def _of_run(source: Path, window: int | None) -> dict[str, Any]:
+    """Figures of a run over the exact curves."""
+    from trajsim import plots
+    from trajsim.analysis.windows import WindowError
+
+    run = opened(source)
+    missing = plots.no_exact_side(run.config.experiment)
+    if missing:
+        say(f"{source}: drawn without exact curves: {missing}")
+    try:
+        return run.figures(window)
+    except WindowError as error:
+        fail(f"{source}: {error}")
 
 
 @click.command("report")
@@ -168,7 +184,8 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: 
 def report_command(run: Path, output: Path | None) -> None:
     """Write RUN as one HTML page: figures, averages, check, theorems, config, provenance."""
     with refusals():
-        page = output or run.with_suffix(".html")
-        if page.is_dir():
-            fail(f"{page}: a folder; allowed: the name of a file")
+        from trajsim.files import expect_writable, stem
+
+        page = output or run.with_name(f"{stem(run)}.html")
+        expect_writable(page)
         click.echo(opened(run).report(page))

@@ -40,8 +40,11 @@ def trace(
 ) -> None:
     """Simulate one trajectory of RUN again and write down every event (CSV)."""
     with refusals():
+        from trajsim.files import expect_writable, publishing, stem
         from trajsim.trace import TraceError
 
+        if output is not None:
+            expect_writable(output)
         opened_run = opened(run)
         if (trajectory is None) == (extreme is None):
             fail("one of --trajectory and --extreme is needed")
@@ -57,7 +60,7 @@ def trace(
         except (TraceError, ValueError) as error:
             fail(f"{run}: {error}")
         if output is not None:
-            with open(output, "w", encoding="utf-8", newline="") as file:
+            with publishing(output, text=True) as file:
                 made.write(file)
             say(f"{output}: {len(made)} events")
         elif not draw:
@@ -65,10 +68,13 @@ def trace(
         if draw:
             from trajsim import plots
 
-            points, stem = opened_run.config.points, run.name.split(".")[0]
+            points = opened_run.config.points
             figures = plots.trajectory_figures(made, points[point].experiment)
-            stem += f"-point-{point}" if len(points) > 1 else ""
-            for path in plots.save(figures, run.parent, stem):
+            name = stem(run)
+            name += f"-point-{point}" if len(points) > 1 else ""
+            name += f"-periods-{periods.replace(':', '-')}" if periods else ""
+            name += f"-every-{every}" if every > 1 else ""
+            for path in plots.save(figures, run.parent, name):
                 click.echo(path)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from trajsim.files import publish
 from trajsim.output import table, to_json
 from trajsim.reproduce import Compared, Reproduction
 from trajsim.reproduce.statements import APART
@@ -171,5 +172,5 @@ def write(made: Reproduction, folder: Path) -> list[Path]:
     texts = {"numbers.md": reproduction_markdown(made), "numbers.json": ""}
     texts["numbers.json"] = to_json(reproduction_json(made)) + "\n"
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        publish(folder / name, text)
     return [folder / name for name in texts]

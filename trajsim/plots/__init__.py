@@ -17,6 +17,7 @@ from trajsim.analysis.profile import profiles
 from trajsim.check.claims import Claims
 from trajsim.config import Config, Experiment
 from trajsim.explore import RegimeMap
+from trajsim.files import publish
 from trajsim.plots.claims import claims_figure
 from trajsim.plots.courses import time_figure
 from trajsim.plots.currents import no_exact_side
@@ -41,6 +42,9 @@ __all__ = [
     "trajectory_figures",
     "write",
 ]
+
+# Figures of fluctuations over the windows asked for.
+WINDOWED = ("covariance", "histogram", "generating", "rate-function")
 
 
 def figures(config: Config, run: Run | None, window: int | None = None) -> dict[str, Figure]:
@@ -124,18 +128,32 @@ def _ours(made: dict[str, Figure]) -> dict[str, Figure]:
     return made
 
 
-def save(figures: dict[str, Figure], folder: Path, stem: str) -> Iterator[Path]:
-    """Write each figure as PNG and PDF; gives the paths written."""
+def save(
+    figures: dict[str, Figure], folder: Path, stem: str, window: int | None = None
+) -> Iterator[Path]:
+    """Write each figure as PNG and PDF; gives the paths written.
+
+    Parameters
+    ----------
+    figures : by name
+    folder : made if it is not there
+    stem : that the files' names begin with
+    window : rows of the windows that the figures in `WINDOWED` show, told in their names
+    """
     for name, figure in figures.items():
-        yield from write(figure, folder / f"{stem}-{name}")
+        over = f"-window-{window}" if window is not None and name in WINDOWED else ""
+        yield from write(figure, folder / f"{stem}{over}-{name}")
 
 
 def write(figure: Figure, path: Path) -> Iterator[Path]:
     """Write a figure as PNG and PDF under a name without an ending."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     for ending in ("png", "pdf"):
         written = path.with_name(f"{path.name}.{ending}")
-        figure.savefig(written, metadata={"CreationDate": None} if ending == "pdf" else None)
+        image = BytesIO()
+        figure.savefig(
+            image, format=ending, metadata={"CreationDate": None} if ending == "pdf" else None
+        )
+        publish(written, image.getvalue())
         yield written
 
 

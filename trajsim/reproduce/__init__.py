@@ -11,6 +11,7 @@ from trajsim.analysis.regimes import Estimate
 from trajsim.callables import make_callable
 from trajsim.check.verdict import threshold
 from trajsim.explore import exact_regime
+from trajsim.files import expect_writable
 from trajsim.progress import each
 from trajsim.reproduce.published import NUMBERS, PARAMETERS, Number, Parameters
 from trajsim.reproduce.runs import Finished, make_all
@@ -120,7 +121,10 @@ def reproduce(
         If a run cannot be made as asked, or another one is in its place.
     trajsim.run.StoppedError
         If it was interrupted; every finished block is kept.
+    OSError
+        If something cannot be written, or would replace a run or a config.
     """
+    expect_writable(folder / "numbers.md")
     runs = {r.name: r for r in make_all(folder, quick=quick, workers=workers, force=force, say=say)}
     made = compare(runs, _draw(runs, folder))
     from trajsim.output.reproduction import write

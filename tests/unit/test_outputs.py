@@ -1,0 +1,341 @@
+"""Files that verbs write: whole, never in place of a run, named after what they show."""
+
+import hashlib
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_configs import PUMP, SHAPES
+
+import trajsim
+from trajsim.files import HDF5, expect_writable, holds_config, holds_run, publish, publishing, stem
+from trajsim.store import Parts, verify
+
+
+@pytest.fixture
+def run(tmp_path, run_of):
+    """A run in the test's folder, and its config."""
+    shutil.copy(run_of("pump"), tmp_path / "x.h5")
+    (tmp_path / "x.toml").write_text(PUMP)
+    return tmp_path / "x.h5"
+
+
+def digests(folder):
+    """SHA-256 of every file below a folder."""
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+# -- a run is never a target -----------------------------------------------------------------------
+
+
+def spellings(folder):
+    """Names that lead to the run x.h5, to its config, or into an unfinished run."""
+    (folder / "link.html").symlink_to("x.h5")
+    (folder / "second.html").symlink_to("link.html")
+    os.link(folder / "x.h5", folder / "hard.html")
+    shutil.copy(folder / "x.h5", folder / "page.html")
+    (folder / "sub").mkdir()
+    unfinished = folder / "open.h5.parts"
+    unfinished.mkdir()
+    (unfinished / "header.json").write_text("{}")
+    (folder / "into").symlink_to("open.h5.parts")
+    return {
+        "x.h5": "holds a run",
+        "./sub/../x.h5": "holds a run",
+        str(folder / "x.h5"): "holds a run",
+        "link.html": "holds a run",
+        "second.html": "holds a run",
+        "hard.html": "holds a run",
+        "page.html": "holds a run",
+        "open.h5": "an unfinished run is in",
+        "open.h5.parts": "an unfinished run is in",
+        "open.h5.parts/header.json": "an unfinished run is in",
+        "into/new.html": "an unfinished run is in",
+        "x.toml": "holds a config",
+        "sub": "a folder",
+        "x.h5/y.html": "is no folder",
+    }
+
+
+@pytest.mark.parametrize("verb", [("report",), ("trace", "--trajectory", 1)])
+def test_no_verb_writes_over_a_run_however_it_is_spelled(cli, run, verb):
+    targets = spellings(run.parent)
+    before = digests(run.parent)
+    for target, says in targets.items():
+        result = cli(verb[0], "x.h5", *verb[1:], "-o", target)
+        assert (result.exit_code, result.stdout) == (2, ""), target
+        assert result.stderr.startswith(f"{Path(target)}: ")
+        assert says in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert digests(run.parent) == before, target
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plot", "x.h5"),
+        ("plot", "x.toml"),
+        (
+            "map",
+            "x.toml",
+            "--over",
+            "baths.R.temperature=0.4:0.5:2",
+            "--over",
+            "drive.period=9:10:2",
+        ),
+        ("regimes", "x.h5"),
+        ("reproduce", "--quick"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["open.h5.parts", "into", "x.h5"])
+def test_no_verb_writes_into_the_folder_of_an_unfinished_run(cli, run, arguments, folder):
+    spellings(run.parent)
+    before = digests(run.parent)
+    result = cli(*arguments, "-o", folder)
+    assert result.exit_code == 2
+    assert ("an unfinished run" if "x" not in folder else "is no folder") in result.stderr
+    assert digests(run.parent) == before
+
+
+def test_a_report_of_a_run_called_like_a_page_does_not_replace_it(cli, run):
+    page = run.rename(run.with_name("x.html"))
+    before = page.read_bytes()
+    assert cli("report", "x.html").stdout == "x.html.html\n"
+    assert page.read_bytes() == before
+    assert verify(page) == []
+
+
+def test_the_interface_refuses_to_write_over_a_run_before_any_work(run):
+    with pytest.raises(FileExistsError, match="holds a run"):
+        trajsim.open(run).report(run)
+    assert verify(run) == []
+
+
+def test_figures_do_not_follow_a_link_into_a_run(cli, run):
+    (run.parent / "x-rates.png").symlink_to("x.h5")
+    result = cli("plot", "x.h5")
+    assert result.exit_code == 2
+    assert "x-rates.png: holds a run" in result.stderr
+    assert verify(run) == []
+
+
+# -- whole or not at all -----------------------------------------------------------------------
+
+
+class Broken(Exception):
+    """Something that goes wrong while a file is written."""
+
+
+@pytest.mark.parametrize("fault", [Broken, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, fault, there):
+    path = tmp_path / "page.html"
+    if there:
+        path.write_text("before")
+
+    def broken():
+        with publishing(path) as file:
+            file.write(b"half")
+            file.flush()
+            assert (path.read_text() if there else path.exists()) == (there and "before")
+            raise fault
+
+    with pytest.raises(fault):
+        broken()
+    assert list(tmp_path.iterdir()) == ([path] if there else [])
+    assert not there or path.read_text() == "before"
+    publish(path, "whole, ü")
+    assert path.read_bytes() == "whole, ü".encode()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_file(tmp_path, monkeypatch):
+    def full(_handle):
+        raise OSError(28, "No space left on device", "something hidden")
+
+    (tmp_path / "t.csv").write_text("before")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/t\.csv'"):
+        publish(tmp_path / "t.csv", "after")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+
+
+def test_what_is_replaced_keeps_its_permissions_and_its_link(tmp_path):
+    real = tmp_path / "elsewhere" / "page.html"
+    real.parent.mkdir()
+    real.write_text("before")
+    real.chmod(0o640)
+    link = tmp_path / "page.html"
+    link.symlink_to(real)
+    publish(link, "after")
+    assert link.is_symlink()
+    assert real.read_text() == "after"
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    fresh, plain = tmp_path / "fresh", tmp_path / "plain"
+    publish(fresh, "x")
+    plain.write_text("x")
+    assert fresh.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_device_is_written_to_and_not_replaced():
+    publish(Path(os.devnull), "gone")
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from trajsim.cli.common import refusals
+from trajsim.files import publishing
+with refusals(), publishing(Path("page.html")) as file:
+    file.write(b"half"); file.flush()
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_what_was_there_and_nothing_else(tmp_path, number):
+    (tmp_path / "page.html").write_text("before")
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "begun\n"
+        assert len(list(tmp_path.iterdir())) == 2
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (3, "stopped\n")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"page.html": "before"}
+
+
+WRITERS = """
+import sys
+from pathlib import Path
+from trajsim.files import publish
+for k in range(60):
+    publish(Path("page.html"), sys.argv[1] * 200_000)
+"""
+
+
+def test_two_writers_never_mix_and_a_reader_never_sees_a_part(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("0" * 200_000)
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITERS, letter], cwd=tmp_path) for letter in "ab"
+    ]
+    while any(writer.poll() is None for writer in writers):
+        text = page.read_text()
+        assert len(text) == 200_000
+        assert len(set(text)) == 1
+        time.sleep(0.002)
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert list(tmp_path.iterdir()) == [page]
+
+
+# -- names -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("x.h5", "x"),
+        ("T0.5.h5", "T0.5"),
+        ("T0.5", "T0.5"),
+        ("x.nc", "x.nc"),
+        ("x.h5.parts", "x.h5"),
+        ("T0.5.toml", "T0.5"),
+        ("X.TOML", "X"),
+        (".h5", ".h5"),
+    ],
+)
+def test_only_the_last_known_ending_is_taken_off(name, named):
+    assert stem(Path("runs.d") / name) == named
+
+
+def written(result):
+    assert result.exit_code == 0, result.stderr
+    return {Path(line).name for line in result.stdout.splitlines()}
+
+
+def test_no_two_sources_write_the_same_names(cli, run, tmp_path):
+    """Runs with dots in their names, a config, windows and periods of a trajectory."""
+    (tmp_path / "runs").mkdir()
+    shutil.copy(run, "runs/T0.5.h5")
+    shutil.copy(run, "runs/T0.6.h5")
+    shutil.copy("x.toml", "T0.5.toml")
+    seen: list[set[str]] = []
+    for name in ("T0.5.h5", "T0.6.h5"):
+        seen.append(written(cli("trace", f"runs/{name}", "--trajectory", 0, "--plot")))
+        part = ("--periods", "1:3")
+        seen.append(written(cli("trace", f"runs/{name}", "--trajectory", 0, "--plot", *part)))
+        assert cli("report", f"runs/{name}").stdout == f"runs/{name[:-3]}.html\n"
+    seen.append(written(cli("plot", "T0.5.toml")))
+    run_figures = written(cli("plot", "runs/T0.5.h5"))
+    by_window = written(cli("plot", "runs/T0.5.h5", "--window", 1))
+    # Those that do not depend on the window are the same figures.
+    same = run_figures & by_window
+    assert {name.removeprefix("T0.5-").split(".")[0] for name in same} == {"rates", "cumulants"}
+    assert {name.removeprefix("T0.5-").split(".")[0] for name in by_window - same} == {
+        f"window-1-{kind}" for kind in ("covariance", "histogram", "generating", "rate-function")
+    }
+    seen += [run_figures, by_window - same]
+    assert len(set.union(*seen)) == sum(map(len, seen))
+    assert set.union(*seen) <= {path.name for path in Path("runs").iterdir()}
+
+
+# -- what a file holds -------------------------------------------------------------------------
+
+
+def test_runs_and_configs_are_told_by_what_they_hold(run, tmp_path):
+    copies = {
+        "a.toml": run.read_bytes(),
+        "b.h5": PUMP.encode(),
+        "c": b"\xef\xbb\xbf# x\r\n[model]\n",
+    }
+    for name, data in copies.items():
+        (tmp_path / name).write_bytes(data)
+    assert holds_run(tmp_path / "a.toml")
+    assert not holds_config(tmp_path / "a.toml")
+    assert not holds_run(tmp_path / "b.h5")
+    assert holds_config(tmp_path / "b.h5")
+    assert holds_config(tmp_path / "c")
+    page = trajsim.open(run).report(tmp_path / "page.html")
+    assert "[model]" in page.read_text(encoding="utf-8")
+    for other in (page, tmp_path / "none", tmp_path, Path(os.devnull)):
+        assert not holds_config(other)
+        assert not holds_run(other)
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_every_config_is_one(tmp_path, shape):
+    (tmp_path / "x.dat").write_text(SHAPES[shape])
+    assert holds_config(tmp_path / "x.dat")
+
+
+def test_the_folder_of_an_unfinished_run_holds_one_from_its_lock_on(tmp_path):
+    parts = Parts(tmp_path / "y.h5")
+    parts.lock()
+    assert holds_run(parts.folder)
+    with pytest.raises(FileExistsError, match="an unfinished run"):
+        expect_writable(tmp_path / "y.h5")
+    parts.unlock()
+    (tmp_path / "empty.parts").mkdir()
+    assert not holds_run(tmp_path / "empty.parts")
+
+
+def test_the_signature_is_that_of_hdf5(run):
+    assert run.read_bytes()[:8] == HDF5

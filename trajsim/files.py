@@ -1,0 +1,158 @@
+"""Files that users name: what they hold, what those made of them are called, writing them whole."""
+
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+# What every HDF5 file begins with.
+HDF5 = b"\x89HDF\r\n\x1a\n"
+# Files in the folder of an unfinished run, of which it always has one.
+UNFINISHED = ("header.json", "manifest.jsonl", "lock")
+# A config: comments and keys, then one of its tables.
+CONFIG = re.compile(
+    rb"(\xef\xbb\xbf)?([ \t]*(#[^\n]*|[\w\"'-]+[ \t]*=[^\n]*|\r?)\n)*"
+    rb"[ \t]*\[\[?[ \t]*(model|drive|baths|sites|bonds|ensemble|ledger|integrator|figure|sweep)\b"
+)
+# So much of a file is looked at to tell what it holds.
+BEGINNING = 1 << 16
+
+
+def holds_run(path: Path) -> bool:
+    """Whether there is a run at a path, finished (any HDF5 file) or not (a folder x.h5.parts)."""
+    return _beginning(path).startswith(HDF5) or _is_unfinished(path)
+
+
+def holds_config(path: Path) -> bool:
+    """Whether the file at a path is a config, sound or not: by its tables, else by its name."""
+    beginning = _beginning(path)
+    if beginning.startswith(HDF5):
+        return False
+    return bool(CONFIG.match(beginning)) or (path.suffix.lower() == ".toml" and path.is_file())
+
+
+def _beginning(path: Path) -> bytes:
+    """First bytes of a plain file; none of anything else."""
+    with suppress(OSError, ValueError):
+        if stat.S_ISREG(path.stat().st_mode):
+            with path.open("rb") as file:
+                return file.read(BEGINNING)
+    return b""
+
+
+def _is_unfinished(folder: Path) -> bool:
+    named = folder.suffix.lower() == ".parts"
+    with suppress(OSError, ValueError):
+        return named and any((folder / name).exists() for name in UNFINISHED)
+    return False
+
+
+def stem(source: Path) -> str:
+    """What files made of a run or config are named after: its name without .h5, .parts or .toml."""
+    name = source.name
+    for suffix in (".h5", ".parts", ".toml"):
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+# -- writing -----------------------------------------------------------------------------------
+
+
+def expect_writable(path: Path) -> None:
+    """Refuse to write a file where it would destroy what it must not, or cannot be written.
+
+    Raises
+    ------
+    OSError
+        If the path holds a run or a config, is a folder, within the folder of an unfinished run,
+        or not to be written to.
+    """
+    try:
+        target = path.resolve()
+    except (RuntimeError, ValueError) as error:  # links in a circle; NUL
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
+    parts = target.with_name(target.name + ".parts")
+    unfinished = next((f for f in (parts, target, *target.parents) if _is_unfinished(f)), None)
+    if unfinished is not None:
+        what = f"an unfinished run is in {unfinished}; allowed: another name"
+        raise FileExistsError(errno.EEXIST, what, str(path))
+    if target.is_dir():
+        what = "a folder; allowed: the name of a file"
+        raise IsADirectoryError(errno.EISDIR, what, str(path))
+    if holds_run(target):
+        what = "holds a run, which only trajsim run and merge replace; allowed: another name"
+        raise FileExistsError(errno.EEXIST, what, str(path))
+    if holds_config(target):
+        what = "holds a config, which is never replaced; allowed: another name"
+        raise FileExistsError(errno.EEXIST, what, str(path))
+    if target.parent.exists() and not target.parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{target.parent} is no folder", str(path))
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+@contextmanager
+def publishing(path: Path, *, text: bool = False) -> Iterator[Any]:
+    """A file to write to, which gets its name when it is whole; else what was there stays.
+
+    It is written under another name in the same folder, which is gone afterwards, whatever happens.
+    Through a link it replaces what the link leads to; a pipe or a device is written to directly.
+    Folders that are missing are made.
+
+    Parameters
+    ----------
+    path : name of the file
+    text : take text, to be written as UTF-8, instead of bytes
+
+    Raises
+    ------
+    OSError
+        As of `expect_writable`, and if the disk is full.
+    """
+    expect_writable(path)
+    target = path.resolve()
+    before = None
+    with suppress(FileNotFoundError):
+        before = path.stat()
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        with _open(path, "w", text) as file:
+            yield file
+        return
+    temporary = target.with_name(f".trajsim-{secrets.token_hex(8)}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _open(temporary, "x", text) as file:
+            if before is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        # The user knows the file by its own name.
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    with suppress(OSError):  # the name lasts, where the system can be asked for it
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _open(path: Path, mode: str, text: bool) -> Any:
+    return path.open(mode, encoding="utf-8", newline="") if text else path.open(mode + "b")
+
+
+def publish(path: Path, content: bytes | str) -> None:
+    """Write a whole file (`publishing`)."""
+    with publishing(path, text=isinstance(content, str)) as file:
+        file.write(content)
