@@ -589,7 +589,7 @@ EDITS = (
     Edit(
         "an output written in place",
         "files.py",
-        "temporary = target.with_name(f\".trajsim-{secrets.token_hex(8)}.tmp\")",
+        'temporary = target.with_name(f".trajsim-{secrets.token_hex(8)}.tmp")',
         "temporary, _ = target, secrets\n    target.unlink(missing_ok=True)",
         (UNIT + "test_outputs.py::test_a_file_is_written_whole_or_stays_as_it_was",),
     ),
@@ -604,7 +604,7 @@ EDITS = (
         "names cut at the first dot",
         "files.py",
         "            return name[: -len(suffix)]",
-        "            return name.split(\".\")[0]",
+        '            return name.split(".")[0]',
         (UNIT + "test_outputs.py::test_only_the_last_known_ending_is_taken_off",),
     ),
 )
