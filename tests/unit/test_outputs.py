@@ -195,20 +195,24 @@ def test_a_device_is_written_to_and_not_replaced():
 
 
 SLOW = """
-import sys, time
-from pathlib import Path
-from trajsim.cli.common import refusals
-from trajsim.files import publishing
-with refusals(), publishing(Path("page.html")) as file:
-    file.write(b"half"); file.flush()
+import os, sys, time
+import trajsim.report
+from trajsim.cli import main
+
+def slowly(_handle):
     print("begun", flush=True)
     time.sleep(60)
+
+trajsim.report.report = lambda _: "after"
+os.fsync = slowly
+main(["report", "x.h5", "-o", "page.html"])
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_leaves_what_was_there_and_nothing_else(tmp_path, number):
+def test_a_signal_leaves_what_was_there_and_nothing_else(run, tmp_path, number):
     (tmp_path / "page.html").write_text("before")
+    before = digests(tmp_path)
     with subprocess.Popen(
         [sys.executable, "-c", SLOW],
         cwd=tmp_path,
@@ -217,11 +221,11 @@ def test_a_signal_leaves_what_was_there_and_nothing_else(tmp_path, number):
         text=True,
     ) as process:
         assert process.stdout.readline() == "begun\n"
-        assert len(list(tmp_path.iterdir())) == 2
+        assert len(digests(tmp_path)) == len(before) + 1
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
-    assert (process.returncode, said) == (3, "stopped\n")
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"page.html": "before"}
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (128 + number, "stopped\n")
+    assert digests(tmp_path) == before
 
 
 WRITERS = """
