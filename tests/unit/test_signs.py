@@ -117,7 +117,7 @@ def test_a_claim_needs_more_than_rounding():
 
     from trajsim.check.claims import claims
 
-    rough = replace(averages((3.0, -2.0), -1e-15, 1e-18), rounding=1e-14)
+    rough = replace(averages((3.0, -2.0), -1e-15, 1e-18), sums=1.0, largest_entry=0.1)
     (point,) = claims(parse(two), [rough]).points
     assert (point.name, point.evidence.work) == ("open", 0.0)
 

@@ -77,7 +77,7 @@ class Averages:
     covariance : of the errors of the heat rates and, last, of the total work rate
     first_law_residual : largest abs(dU - Q - W) of a row
     largest_entry : largest energy of an entry of the ledger
-    rounding : what rounding may leave of a rate of heat or work that is zero
+    sums : energies that were added up in a trajectory, each of which was rounded
     """
 
     parameters: dict[str, float]
@@ -90,7 +90,12 @@ class Averages:
     covariance: Array
     first_law_residual: float
     largest_entry: float
-    rounding: float = 0.0
+    sums: float = 0.0
+
+    @property
+    def rounding(self) -> float:
+        """What rounding may leave of a rate of heat or work that is zero."""
+        return ROUNDING * self.largest_entry * self.sums / self.time
 
     def __repr__(self) -> str:
         at = "".join(f", {key} = {value:g}" for key, value in self.parameters.items())
@@ -210,5 +215,5 @@ class _Point:
             covariance=covariance,
             first_law_residual=self.residual,
             largest_entry=self.largest,
-            rounding=ROUNDING * self.largest * self.sums / (self.rates.count * self.time),
+            sums=self.sums / self.rates.count,
         )

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from trajsim import ledger
 from trajsim.analysis.averages import RATES, Averages, averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
 from trajsim.analysis.windows import Windows
 from trajsim.callables import make_callable
 from trajsim.check.counted import ExactFluctuations
-from trajsim.check.spreads import FEWEST_TRAJECTORIES, compare_spreads
+from trajsim.check.spreads import FEWEST_TRAJECTORIES, compare_spreads, covariance_rounding
 from trajsim.check.verdict import (
     FALSE_ALARM,
     FEWEST_EVENTS,
@@ -25,7 +26,7 @@ from trajsim.check.verdict import (
 )
 from trajsim.config import Config, Experiment
 from trajsim.exact import Gains, NoExactSideError, Window, ensemble, start_state
-from trajsim.ledger import ROUNDING, Layout
+from trajsim.ledger import Layout
 from trajsim.store import Run
 
 __all__ = [
@@ -43,8 +44,10 @@ __all__ = [
 
 make_callable(__name__)
 
-# Far below any standard error.
+# Relative error of exact means: far below any standard error.
 TOLERANCE = 1e-6
+# What rounding on either side may leave, of the energy or number that goes back and forth.
+ROUNDING = 1e-12
 
 
 def expected(config: Config) -> list[Window]:
@@ -118,7 +121,7 @@ def _compare_spreads(
     except NoExactSideError:
         return []
     flips = _events(sampled, _by_name(window.rates, experiment), experiment)
-    return compare_spreads(spread, exact, flips)
+    return compare_spreads(spread, exact, flips, _rounding(sampled, experiment))
 
 
 def against(run: Run, reference: Run) -> Check:
@@ -141,31 +144,35 @@ def against(run: Run, reference: Run) -> Check:
     )
     spreads = (fluctuations(r, detailed=False) for r in (run, reference))
     for a, b, *both in zip(mine, theirs, *spreads, strict=True):
+        rounding = a.rounding + b.rounding
         pairs = [
-            (q.name, q.mean, q.stderr, r.mean, r.stderr)
+            (q.name, q.mean, q.stderr, r.mean, r.stderr, 0.0 if q.kind == "flips" else rounding)
             for q, r in zip(a.quantities, b.quantities, strict=True)
         ]
-        pairs.append(("total_work_rate", *a.total_work, *b.total_work))
+        pairs.append(("total_work_rate", *a.total_work, *b.total_work, rounding))
         if as_long and min(a.trajectories, b.trajectories) >= FEWEST_TRAJECTORIES:
-            pairs += _variances(*both)
+            pairs += _variances(both[0], both[1], rounding)
         points.append(
             CheckedPoint(
                 a.parameters,
                 [
-                    comparison(name, mean, math.hypot(error, other), value, math.inf, 0.0)
-                    for name, mean, error, value, other in pairs
+                    comparison(name, mean, math.hypot(error, other), value, math.inf, rough)
+                    for name, mean, error, value, other, rough in pairs
                 ],
             )
         )
     return verdict(points, min(a.trajectories for a in [*mine, *theirs]))
 
 
-def _variances(one: Fluctuations, other: Fluctuations) -> list[tuple[Any, ...]]:
-    """Names, variances and errors of two runs."""
+def _variances(one: Fluctuations, other: Fluctuations, rounding: float) -> list[tuple[Any, ...]]:
+    """Names, variances and errors of two runs, and by how much variances may differ by rounding."""
+    spread = np.diag(np.maximum(one.cumulants.mean[1], other.cumulants.mean[1]))
+    rough = np.diag(covariance_rounding(spread, rounding, one.windows.time))
     return [
         (
             f"{o.kind}_variance_rate.{o.label}",
             *(float(part[1, k]) for found in (one, other) for part in found.cumulants),
+            float(rough[k]),
         )
         for k, o in enumerate(one.observables)
     ]
@@ -174,22 +181,25 @@ def _variances(one: Fluctuations, other: Fluctuations) -> list[tuple[Any, ...]]:
 def _compare(sampled: Averages, window: Window, experiment: Experiment) -> list[Comparison]:
     exact = _by_name(window.rates, experiment)
     behind = _events(sampled, exact, experiment)
-    # Exact zeros come out of either side as rounding.
-    floor = 1e-12 * max(map(abs, exact.values()))
+    rough = dict.fromkeys(RATES, _rounding(sampled, experiment))
+    rough["flips"] = ROUNDING * float(window.rates.flips.max(initial=0.0))
     found = []
     for q in sampled.quantities:
         key = (q.kind, q.label)
-        found.append(comparison(q.name, q.mean, q.stderr, exact[key], behind[key], floor))
+        may = rough[q.kind] + TOLERANCE * abs(exact[key])
+        found.append(comparison(q.name, q.mean, q.stderr, exact[key], behind[key], may))
     if experiment.labels["drive"]:
         # Its parts may nearly cancel: then the total tells more than they do.
         total, fewest = float(window.rates.work.sum()), min(behind.values())
-        found.append(comparison("total_work_rate", *sampled.total_work, total, fewest, floor))
+        may = rough["work"] + TOLERANCE * abs(total)
+        found.append(comparison("total_work_rate", *sampled.total_work, total, fewest, may))
     # A heat that is wrong by less than its error still breaks the first law.
-    rounding = max(ROUNDING * sampled.largest_entry, 1e-300)
+    may = max(ledger.ROUNDING * sampled.largest_entry, 1e-300)
     residual = sampled.first_law_residual
-    found.append(Comparison(FIRST_LAW, residual, rounding, 0.0, residual / rounding))
+    found.append(Comparison(FIRST_LAW, residual, math.nan, 0.0, residual / may, may))
     visits = sampled.trajectories * experiment.plan.rows / experiment.plan.rows_per_period
     for name, (mean, stderr) in sampled.edges.items():
+        scale = _scale(name, window)
         for at in np.ndindex(mean.shape):
             value, seen = float(window.edges[name][at]), float(mean[at])
             label = experiment.labels["site"][at[1]] if name != "occupation" else ""
@@ -198,8 +208,35 @@ def _compare(sampled: Averages, window: Window, experiment: Experiment) -> list[
                 label = _spelled(at[1], len(experiment.sites))
                 events = visits * max(min(value, 1 - value), min(seen, 1 - seen))
             full = f"{name}.{at[0]}.{label}"
-            found.append(comparison(full, seen, float(stderr[at]), value, events, 1e-12))
+            may = ROUNDING * scale + TOLERANCE * abs(value)
+            found.append(comparison(full, seen, float(stderr[at]), value, events, may))
     return found
+
+
+def _rounding(sampled: Averages, experiment: Experiment) -> float:
+    """What rounding may leave of a rate of heat or work, on either side.
+
+    It is a part of the energies that go back and forth; of terms of a drive that cancel, too, which
+    the ledger does not show.
+    """
+    drives = [site.drive for site in experiment.sites if site.drive is not None]
+    terms = [
+        abs(d.offset) + abs(d.amplitude) + sum(abs(h.amplitude) for h in d.harmonics)
+        for d in drives
+    ]
+    squares = sampled.edges.get("position_squared", (np.ones(1), None))[0]
+    reach = math.sqrt(float(squares.max()))
+    energy = sampled.largest_entry + reach * max(terms, default=0.0)
+    return ROUNDING * energy * sampled.sums / sampled.time
+
+
+def _scale(name: str, window: Window) -> float:
+    """How large a probability, a position or its square is at most."""
+    if name == "occupation":
+        return 1.0
+    squared = window.edges.get(f"{name}_squared")
+    largest = float(np.abs(window.edges[name] if squared is None else squared).max())
+    return largest if squared is None else math.sqrt(largest)
 
 
 def _events(

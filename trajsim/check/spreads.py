@@ -12,6 +12,8 @@ Array = NDArray[np.float64]
 
 # A variance over fewer trajectories, or flips, is skewed beyond what its error allows for.
 FEWEST_TRAJECTORIES, FEWEST_FLIPS = 400, 2000
+# Relative error of exact covariances.
+TOLERANCE = 1e-9
 
 
 def with_total(covariance: Array, works: int) -> Array:
@@ -23,8 +25,25 @@ def with_total(covariance: Array, works: int) -> Array:
     return np.asarray(rows @ covariance @ rows.T)
 
 
+def covariance_rounding(covariance: Array, rounding: float, time: float) -> Array:
+    """By how much covariance rates (q, q) may be off where heats and works may by `rounding`.
+
+    Parameters
+    ----------
+    covariance : (q, q) covariance rates over windows
+    rounding : of rates of heat and work
+    time : length of the windows
+    """
+    spread = np.sqrt(np.abs(np.diag(covariance)))
+    both = rounding * math.sqrt(time) * np.add.outer(spread, spread) + rounding**2 * time
+    return np.asarray(both + TOLERANCE * np.outer(spread, spread))
+
+
 def compare_spreads(
-    sampled: Fluctuations, exact: Array, flips: dict[tuple[str, str], float]
+    sampled: Fluctuations,
+    exact: Array,
+    flips: dict[tuple[str, str], float],
+    rounding: float = 0.0,
 ) -> list[Comparison]:
     """Compare variances of all observables and covariances of all but the total work.
 
@@ -33,11 +52,15 @@ def compare_spreads(
     sampled : over whole trajectories
     exact : (q, q) covariance rates of all observables, the total work last
     flips : that each observable rests on, by kind and label
+    rounding : what it may leave of rates of heat and work, on either side
     """
     if sampled.covariance is None:
         return []
     mean, stderr = sampled.covariance
     error = stderr * _balance(mean, exact)
+    rough = covariance_rounding(
+        np.maximum(np.abs(mean), np.abs(exact)), rounding, sampled.windows.time
+    )
     found = []
     enough = sampled.trajectories >= FEWEST_TRAJECTORIES
     each = [flips.get((o.kind, o.label), min(flips.values())) for o in sampled.observables]
@@ -50,10 +73,8 @@ def compare_spreads(
                 name = f"covariance_rate.{one.name}.{other.name}"
             fewest = min(each[i], each[j])
             events = math.inf if enough and fewest >= FEWEST_FLIPS else 0.0
-            floor = 1e-12 * math.sqrt(abs(exact[i, i] * exact[j, j]))
-            found.append(
-                comparison(name, mean[i, j], float(error[i, j]), exact[i, j], events, floor)
-            )
+            values = (mean[i, j], error[i, j], exact[i, j])
+            found.append(comparison(name, *values, events, rough[i, j]))
     return found
 
 

@@ -16,13 +16,20 @@ class CannotCheckError(ValueError):
 
 
 class Comparison(NamedTuple):
-    """One quantity; sigma is None where there were too few events to judge."""
+    """One quantity, sampled and exact.
+
+    stderr : standard error; nan for the first law, which is not a mean
+    sigma : difference in standard errors; None where there were too few events to judge
+    rounding : by how much both may differ besides, by rounding and errors of the exact solution;
+        less is no difference
+    """
 
     name: str
     sampled: float
     stderr: float
     exact: float
     sigma: float | None
+    rounding: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -42,10 +49,15 @@ class Check:
 
     def __repr__(self) -> str:
         word = "agrees" if self.agrees else "DISAGREES"
+        return f"<Check: {word} in {self.extent}>"
+
+    @property
+    def extent(self) -> str:
+        """How many quantities were judged, and how far off the furthest is, in words."""
+        unit = "times the rounding" if self.worst.name == FIRST_LAW else "standard errors"
         return (
-            f"<Check: {word} in {len(self.judged)} quantities, the furthest off "
-            f"{self.worst.name} by {self.worst.sigma:+.2f} standard errors "
-            f"(allowed {self.threshold:.2f})>"
+            f"{len(self.judged)} quantities, the furthest off {self.worst.name} by "
+            f"{self.worst.sigma:+.2f} {unit} (allowed {self.threshold:.2f})"
         )
 
     @property
@@ -65,15 +77,23 @@ class Check:
 
 
 def comparison(
-    name: str, sampled: float, stderr: float, exact: float, events: float, floor: float
+    name: str, sampled: float, stderr: float, exact: float, events: float, rounding: float
 ) -> Comparison:
-    """A comparison that rests on so many events; differences up to `floor` are rounding."""
+    """A comparison, in which rounding counts as one more standard error.
+
+    Parameters
+    ----------
+    name, sampled, stderr, exact, rounding : as in `Comparison`
+    events : number of those that the sampled value rests on
+    """
     sigma: float | None = None
-    if abs(sampled - exact) <= floor:
+    off = float(sampled - exact)
+    if abs(off) <= rounding:
         sigma = 0.0
     elif events >= FEWEST_EVENTS and not math.isnan(stderr):
-        sigma = float((sampled - exact) / stderr) if stderr > 0 else math.inf
-    return Comparison(name, float(sampled), float(stderr), float(exact), sigma)
+        error = math.hypot(stderr, rounding)
+        sigma = off / error if error > 0 else math.copysign(math.inf, off)
+    return Comparison(name, float(sampled), float(stderr), float(exact), sigma, float(rounding))
 
 
 def verdict(points: list[CheckedPoint], fewest: int) -> Check:

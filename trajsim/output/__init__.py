@@ -168,7 +168,7 @@ def check_table(verdict: Check, most_points: int = 3) -> str:
             (
                 q.name,
                 f"{q.sampled: .5e}",
-                f"{q.stderr:.1e}",
+                "" if math.isnan(q.stderr) else f"{q.stderr:.1e}",
                 f"{q.exact: .5e}",
                 "too few" if q.sigma is None else f"{q.sigma:+.2f}",
             )
@@ -185,11 +185,7 @@ def check_table(verdict: Check, most_points: int = 3) -> str:
 def verdict_line(verdict: Check) -> str:
     """The verdict in a sentence."""
     word = "agrees" if verdict.agrees else "DISAGREES"
-    return (
-        f"check: sampled {word} with exact: {len(verdict.judged)} quantities, "
-        f"the furthest off {verdict.worst.name} by {verdict.worst.sigma:+.2f} standard errors "
-        f"(allowed {verdict.threshold:.2f})\n"
-    )
+    return f"check: sampled {word} with exact: {verdict.extent}\n"
 
 
 # -- text --------------------------------------------------------------------------------------

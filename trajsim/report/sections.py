@@ -1,5 +1,6 @@
 """What a page says of a run: verdict, averages, theorems, changes, provenance."""
 
+import math
 import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,11 +79,7 @@ def verdict(run: "Run", sampled: list[Averages]) -> Verdict:
     except (CannotCheckError, NoExactSideError) as error:
         return Verdict("", "Not checked:", f"{error}.", remarks, None)
     word = "Sampled agrees with exact:" if check.agrees else "SAMPLED DISAGREES WITH EXACT:"
-    text = (
-        f"{len(check.judged)} quantities, the furthest off {check.worst.name} by "
-        f"{check.worst.sigma:+.2f} standard errors (allowed {check.threshold:.2f})."
-    )
-    return Verdict("good" if check.agrees else "bad", word, text, remarks, check)
+    return Verdict("good" if check.agrees else "bad", word, f"{check.extent}.", remarks, check)
 
 
 # -- averages ----------------------------------------------------------------------------------
@@ -123,7 +120,7 @@ def _compared(check: Check, point: int) -> Grid:
     """Every quantity beside its exact value."""
     rows = [
         [
-            *_cells(q.name, f"{q.sampled:.5e}", f"{q.stderr:.1e}", f"{q.exact:.5e}"),
+            *_cells(q.name, f"{q.sampled:.5e}", _error(q.stderr), f"{q.exact:.5e}"),
             _sigma(q.sigma, check),
         ]
         for q in check.points[point].quantities
@@ -148,6 +145,11 @@ def _sigma(sigma: float | None, check: Check) -> Cell:
     if sigma is None:
         return Cell("too few")
     return Cell(f"{sigma:+.2f}", "bad" if abs(sigma) > check.threshold else "")
+
+
+def _error(stderr: float) -> str:
+    """A standard error, where there is one."""
+    return "" if math.isnan(stderr) else f"{stderr:.1e}"
 
 
 def _estimate(mean: float, stderr: float) -> str:
