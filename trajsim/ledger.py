@@ -51,6 +51,8 @@ OSCILLATORS = (
 MOST_TRAJECTORY_BYTES = 64 << 20
 # Residuals of the first law below this part of the largest entry are rounding.
 ROUNDING = 1e-9
+# Columns of which the first law tells.
+ENERGETIC = ("energy", "heat", "work", "shadow_work")
 
 # Fourth powers of what is larger overflow; nothing that a config allows comes near it.
 LARGEST = 1e70
@@ -149,6 +151,39 @@ def largest_entry(columns: Mapping[str, NDArray]) -> float:
     """Largest energy of an entry, by which a residual of rounding is judged."""
     named = [columns[name] for name in ("energy", "heat", "work") if name in columns]
     return float(np.nan_to_num(max(np.abs(values).max(initial=0.0) for values in named)))
+
+
+class FirstLaw:
+    """Judges the first law of what is added: the trajectories of one point, in slices.
+
+    Attributes
+    ----------
+    worst, at : largest abs(residual) of a row and the number of its trajectory
+    largest : largest energy of an entry
+    """
+
+    def __init__(self) -> None:
+        self.worst, self.at, self.largest = 0.0, 0, 0.0
+
+    def add(self, columns: Mapping[str, NDArray], first: int) -> None:
+        """Look at trajectories first, first + 1, ..."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            residual = np.abs(first_law_residual(columns)).max(axis=-1, initial=0.0)
+        residual[np.isnan(residual)] = np.inf
+        k = int(residual.argmax())
+        if residual[k] > self.worst:
+            self.worst, self.at = float(residual[k]), first + k
+        self.largest = max(self.largest, largest_entry(columns))
+
+    @property
+    def broken(self) -> str | None:
+        """A sentence, if a residual is more than rounding."""
+        if self.worst <= ROUNDING * max(self.largest, 1e-300):
+            return None
+        return (
+            f"first law: residual {self.worst:.3g}, largest entry {self.largest:.3g} "
+            f"in trajectory {self.at}"
+        )
 
 
 def impossible(name: str, values: NDArray) -> tuple[int, str] | None:

@@ -13,7 +13,7 @@ from trajsim.provenance import layout_of
 from trajsim.run import RunError, Summary, expect_target, pack_with_bar, tell_left
 from trajsim.stopping import Signals
 from trajsim.store import Block, Parts, Run, Shard, StoreError, open_run
-from trajsim.store.parts import fits, gaps
+from trajsim.store.blocks import fits, gaps
 from trajsim.store.shards import run_of, shards_of
 
 

@@ -12,7 +12,7 @@ import trajsim
 from trajsim.config import Config
 from trajsim.jit import source_digest
 from trajsim.ledger import Layout
-from trajsim.store.reading import SCHEMA
+from trajsim.store.trust import SCHEMA
 
 LIBRARIES = ("numba", "numpy", "scipy", "llvmlite")
 

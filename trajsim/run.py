@@ -16,7 +16,8 @@ from trajsim.progress import bar
 from trajsim.provenance import header_of, layout_of
 from trajsim.stopping import Signals, StoppedError
 from trajsim.store import Block, Parts, Run, Shard, StoreError, differences, open_run, pack
-from trajsim.store.parts import WHAT, gaps
+from trajsim.store.blocks import gaps
+from trajsim.store.parts import WHAT
 from trajsim.store.shards import WHOLE
 
 __all__ = [
@@ -156,6 +157,8 @@ class _Place(NamedTuple):
             blocks, lost = parts.sound_blocks(layout, share)
         except OSError as error:
             raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
+        for name in parts.foreign():
+            say(f"{parts.folder / name}: not of this run: left as it is")
         if lost:
             say(f"{lost} damaged blocks will be simulated again")
         say(f"resuming: {sum(b.trajectories for b in blocks)} trajectories are done")

@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 from bad_runs import CHANCE, DEEP, HEADER_GOOD, REFUSED, SHOWN, Bad, instead, of, put_in
+from binding import sign
 
 FOLDERS: dict[str, Bad] = {}
 
@@ -20,7 +21,8 @@ def header(change: Callable[[dict], Any]) -> Callable[[Path, Path], None]:
 
     def make(folder: Path, _: Path) -> None:
         path = folder / "header.json"
-        path.write_text(json.dumps(change(json.loads(path.read_text()))))
+        changed = change(json.loads(path.read_text()))
+        path.write_text(json.dumps(sign(changed) if isinstance(changed, dict) else changed))
 
     return make
 
@@ -66,7 +68,8 @@ for name, change in {
     "no layout": lambda h: {k: v for k, v in h.items() if k != "layout"},
     "no config": lambda h: {k: v for k, v in h.items() if k != "config"},
     "an older schema": lambda h: h | {"schema": 0},
-    "a newer schema": lambda h: h | {"schema": 2},
+    "the schema before": lambda h: h | {"schema": 1},
+    "a newer schema": lambda h: h | {"schema": 3},
     "8 PiB": lambda h: h | {"layout": h["layout"] | {"rows": 2**50}},
     "a number for a title": lambda h: h | {"title": 3},
     "resolved is a list": lambda h: h | {"resolved": []},
@@ -104,6 +107,8 @@ for entries in (
     {"trajectories": -5},
     {"events": "x"},
     {"more": 1},
+    {"run": "0" * 64},
+    {"run": None},
 ):
     put_in(FOLDERS, f"manifest: {entries}", line(**entries), info=(0, REFUSED))
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import json
 import os
 import random
 import shutil
@@ -12,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from binding import bind
 from program import Command, Ended
 from scene import FIRST_WORD, Outcome, Scene, sha256
 
@@ -372,23 +372,18 @@ def damaged(scene: Scene, count: int, seed: int = 3) -> Iterator[Outcome]:
 def other_header(scene: Scene) -> Iterator[Outcome]:
     """The run was begun by another schema, version or machine, or its header is damaged."""
 
-    def change(**entries: Any) -> None:
-        path = scene.parts / "header.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | entries))
-
     for fault, entries, status, says in (
         ("an older schema", {"schema": 0}, REFUSED, "schema"),
-        ("a newer schema", {"schema": 2}, REFUSED, "schema"),
+        ("a newer schema", {"schema": 3}, REFUSED, "schema"),
         ("another version", {"version": "0.0.1"}, REFUSED, "version"),
         ("other libraries", {"libraries": {"numpy": "1.0"}}, REFUSED, "libraries"),
         ("another machine", {"machine": {"processor": "abacus"}}, DONE, "another kind of machine"),
     ):
         scene.unfinished()
-        kept = (scene.parts / "header.json").read_bytes()
-        change(**entries)
+        bind(scene.parts, **entries)
         ended = scene.run("--resume")
         if status == REFUSED:
-            (scene.parts / "header.json").write_bytes(kept)
+            scene.unfinished()
         # The machine on which a run began stays in its header.
         whole = "machine" not in entries
         outcome = scene.judge(fault, "", ended, (status,), says=says, whole=whole)

@@ -236,7 +236,7 @@ class Scene:
         """What is wrong with the run when it is taken up with so many trajectories done."""
         again = self.run("--resume")
         if complete:
-            if again.status != 2 or "already complete" not in again.stderr:
+            if again.status != 0 or "already complete" not in again.stderr:
                 return [f"a complete run is resumed: {again.said}"]
         elif again.status != 0:
             return [f"not resumed: {again.said}"]

@@ -345,7 +345,7 @@ def test_what_does_not_arrive_as_it_was_sent_is_refused(tmp_path):
     config = parse(PUMP)
     parts = Parts(tmp_path / "x.h5")
     parts.lock()
-    made = make(order_of(config), 0, 10, 5)
+    made = make(order_of(config), parts.run_id, 0, 10, 5)
     assert made is not None
     for name, image, task in (
         (made.name, made.image[:-1], (0, 10, 5)),

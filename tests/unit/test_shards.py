@@ -17,7 +17,7 @@ from trajsim.merging import merge
 from trajsim.provenance import layout_of
 from trajsim.run import RunError, StoppedError, simulate
 from trajsim.store import Parts, Shard, StoreError, open_run, verify
-from trajsim.store.parts import fits, gaps
+from trajsim.store.blocks import fits, gaps
 from trajsim.store.shards import shards_of
 
 SWEEP = swept(PUMP, '"sites.2.drive.phase" = [0.0, 2.2, 3.0]')
@@ -33,10 +33,12 @@ def shards(config, run, total, numbers=None):
 
 
 def edited(folder, **entries):
-    """Change entries of a shard's header; None takes one away."""
-    path = folder / "header.json"
-    header = json.loads(path.read_text()) | entries
-    path.write_text(json.dumps({k: v for k, v in header.items() if v is not None}))
+    """Change entries of a shard's header, and bind its blocks to it; None takes one away."""
+    parts, run = Parts(folder.with_suffix("")), open_run(folder)
+    blocks = zip(parts.blocks(), list(run.blocks()), strict=True)
+    parts.begin({k: v for k, v in (run.header | entries).items() if v is not None})
+    for block, (_, _, columns) in blocks:
+        parts.publish(columns, block.point, block.first, block.events)
 
 
 @pytest.fixture
@@ -295,7 +297,7 @@ def test_shards_of_different_configs_are_refused(cut, cli, override, says):
     [
         ({"version": "0.0.1"}, "version differs"),
         ({"libraries": {"numpy": "1.0"}}, "libraries differs"),
-        ({"schema": 2}, "its schema is 2"),
+        ({"schema": 3}, "its schema is 3"),
         ({"shard": None}, "not a shard of one"),
         ({"shard": "4/3"}, "shard: found '4/3'"),
         ({"shard": [2, 3]}, "shard: found"),
@@ -360,7 +362,7 @@ def test_a_block_of_another_shard_is_refused(cut, cli):
     shutil.copy(block, folders[1])
     with (folders[1] / "manifest.jsonl").open("ab") as file:
         file.write((folders[0] / "manifest.jsonl").read_bytes().split(b"\n")[0] + b"\n")
-    assert f"{block.name} is not of shard 2/3" in refused(cli, run)
+    assert f"{block.name} is of another run or shard" in refused(cli, run)
     layout = layout_of(parse(SWEEP))
     kept, _ = Parts(folders[1].with_suffix("")).sound_blocks(layout, Shard(2, 3))
     assert all(fits(block, layout, Shard(2, 3)) for block in kept)

@@ -21,9 +21,9 @@ from trajsim.cli.common import (
 @click.command()
 @run_argument
 def verify(run: Path) -> None:
-    """Check the integrity of RUN: schema, checksums, finite numbers, first law."""
+    """Check the integrity of RUN: schema, digests of all in it, finite numbers, first law."""
     with refusals():
-        from trajsim.store import StoreError
+        from trajsim.store import StoreError, unproven
         from trajsim.store import verify as verify_file
 
         try:
@@ -34,6 +34,9 @@ def verify(run: Path) -> None:
             say(f"{run}: {sentence}")
         if wrong:
             sys.exit(DISAGREES)
+        doubt = unproven(run)
+        if doubt:
+            say(f"{run}: {doubt}")
         click.echo(f"{run}: sound")
 
 

@@ -112,7 +112,9 @@ class DaskEngine:
 
     def _submit(self, promise: Future[Done | None], task: Task, tries: int) -> None:
         key = f"{self._name}-{next(self._numbers)}"
-        future = self._client.submit(make, self._order, *task, key=key, pure=False)
+        future = self._client.submit(
+            make, self._order, self.job.parts.run_id, *task, key=key, pure=False
+        )
         with self._lock:
             self._waiting.add(future)
         future.add_done_callback(

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from trajsim.blocks import RunError, Simulator
 from trajsim.config import Config, restore
 from trajsim.provenance import identity, layout_of, plugins_of, processor
+from trajsim.store.blocks import sealed
 from trajsim.store.memory import Memory
-from trajsim.store.parts import sealed
 
 
 class Made(NamedTuple):
@@ -64,8 +64,14 @@ def _simulator_of(order: bytes) -> Simulator:
     return simulator
 
 
-def make(order: bytes, point: int, first: int, count: int) -> Made | None:
+def make(order: bytes, run: str, point: int, first: int, count: int) -> Made | None:
     """Trajectories first ... first + count - 1 of a point; None if nobody wants them any more.
+
+    Parameters
+    ----------
+    order : as of `order_of`
+    run : SHA-256 of the header of the run that the block is for
+    point, first, count : which trajectories
 
     Raises
     ------
@@ -78,7 +84,7 @@ def make(order: bytes, point: int, first: int, count: int) -> Made | None:
     if made is None:
         return None
     events, seconds = made
-    block, image = sealed(Memory(), columns, point, first, events)
+    block, image = sealed(Memory(), columns, point, first, events, run)
     return Made(block.file, np.frombuffer(image, np.uint8), seconds, processor())
 
 

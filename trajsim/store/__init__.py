@@ -3,9 +3,10 @@
 The only importer of h5py.
 """
 
+from trajsim.store.blocks import Block
 from trajsim.store.files import StoreError
-from trajsim.store.packed import pack, verify
-from trajsim.store.parts import Block, Parts, differences
+from trajsim.store.packed import pack, unproven, verify
+from trajsim.store.parts import Parts, differences
 from trajsim.store.reading import Run, open_run
 from trajsim.store.shards import Shard
 
@@ -18,5 +19,6 @@ __all__ = [
     "differences",
     "open_run",
     "pack",
+    "unproven",
     "verify",
 ]

@@ -15,18 +15,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.ledger import (
-    ROUNDING,
-    Column,
-    Layout,
-    first_law_residual,
-    impossible,
-    largest_entry,
-)
+from trajsim.ledger import Column, Layout
+from trajsim.store.blocks import Block, by_place, gaps
+from trajsim.store.digests import SLICE, altered, digests
 from trajsim.store.files import StoreError, sync_folder, write_all
+from trajsim.store.frame import guarding_line
 from trajsim.store.memory import Journal
-from trajsim.store.parts import Block, Parts, by_place, gaps
-from trajsim.store.reading import JSON_TEXTS, open_run
+from trajsim.store.parts import Parts
+from trajsim.store.reading import JSON_TEXTS, Judge, open_run
 from trajsim.store.trust import digest
 
 CONVENTIONS = "CF-1.11"
@@ -42,8 +38,6 @@ DIMENSIONS = {
     "drive": ("1", "driven site"),
     "site": ("1", "site"),
 }
-# Entries at a time when long coordinates are written.
-SLICE = 1 << 20
 
 
 def pack(
@@ -112,13 +106,11 @@ def _write(
     header = {k: v for k, v in sources[blocks[0]].header().items() if k != "shard"}
     journal = Journal()
     with h5py.File(journal, "w", track_order=True) as file:
-        for name, value in _attributes(header, layout, blocks).items():
-            file.attrs[name] = value
         group = file.create_group("ledger", track_order=True)
-        scales = _coordinates(group, layout, handle)
+        scales, hashes = _coordinates(group, layout, handle)
         data = {c.name: _variable(group, c, layout, scales) for c in layout.columns}
         place = {name: values.id.get_offset() for name, values in data.items()}
-        digests = {name: hashlib.sha256() for name in data}
+        columns_hashes = {name: hashlib.sha256() for name in data}
         # A block is written while its columns are hashed and the next one is read and verified.
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as hasher:
             ahead = reader.submit(sources[blocks[0]].read, blocks[0], layout, data)
@@ -126,38 +118,51 @@ def _write(
                 columns = ahead.result()
                 if following is not None:
                     ahead = reader.submit(sources[following].read, following, layout, data)
-                hashed = hasher.submit(_hash, digests, columns)
+                hashed = hasher.submit(_hash, columns_hashes, columns)
                 before = block.point * layout.trajectories + block.first
                 for name, values in columns.items():
                     at = place[name] + before * values[0].nbytes
                     write_all(handle, values.data, at)
                 hashed.result()
                 tick(block.trajectories)
-        for name, made in digests.items():
-            data[name].attrs["sha256"] = made.hexdigest()
+        for name, made in columns_hashes.items():
+            data[name].attrs["sha256"] = hashes[name] = made.hexdigest()
+        stored = _attributes(header, layout, blocks)
+        stored["digests"] = json.dumps(digests(group, hashes))
+        for name, value in {**stored, "header_sha256": digest(stored)}.items():
+            file.attrs[name] = value
+        arrays = [(group[k].id.get_offset(), group[k].id.get_storage_size()) for k in hashes]
     for at, piece in journal.pieces:
         write_all(handle, piece, at)
     os.ftruncate(handle, journal.size)
 
+    def read(at: int, count: int) -> bytes:
+        journal.seek(at)
+        return journal.read(count)
 
-def _hash(digests: dict[str, Any], columns: dict[str, NDArray]) -> None:
+    write_all(handle, guarding_line(read, journal.size, arrays), journal.size)
+
+
+def _hash(hashes: dict[str, Any], columns: dict[str, NDArray]) -> None:
     for name, values in columns.items():
-        digests[name].update(np.ascontiguousarray(values).data)
+        hashes[name].update(np.ascontiguousarray(values).data)
 
 
 def _attributes(header: dict[str, Any], layout: Layout, blocks: list[Block]) -> dict[str, Any]:
-    stored = {
+    return {
         "Conventions": CONVENTIONS,
         **{name: json.dumps(v) if name in JSON_TEXTS else v for name, v in header.items()},
         "layout": json.dumps(asdict(layout)),
         "events": sum(block.events for block in blocks),
     }
-    return {**stored, "header_sha256": digest(stored)}
 
 
-def _coordinates(group: Any, layout: Layout, handle: int) -> dict[str, Any]:
-    """One dimension scale for every dimension, and the times and swept values along them."""
-    scales = {}
+def _coordinates(group: Any, layout: Layout, handle: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """One dimension scale for every dimension, and the times and swept values along them.
+
+    Returns the scales, and the SHA-256 of those whose values are written past HDF5.
+    """
+    scales, hashes = {}, {}
     for dim, (units, long_name) in DIMENSIONS.items():
         if dim in layout.labels:
             if not layout.labels[dim]:
@@ -166,10 +171,12 @@ def _coordinates(group: Any, layout: Layout, handle: int) -> dict[str, Any]:
         else:
             size = layout.size(dim)
             values = _allocated(group, dim, (size,), np.dtype(np.int64))
-            place = values.id.get_offset()
+            place, made = values.id.get_offset(), hashlib.sha256()
             for first in range(0, size, SLICE):
                 numbers = np.arange(first, min(size, first + SLICE))
                 write_all(handle, numbers.data, place + 8 * first)
+                made.update(numbers.data)
+            hashes[dim] = made.hexdigest()
         values.make_scale(dim)
         _describe(values, units, long_name)
         scales[dim] = values
@@ -185,7 +192,7 @@ def _coordinates(group: Any, layout: Layout, handle: int) -> dict[str, Any]:
         swept = group.create_dataset(key, data=np.array(values, np.float64))
         _describe(swept, "config", f"swept value of {key}")
         _attach(swept, ["point"], scales)
-    return scales
+    return scales, hashes
 
 
 def _allocated(
@@ -221,7 +228,7 @@ def _attach(data: Any, dims: list[str], scales: dict[str, Any]) -> None:
 
 
 def verify(path: Path) -> list[str]:
-    """What is wrong with a run's file: schema, checksums, finite numbers, first law.
+    """What is wrong with a run's file: schema, digests, finite numbers, first law.
 
     Returns sentences; none where all is well.
 
@@ -230,29 +237,26 @@ def verify(path: Path) -> list[str]:
     StoreError
         If the file cannot be opened as a run at all.
     """
-    run, wrong = open_run(path), []
-    digests = {c.name: hashlib.sha256() for c in run.layout.columns}
-    worst, throughput = 0.0, 1e-300
-    names = list(digests)
-    told: set[str] = set()
-    for point, first, columns in run.blocks(names, sound=False):
-        _hash(digests, columns)
-        for name, values in columns.items():
-            found = None if name in told else impossible(name, values)
-            if found is not None:
-                told.add(name)
-                at, what = found
-                wrong.append(f"{name}: {what} in trajectory {first + at} of point {point}")
-        with np.errstate(invalid="ignore", over="ignore"):
-            worst = max(worst, float(np.abs(first_law_residual(columns)).max(initial=0.0)))
-        throughput = max(throughput, largest_entry(columns))
-    wrong += [
-        f"{name}: its SHA-256 is not the one written with it"
-        for name, made in digests.items()
-        if name in run.checksums and made.hexdigest() != run.checksums[name]
-    ]
-    if not worst <= ROUNDING * throughput:
-        wrong.append(f"first law: largest residual {worst:.3g}, throughput {throughput:.3g}")
+    run = open_run(path)
+    judge = Judge(run, run.checksums)
+    for point, first, columns in run.blocks(sound=False):
+        judge.add(point, first, columns)
+    judge.end()
+    wrong = judge.wrong
+    if run.digests:
+        with run.file() as file:
+            wrong += altered(path, file, run.digests, judge.hashes)
     if not run.complete:
         wrong.append("the run is unfinished")
     return wrong
+
+
+def unproven(path: Path) -> str | None:
+    """What `verify` cannot tell of a finished file that an earlier version wrote."""
+    run = open_run(path)
+    if run.digests or not run.finished:
+        return None
+    return (
+        f"written by an earlier version (schema {run.header['schema']}), without digests of times, "
+        "swept values, labels, units and descriptions: whether these were altered is not known"
+    )

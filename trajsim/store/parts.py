@@ -1,32 +1,40 @@
 """The folder of an unfinished run: finished blocks, a manifest of them, a lock.
 
-Each block is a complete HDF5 image made in memory and published under its name, then listed in
-the manifest with its SHA-256: appending to an open HDF5 file loses rows when the process is
-killed, this does not.
+Each block is published under its name, then listed in the manifest with its SHA-256: appending to
+an open HDF5 file loses rows when the process is killed, this does not. The header is bound to
+itself by its SHA-256, and that is in every block and every line of the manifest.
 """
 
 import fcntl
-import hashlib
-import io
 import itertools
 import json
 import os
 import re
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import h5py
-import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.ledger import Layout
+from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
+from trajsim.store.blocks import (
+    MOST_FRAME_BYTES,
+    Block,
+    ForeignBlockError,
+    by_place,
+    fits,
+    line_of,
+    listed,
+    named,
+    opened,
+    sealed,
+)
 from trajsim.store.files import StoreError, append, publish, small_file
 from trajsim.store.memory import Memory
 from trajsim.store.shards import WHOLE, Shard
-from trajsim.store.trust import plain_dataset, reading, table
+from trajsim.store.trust import SCHEMA, digest, plain_dataset, table
 
 # What must be the same for a run to be taken up again.
 BINDING = ("schema", "version", "resolved", "libraries", "plugins", "shard")
@@ -34,30 +42,12 @@ BINDING = ("schema", "version", "resolved", "libraries", "plugins", "shard")
 WHAT = ("resolved", "plugins")
 # Entries of a header that tell the truth only of the machine; a difference is worth a warning.
 MACHINE = "machine"
-# Blocks are named point-first-count-events-SHA-256: where the manifest is lost, the names tell.
-BLOCK_NAME = re.compile(r"block-(\d{5})-(\d{12,13})-(\d+)-(\d+)-([0-9a-f]{64})\.h5")
+# What may be read of a file that is named as a block is, to see whether it is one.
+MOST_BLOCK_BYTES = 2 * MOST_TRAJECTORY_BYTES
 # Names of files that a run makes in its folder.
 OWN = re.compile(r"lock|\.?(block-[\da-f-]+\.h5|manifest\.jsonl|header\.json|packed)(\.tmp)?")
 # What no run needs more of.
 MOST_HEADER_BYTES, MOST_MANIFEST_BYTES = 16 << 20, 256 << 20
-# HDF5's own part of a block.
-MOST_FRAME_BYTES = 1 << 16
-
-
-class Block(NamedTuple):
-    """One published block: trajectories first ... first + trajectories - 1 of a point."""
-
-    file: str
-    sha256: str
-    point: int
-    first: int
-    trajectories: int
-    events: int
-
-    @property
-    def end(self) -> int:
-        """Number of the trajectory after the last."""
-        return self.first + self.trajectories
 
 
 class Parts:
@@ -74,6 +64,7 @@ class Parts:
         self.header_file = self.folder / "header.json"
         self._lock_file = self.folder / "lock"
         self._lock: int | None = None
+        self._run_id: str | None = None
         self._memories: list[Memory] = []
 
     # -- opening -----------------------------------------------------------------------------
@@ -129,28 +120,49 @@ class Parts:
         StoreError
             If the folder holds anything that is not a run's; then nothing is deleted.
         """
-        own = self._own()
-        foreign = {path.name for path in self.folder.iterdir()} - {path.name for path in own}
+        foreign, own = self.foreign(), self._own()
         if foreign:
-            raise StoreError(f"{self.folder}: not only a run's: there is {min(foreign)!r} in it")
+            raise StoreError(f"{self.folder}: not only a run's: there is {foreign[0]!r} in it")
         for path in own:
             if path != self._lock_file:
                 path.unlink(missing_ok=True)
-        publish(self.header_file, json.dumps(header, indent=1).encode())
+        self._run_id = digest(header)
+        signed = {**header, "header_sha256": self._run_id}
+        publish(self.header_file, json.dumps(signed, indent=1).encode())
 
     def size(self) -> int:
         """Bytes of the blocks that are there."""
         return sum(path.stat().st_size for path in self.folder.glob("block-*.h5"))
 
     def header(self) -> dict[str, Any]:
-        """Header of the run that is here."""
+        """Header of the run that is here.
+
+        Raises
+        ------
+        StoreError
+            If there is none, or it is not as it was written.
+        """
         try:
             found = table(small_file(self.header_file, MOST_HEADER_BYTES))
         except ValueError as error:
             raise StoreError(f"{self.header_file}: cannot be read: {error}") from None
         if not isinstance(found, dict):
             raise StoreError(f"{self.header_file}: not the header of a run")
+        stated = found.pop("header_sha256", None)
+        # One of an earlier schema has none; whoever asks will not read that schema.
+        if stated != digest(found) and not (stated is None and found.get("schema") != SCHEMA):
+            raise StoreError(
+                f"{self.header_file}: damaged: its SHA-256 is not the one written with it"
+            )
+        self._run_id = stated
         return found
+
+    @property
+    def run_id(self) -> str:
+        """SHA-256 of the header, which is in every block and every line of the manifest."""
+        if self._run_id is None:
+            self.header()
+        return self._run_id or ""
 
     def differences(self, header: dict[str, Any]) -> list[str]:
         """What keeps the run that is here from being continued under another header."""
@@ -165,7 +177,7 @@ class Parts:
     def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
         """Write a block of trajectories for good, then list it; several threads may at a time."""
         memory = self._memories.pop() if self._memories else Memory()
-        block, image = sealed(memory, columns, point, first, events)
+        block, image = sealed(memory, columns, point, first, events, self.run_id)
         with image:
             self.add(block, image)
         self._memories.append(memory)
@@ -175,7 +187,7 @@ class Parts:
         """Write a block that was `sealed`, here or elsewhere, for good, then list it."""
         self.hold()
         publish(self.folder / block.file, image)
-        append(self.manifest, _line(block))
+        append(self.manifest, line_of(block, self.run_id))
 
     def adopt(
         self, name: str, image: bytes | memoryview, point: int, first: int, count: int
@@ -187,12 +199,11 @@ class Parts:
         StoreError
             If it is another one, or was changed on its way.
         """
-        block = _named(name)
+        block = named(name)
         if block is None or (block.point, block.first, block.trajectories) != (point, first, count):
             raise StoreError(f"{name}: not the block of {count} trajectories that was asked for")
-        if hashlib.sha256(image).hexdigest() != block.sha256:
-            raise StoreError(f"{name}: damaged on its way: its SHA-256 is not that of its name")
-        self.add(block, image)
+        with opened(self.folder / name, image, block, self.run_id):
+            self.add(block, image)
         return block
 
     def blocks(self) -> list[Block]:
@@ -201,13 +212,18 @@ class Parts:
         Raises
         ------
         StoreError
-            If a line is damaged, or two blocks have a trajectory in common.
+            If a line is damaged or of another run, or two blocks have a trajectory in common.
         """
         found = []
         for number, line in enumerate(self._lines(), 1):
-            block = _block(line)
-            if block is None:
+            told = listed(line)
+            if told is None:
                 raise StoreError(f"{self.manifest}:{number}: damaged line")
+            block, run = told
+            if run != self.run_id:
+                raise StoreError(
+                    f"{self.manifest}:{number}: {block.file} is of another run or shard"
+                )
             found.append(block)
         found.sort(key=by_place)
         for block, following in itertools.pairwise(found):
@@ -226,15 +242,15 @@ class Parts:
         Files are found by their names, which say what the manifest should; it is written anew.
         """
         lines = self._lines()
-        named = (_named(path.name) for path in self.folder.glob("block-*.h5"))
+        blocks = (named(path.name) for path in self.folder.glob("block-*.h5"))
         sound: list[Block] = []
-        for block in sorted(filter(None, named), key=by_place):
+        for block in sorted(filter(None, blocks), key=by_place):
             end = sound[-1].end if sound and sound[-1].point == block.point else 0
             with suppress(StoreError):
                 if fits(block, layout, shard) and block.first >= end:
-                    self._bytes(block, layout)
-                    sound.append(block)
-        publish(self.manifest, b"".join(map(_line, sound)))
+                    with self._opened(block, layout):
+                        sound.append(block)
+        publish(self.manifest, b"".join(line_of(block, self.run_id) for block in sound))
         return sound, max(0, len(lines) - len(sound))
 
     def read(self, block: Block, layout: Layout, names: Iterable[str]) -> dict[str, NDArray]:
@@ -245,33 +261,50 @@ class Parts:
         StoreError
             If the block's file is missing or not as it was published.
         """
-        path, data = self.folder / block.file, self._bytes(block, layout)
-        dtypes = {c.name: c for c in layout.columns}
-        with reading(path), h5py.File(io.BytesIO(data), "r") as file:
+        path, columns = self.folder / block.file, {c.name: c for c in layout.columns}
+        with self._opened(block, layout) as (file, size):
             found = {}
             for name in names:
-                column = dtypes[name]
+                column = columns[name]
                 shape = (block.trajectories, *layout.shape(column))
-                found[name] = plain_dataset(path, file, name, column.dtype, shape, len(data))[...]
+                found[name] = plain_dataset(path, file, name, column.dtype, shape, size)[...]
             return found
 
-    def _bytes(self, block: Block, layout: Layout) -> bytes:
-        """A block's file, found to be as it was published."""
+    @contextmanager
+    def _opened(self, block: Block, layout: Layout) -> Iterator[tuple[Any, int]]:
+        """A block's file, found to be as this run published it, and its size."""
         path = self.folder / block.file
         data = small_file(path, block.trajectories * layout.trajectory_bytes + MOST_FRAME_BYTES)
-        if hashlib.sha256(data).hexdigest() != block.sha256:
-            raise StoreError(f"{path}: damaged: its SHA-256 is not that of the manifest")
-        return data
+        with opened(path, data, block, self.run_id) as file:
+            yield file, len(data)
 
     # -- deleting ----------------------------------------------------------------------------
 
-    def _own(self) -> list[Path]:
-        """Files in the folder that a run made, in the order in which they are deleted.
+    def foreign(self) -> list[str]:
+        """Names of what is in the folder and was not made by the run that is here."""
+        return sorted({p.name for p in self.folder.iterdir()} - {p.name for p in self._own()})
 
-        First what makes it a run to be resumed, for the rest is of no use without; last the lock.
+    def _own(self) -> list[Path]:
+        """Files in the folder that the run made, in the order in which they are deleted.
+
+        First what makes it a run to be resumed, for the rest is of no use without; last the lock,
+        and before it the manifest, which tells what is the run's when its header is gone.
         """
         last = [self.header_file, None, self.manifest, self._lock_file]
-        own = [p for p in self.folder.iterdir() if OWN.fullmatch(p.name) and not _is_folder(p)]
+        lines: list[tuple[Block, str]] = []
+        with suppress(StoreError):
+            lines = [told for told in map(listed, self._lines()) if told]
+        runs = {run for _, run in lines}
+        with suppress(StoreError):
+            runs = {self.run_id}
+        names = {block.file for block, run in lines if run in runs}
+        own = [
+            path
+            for path in self.folder.iterdir()
+            if OWN.fullmatch(path.name)
+            and (path.is_symlink() or not path.is_dir())
+            and (path.name in names or not _of_another(path, runs))
+        ]
         return sorted(own, key=lambda path: last.index(path if path in last else None))
 
     def remove(self) -> list[str]:
@@ -281,10 +314,10 @@ class Parts:
         -------
         Names of what others put there, which stays.
         """
+        left, own = [], self._own()
         self.header_file.unlink(missing_ok=True)
-        left = []
         with suppress(OSError):
-            for path in self._own():
+            for path in own:
                 with suppress(OSError):
                     path.unlink()
             left = sorted(path.name for path in self.folder.iterdir())
@@ -302,90 +335,19 @@ class Parts:
         self.unlock()
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
-
-
-def _line(block: Block) -> bytes:
-    """A block's line of the manifest."""
-    return (json.dumps(block._asdict()) + "\n").encode()
-
-
-def _block(line: bytes) -> Block | None:
-    """The block of a line of the manifest; None if it is damaged: its file's name says the same."""
+def _of_another(path: Path, runs: set[str]) -> bool:
+    """Whether a file is a block as it was published by none of these runs."""
+    block = named(path.name)
+    if block is None:
+        return False
     try:
-        block = Block(**table(line))
-    except (ValueError, TypeError):
-        return None
-    named = _named(block.file) if isinstance(block.file, str) else None
-    same = named == block and list(map(type, block)) == list(map(type, named or ()))
-    return block if same else None
-
-
-def _named(name: str) -> Block | None:
-    """The block that a file's name tells of."""
-    match = BLOCK_NAME.fullmatch(name)
-    if match is None:
-        return None
-    point, first, count, events = map(int, match.groups()[:4])
-    return Block(name, match[5], point, first, count, events) if count else None
-
-
-def sealed(
-    memory: Memory, columns: dict[str, NDArray], point: int, first: int, events: int
-) -> tuple[Block, memoryview]:
-    """A block, and the HDF5 file of it; the view of `memory` is to be released."""
-    memory.clear(sum(values.nbytes for values in columns.values()) + MOST_FRAME_BYTES)
-    with h5py.File(memory, "w") as file:
-        file.attrs["point"], file.attrs["first"] = point, first
-        for name, values in columns.items():
-            if values.size:
-                file.create_dataset(name, data=np.ascontiguousarray(values))
-    image, count = memory.image(), len(columns["energy"])
-    sha256 = hashlib.sha256(image).hexdigest()
-    name = f"block-{point:05d}-{first:012d}-{count}-{events}-{sha256}.h5"
-    return Block(name, sha256, point, first, count, events), image
-
-
-def by_place(block: Block) -> tuple[int, int]:
-    """What blocks are sorted by."""
-    return block.point, block.first
-
-
-def fits(block: Block, layout: Layout, shard: Shard = WHOLE) -> bool:
-    """Whether all trajectories of a block are of the run, and of a shard of it."""
-    begin, end = shard.share(layout)
-    before = block.point * layout.trajectories
-    return (
-        block.end <= layout.trajectories
-        and begin <= before + block.first < before + block.end <= end
-    )
-
-
-def gaps(
-    blocks: Iterable[Block], layout: Layout, shard: Shard = WHOLE
-) -> Iterator[tuple[int, int, int]]:
-    """Ranges (point, first, end) of trajectories of a shard that no block has yet."""
-    begin, end = shard.share(layout)
-    for point, first, last in _gaps(blocks, layout):
-        before = point * layout.trajectories
-        first, last = max(first, begin - before), min(last, end - before)
-        if first < last:
-            yield point, first, last
-
-
-def _gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, int]]:
-    done: dict[int, list[Block]] = {}
-    for block in blocks:
-        done.setdefault(block.point, []).append(block)
-    for point in range(layout.points):
-        at = 0
-        for block in sorted(done.get(point, []), key=lambda b: b.first):
-            if block.first > at:
-                yield point, at, block.first
-            at = block.end
-        if at < layout.trajectories:
-            yield point, at, layout.trajectories
+        data = small_file(path, MOST_BLOCK_BYTES)
+        for run in runs or {""}:
+            with suppress(ForeignBlockError), opened(path, data, block, run):
+                return False
+    except StoreError:
+        return False
+    return True
 
 
 def differences(

@@ -1,5 +1,6 @@
 """Reading a run, finished or not, in slices that fit into memory."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,22 +9,35 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.ledger import Layout, impossible
+from trajsim.ledger import ENERGETIC, FirstLaw, Layout, impossible
+from trajsim.store.blocks import gaps
 from trajsim.store.columns import StoredColumn
 from trajsim.store.files import StoreError
-from trajsim.store.parts import Parts, gaps
+from trajsim.store.frame import expect_frame
+from trajsim.store.parts import Parts
 from trajsim.store.shards import WHOLE, Shard
-from trajsim.store.trust import attributes, digest, layout_of, member, plain_dataset, reading, table
+from trajsim.store.trust import (
+    SCHEMA,
+    attributes,
+    digest,
+    layout_of,
+    member,
+    plain_dataset,
+    reading,
+    table,
+)
 
-SCHEMA = 1
 SLICE_BYTES = 16 << 20
 # Attributes of the root that are tables, written as JSON.
-JSON_TEXTS = ("resolved", "libraries", "machine", "layout", "plugins")
+JSON_TEXTS = ("resolved", "libraries", "machine", "layout", "plugins", "digests")
 WORDS = {dict: "table", int: "integer", str: "text"}
 # What only some runs have.
-OPTIONAL = ("plugins",)
+OPTIONAL = ("plugins", "digests")
+# Finished files of the schema before have no digests of what is in them beside the columns.
+READABLE = (1, SCHEMA)
 ATTRIBUTES = ("title", "version", "kind", "config", "seed", "events", *JSON_TEXTS)
 
 
@@ -38,6 +52,8 @@ class Run:
     layout : shape and labels of the ledger
     finished : False for a folder of parts
     checksums : SHA-256 of each column, of a finished file
+    digests : of a finished file, by name, of all that its ledger holds (`trajsim.store.digests`);
+        empty if it was written by a version that made none
     events : number of events simulated, burn-in included
     image : bytes of the file of a run that is kept in memory
     """
@@ -48,7 +64,9 @@ class Run:
     finished: bool
     checksums: dict[str, str]
     events: int
+    digests: dict[str, str] = field(default_factory=dict, repr=False)
     image: bytes | None = field(default=None, repr=False)
+    _judged: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def shard(self) -> Shard | None:
@@ -127,18 +145,27 @@ class Run:
         Raises
         ------
         StoreError
-            If the file is damaged or, unless `sound` is False, holds entries that no run writes.
+            If the file is damaged or, unless `sound` is False, holds what no run writes: columns
+            that are not those of their SHA-256, numbers that are not finite, a broken first law.
         """
         wanted = list(names) if names is not None else [c.name for c in self.layout.columns]
-        for point, first, columns in self._slices(wanted):
-            for name, values in columns.items() if sound else ():
-                found = impossible(name, values)
-                if found is not None:
-                    at, what = found
-                    raise StoreError(
-                        f"{self.path}: {name}: {what} in trajectory {first + at} of point {point}"
-                    )
-            yield point, first, columns
+        if not sound or self._judged.issuperset(wanted):
+            yield from self._slices(wanted)
+            return
+        here = {column.name for column in self.layout.columns}
+        names = list(dict.fromkeys([*wanted, *(name for name in ENERGETIC if name in here)]))
+        judge = Judge(self, names)
+        for point, first, columns in self._slices(names):
+            judge.add(point, first, columns)
+            if judge.wrong:
+                break
+            yield point, first, {name: columns[name] for name in wanted}
+        else:
+            judge.end()
+        if judge.wrong:
+            raise StoreError(f"{self.path}: {judge.wrong[0]}")
+        # A finished file is looked at once, however often it is read.
+        self._judged.update(names if self.finished else ())
 
     def _slices(self, wanted: list[str]) -> Iterator[tuple[int, int, dict[str, NDArray]]]:
         if not self.finished:
@@ -159,6 +186,57 @@ class Run:
                     yield point, first, columns
 
 
+class Judge:
+    """Looks at the slices of a run as they are read, and says what is wrong with them.
+
+    Parameters
+    ----------
+    run : that is read, all of it
+    names : columns that are read
+    """
+
+    def __init__(self, run: Run, names: Iterable[str]) -> None:
+        self.wrong: list[str] = []
+        self._told: set[str] = set()
+        self._point, self._law = -1, FirstLaw()
+        self._run = run
+        self._hashes = {name: hashlib.sha256() for name in names if name in run.checksums}
+
+    def add(self, point: int, first: int, columns: dict[str, NDArray]) -> None:
+        """Look at trajectories first, first + 1, ... of a point."""
+        if point != self._point:
+            self._judge_point()
+            self._point, self._law = point, FirstLaw()
+        for name, made in self._hashes.items():
+            made.update(np.ascontiguousarray(columns[name]).data)
+        for name, values in columns.items():
+            found = None if name in self._told else impossible(name, values)
+            if found is not None:
+                self._told.add(name)
+                at, what = found
+                self.wrong.append(f"{name}: {what} in trajectory {first + at} of point {point}")
+        self._law.add(columns, first)
+
+    def end(self) -> None:
+        """All was added."""
+        self._judge_point()
+        self.wrong += [
+            f"{name}: its SHA-256 is not the one written with it"
+            for name, sha256 in self.hashes.items()
+            if sha256 != self._run.checksums[name]
+        ]
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 by column of what was added."""
+        return {name: made.hexdigest() for name, made in self._hashes.items()}
+
+    def _judge_point(self) -> None:
+        broken = self._law.broken
+        if broken is not None:
+            self.wrong.append(f"{broken} of point {self._point}")
+
+
 def open_run(path: str | Path) -> Run:
     """Open a finished run or the folder of an unfinished one.
 
@@ -173,7 +251,7 @@ def open_run(path: str | Path) -> Run:
             raise StoreError(f"{path}: a folder, but not that of an unfinished run")
         parts = Parts(path.with_suffix(""))
         header = parts.header()
-        _expect_schema(path, header.get("schema"))
+        _expect_schema(path, header.get("schema"), (SCHEMA,))
         missing = _missing(header, "events")
         if missing:
             raise StoreError(f"{path}: its header is incomplete: no {', '.join(missing)}")
@@ -187,6 +265,7 @@ def open_run(path: str | Path) -> Run:
         raise StoreError(f"{path}: no such file{hint}")
     if not path.is_file():
         raise StoreError(f"{path}: not a file")
+    expect_frame(path)
     with reading(path), h5py.File(path, "r") as file:
         header = _header(path, file)
         layout = layout_of(path, header["layout"])
@@ -194,7 +273,8 @@ def open_run(path: str | Path) -> Run:
             name: str(values.attrs.get("sha256", "none"))
             for name, values in _arrays(path, file, layout, path.stat().st_size).items()
         }
-    return Run(path, header, layout, True, checksums, header["events"])
+    digests = header.pop("digests", {})
+    return Run(path, header, layout, True, checksums, header["events"], digests)
 
 
 def _arrays(path: Path, file: Any, layout: Layout, size: int) -> dict[str, Any]:
@@ -217,8 +297,10 @@ def _header(path: Path, file: Any) -> dict[str, Any]:
     stored = attributes(path, file, path.stat().st_size)
     if stored.get("program") != "trajsim":
         raise StoreError(f"{path}: not a run of trajsim")
-    _expect_schema(path, stored.get("schema"))
+    _expect_schema(path, stored.get("schema"), READABLE)
     missing = _missing(stored)
+    if stored["schema"] == SCHEMA and "digests" not in stored:
+        missing.append("digests")
     if not ("rate_law" in stored or "integrator" in stored):
         missing.append("rate_law or integrator")
     if missing:
@@ -255,6 +337,7 @@ def _expect_shard(path: Path, header: dict[str, Any]) -> None:
         raise StoreError(f"{path}: its header is damaged: shard: {error}") from None
 
 
-def _expect_schema(path: Path, schema: Any) -> None:
-    if str(schema) != str(SCHEMA):
-        raise StoreError(f"{path}: its schema is {schema!r}, this version reads {SCHEMA}")
+def _expect_schema(path: Path, schema: Any, readable: tuple[int, ...]) -> None:
+    if type(schema) is not int or schema not in readable:
+        known = " and ".join(map(str, readable))
+        raise StoreError(f"{path}: its schema is {schema!r}, this version reads {known}")

@@ -21,6 +21,8 @@ from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
 from trajsim.plugins import NAME
 from trajsim.store.files import StoreError
 
+# Counts changes of what is written. 2: everything in it is bound to its header by digests.
+SCHEMA = 2
 # All that is in a file beside its arrays.
 MOST_FRAME_BYTES = 16 << 20
 MOST_ATTRIBUTES, MOST_MEMBERS, MOST_COUNT = 64, 20_000, 10**12
@@ -72,14 +74,29 @@ def plain_dataset(
     StoreError
         If there is no such array.
     """
+    data, wanted = stored_dataset(path, group, name, size), np.dtype(dtype)
+    if data.shape != shape or data.dtype != wanted:
+        shown = data.name.lstrip("/")
+        raise StoreError(f"{path}: {shown} is {data.dtype}{data.shape}, not {wanted}{shape}")
+    return data
+
+
+def stored_dataset(path: Path, group: Any, name: str, size: int) -> Any:
+    """An array, all of which lies in this file of `size` bytes.
+
+    Raises
+    ------
+    StoreError
+        If there is no such array.
+    """
     data = member(path, group, name, h5py.Dataset)
-    shown, wanted = data.name.lstrip("/"), np.dtype(dtype)
+    shown = data.name.lstrip("/")
     # First of all: to ask a virtual array for its shape opens the files that it is a view of.
     if not _contiguous(data):
         raise StoreError(f"{path}: {shown} is not stored in the file as it is")
-    if data.shape != shape or data.dtype != wanted:
-        raise StoreError(f"{path}: {shown} is {data.dtype}{data.shape}, not {wanted}{shape}")
-    place, bytes_ = data.id.get_offset(), math.prod(shape) * wanted.itemsize
+    # A text is a length and a place in the heap.
+    entry = 16 if data.dtype.kind == "O" else data.dtype.itemsize
+    place, bytes_ = data.id.get_offset(), math.prod(data.shape) * entry
     if place is None or data.id.get_storage_size() != bytes_ or place + bytes_ > size:
         raise StoreError(f"{path}: {shown} is not wholly in the file")
     return data
@@ -101,18 +118,29 @@ def attributes(path: Path, file: Any, size: int) -> dict[str, Any]:
         raise StoreError(
             f"{path}: it holds {frame} bytes beside its arrays; allowed: {MOST_FRAME_BYTES}"
         )
-    found = {}
-    for name in file.attrs:
-        kind = file.attrs.get_id(name)
-        if kind.shape != () or kind.dtype.kind not in "iuOS" or kind.dtype.itemsize > 1 << 20:
-            raise StoreError(f"{path}: attribute {name!r} is no text and no integer")
-        value = file.attrs[name]
-        if isinstance(value, np.bytes_):
-            value = value.decode()
-        found[name] = value.item() if isinstance(value, np.generic) else value
-        if not isinstance(found[name], str | int):
-            raise StoreError(f"{path}: attribute {name!r} is no text and no integer")
-    return found
+    return {name: attribute(path, file, name) for name in file.attrs}
+
+
+def attribute(path: Path, file: Any, name: str) -> str | int | None:
+    """A text or number of a file's root; None if there is no such attribute.
+
+    Raises
+    ------
+    StoreError
+        If it is anything else.
+    """
+    if name not in file.attrs:
+        return None
+    kind = file.attrs.get_id(name)
+    plain = kind.shape == () and kind.dtype.kind in "iuOS" and kind.dtype.itemsize <= 1 << 20
+    value = file.attrs[name] if plain else None
+    if isinstance(value, np.bytes_):
+        value = value.decode()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, str | int):
+        raise StoreError(f"{path}: attribute {name!r} is no text and no integer")
+    return value
 
 
 def _stored(path: Path, file: Any) -> int:
