@@ -13,8 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-# Between being made and being locked, a temporary folder is younger than this.
-YOUNG_SECONDS = 60.0
+# A temporary folder is called so until it is locked, which it is before it is so old.
+NEW, YOUNG_SECONDS = "new-", 60.0
 
 
 class NotOwnError(OSError):
@@ -85,43 +85,48 @@ def _group_of_one(group: int) -> bool:
     return me.pw_gid == group and me.pw_name == entry.gr_name and {*entry.gr_mem} <= {me.pw_name}
 
 
-def temporary_folder() -> Path:
+class TemporaryFolder:
     """Folder of this process alone, mode 0700, deleted at its exit.
 
-    If the process is killed, the next one that makes such a folder deletes it: it is locked for as
-    long as its process is there, and its name tells the user.
+    If the process is killed, the next one that makes such a folder deletes it: a folder is locked
+    for as long as its process is there, and its name tells the user.
 
     Raises
     ------
     OSError
         If there can be none.
     """
-    prefix = f"trajsim-{os.geteuid()}-"
-    parent = Path(tempfile.gettempdir())
-    _sweep(parent, prefix)
-    folder = own_folder(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    with suppress(OSError):
-        # Let go by the system when this process and what it forked have ended.
-        fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    atexit.register(_delete, folder, os.getpid())
-    return folder
+
+    def __init__(self) -> None:
+        parent, name = Path(tempfile.gettempdir()), f"trajsim-{os.geteuid()}-"
+        _sweep(parent, name)
+        made = own_folder(tempfile.mkdtemp(prefix=NEW + name, dir=parent))
+        self._process, self._lock = os.getpid(), os.open(made, os.O_RDONLY)
+        with suppress(OSError):
+            # Let go by the system when this process, and what it forked, has ended.
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.path = made.rename(made.with_name(made.name.removeprefix(NEW)))
+        atexit.register(self.delete)
+
+    def delete(self) -> None:
+        """Delete it, all that is in it, too, unless it is that of the process that forked this."""
+        atexit.unregister(self.delete)
+        if os.getpid() == self._process:
+            shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            os.close(self._lock)
 
 
-def _delete(folder: Path, process: int) -> None:
-    if os.getpid() == process:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep(parent: Path, prefix: str) -> None:
+def _sweep(parent: Path, name: str) -> None:
     """Delete the temporary folders of this user's processes that are no more."""
-    for folder in parent.glob(f"{prefix}*"):
+    for folder in [*parent.glob(f"{name}*"), *parent.glob(f"{NEW}{name}*")]:
         with suppress(OSError):
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 status = os.fstat(handle)
-                if status.st_uid != os.geteuid() or time.time() - status.st_mtime < YOUNG_SECONDS:
-                    continue
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
+                young = time.time() - status.st_mtime < YOUNG_SECONDS
+                if status.st_uid == os.geteuid() and not (young and folder.name.startswith(NEW)):
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
             finally:
                 os.close(handle)

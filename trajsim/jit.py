@@ -28,7 +28,7 @@ import platformdirs
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-from trajsim.folders import own_folder, temporary_folder
+from trajsim.folders import TemporaryFolder, own_folder
 from trajsim.sources import digest_of, home_of, is_outside
 
 # LLVM vectorises a loop over more than a few arrays only if it may check more of them for overlap.
@@ -86,7 +86,7 @@ def _places(chosen: str) -> Iterator[Path]:
 
 @cache
 def _temporary_place() -> Path:
-    return temporary_folder()
+    return TemporaryFolder().path
 
 
 @cache

@@ -370,6 +370,13 @@ EDITS = (
         "    except PermissionError as error:\n        _note(error)",
         (UNIT + "test_kept_code.py::test_a_full_disk_ends_no_run",),
     ),
+    Edit(
+        "the scheduler of this machine takes anyone",
+        "engines/places.py",
+        '"options": {**here, "protocol": "tls", "security": security},',
+        '"options": here,',
+        (UNIT + "test_dask_trust.py::test_nobody_without_the_certificate_of_the_run_gets_in",),
+    ),
     # -- what is from outside the package --------------------------------------------------------
     Edit(
         "code from outside: an edit of a module it takes names from goes unseen (stale cache)",

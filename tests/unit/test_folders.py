@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trajsim import folders
-from trajsim.folders import NotOwnError, own_folder, temporary_folder
+from trajsim.folders import NotOwnError, TemporaryFolder, own_folder
 
 OTHER = 54321
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
@@ -90,9 +89,9 @@ def test_what_is_no_folder_is_refused(tmp_path, path):
 
 
 PROGRAM = """
-import os, sys, time
-from trajsim.folders import temporary_folder
-folder = temporary_folder()
+import sys
+from trajsim.folders import TemporaryFolder
+folder = TemporaryFolder().path
 (folder / "x").mkdir()
 print(folder, flush=True)
 sys.stdin.read()
@@ -110,10 +109,10 @@ def begin(temporary):
     return process, Path(process.stdout.readline().strip())
 
 
-def test_a_temporary_folder_goes_with_its_process(tmp_path, monkeypatch):
+def test_a_temporary_folder_goes_with_its_process(tmp_path):
     process, folder = begin(tmp_path)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert folder.parent == tmp_path
+    assert list(tmp_path.iterdir()) == [folder]
     process.communicate("")
     assert list(tmp_path.iterdir()) == []
 
@@ -123,27 +122,43 @@ def test_what_a_killed_process_left_goes_when_the_next_one_begins(tmp_path, monk
     killed, left = begin(tmp_path)
     killed.kill()
     killed.communicate()
-    foreign = tmp_path / f"{left.name}-of-another"
-    foreign.mkdir()
-    (tmp_path / f"{left.name}-link").symlink_to(tmp_path)
-    if os.geteuid() == 0:
-        others_folder(foreign)
-    for folder in (at_work, left, foreign):
-        os.utime(folder, (0, 0))
+    # Two more that are not locked: one is just being made, of the other nothing came.
+    being_made, given_up = (tmp_path / f"new-{left.name}-{x}" for x in "ab")
+    being_made.mkdir()
+    given_up.mkdir()
+    os.utime(given_up, (0, 0))
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "x").mkdir(parents=True)
+    link = tmp_path / f"{left.name}-link"
+    link.symlink_to(elsewhere)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    mine = temporary_folder()
-    gone = {left} if os.geteuid() == 0 else {left, foreign}
-    assert not any(folder.exists() for folder in gone)
-    assert {at_work, mine, foreign} - gone <= set(tmp_path.iterdir())
+    mine = TemporaryFolder()
+    assert {*tmp_path.iterdir()} == {at_work, mine.path, being_made, elsewhere, link}
+    assert (elsewhere / "x").is_dir()
     assert (at_work / "x").is_dir()
     alive.communicate("")
-    folders._delete(mine, os.getpid())
+    mine.delete()
+    assert {*tmp_path.iterdir()} == {being_made, elsewhere, link}
+
+
+@as_root
+def test_what_another_user_left_stays(tmp_path, monkeypatch):
+    theirs = tmp_path / f"trajsim-{os.geteuid()}-theirs"
+    theirs.mkdir()
+    others_folder(theirs)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    TemporaryFolder().delete()
+    assert list(tmp_path.iterdir()) == [theirs]
 
 
 def test_a_forked_process_does_not_delete_the_folder_of_its_parent(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    mine = temporary_folder()
-    folders._delete(mine, os.getpid() + 1)
-    assert mine.is_dir()
-    folders._delete(mine, os.getpid())
-    assert not mine.exists()
+    mine = TemporaryFolder()
+    child = os.fork()
+    if not child:
+        mine.delete()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert mine.path.is_dir()
+    mine.delete()
+    assert not mine.path.exists()

@@ -12,6 +12,7 @@ import pytest
 
 import trajsim
 from trajsim import jit
+from trajsim.folders import TemporaryFolder
 
 PACKAGE = Path(trajsim.__file__).parent
 
@@ -69,7 +70,7 @@ def folder_with(monkeypatch, user_cache, temporary):
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_: user_cache)
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setattr(jit, "_not_kept", [])
-    monkeypatch.setattr(jit, "_temporary_place", jit.temporary_folder)
+    monkeypatch.setattr(jit, "_temporary_place", lambda: TemporaryFolder().path)
     return jit.cache_folder.__wrapped__()
 
 

@@ -30,7 +30,9 @@ def engine_of(name: str, workers: int | None = None) -> Callable[[Job], Engine]:
         return partial(ThreadEngine, workers=workers or _processors())
     if kind != "dask" or (colon and not address):
         raise RunError(f"--engine: found {name!r}; allowed: threads, dask, dask:ADDRESS")
-    if find_spec("distributed") is None:
+    # The second is for certificates of processes of this machine.
+    needed = ("distributed",) if address else ("distributed", "cryptography")
+    if not all(map(find_spec, needed)):
         raise RunError("--engine dask needs an optional library: pip install 'trajsim[dask]'")
     from trajsim.engines.dask import DaskEngine
     from trajsim.engines.places import Local, Scheduler
