@@ -15,7 +15,7 @@ from binding import bind
 from program import Command, Ended
 from scene import FIRST_WORD, Outcome, Scene, sha256
 
-DONE, REFUSED, STOPPED = 0, 2, 3
+DONE, REFUSED, STOPPED, RAN_OUT = 0, 2, 3, 5
 KILLED = -signal.SIGKILL
 NOBODY = 65534
 
@@ -180,7 +180,7 @@ def failing_calls(scene: Scene, count: int | None) -> Iterator[Outcome]:
                 f"{name} from a call on that changes a file",
                 n,
                 ended,
-                (REFUSED, STOPPED, DONE),
+                (REFUSED, RAN_OUT, STOPPED, DONE),
                 says=os.strerror(error) + "|complete",
             )
 
@@ -198,7 +198,7 @@ def limited_file_size(scene: Scene, count: int) -> Iterator[Outcome]:
             whole_exit=True,
         )
         yield scene.judge(
-            "file-size limit", limit, ended, (REFUSED, STOPPED), says="File too large"
+            "file-size limit", limit, ended, (RAN_OUT, STOPPED), says="File too large"
         )
 
 
@@ -238,7 +238,7 @@ def filled_disk(scene: Scene, count: int) -> Iterator[Outcome]:
                 "a full file system",
                 n,
                 ended,
-                (REFUSED, STOPPED),
+                (REFUSED, RAN_OUT, STOPPED),
                 says="(?i)no space left|are free",
             )
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import click
 import pytest
@@ -36,7 +37,15 @@ def begin(tmp_path):
 
     def start(program, *arguments, ready=True, **more):
         command = [sys.executable, "-c", program, *map(str, arguments)]
-        more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": tmp_path, **more}
+        # Where answers are not buffered nothing is left to be written at the end.
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+        more = {
+            "env": environment,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "cwd": tmp_path,
+            **more,
+        }
         process = subprocess.Popen(command, **more)
         begun.append(process)
         if ready:
@@ -155,7 +164,9 @@ def test_help_names_every_status(cli):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device")
-@pytest.mark.parametrize("arguments", [["--help"], ["schema"], ["trace", "--trajectory", "1"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["schema"], ["trace", "--trajectory", "1", "--periods", "0:1"]]
+)
 def test_a_full_disk_under_the_answer_has_its_status(run_of, begin, arguments):
     arguments = [*arguments, run_of("pump")] if arguments[0] == "trace" else arguments
     with open("/dev/full", "w") as full:
@@ -165,7 +176,9 @@ def test_a_full_disk_under_the_answer_has_its_status(run_of, begin, arguments):
     assert "No space left on device" in said
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["schema"], ["trace", "--trajectory", "1"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["schema"], ["trace", "--trajectory", "1", "--periods", "0:1"]]
+)
 def test_a_closed_pipe_has_its_status_and_no_word(run_of, begin, arguments):
     arguments = [*arguments, run_of("pump")] if arguments[0] == "trace" else arguments
     reading, writing = os.pipe()
@@ -176,9 +189,9 @@ def test_a_closed_pipe_has_its_status_and_no_word(run_of, begin, arguments):
 
 
 def test_messages_that_nobody_hears_change_nothing(begin, config):
-    closed = f"import os; os.close(2); {PROGRAM}"
-    assert begin(closed, "validate", config(), ready=False).wait() == 0
-    assert begin(closed, "validate", "nowhere", ready=False).wait() == 2
+    for name, status in ((config(), 0), ("nowhere", 2)):
+        closed = {"stderr": None, "preexec_fn": partial(os.close, 2)}
+        assert begin(PROGRAM, "validate", name, ready=False, **closed).wait() == status
     if os.path.exists("/dev/full"):
         with open("/dev/full", "w") as full:
             assert begin(PROGRAM, "validate", "nowhere", ready=False, stderr=full).wait() == 2
@@ -303,7 +316,10 @@ def test_a_signal_is_obeyed_where_python_does_not_see_it(begin, deaf, verb, numb
 
 @pytest.mark.parametrize(("verb", "status"), [("exact", 130), ("run", 3), ("reproduce", 3)])
 def test_more_signals_after_the_first_change_nothing(begin, verb, status):
-    loading = LOADING + "    time.sleep(60)\n"
+    # What is tidied up on the way is not interrupted.
+    ready, sleep = "    os.write(1, b'!')\n", "        time.sleep(60)\n"
+    tidying = "    finally:\n        time.sleep(0.2)\n        os.write(2, b'tidied, ')\n"
+    loading = LOADING.replace(ready, f"    try:\n    {ready}{sleep}{tidying}")
     if verb == "reproduce":
         loading = loading.replace("trajsim.config\n", "trajsim.config, trajsim.reproduce\n")
         loading += "trajsim.reproduce.reproduce = lambda *_, **__: load()\n"
@@ -315,7 +331,7 @@ def test_more_signals_after_the_first_change_nothing(begin, verb, status):
     # The last of them may come when Python takes itself down.
     ended, said = end_of(process)
     assert ended in (status, -signal.SIGINT)
-    assert said.startswith("stopped")
+    assert said.startswith("tidied, stopped")
 
 
 def test_an_error_that_a_library_makes_of_a_signal_is_a_stop(cli, monkeypatch):
