@@ -28,7 +28,12 @@ def trusted(
     For lognormal weights the mean of n is skewed by n / effective^1.5: this must not exceed
     1 / strictness. The smaller the share of the samples that count, the more it takes of them.
     """
-    return np.asarray(effective) >= (strictness * np.asarray(samples, np.float64)) ** (2 / 3)
+    return np.asarray(effective) >= needed(samples, strictness)
+
+
+def needed(samples: Array | float, strictness: float = STRICTNESS) -> Array:
+    """Smallest effective sample size that is trusted."""
+    return np.asarray((strictness * np.asarray(samples, np.float64)) ** (2 / 3))
 
 
 def effective_size(sums: Array, squares: Array) -> Array:

@@ -11,6 +11,7 @@ from trajsim.analysis.theorems import LogProbability, Setting
 from trajsim.analysis.theorems.integral import numbers
 from trajsim.check.verdict import CannotCheckError
 from trajsim.config import Config, Experiment, with_parameters
+from trajsim.config.schema import PERIODS
 from trajsim.exact import NoExactSideError, ensemble, start_state
 from trajsim.exact.gaussian import Gaussian
 from trajsim.exact.master import MasterEquation
@@ -49,7 +50,7 @@ def _setting(experiment: Experiment) -> Setting:
         initial=experiment.ensemble.initial,
         burn_in=experiment.ensemble.burn_in,
         direction=experiment.drive.direction,
-        driven=bool(experiment.labels["drive"]),
+        driven=bool(terms),
         own_reverse=_symmetric(terms, 0.0),
         shifted_reverse=any(_symmetric(terms, shift) for shift in _shifts(terms)),
         canonical=kind == "spins" or bool(getattr(network, "linear", False)),
@@ -61,18 +62,29 @@ def _setting(experiment: Experiment) -> Setting:
 
 
 def _speed_slope(experiment: Experiment) -> tuple[Array | None, str]:
-    """Omega dq/dOmega of all heats in the periodic state, by a central difference."""
+    """Omega dq/dOmega of all heats in the periodic state, by a difference of second order."""
     if not experiment.labels["drive"]:
         return np.zeros(len(experiment.baths)), ""
-    heats = []
+    slope = np.zeros(len(experiment.baths))
     try:
-        for sign in (1, -1):
-            period = experiment.drive.period / (1 + sign * SPEED_STEP)
+        for period, weight in _neighbours(experiment.drive.period):
             other = with_parameters(experiment, {"drive.period": period})
-            heats.append(ensemble(other.network(), TOLERANCE).currents.rates.heat)
+            slope += weight * ensemble(other.network(), TOLERANCE).currents.rates.heat
     except NoExactSideError as error:
         return None, str(error)
-    return np.asarray((heats[0] - heats[1]) / (2 * SPEED_STEP)), ""
+    return slope, ""
+
+
+def _neighbours(period: float, allowed: tuple[float, float] = PERIODS) -> list[tuple[float, float]]:
+    """Allowed periods near one, and the weights with which f at them adds up to Omega df/dOmega."""
+    central = [(1, 0.5), (-1, -0.5)]
+    faster = [(0, -1.5), (1, 2.0), (2, -0.5)]
+    slower = [(-steps, -weight) for steps, weight in faster]
+    for difference in (central, faster, slower):
+        near = [(period / (1 + n * SPEED_STEP), w / SPEED_STEP) for n, w in difference]
+        if all(allowed[0] <= p <= allowed[1] for p, _ in near):
+            break
+    return near
 
 
 # -- protocols that are their own reverse ------------------------------------------------------

@@ -66,16 +66,29 @@ class OscillatorExperiment(schema.Experiment):
     sites: list[OscillatorSite] = Field(min_length=1, max_length=1024)
     bonds: list[OscillatorBond] = Field(default=[])
     ensemble: OscillatorEnsemble
-    integrator: Integrator
+    integrator: Integrator | None = Field(
+        default=None, description="needed to simulate; exact answers do without"
+    )
 
     @property
     def method(self) -> dict[str, str]:
         """The integrator."""
-        return {"integrator": self.integrator.scheme}
+        return {} if self.integrator is None else {"integrator": self.integrator.scheme}
 
     @property
     def integration(self) -> dict[str, Any]:
-        """Settings of the integrator."""
+        """Settings of the integrator.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        if self.integrator is None:
+            raise ValueError(
+                "integrator: missing; a simulation needs [integrator] with steps_per_period, "
+                "only exact answers do without"
+            )
         return self.integrator.model_dump()
 
     def network(self) -> oscillators.OscillatorNetwork:
@@ -102,7 +115,8 @@ class OscillatorExperiment(schema.Experiment):
     def consequences(self) -> Iterator[tuple[Loc, str]]:
         """Faults of settings that are each allowed but do not go together."""
         yield from super().consequences()
-        steps, rows = self.integrator.steps_per_period, self.ledger.rows_per_period
+        rows = self.ledger.rows_per_period
+        steps = 0 if self.integrator is None else self.integrator.steps_per_period
         if steps % rows:
             yield (
                 ("integrator", "steps_per_period"),

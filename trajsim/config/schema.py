@@ -17,6 +17,8 @@ MOST_POINTS = 10_000
 RESERVED = ("total",)
 # Larger phases are known to less than 1e-9: neighbouring numbers lie further apart.
 LARGEST_PHASE = 1e6
+# Shortest and longest period.
+PERIODS = (1e-9, 1e12)
 
 # Context in which a config that was found good once is validated again.
 RECORDED: Any = {"recorded": True}
@@ -125,7 +127,9 @@ class Cycle(Strict):
     ends where the forward one begins.
     """
 
-    period: float = Field(ge=1e-9, le=1e12, description="time of one cycle of all drives")
+    period: float = Field(
+        ge=PERIODS[0], le=PERIODS[1], description="time of one cycle of all drives"
+    )
     direction: Literal["forward", "reverse"] = Field(
         default="forward", description="which way time runs; `run --reverse` sets it"
     )

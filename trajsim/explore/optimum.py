@@ -148,13 +148,17 @@ def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[fl
     most = INDIVIDUALS * len(keys) * (GENERATIONS + 1)
     evaluations = 0
 
+    def within(share: Array) -> Array:
+        """Parameters at shares of the box; rounding leads to none beyond its bounds."""
+        return np.clip(low + share * (high - low), low, high)
+
     with bar(most, " points", desc=goal, leave=False) as shown:
 
         def cost(share: Array) -> float:
             nonlocal evaluations
             evaluations += 1
             shown.update(1)
-            here = _at(experiment, keys, low + share * (high - low))
+            here = _at(experiment, keys, within(share))
             try:
                 return -_merit(goal, here, solve(here))
             except NoExactSideError as error:
@@ -164,7 +168,7 @@ def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[fl
             best = _search(cost, len(keys))
         except _OutOfReachError as error:
             raise error.args[0] from None
-    parameters = {key: float(x) for key, x in zip(keys, low + best * (high - low), strict=True)}
+    parameters = {key: float(x) for key, x in zip(keys, within(best), strict=True)}
     there = with_parameters(experiment, parameters)
     solved = solve(there)
     regime = exact_regime(there, solved.currents)

@@ -177,7 +177,7 @@ def theorems_table(outcomes: list[Outcome]) -> str:
             reasons.append(f"{outcome.name} does not apply: {outcome.refusal}\n")
             continue
         if worst is None:
-            reasons.append(_too_few(outcome))
+            reasons.append(f"{outcome.name} cannot be judged: {outcome.shortage}\n")
             continue
         rows.append(
             (
@@ -196,11 +196,3 @@ def theorems_table(outcomes: list[Outcome]) -> str:
     text = "\n" + table((*heading, "furthest off"), rows) if rows else "\n"
     notes = [f"{o.name}: {key} {x:.5g}\n" for o in outcomes for key, x in o.remarks.items()]
     return text + "".join(notes) + "".join(reasons)
-
-
-def _too_few(outcome: Outcome) -> str:
-    most = max((e.effective for e in outcome.estimates), default=0.0)
-    return (
-        f"{outcome.name} cannot be judged: it rests on an effective sample size of "
-        f"{most:.0f} at most; shorter rows or more trajectories have more\n"
-    )

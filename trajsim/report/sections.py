@@ -176,8 +176,7 @@ def _theorems(heading: str, outcomes: "list[Outcome]") -> Theorems:
         if outcome.refusal is not None:
             others.append(f"{outcome.name} does not apply: {outcome.refusal}")
         elif worst is None:
-            most = max((e.effective for e in outcome.estimates), default=0.0)
-            others.append(f"{outcome.name}: effective sample size of {most:.0f} at most: too few")
+            others.append(f"{outcome.name} cannot be judged: {outcome.shortage}")
         else:
             kind = {True: "good", False: "bad", None: "text"}[outcome.holds]
             expected = f"{'≥ ' if outcome.bound else ''}{worst.expected:.5g}"

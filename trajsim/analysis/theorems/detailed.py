@@ -98,6 +98,7 @@ class Detailed:
                     float(other.mean[k]),
                     size,
                     size >= FEWEST and bool(error[k] > 0),
+                    needed=FEWEST,
                 )
             )
         return found

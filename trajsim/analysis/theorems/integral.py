@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.scgf import trusted
+from trajsim.analysis.scgf import needed
 from trajsim.analysis.theorems.setting import (
     Columns,
     Estimated,
@@ -72,7 +72,7 @@ class LogMean:
             skewness = third / (variance**1.5 * np.sqrt(n))
             effective = self.sum**2 / self.squares
         # Weights of zero do not skew a mean as rare large ones do: they only must be few enough.
-        good = trusted(effective, self.nonzero.astype(float), STRICTNESS) & (effective >= FEWEST)
+        enough = np.maximum(needed(self.nonzero.astype(float), STRICTNESS), FEWEST)
         return [
             Estimated(
                 name,
@@ -80,8 +80,9 @@ class LogMean:
                 float(scale[k] * error[k]),
                 float(expected[k]),
                 float(effective[k]),
-                bool(good[k]),
+                bool(effective[k] >= enough[k]),
                 float(skewness[k]),
+                float(enough[k]),
             )
             for k, name in enumerate(names)
         ]

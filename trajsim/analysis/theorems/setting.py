@@ -106,6 +106,7 @@ class Estimated(NamedTuple):
     effective : effective sample size
     trusted : whether so many samples count that the error is a normal one
     skewness : of the estimate
+    needed : effective sample size that it takes
     """
 
     what: str
@@ -115,6 +116,7 @@ class Estimated(NamedTuple):
     effective: float
     trusted: bool
     skewness: float = 0.0
+    needed: float = 0.0
 
     @property
     def z(self) -> float:
@@ -153,8 +155,21 @@ class Outcome:
 
     @property
     def judged(self) -> list[Estimated]:
-        """Estimates that can be trusted."""
-        return [e for e in self.estimates if e.trusted and not np.isnan(e.z)]
+        """Estimates that can be trusted, and vary, so that their error is known."""
+        return [e for e in self.estimates if e.trusted and np.isfinite(e.z)]
+
+    @property
+    def shortage(self) -> str:
+        """Why nothing can be judged, of the estimate that came nearest to it."""
+        if not self.estimates:
+            return "there are too few trajectories for an estimate"
+        nearest = max(self.estimates, key=lambda e: e.effective / max(e.needed, 1.0))
+        if nearest.effective >= nearest.needed:
+            return "nothing varies"
+        return (
+            f"it rests on an effective sample size of {nearest.effective:.0f}, and takes "
+            f"{nearest.needed:.0f}"
+        )
 
     @property
     def threshold(self) -> float:

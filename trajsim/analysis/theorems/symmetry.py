@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.batches import Batches, added, jackknife
-from trajsim.analysis.scgf import effective_size, trusted
+from trajsim.analysis.scgf import effective_size, needed, trusted
 from trajsim.analysis.theorems.detailed import NO_REVERSE
 from trajsim.analysis.theorems.integral import gained
 from trajsim.analysis.theorems.setting import Columns, Estimated, Outcome, Setting, span
@@ -104,7 +104,9 @@ class GallavottiCohen:
                 f"no duration is both long and trusted: up to {self._run.at[last]} rows "
                 "the growth of ln <exp(k x)> still changes",
             )
-        effective = np.minimum.reduce([growth.effective[last] for growth in both])
+        # All k are trusted together, or none is: the least of them decides.
+        effective = min(float(growth.effective[last].min()) for growth in both)
+        enough = max(float(needed(growth.count.sum())) for growth in both)
         at = self._run.at[last]
         where = span(at, at * self._time)
         return Outcome(
@@ -117,8 +119,9 @@ class GallavottiCohen:
                     float(value[j]),
                     float(error[j]),
                     0.0,
-                    float(effective[j]),
+                    effective,
                     longest == last,
+                    needed=enough,
                 )
                 for j, k in enumerate(ARGUMENT)
                 # In a run that is its own partner the two sides say the same.

@@ -2,7 +2,8 @@
 
 D sigma >= 2 (q - Omega dq/dOmega)^2 with D the growth of the variance of a heat, q its rate and
 sigma the entropy production rate (Koyuk & Seifert, Phys. Rev. Lett. 122, 230601 (2019)), for long
-times. The ratio without the derivative bounds nothing where something is driven.
+times. The ratio without the derivative bounds nothing where something is driven; where nothing is,
+the derivative is zero, and it is the bound (Barato & Seifert, Phys. Rev. Lett. 114, 158101 (2015)).
 """
 
 import numpy as np
@@ -23,11 +24,14 @@ class Uncertainty:
     """D sigma / (2 (q - Omega dq/dOmega)^2) of each bath's heat, which is at least 1."""
 
     name = "uncertainty"
-    statement = "Var-rate * sigma >= 2 (q - Omega dq/dOmega)^2, for long times"
     columns = ("heat",)
 
     def __init__(self, setting: Setting, layout: Layout, point: int) -> None:
+        law = "2 (q - Omega dq/dOmega)^2" if setting.driven else "2 q^2"
+        self.statement = f"Var-rate * sigma >= {law}, for long times"
         self.refusal = setting.not_settled()
+        if not setting.driven and np.ptp(setting.temperatures) == 0:
+            self.refusal = "in equilibrium nothing flows"
         if self.refusal is None and setting.speed_slope is None:
             self.refusal = setting.no_speed_slope
         self._setting, self._baths = setting, layout.labels["bath"]
@@ -68,7 +72,9 @@ class Uncertainty:
             None,
             [
                 Estimated(
-                    f"heat.{bath} {over}", float(bound[k]), float(error[k]), 1.0, n, n >= FEWEST
+                    f"heat.{bath} {over}",
+                    *(float(bound[k]), float(error[k]), 1.0, n, n >= FEWEST),
+                    needed=FEWEST,
                 )
                 for k, bath in enumerate(self._baths)
             ],
@@ -76,5 +82,6 @@ class Uncertainty:
             remarks={
                 f"heat.{bath}: without the derivative (not a bound)": float(steady[k])
                 for k, bath in enumerate(self._baths)
+                if self._setting.driven
             },
         )
