@@ -27,6 +27,7 @@ from trajsim.engines.dask import DaskEngine
 from trajsim.engines.places import Local, Scheduler
 from trajsim.engines.worker import make, order_of
 from trajsim.folders import TemporaryFolder
+from trajsim.provenance import header_of
 from trajsim.run import RunError, StoppedError, simulate
 from trajsim.store import Parts, StoreError, verify
 
@@ -332,9 +333,13 @@ def test_what_does_not_arrive_as_it_was_sent_is_refused(tmp_path):
     config = parse(PUMP)
     parts = Parts(tmp_path / "x.h5")
     parts.lock()
+    parts.begin(header_of(config))
     made = make(order_of(config), parts.run_id, 0, 10, 5)
+    other = make(order_of(config), "0" * 64, 0, 10, 5)
     assert made is not None
+    assert other is not None
     for name, image, task in (
+        (other.name, other.image, (0, 10, 5)),
         (made.name, made.image[:-1], (0, 10, 5)),
         (made.name, made.image, (0, 10, 4)),
         (made.name, made.image, (1, 10, 5)),
