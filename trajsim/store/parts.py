@@ -79,17 +79,27 @@ class Parts:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
         self._lock = os.open(self._lock_file, flags, 0o666)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.hold()
-            os.ftruncate(self._lock, 0)
-            os.write(self._lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-        except BlockingIOError:
-            holder = os.read(self._lock, 200).decode(errors="replace").strip()
-            self.unlock()
-            raise StoreError(f"{self.folder}: another run is writing here ({holder})") from None
+            holder = self._holder()
+            if holder is None:
+                self.hold()
+                os.ftruncate(self._lock, 0)
+                told = f"process {os.getpid()} on {socket.gethostname()}\n"
+                os.write(self._lock, told.encode())
+                return
         except BaseException:
             self.unlock()
             raise
+        self.unlock()
+        raise StoreError(f"{self.folder}: another run is writing here ({holder})")
+
+    def _holder(self) -> str | None:
+        """Who else holds the lock; None if it is now held by this process."""
+        assert self._lock is not None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.read(self._lock, 200).decode(errors="replace").strip()
+        return None
 
     def hold(self) -> None:
         """Make sure that the folder is still the one that was locked.
