@@ -338,7 +338,7 @@ class Parts:
     def tidy(self) -> None:
         """Let go of the lock; delete what is left of a run that can no longer be resumed."""
         with suppress(OSError, StoreError):
-            if not self.exists() and self._own():
+            if not self.exists() and (self._own() or not self.foreign()):
                 if self._lock is None:
                     self.lock()
                 self.remove()
