@@ -666,4 +666,64 @@ EDITS = (
         '            return name.split(".")[0]',
         (UNIT + "test_outputs.py::test_only_the_last_known_ending_is_taken_off",),
     ),
+    # -- names, values, signs --------------------------------------------------------------------
+    Edit(
+        "a site called total hides the sum",
+        "analysis/windows.py",
+        "return OTHER_TOTAL if TOTAL in drives else TOTAL",
+        "return TOTAL",
+        (UNIT + "test_names.py",),
+    ),
+    Edit(
+        "a key of two bonds means the first",
+        "config/keys.py",
+        "    if len(pairs) > 1:",
+        "    if len(pairs) > 2:",
+        (UNIT + "test_names.py::test_a_key_of_two_bonds_is_refused_with_both_meanings",),
+    ),
+    Edit(
+        "a swept experiment is loaded again without its sweep",
+        "config/values.py",
+        "value = value.model_dump(exclude_unset=True, exclude_none=True)",
+        'value = value.model_dump(exclude_unset=True, exclude_none=True, exclude={"sweep"})',
+        (
+            UNIT
+            + "test_overrides.py::test_a_sweep_put_in_place_before_is_kept_and_can_be_taken_away",
+        ),
+    ),
+    Edit(
+        "a sign as small as its doubt",
+        "analysis/regimes.py",
+        "    if not abs(value) - doubt > sure * error:",
+        "    if not abs(value) > sure * error:",
+        (UNIT + "test_signs.py",),
+    ),
+    Edit(
+        "exact errors of oscillators without what their covariance leaves",
+        "exact/gaussian.py",
+        "spread = ROUNDING * square + SAFE * np.abs(np.diag(left)[n:])",
+        "spread = 0 * (ROUNDING * square + SAFE * np.abs(np.diag(left)[n:]))",
+        (UNIT + "test_signs.py::test_oscillators_in_equilibrium_have_no_currents_and_no_regime",),
+    ),
+    Edit(
+        "covariances that differ by rounding",
+        "check/spreads.py",
+        "both = rounding * math.sqrt(time) * np.add.outer(spread, spread) + rounding**2 * time",
+        "both = rounding**2 * time * np.ones_like(covariance)",
+        (UNIT + "test_check_rounding.py",),
+    ),
+    Edit(
+        "slopes by periods beyond the allowed ones",
+        "check/settings.py",
+        "        if all(allowed[0] <= p <= allowed[1] for p, _ in near):",
+        "        if any(allowed[0] <= p <= allowed[1] for p, _ in near):",
+        (UNIT + "test_derived.py",),
+    ),
+    Edit(
+        "the largest effective size instead of the one that limits",
+        "analysis/theorems/symmetry.py",
+        "effective = min(float(growth.effective[last].min()) for growth in both)",
+        "effective = min(float(growth.effective[last].max()) for growth in both)",
+        (UNIT + "test_derived.py",),
+    ),
 )

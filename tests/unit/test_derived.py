@@ -12,6 +12,7 @@ from test_theorems import made, outcomes, setting
 
 import trajsim
 from trajsim.check.settings import SPEED_STEP, _neighbours, settings
+from trajsim.cli.common import say
 from trajsim.config import ConfigError, parse, with_parameters
 from trajsim.config.schema import PERIODS
 from trajsim.output.fluctuations import theorems_table
@@ -90,6 +91,13 @@ def test_theorems_of_a_run_of_the_shortest_period_are_told(cli, config, tmp_path
 def test_a_derived_value_out_of_range_is_a_fault_in_words():
     with pytest.raises(ConfigError, match=r"drive\.period: found 1e-10; allowed: a finite number"):
         with_parameters(parse(PUMP).experiment, {"drive.period": 1e-10})
+
+
+def test_a_message_is_cut_and_says_so(capsys):
+    say("x" * 1_500_000)
+    told = capsys.readouterr().err
+    assert len(told) < 60_000
+    assert told.endswith("x... (1450000 more characters)\n")
 
 
 # -- theorems where nothing is driven --------------------------------------------------------------

@@ -84,6 +84,10 @@ def add_common_options(command: click.Command) -> None:
     )
 
 
+# More of a message is not shown.
+LONGEST_MESSAGE = 50_000
+
+
 def printable(text: str) -> str:
     """Text whose control characters a terminal shows instead of obeying them."""
     # File names may hold bytes that are no text.
@@ -93,6 +97,9 @@ def printable(text: str) -> str:
 
 def say(message: str) -> None:
     """Tell the user something that is not the answer; nothing is lost if nobody listens."""
+    if len(message) > LONGEST_MESSAGE:
+        left = len(message) - LONGEST_MESSAGE
+        message = f"{message[:LONGEST_MESSAGE]}... ({left} more characters)"
     with suppress(OSError):
         click.echo(printable(message), err=True)
 
