@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from test_folders import as_root, others_folder
 
 import trajsim
 from trajsim import jit
@@ -90,6 +91,16 @@ def test_the_cache_falls_back_to_a_temporary_folder_of_this_process(tmp_path, mo
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
     assert jit.source_digest() in folder.name
     assert "home" in jit.why_not_kept()
+
+
+@as_root
+def test_a_folder_that_was_chosen_is_used_if_it_is_no_other_users(tmp_path, monkeypatch):
+    home, chosen = tmp_path / "home" / "trajsim", tmp_path / "chosen"
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_: home)
+    chosen.mkdir()
+    assert jit.cache_folder.__wrapped__(str(chosen)).parent == chosen
+    others_folder(chosen)
+    assert jit.cache_folder.__wrapped__(str(chosen)).parent == home
 
 
 def test_no_cache_is_needed(tmp_path, monkeypatch):
