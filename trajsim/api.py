@@ -32,6 +32,7 @@ from trajsim.reproduce import reproduce as _reproduce
 from trajsim.run import simulate as _simulate
 from trajsim.store import Run as StoredRun
 from trajsim.store import StoreError, open_run, verify
+from trajsim.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -329,13 +330,13 @@ class Run(StoredRun):
         }
 
     def __repr__(self) -> str:
-        lines = [f"  {name.ljust(8)}{value}" for name, value in self.facts.items()]
+        lines = [f"  {name.ljust(8)}{printable(value)}" for name, value in self.facts.items()]
         return "\n".join(["<trajsim run", *lines]) + ">"
 
     def _repr_html_(self) -> str:
         rows = (
             f"<tr><th style='text-align:left'>{escape(name)}</th>"
-            f"<td style='text-align:left'>{escape(value)}</td></tr>"
+            f"<td style='text-align:left'>{escape(printable(value))}</td></tr>"
             for name, value in self.facts.items()
         )
         return f"<table>{''.join(rows)}</table>"

@@ -19,6 +19,8 @@ CONFIG = re.compile(
     rb"(\xef\xbb\xbf)?([ \t]*(#[^\n]*|[\w\"'-]+[ \t]*=[^\n]*|\r?)\n)*"
     rb"[ \t]*\[\[?[ \t]*(model|drive|baths|sites|bonds|ensemble|ledger|integrator|figure|sweep)\b"
 )
+A_RUN = "a run, where a config belongs; trajsim info tells what it was made from"
+A_CONFIG = "a config, where a run belongs; trajsim run makes one from it"
 # So much of a file is looked at to tell what it holds.
 BEGINNING = 1 << 16
 

@@ -726,4 +726,26 @@ EDITS = (
         "effective = min(float(growth.effective[last].max()) for growth in both)",
         (UNIT + "test_derived.py",),
     ),
+    # -- what is shown -----------------------------------------------------------------------------
+    Edit(
+        "figures look as matplotlibrc says",
+        "plots/style.py",
+        "            mpl.rcdefaults()\n",
+        "",
+        (UNIT + "test_shown_text.py::test_a_matplotlibrc_of_the_user_changes_nothing",),
+    ),
+    Edit(
+        "ends of lines in file names are obeyed",
+        "text.py",
+        "c.isprintable() or c in keep else",
+        'c.isprintable() or c in keep + "\\n" else',
+        (UNIT + "test_shown_text.py::test_titles_and_file_names_are_escaped_by_every_verb",),
+    ),
+    Edit(
+        "panels that are not drawn are not told",
+        "plots/left_out.py",
+        "if all_ > most]",
+        "if all_ > 2 * most]",
+        (UNIT + "test_shown_text.py::test_panels_that_are_not_drawn_are_told",),
+    ),
 )

@@ -93,6 +93,7 @@ ALLOWED = {
     ],
     "plan": [],
     "files": [],
+    "text": [],
     "sources": [],
     "plugins": ["trajsim.sources"],
     # What it checks it imports when something is registered.
@@ -105,10 +106,11 @@ ALLOWED = {
     "ledger": ["numpy", "trajsim.kinds"],
     "config": [
         *("numpy", "pydantic", "pydantic_core", "trajsim.config", "trajsim.models"),
-        *("trajsim.plan", "trajsim.plugins", "trajsim.kinds"),
+        *("trajsim.plan", "trajsim.plugins", "trajsim.kinds", "trajsim.files"),
     ],
     "store": [
         *("h5py", "numpy", "trajsim.ledger", "trajsim.store", "trajsim.kinds", "trajsim.plugins"),
+        "trajsim.files",
     ],
     "exact": [
         *("numpy", "scipy", "trajsim.jit", "trajsim.plan"),

@@ -348,3 +348,39 @@ def test_the_folder_of_an_unfinished_run_holds_one_from_its_lock_on(tmp_path):
 
 def test_the_signature_is_that_of_hdf5(run):
     assert run.read_bytes()[:8] == HDF5
+
+
+RUN_VERBS = ("analyze", "check", "info", "plot", "report", "regimes", "trace", "verify", "merge")
+MORE = {"trace": ("--trajectory", 0), "optimize": ("--over", "drive.period", "--maximize", "cop")}
+
+
+@pytest.mark.parametrize("name", ["pump.dat", "pump.toml", "pump.h5"])
+def test_a_config_where_a_run_belongs_is_told_by_every_verb(cli, tmp_path, run, name):
+    (tmp_path / name).write_text(PUMP)
+    says = f"{name}: a config, where a run belongs; trajsim run makes one from it\n"
+    commands = [(verb, name, *MORE.get(verb, ())) for verb in RUN_VERBS if verb != "plot"]
+    commands += [("check", "x.h5", "--against", name), ("analyze", "x.h5", "--reversed", name)]
+    for command in commands:
+        result = cli(*command)
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", says), command
+
+
+@pytest.mark.parametrize("name", ["x.h5", "other.toml", "unfinished.h5.parts"])
+def test_a_run_where_a_config_belongs_is_told_by_every_verb(cli, run, name):
+    shutil.copy(run, "other.toml")
+    Path("unfinished.h5.parts").mkdir()
+    Path("unfinished.h5.parts/header.json").write_text("{}")
+    says = f"{name}: a run, where a config belongs; trajsim info tells what it was made from\n"
+    for verb in ("run", "validate", "exact", "map", "optimize", "warmup"):
+        result = cli(verb, name, *MORE.get(verb, ()))
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", says), verb
+
+
+def test_plot_looks_at_what_a_file_holds_not_at_its_name(cli, run, monkeypatch):
+    monkeypatch.setattr("trajsim.plots.figures", lambda *_: {"rates": Figure()})
+    Path("X.TOML").write_text(PUMP)
+    Path("y.dat").write_text(PUMP)
+    shutil.copy(run, "z.toml")
+    assert written(cli("plot", "X.TOML")) == {"X-config-rates.png", "X-config-rates.pdf"}
+    assert written(cli("plot", "y.dat")) == {"y.dat-config-rates.png", "y.dat-config-rates.pdf"}
+    assert written(cli("plot", "z.toml")) == {"z-rates.png", "z-rates.pdf"}

@@ -88,20 +88,37 @@ def add_common_options(command: click.Command) -> None:
 LONGEST_MESSAGE = 50_000
 
 
-def printable(text: str) -> str:
-    """Text whose control characters a terminal shows instead of obeying them."""
-    # File names may hold bytes that are no text.
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+def echo(*lines: object) -> None:
+    """Print lines of the answer; ends of lines within them, as file names may have, are escaped."""
+    from trajsim.text import printable
+
+    echo_text("".join(f"{printable(str(line))}\n" for line in lines))
 
 
-def say(message: str) -> None:
+def echo_text(text: str) -> None:
+    """Print a text of several lines, such as a table."""
+    _print(text if text.endswith("\n") else f"{text}\n")
+
+
+def say(*lines: str) -> None:
     """Tell the user something that is not the answer; nothing is lost if nobody listens."""
+    from trajsim.text import printable
+
+    message = "\n".join(map(printable, lines))
     if len(message) > LONGEST_MESSAGE:
         left = len(message) - LONGEST_MESSAGE
         message = f"{message[:LONGEST_MESSAGE]}... ({left} more characters)"
     with suppress(OSError):
-        click.echo(printable(message), err=True)
+        _print(f"{message}\n", err=True)
+
+
+def _print(text: str, err: bool = False) -> None:
+    """Print a text in letters that the terminal has, and that it does not obey."""
+    from trajsim.text import printable, writable
+
+    stream = sys.stderr if err else sys.stdout
+    shown = writable(printable(text, keep="\n"), stream.encoding if stream else None)
+    click.echo(shown, nl=False, err=err)
 
 
 def ran_out(error: BaseException | None, memory: bool = False) -> bool:
@@ -123,9 +140,9 @@ def ran_out(error: BaseException | None, memory: bool = False) -> bool:
     return False
 
 
-def fail(message: str, status: int | None = None) -> NoReturn:
+def fail(*lines: str, status: int | None = None) -> NoReturn:
     """End with a message and a status; without one that of bad input, unless something ran out."""
-    say(message)
+    say(*lines)
     if status is None:
         status = OUT_OF_RESOURCES if ran_out(sys.exception()) else BAD_INPUT
     sys.exit(status)
@@ -144,6 +161,14 @@ def refusals() -> Iterator[None]:
         fail(reason)
     expect_memory()
     yield
+
+
+def expect_run(path: Path) -> None:
+    """Refuse a config in a run's place."""
+    from trajsim.files import A_CONFIG, holds_config
+
+    if holds_config(path):
+        fail(f"{path}: {A_CONFIG}")
 
 
 def opened(run: Path) -> "Run":

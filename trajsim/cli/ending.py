@@ -131,11 +131,17 @@ def _told(error: BaseException, verb: str, with_traceback: Callable[[], bool]) -
     if isinstance(error, BrokenPipeError):
         return PIPE_CLOSED
     status, sentence = _outcome(error, verb)
+    # Only a config has several faults, and only click makes sentences of several lines.
+    lines = [sentence]
+    if isinstance(error, click.ClickException):
+        lines = sentence.splitlines()
+    elif hasattr(error, "faults"):
+        lines = [str(fault) for fault in error.faults]
     if with_traceback():
         import traceback
 
-        say("".join(traceback.format_exception(error)))
-    say(sentence)
+        say(*"".join(traceback.format_exception(error)).splitlines())
+    say(*lines)
     return status
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trajsim.cli.common import as_json, config_argument, fail, overrides_option, refusals
+from trajsim.cli.common import as_json, config_argument, echo_text, fail, overrides_option, refusals
 
 if TYPE_CHECKING:
     from typing import Any
@@ -36,14 +36,14 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
         pairs = list(zip(solved, counted, strict=True))
         if as_json:
             points = [{**out.exact_json(*pair), **more} for pair, more in pairs]
-            click.echo(out.to_json({"points": points}))
+            echo_text(out.to_json({"points": points}))
         else:
             from trajsim.output.counting import counted_table
 
             for pair, more in pairs:
-                click.echo(out.exact_table(*pair), nl=False)
+                echo_text(out.exact_table(*pair))
                 if more:
-                    click.echo("\n" + counted_table(more), nl=False)
+                    echo_text("\n" + counted_table(more))
 
 
 def _counted(point: "Point") -> "dict[str, Any]":

@@ -11,6 +11,8 @@ from trajsim.cli.common import (
     NOT_FOUND,
     as_json,
     config_argument,
+    echo,
+    echo_text,
     fail,
     opened,
     over_option,
@@ -67,9 +69,10 @@ def map_command(
         saved = plots.save(plots.map_figures(maps), folder, stem(config))
         files = [str(path) for path in saved]
         if as_json:
-            click.echo(out.to_json({**map_json(maps), "figures": files}))
+            echo_text(out.to_json({**map_json(maps), "figures": files}))
         else:
-            click.echo(map_table(maps) + "".join(f"{path}\n" for path in files), nl=False)
+            echo_text(map_table(maps))
+            echo(*files)
 
 
 def _load(config: Path, overrides: tuple[str, ...], over: tuple[str, ...]) -> "Config":
@@ -131,9 +134,9 @@ def optimize(
         except (ExploreError, NoExactSideError) as error:
             fail(f"{config}: {error}")
         if as_json:
-            click.echo(out.to_json(optimum_json(best, config, overrides)))
+            echo_text(out.to_json(optimum_json(best, config, overrides)))
         else:
-            click.echo(optimum_table(best, config, overrides), nl=False)
+            echo_text(optimum_table(best, config, overrides))
         if not best.found:
             sys.exit(NOT_FOUND)
 
@@ -164,7 +167,7 @@ def regimes(run: Path, output: Path | None, as_json: bool) -> None:
         saved = plots.save(plots.claims_figures(judged), folder, stem(run))
         files = [str(path) for path in saved]
         if as_json:
-            click.echo(out.to_json({**claims_json(judged, loaded), "figures": files}))
+            echo_text(out.to_json({**claims_json(judged, loaded), "figures": files}))
         else:
-            click.echo(claims_table(judged, loaded), nl=False)
-            click.echo("".join(f"{path}\n" for path in files), nl=False)
+            echo_text(claims_table(judged, loaded))
+            echo(*files)

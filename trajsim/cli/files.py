@@ -9,9 +9,11 @@ from trajsim.cli.common import (
     DISAGREES,
     as_json,
     config_argument,
+    echo,
+    echo_text,
+    expect_run,
     fail,
     overrides_option,
-    printable,
     refusals,
     run_argument,
     say,
@@ -26,10 +28,11 @@ def verify(run: Path) -> None:
         from trajsim.store import StoreError, unproven
         from trajsim.store import verify as verify_file
 
+        expect_run(run)
         try:
             wrong = verify_file(run)
         except StoreError as error:
-            fail(str(error), DISAGREES)
+            fail(str(error), status=DISAGREES)
         for sentence in wrong:
             say(f"{run}: {sentence}")
         if wrong:
@@ -37,7 +40,7 @@ def verify(run: Path) -> None:
         doubt = unproven(run)
         if doubt:
             say(f"{run}: {doubt}")
-        click.echo(f"{run}: sound")
+        echo(f"{run}: sound")
 
 
 @click.command()
@@ -66,12 +69,12 @@ def info(run: Path, as_json: bool) -> None:
         facts["rows"], facts["events"] = layout.rows, opened.events
         facts["labels"], facts["bytes"] = layout.labels, layout.total_bytes
         if as_json:
-            click.echo(out.to_json({**facts, "config": opened.header["config"]}))
+            echo_text(out.to_json({**facts, "config": opened.header["config"]}))
         else:
             width = max(map(len, facts))
             for key, value in facts.items():
                 shown = out.inline(value) if isinstance(value, dict) else value
-                click.echo(printable(f"{key.ljust(width)}  {shown}"))
+                echo(f"{key.ljust(width)}  {shown}")
 
 
 @click.command()
@@ -90,7 +93,7 @@ def validate(config: Path, overrides: tuple[str, ...]) -> None:
                 model_of(point.experiment)
         except RunError as error:
             fail(f"{config}: {error}")
-        click.echo(f"{config}: good: {loaded.summary}")
+        echo(f"{config}: good: {loaded.summary}")
 
 
 @click.command()
@@ -100,4 +103,4 @@ def schema() -> None:
         from trajsim import output as out
         from trajsim.config import json_schema
 
-        click.echo(out.to_json(json_schema()))
+        echo_text(out.to_json(json_schema()))

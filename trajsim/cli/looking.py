@@ -9,6 +9,8 @@ import click
 from trajsim.cli.common import (
     DISAGREES,
     as_json,
+    echo,
+    echo_text,
     fail,
     opened,
     overrides_option,
@@ -70,7 +72,7 @@ def analyze(
             ]
             for answer, asked in zip(answers, outcomes or [], strict=False):
                 answer["theorems"] = more.theorems_json(asked)
-            click.echo(
+            echo_text(
                 out.to_json(
                     {
                         "points": answers,
@@ -82,9 +84,9 @@ def analyze(
             )
         else:
             for k, ((a, e), f) in enumerate(zip(pairs, found, strict=True)):
-                click.echo(out.averages_table(a, e) + more.fluctuations_table(f), nl=False)
+                echo_text(out.averages_table(a, e) + more.fluctuations_table(f))
                 if outcomes is not None:
-                    click.echo(more.theorems_table(outcomes[k]), nl=False)
+                    echo_text(more.theorems_table(outcomes[k]))
 
 
 def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
@@ -119,9 +121,9 @@ def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
         except (CannotCheckError, NoExactSideError) as error:
             fail(f"{run}: cannot be checked: {error}")
         if as_json:
-            click.echo(out.to_json(out.check_json(verdict)))
+            echo_text(out.to_json(out.check_json(verdict)))
         else:
-            click.echo(out.check_table(verdict, most_points=1000), nl=False)
+            echo_text(out.check_table(verdict, most_points=1000))
         if not verdict.agrees:
             sys.exit(DISAGREES)
 
@@ -135,9 +137,10 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: 
     """Draw RUN over the exact curves, or the exact curves of CONFIG alone (PNG and PDF)."""
     with refusals():
         from trajsim import plots
-        from trajsim.files import expect_writable, holds_config, stem
+        from trajsim.files import expect_writable, holds_config, holds_run, stem
 
-        of_config = holds_config(source) or source.suffix.lower() == ".toml"
+        named = source.suffix.lower() == ".toml" and not holds_run(source)
+        of_config = named or holds_config(source)
         if overrides and not of_config:
             fail("--set goes with a config, not with a run")
         if window and of_config:
@@ -147,7 +150,7 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: 
         expect_writable(folder / f"{name}.png")
         figures = _of_config(source, overrides) if of_config else _of_run(source, window)
         for path in plots.save(figures, folder, name, window):
-            click.echo(path)
+            echo(path)
 
 
 def _of_config(source: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
@@ -188,4 +191,4 @@ def report_command(run: Path, output: Path | None) -> None:
 
         page = output or run.with_name(f"{stem(run)}.html")
         expect_writable(page)
-        click.echo(opened(run).report(page))
+        echo(opened(run).report(page))

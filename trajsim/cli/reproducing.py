@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from trajsim.cli.common import DISAGREES, STOPPED, as_json, fail, refusals, say
+from trajsim.cli.common import DISAGREES, STOPPED, as_json, echo, echo_text, fail, refusals, say
 
 
 @click.command()
@@ -39,11 +39,11 @@ def reproduce(
         except RunError as error:
             fail(str(error))
         except (StoppedError, KeyboardInterrupt) as error:
-            fail(f"{error}; the same command goes on where this one ended", STOPPED)
+            fail(f"{error}; the same command goes on where this one ended", status=STOPPED)
         if as_json:
-            click.echo(out.to_json(reproduction_json(made)))
+            echo_text(out.to_json(reproduction_json(made)))
         else:
-            click.echo(reproduction_text(made), nl=False)
-            click.echo(f"{folder}: figures, numbers.md, numbers.json, runs")
+            echo_text(reproduction_text(made))
+            echo(f"{folder}: figures, numbers.md, numbers.json, runs")
         if not made.agrees:
             sys.exit(DISAGREES)

@@ -11,6 +11,9 @@ from trajsim.cli.common import (
     STOPPED,
     as_json,
     config_argument,
+    echo,
+    echo_text,
+    expect_run,
     fail,
     overrides_option,
     refusals,
@@ -105,7 +108,7 @@ def run_command(
             again += ["--engine", engine] if engine != "threads" else []
             again += [word for plugin in requested() for word in ("--plugin", plugin)]
             left = _left(Parts(part.output(target) if part else target))
-            fail(f"{error}; {left} with:\n  {shlex.join(again)}", STOPPED)
+            fail(f"{error}; {left} with:", f"  {shlex.join(again)}", status=STOPPED)
         if part:
             then = shlex.join(["trajsim", "merge", str(target)])
             say(f"when all {part.total} shards are there: {then}")
@@ -137,6 +140,8 @@ def merge(
 ) -> None:
     """Make the file of a run from all of its SHARDS: folders, or x.h5 for all those beside it."""
     with refusals():
+        for path in shards:
+            expect_run(path)
         from trajsim.merging import merge as merge_shards
         from trajsim.run import RunError, StoppedError
 
@@ -145,7 +150,7 @@ def merge(
         except RunError as error:
             fail(str(error))
         except (StoppedError, KeyboardInterrupt):
-            fail("stopped; nothing is changed, the shards are as they were", STOPPED)
+            fail("stopped; nothing is changed, the shards are as they were", status=STOPPED)
         _tell(summary, as_json, report=True)
 
 
@@ -160,7 +165,7 @@ def _tell(summary: "Summary", as_json: bool, report: bool) -> None:
         + (f", and {compiling:.1f} s of compiling" if compiling >= LEAST_TOLD else "")
     )
     if as_json:
-        click.echo(
+        echo_text(
             out.to_json(
                 {
                     "run": str(summary.path),
@@ -174,7 +179,7 @@ def _tell(summary: "Summary", as_json: bool, report: bool) -> None:
         try:
             _report(summary.path)
         except KeyboardInterrupt:
-            fail(f"stopped; {summary.path} is complete", STOPPED)
+            fail(f"stopped; {summary.path} is complete", status=STOPPED)
 
 
 def _report(target: Path) -> None:
@@ -191,12 +196,12 @@ def _report(target: Path) -> None:
         verdict = check(run, run.config, sampled)
     except (CannotCheckError, NoExactSideError) as error:
         for point in sampled[:3]:
-            click.echo(out.averages_table(point, experiment), nl=False)
-        click.echo(f"not checked: {error}")
+            echo_text(out.averages_table(point, experiment))
+        echo(f"not checked: {error}")
         return
-    click.echo(out.check_table(verdict), nl=False)
+    echo_text(out.check_table(verdict))
     if len(sampled) == 1:
-        click.echo(out.regime_line(sampled[0], experiment), nl=False)
+        echo_text(out.regime_line(sampled[0], experiment))
 
 
 @click.command()
@@ -228,4 +233,4 @@ def warmup(configs: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
             say(f"{number}/{len(named)}: {name}: {time.perf_counter() - before:.1f} s")
         if why_not_kept():
             fail(f"compiled code is not kept: {why_not_kept()}")
-        click.echo(f"{compiled_code()}: ready in {time.perf_counter() - began:.1f} s")
+        echo(f"{compiled_code()}: ready in {time.perf_counter() - began:.1f} s")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trajsim.cli.common import fail, opened, refusals, run_argument, say
+from trajsim.cli.common import echo, fail, opened, refusals, run_argument, say
 
 
 @click.command()
@@ -64,6 +64,7 @@ def trace(
                 made.write(file)
             say(f"{output}: {len(made)} events")
         elif not draw:
+            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
             made.write(sys.stdout)
         if draw:
             from trajsim import plots
@@ -75,7 +76,7 @@ def trace(
             name += f"-periods-{periods.replace(':', '-')}" if periods else ""
             name += f"-every-{every}" if every > 1 else ""
             for path in plots.save(figures, run.parent, name):
-                click.echo(path)
+                echo(path)
 
 
 def _periods(text: str | None) -> tuple[int, int] | None:

@@ -36,6 +36,7 @@ from trajsim.config.points import Config, Point
 from trajsim.config.schema import MOST_POINTS, RECORDED, Experiment, Range, references
 from trajsim.config.toml_lines import TooDeepError, key_lines
 from trajsim.config.values import DEEPEST
+from trajsim.files import A_RUN, holds_run
 from trajsim.kinds import KINDS
 from trajsim.plugins import PluginError, load_requested
 
@@ -73,6 +74,8 @@ def load(
     ConfigError
         With every fault found.
     """
+    if holds_run(Path(path)):
+        raise ConfigError([Fault(str(path), None, "", A_RUN)])
     try:
         raw = _beginning(path, LARGEST_FILE + 1)
         if len(raw) > LARGEST_FILE:

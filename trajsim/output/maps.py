@@ -10,6 +10,7 @@ import numpy as np
 from trajsim.config import Point
 from trajsim.explore import GOALS, Optimum, RegimeMap
 from trajsim.output import exact_json, exact_table, table
+from trajsim.text import printable
 
 
 def map_json(maps: list[RegimeMap]) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def optimum_table(best: Optimum, config: Path, overrides: tuple[str, ...]) -> st
     text += table(("parameter", "best", "from", "to", ""), rows)
     text += exact_table(Point({}, best.experiment), best.solved)
     text += f"{best.evaluations} points were solved. The best again:\n"
-    return text + f"  {_again(best, config, overrides)}\n"
+    return text + f"  {printable(_again(best, config, overrides))}\n"
 
 
 def _settings(best: Optimum, overrides: tuple[str, ...]) -> list[str]:

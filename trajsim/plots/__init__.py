@@ -23,10 +23,11 @@ from trajsim.plots.courses import time_figure
 from trajsim.plots.currents import no_exact_side
 from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
 from trajsim.plots.exact import exact_cumulants, exact_twins
+from trajsim.plots.left_out import tell_what_is_left_out
 from trajsim.plots.maps import map_figure
 from trajsim.plots.moments import covariance_figure, cumulants_figure
 from trajsim.plots.rates import rates_figure
-from trajsim.plots.style import STYLE
+from trajsim.plots.style import log, missing_letters, styled
 from trajsim.plots.sweeps import sweep_figure
 from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
@@ -61,7 +62,7 @@ def figures(config: Config, run: Run | None, window: int | None = None) -> dict[
     trajsim.analysis.windows.WindowError
         If a trajectory does not have so many rows.
     """
-    with mpl.rc_context(STYLE):
+    with styled():
         made = {}
         sampled = averages(run) if run else None
         if config.axis is not None:
@@ -72,6 +73,7 @@ def figures(config: Config, run: Run | None, window: int | None = None) -> dict[
             made["time"] = time_figure(config, profiles(run) if run else None)
         if run is not None and len(config.points) == 1:
             made |= _of_fluctuations(config.points[0].experiment, run, window)
+        tell_what_is_left_out(made, config)
         return _ours(made)
 
 
@@ -104,19 +106,19 @@ def _by_window(run: Run) -> list[Fluctuations]:
 
 def map_figures(maps: list[RegimeMap]) -> dict[str, Figure]:
     """The figure of maps over the same axes, by name."""
-    with mpl.rc_context(STYLE):
+    with styled():
         return _ours({"map": map_figure(maps)})
 
 
 def claims_figures(claims: Claims) -> dict[str, Figure]:
     """The figure of what is sure of a sweep, by name."""
-    with mpl.rc_context(STYLE):
+    with styled():
         return _ours({"regimes": claims_figure(claims)})
 
 
 def trajectory_figures(trace: Trace, experiment: Experiment) -> dict[str, Figure]:
     """The figure of one trajectory, by name."""
-    with mpl.rc_context(STYLE):
+    with styled():
         made = {f"trajectory-{trace.trajectory}": trajectory_figure(trace, experiment)}
         return _ours(made)
 
@@ -125,6 +127,9 @@ def _ours(made: dict[str, Figure]) -> dict[str, Figure]:
     """The figures, out of pyplot's hands: it would keep them, and a notebook show them twice."""
     for figure in made.values():
         plt.close(figure)
+    missing = missing_letters(made.values())
+    if missing:
+        log.warning(missing)
     return made
 
 
@@ -150,9 +155,9 @@ def write(figure: Figure, path: Path) -> Iterator[Path]:
     for ending in ("png", "pdf"):
         written = path.with_name(f"{path.name}.{ending}")
         image = BytesIO()
-        figure.savefig(
-            image, format=ending, metadata={"CreationDate": None} if ending == "pdf" else None
-        )
+        metadata = {"CreationDate": None} if ending == "pdf" else None
+        with styled():
+            figure.savefig(image, format=ending, metadata=metadata)
         publish(written, image.getvalue())
         yield written
 
@@ -161,7 +166,7 @@ def svg(figure: Figure) -> tuple[bytes, int, int]:
     """A figure as an SVG without a background, letters drawn; its width and height in pixels."""
     image = BytesIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "trajsim"}):
+    with styled(), mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "trajsim"}):
         figure.savefig(image, format="svg", transparent=True, metadata=nothing)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     return image.getvalue(), width, height

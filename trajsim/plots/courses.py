@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,7 +11,7 @@ from trajsim.analysis.profile import MOST_PERIODS, Profile
 from trajsim.config import Config, Experiment
 from trajsim.exact import NoExactSideError, ensemble, start_state
 from trajsim.plots.currents import CURVE_TOLERANCE, RATE, lines_of, zero
-from trajsim.plots.panels import is_inset, with_inset
+from trajsim.plots.panels import IN_A_ROW, grid, is_inset, with_inset
 from trajsim.plots.style import MOST_PANELS, finish, legend
 
 Array = NDArray[np.float64]
@@ -27,8 +26,8 @@ def time_figure(config: Config, sampled: list[Profile] | None) -> Figure:
     if config.experiment.figure.inset and len(points) == 2:
         figure, places = with_inset()
     else:
-        figure, axes = plt.subplots(len(points), 1, figsize=(6.4, 2.9 * len(points)), squeeze=False)
-        places = iter(axes[:, 0])
+        figure, axes = grid(len(points), 1 if len(points) <= IN_A_ROW else 2, 6.4, 2.9)
+        places = iter(axes)
     first = None
     for k, (ax, (parameters, experiment)) in enumerate(zip(places, points, strict=True)):
         first = first or ax

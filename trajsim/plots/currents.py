@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 # Drawing needs fewer digits than checking.
 CURVE_TOLERANCE = 1e-6
-MOST_LINES = 8
+MOST_BATHS = 7
 RATE = "heat and work rates (energy / time)"
 
 
@@ -56,7 +56,7 @@ class Line(NamedTuple):
 def lines_of(experiment: Experiment) -> list[Line]:
     """Heat of each bath and the total work: the curves of the paper's figures."""
     wanted: list[tuple[str, str, int | None]] = []
-    for k, bath in enumerate(list(experiment.baths)[: MOST_LINES - 1]):
+    for k, bath in enumerate(list(experiment.baths)[:MOST_BATHS]):
         wanted.append((rf"$\dot q_{upright(bath)}$", "heat", k))
     drives = experiment.labels["drive"]
     if experiment.model.kind == "oscillators" and len(drives) == 2:

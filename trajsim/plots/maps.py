@@ -1,7 +1,6 @@
 """Maps of two parameters, coloured by what the system does."""
 
 import math
-import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from trajsim.explore import RegimeMap
-from trajsim.plots.style import TITLE_WIDTH, axis_label, in_units_of_pi, plain
+from trajsim.plots.style import axis_label, in_units_of_pi, plain
 
 Array = NDArray[np.float64]
 
@@ -119,7 +118,7 @@ def _panel(ax: Axes, m: RegimeMap, tints: dict[str, str]) -> set[str]:
     ax.set_ylabel(axis_label(m.y))
     if m.x.endswith("phase"):
         in_units_of_pi(ax, x[0], x[-1])
-    title = plain(m.name or textwrap.fill(m.config.experiment.title, TITLE_WIDTH))
+    title = plain(m.name or m.config.experiment.title)
     ax.set_title(title, fontsize="medium")
     return drawn
 

@@ -1,6 +1,7 @@
 """Panels of a figure, side by side or the second as an inset where the first leaves room."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,6 +16,38 @@ Array = NDArray[np.float64]
 WIDTH, HEIGHT = 0.46, 0.42
 LEFT, BOTTOM, TOP = 0.09, 0.08, 0.07
 SMALL = 8
+IN_A_ROW = 4
+
+
+def grid(
+    count: int, columns: int, width: float, height: float, **more: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels in rows, from left to right.
+
+    Parameters
+    ----------
+    count : number of panels
+    columns : number of panels in a row
+    width, height : of a panel, in inches
+    more : passed on to `matplotlib.pyplot.subplots`
+    """
+    rows = -(-count // columns)
+    size = (width * columns, height * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **more)
+    for ax in axes.flat[count:]:
+        ax.remove()
+    return figure, list(axes.flat[:count])
+
+
+def in_a_row(count: int) -> int:
+    """How many of so many panels stand side by side: all of up to four."""
+    return -(-count // -(-count // IN_A_ROW))
+
+
+def first_column(ax: Axes) -> bool:
+    """Whether there is nothing to the left of a panel."""
+    place = ax.get_subplotspec()
+    return place is not None and place.is_first_col()
 
 
 def with_inset() -> tuple[Figure, Iterator[Axes]]:

@@ -1,21 +1,20 @@
 """Mean rates of points without an order, side by side."""
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from trajsim.analysis.averages import Averages
 from trajsim.config import Config
 from trajsim.plots.currents import RATE, exact_rates
+from trajsim.plots.panels import first_column, grid, in_a_row
 from trajsim.plots.style import COLOURS, MOST_PANELS, finish, legend
 
 
 def rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
     """Heat of each bath and work of each drive as dots with error bars beside exact bars."""
     points = config.points[:MOST_PANELS]
-    figure, axes = plt.subplots(
-        1, len(points), figsize=(max(4.2, 3.4 * len(points)), 3.2), squeeze=False
-    )
-    for ax, (parameters, experiment) in zip(axes[0], points, strict=True):
+    width = 3.4 if len(points) > 1 else 4.2
+    figure, axes = grid(len(points), in_a_row(len(points)), width, 3.2)
+    for ax, (parameters, experiment) in zip(axes, points, strict=True):
         here = next((a for a in sampled or [] if a.parameters == parameters), None)
         names = [("heat", bath, f"heat\n{bath}") for bath in experiment.baths]
         names += [("work", drive, f"work\n{drive}") for drive in experiment.labels["drive"]]
@@ -32,6 +31,6 @@ def rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
                     k, mean, error, fmt="o", color=colour, ms=4, label="sampled" if k == 0 else None
                 )
         ax.set_xticks(range(len(names)), [name for _, _, name in names])
-        finish(ax, config, parameters, RATE if ax is axes[0][0] else "")
-    legend(figure, axes[0][0])
+        finish(ax, config, parameters, RATE if first_column(ax) else "")
+    legend(figure, axes[0])
     return figure

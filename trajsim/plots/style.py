@@ -1,6 +1,11 @@
 """How figures look: colours, letters, titles, legends."""
 
+import logging
 import textwrap
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
@@ -13,15 +18,21 @@ if not notebook():
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from trajsim.config import Config
+from trajsim.text import printable
 
 # Okabe & Ito's colours, told apart by every kind of colour vision; markers differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-MOST_PANELS = 4
-TITLE_WIDTH = 44  # letters
+# Further panels are told of, not drawn.
+MOST_PANELS = 12
+TITLE_WIDTH, TITLE_LINES = 44, 3  # letters; lines
+
+log = logging.getLogger("trajsim.plots")
 
 STYLE: Any = {
     "figure.dpi": 100,
@@ -38,6 +49,46 @@ STYLE: Any = {
     "figure.constrained_layout.use": True,
 }
 
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """While entered, figures look as ours do, whatever matplotlibrc or a style of the user says."""
+    mathtext = logging.getLogger("matplotlib.mathtext")
+    before = mathtext.disabled
+    with mpl.rc_context(), warnings.catch_warnings():
+        # Letters that the font does not have are told by `missing_letters`.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
+        mathtext.disabled = True
+        try:
+            mpl.rcdefaults()
+            mpl.rcParams.update(STYLE)
+            yield
+        finally:
+            mathtext.disabled = before
+
+
+@lru_cache
+def _letters(file: str) -> frozenset[int]:
+    """Letters that a font has."""
+    return frozenset(get_font(file).get_charmap())
+
+
+def missing_letters(figures: Iterable[Figure]) -> str:
+    """Sentence on the letters in figures for which there is no picture; empty if there is one."""
+    missing = set()
+    for figure in figures:
+        for text in figure.findobj(Text):
+            assert isinstance(text, Text)
+            known = _letters(str(findfont(text.get_fontproperties())))
+            missing |= {c for c in text.get_text() if ord(c) not in known and not c.isspace()}
+    if not missing:
+        return ""
+    names = [f"{printable(c)} (U+{ord(c):04X})" for c in sorted(missing)]
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    shown = ", ".join(names[:8]) + more
+    return f"figures show boxes for letters that their font does not have: {shown}"
+
+
 SYMBOLS = {
     "temperature": ("T", "temperature of bath"),
     "phase": (r"\varphi", "phase of drive"),
@@ -53,8 +104,9 @@ def upright(name: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A text that holds no formula, whatever signs are in it."""
-    return text.replace("$", r"\$")
+    """A title in lines that holds no formula, whatever signs are in it."""
+    lines = textwrap.fill(printable(text), TITLE_WIDTH, max_lines=TITLE_LINES, placeholder=" ...")
+    return lines.replace("$", r"\$")
 
 
 def symbol(key: str) -> str:
@@ -92,7 +144,7 @@ def finish(ax: Axes, config: Config, parameters: dict[str, float], ylabel: str) 
     """Vertical label, and as a title the swept values or what the config is called."""
     ax.set_ylabel(ylabel)
     words = ", ".join(f"{symbol(key)} = {x:.4g}" for key, x in parameters.items())
-    title = plain(textwrap.fill(config.experiment.title, TITLE_WIDTH))
+    title = plain(config.experiment.title)
     inset = ax not in ax.figure.axes
     ax.set_title(words or title, fontsize="small" if inset else "medium", pad=3 if inset else None)
 

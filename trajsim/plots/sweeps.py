@@ -1,6 +1,5 @@
 """Mean rates along a sweep."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,7 +7,7 @@ from matplotlib.figure import Figure
 from trajsim.analysis.averages import Averages
 from trajsim.config import Config, with_parameters
 from trajsim.plots.currents import RATE, Line, exact_rates, lines_of, zero
-from trajsim.plots.panels import is_inset, with_inset
+from trajsim.plots.panels import first_column, grid, in_a_row, is_inset, with_inset
 from trajsim.plots.style import MOST_PANELS, axis_label, finish, in_units_of_pi, legend
 from trajsim.progress import each
 
@@ -21,15 +20,13 @@ def sweep_figure(config: Config, sampled: list[Averages] | None) -> Figure:
     if config.experiment.figure.inset and len(rests) == 2:
         figure, places = with_inset()
     else:
-        figure, axes = plt.subplots(
-            1, len(rests), figsize=(4.6 * len(rests), 3.4), squeeze=False, sharey=len(rests) > 1
-        )
-        places = iter(axes[0])
+        figure, axes = grid(len(rests), in_a_row(len(rests)), 4.6, 3.4, sharey=True)
+        places = iter(axes)
     first = None
     for ax, rest in zip(places, rests, strict=True):
         first = first or ax
         _panel(ax, config, rest, sampled)
-        finish(ax, config, rest, RATE if ax is first else "")
+        finish(ax, config, rest, RATE if first_column(ax) else "")
     assert first is not None
     legend(figure, first)
     return figure

@@ -3,7 +3,7 @@
 import hashlib
 from base64 import b64encode
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -18,6 +18,7 @@ from trajsim.report.sections import (
     theorem_sections,
     verdict,
 )
+from trajsim.text import printable
 
 if TYPE_CHECKING:
     from trajsim.api import Run
@@ -38,7 +39,9 @@ def report(run: "Run") -> str:
     here = files("trajsim.report")
     style = here.joinpath("style.css").read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
     template = environment.from_string(here.joinpath("page.html").read_text(encoding="utf-8"))
     sampled = run.averages()
     checked = verdict(run, sampled)
@@ -59,12 +62,21 @@ def report(run: "Run") -> str:
         averages=averages,
         left_out=left_out,
         theorems=theorems,
-        config=run.header["config"],
+        config=_lines(run.header["config"]),
         changes=changes(run),
         provenance=provenance(run, sampled),
         command=command(run),
     )
     return page.lstrip()
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").removesuffix("\n").expandtabs(4).split("\n")
+
+
+def _shown(value: Any) -> Any:
+    """What is put into the page: control characters of others are seen."""
+    return printable(value) if type(value) is str else value
 
 
 TITLES = {

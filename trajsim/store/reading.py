@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.files import A_CONFIG, holds_config
 from trajsim.ledger import ENERGETIC, FirstLaw, Layout, impossible
 from trajsim.store.blocks import gaps
 from trajsim.store.columns import StoredColumn
@@ -246,6 +247,8 @@ def open_run(path: str | Path) -> Run:
         If there is none, or it is not one this version can read.
     """
     path = Path(path)
+    if holds_config(path):
+        raise StoreError(f"{path}: {A_CONFIG}")
     if path.is_dir():
         if path.suffix != ".parts" or not (path / "header.json").exists():
             raise StoreError(f"{path}: a folder, but not that of an unfinished run")
