@@ -16,6 +16,7 @@ from trajsim.kernels.lanes import Laned
 from trajsim.kernels.random import inside, multiply_high, next_bits, unit
 from trajsim.kernels.rejection import choose, place, sites_of, sort
 from trajsim.models.rate_laws import flip_rate
+from trajsim.models.spins import flip_energy
 from trajsim.simd import bare, read, write
 
 
@@ -30,7 +31,7 @@ class Flips(NamedTuple):
     field: NDArray[np.float64]
 
 
-def replay(model: Any, walkers: Any, part: int, flips: int) -> Flips:
+def replay(model: Any, walkers: Any, part: int) -> Flips:
     """Flips of one trajectory's segment.
 
     Parameters
@@ -38,18 +39,74 @@ def replay(model: Any, walkers: Any, part: int, flips: int) -> Flips:
     model : what `trajsim.kernels.jump.prepare` made
     walkers : of one trajectory, as they were when the segment began; moved on
     part : number of the segment in its period
-    flips : number of flips that the segment has
-
-    Raises
-    ------
-    RuntimeError
-        If there are more or fewer.
     """
-    found = Flips(np.empty(flips), np.empty(flips, np.int64), np.empty(flips))
     run = _by_state if isinstance(model, Laned) else _by_class
-    if run(model, walkers.stream[0], walkers.spins[0], walkers.ahead, part, found) != flips:
-        raise RuntimeError("a segment does not have the flips it had: other code or libraries")
-    return found
+    room = 64
+    while True:
+        found = Flips(np.empty(room), np.empty(room, np.int64), np.empty(room))
+        stream, spins, ahead = (part_.copy() for part_ in walkers)
+        flips = run(model, stream[0], spins[0], ahead, part, found)
+        if flips <= room:
+            walkers.stream[:], walkers.spins[:], walkers.ahead[:] = stream, spins, ahead
+            return Flips(found.when[:flips], found.site[:flips], found.field[:flips])
+        room = flips
+
+
+class Books(NamedTuple):
+    """What one trajectory of n spins has gained so far; moved on by `book`.
+
+    spins (n,); field (drives,), of the driven sites; bonds (1,), energy of the bonds; heat (baths,)
+    and work (drives,) since the books were opened.
+    """
+
+    spins: NDArray[np.int8]
+    field: NDArray[np.float64]
+    bonds: NDArray[np.float64]
+    heat: NDArray[np.float64]
+    work: NDArray[np.float64]
+
+
+class Lines(NamedTuple):
+    """Where `book` writes what is so after each event: all arrays have a line an event."""
+
+    state: NDArray[np.int8]
+    field: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    heat: NDArray[np.float64]
+    work: NDArray[np.float64]
+
+
+@compiled
+def book(network, driven, books, flips, fields, lines):
+    """Book the flips of a segment and, last, its end.
+
+    Between flips W_i += -s_i dh_i; a flip takes 2 s_i (sum_j J_ij s_j + h_i) from its bath.
+
+    Parameters
+    ----------
+    network : SpinNetwork
+    driven : (drives,) sites that have a drive
+    books : Books, moved on
+    flips : Flips, k of them
+    fields : (k + 1, drives), fields of the driven sites at each flip and at the end
+    lines : Lines (k + 1, ...), filled
+    """
+    for k in range(len(fields)):
+        total = 0.0
+        for d in range(len(driven)):
+            books.work[d] -= books.spins[driven[d]] * (fields[k, d] - books.field[d])
+            books.field[d] = fields[k, d]
+        if k < len(flips.site):
+            # The field as the kernel had it.
+            i, h = flips.site[k], flips.field[k]
+            books.heat[network.bath[i]] += flip_energy(network, books.spins, i, h)
+            books.bonds[0] += flip_energy(network, books.spins, i, 0.0)
+            books.spins[i] = -books.spins[i]
+        for d in range(len(driven)):
+            total += books.spins[driven[d]] * books.field[d]
+        lines.state[k], lines.field[k] = books.spins, books.field
+        lines.heat[k], lines.work[k] = books.heat, books.work
+        lines.energy[k] = books.bonds[0] - total
 
 
 @compiled

@@ -1,5 +1,8 @@
 """One trajectory: its state, the drives, accumulated heats and works against time."""
 
+from itertools import pairwise
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,16 +10,21 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from trajsim.config import Experiment
-from trajsim.models.drive import values
+from trajsim.models.drive import Drive, values
 from trajsim.plots.style import COLOURS, upright
 from trajsim.trace import Trace
 
 Array = NDArray[np.float64]
 
-# More spins than this are drawn as a picture; of more oscillators no line is named.
+# So many lines are told apart; of more spins a picture is drawn.
 MOST_LINES = 8
 # Points at which what goes on between events is drawn.
 FINE = 2000
+# A curve of more points is drawn by the first, least, greatest and last in each of so many columns;
+# a picture has so many columns and at most so many rows.
+COLUMNS, ROWS = 1200, 512
+# Numbers that are worked on at once.
+CHUNK = 1 << 20
 
 
 def trajectory_figure(trace: Trace, experiment: Experiment) -> Figure:
@@ -35,18 +43,15 @@ def trajectory_figure(trace: Trace, experiment: Experiment) -> Figure:
     time = trace.time / period
     state, *drives, heat = axes if not labels["drive"] else (axes[0], axes[1], axes[2])
     _draw_state(state, trace, time)
-    for k, bath in enumerate(labels["bath"]):
-        line = rf"$Q_{upright(bath)}$"
-        heat.step(time, trace.heat[:, k], where="post", color=_colour(k), label=line)
+    named = [rf"$Q_{upright(bath)}$" for bath in labels["bath"]]
+    _draw_lines(heat, time, trace.heat, named, step=True)
     _finish(heat, "accumulated\nheat (energy)")
     if drives:
         fine, field, work = _between(trace, experiment)
-        for k, drive in enumerate(labels["drive"]):
-            drives[0].plot(fine / period, field[:, k], color=_colour(k), label=f"site {drive}")
-            line = rf"$W_{upright(drive)}$"
-            axes[3].plot(fine / period, work[:, k], color=_colour(k), label=line)
+        _draw_lines(drives[0], fine / period, field, [f"site {d}" for d in labels["drive"]])
+        _draw_lines(axes[3], fine / period, work, [rf"$W_{upright(d)}$" for d in labels["drive"]])
         if len(labels["drive"]) > 1:
-            axes[3].plot(fine / period, work.sum(axis=1), color="black", label="$W$")
+            axes[3].plot(*thinned(fine / period, work.sum(axis=1)), color="black", label="$W$")
         spins = "state" in trace.columns
         _finish(drives[0], "field (energy)" if spins else "force\n(energy / length)")
         _finish(axes[3], "accumulated\nwork (energy)")
@@ -66,19 +71,70 @@ def _finish(ax: Axes, label: str) -> None:
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small")
 
 
+def thinned(time: Array, values: Array) -> tuple[Array, Array]:
+    """A curve (k,) of few points that looks as it does: no extreme is lost."""
+    if len(time) <= 4 * COLUMNS:
+        return time, values
+    begins = _columns(time)
+    ends = np.append(begins[1:], len(time)) - 1
+    low, high = (each.reduceat(values, begins) for each in (np.minimum, np.maximum))
+    at = np.column_stack([time[begins], time[begins], time[begins], time[ends]])
+    return at.ravel(), np.column_stack([values[begins], low, high, values[ends]]).ravel()
+
+
+def _columns(time: Array) -> NDArray[np.int64]:
+    """Points (columns,) with which each column of a picture begins; none is empty."""
+    length = time[-1] - time[0]
+    column = np.minimum((time - time[0]) * (COLUMNS / length), COLUMNS - 1).astype(np.int64)
+    return np.flatnonzero(np.diff(column, prepend=-1))
+
+
+def _draw_lines(
+    ax: Axes, time: Array, values: Array, names: list[str], step: bool = False, named: bool = True
+) -> None:
+    """Lines (k, lines) against time (k,); of many the first, and how far the others reach.
+
+    Parameters
+    ----------
+    names : (lines,)
+    step : whether values hold until the next
+    named : whether the lines have names in a legend
+    """
+    style: Any = {"drawstyle": "steps-post"} if step else {}
+    few = len(names) if len(names) <= MOST_LINES else MOST_LINES - 1
+    for k, name in enumerate(names[:few]):
+        label = name if named else None
+        ax.plot(*thinned(time, values[:, k]), color=_colour(k), label=label, **style)
+    if len(names) > few:
+        others = values[:, few:]
+        at, low = thinned(time, others.min(axis=1))
+        _, high = thinned(time, others.max(axis=1))
+        label = f"{len(names) - few} others, from\nleast to greatest" if named else None
+        where: Any = "post" if step else None
+        ax.fill_between(at, low, high, step=where, color="0.85", lw=0.5, label=label, zorder=0.5)
+
+
 def _between(trace: Trace, experiment: Experiment) -> tuple[Array, Array, Array]:
     """Times (t,), drives and works (t, drives), with those between events.
 
-    There the drives go on, and spins that do not flip take work: dW_i = -s_i dh_i.
+    There the drives go on, and spins that do not flip take work: dW_i = -s_i dh_i. The drives of
+    many sites are given by the first ones, and by the least and the greatest of the others.
     """
     driven = [k for k, site in enumerate(experiment.sites) if site.drive is not None]
-    time = np.union1d(trace.time, np.linspace(trace.time[0], trace.time[-1], FINE))
-    drive = experiment.network().drive
-    field = values(drive, time / experiment.drive.period % 1.0)[:, driven]
+    drive = Drive(*(part[driven] for part in experiment.network().drive))
+    points = max(64, min(FINE, 4 * CHUNK // (len(driven) + 1)))
+    time = np.union1d(trace.time, np.linspace(trace.time[0], trace.time[-1], points))
     last = np.searchsorted(trace.time, time, side="right") - 1
-    work = trace.work[last]
-    if "state" in trace.columns:
-        work = work - trace.columns["state"][last][:, driven] * (field - trace.field[last])
+    field, work = np.empty((2, len(time), len(driven)))
+    step = max(1, CHUNK // len(driven))
+    for begin in range(0, len(time), step):
+        some = slice(begin, begin + step)
+        at = last[some]
+        field[some] = values(drive, time[some] / experiment.drive.period % 1.0)
+        work[some] = trace.work[at]
+        if "state" in trace.columns:
+            held = trace.columns["state"][at][:, driven]
+            work[some] -= held * (field[some] - trace.field[at])
     return time, field, work
 
 
@@ -86,24 +142,51 @@ def _draw_state(ax: Axes, trace: Trace, time: Array) -> None:
     sites = trace.labels["site"]
     few = len(sites) <= MOST_LINES
     if "state" not in trace.columns:
-        for k, site in enumerate(sites):
-            label = rf"$x_{upright(site)}$" if few else None
-            ax.plot(time, trace.columns["position"][:, k], color=_colour(k), label=label)
+        names = [rf"$x_{upright(site)}$" for site in sites]
+        _draw_lines(ax, time, trace.columns["position"], names)
         ax.set_ylabel("position (length)")
-        if few:
-            ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small")
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small")
         return
     state = trace.columns["state"]
     if few:
         # One above the other, the first on top.
         for k in range(len(sites)):
             base = len(sites) - 1 - k
-            ax.step(time, base + 0.32 * state[:, k], where="post", color=_colour(k), lw=1.0)
+            at, shown = thinned(time, base + 0.32 * state[:, k])
+            ax.step(at, shown, where="post", color=_colour(k), lw=1.0)
             ax.axhline(base, color="0.85", lw=0.6, zorder=0)
         ax.set_yticks(range(len(sites)), [f"spin {site}" for site in reversed(sites)])
         ax.tick_params(axis="y", length=0)
         return
-    lines = np.arange(len(sites) + 1)
-    shown = state[:-1].T
-    ax.pcolormesh(time, lines, shown, cmap="Greys", vmin=-1.6, vmax=1.6, rasterized=True)
+    place = (time[0], time[-1], 0.0, float(len(sites)))
+    shades = picture(time, state)
+    style: Any = {"cmap": "Greys", "vmin": -1.6, "vmax": 1.6, "origin": "lower"}
+    ax.imshow(shades, extent=place, aspect="auto", interpolation="nearest", **style)
     ax.set_ylabel("spin (dark: up)")
+
+
+def picture(time: Array, state: NDArray[np.int8]) -> Array:
+    """Mean spins (rows, columns) in parts of the time and groups of neighbouring sites.
+
+    Parameters
+    ----------
+    time : (k,) of events
+    state : (k, n) spins after each
+    """
+    groups = np.arange(0, state.shape[1], -(-state.shape[1] // ROWS))
+    sizes = np.diff(groups, append=state.shape[1])
+    edges = np.linspace(time[0], time[-1], COLUMNS + 1)
+    # Cut at the edges, no stretch without a flip lies in two columns.
+    cuts = np.union1d(time, edges)
+    after = np.searchsorted(time, cuts[:-1], side="right") - 1
+    begins = np.searchsorted(cuts[:-1], edges[:-1], side="left")
+    found = np.empty((COLUMNS, len(groups)))
+    weight = np.diff(cuts)
+    for column, (begin, end) in enumerate(pairwise([*begins, len(after)])):
+        held, some = np.zeros(len(groups)), max(1, CHUNK // state.shape[1])
+        for first in range(begin, end, some):
+            part = slice(first, min(first + some, end))
+            summed = np.add.reduceat(state[after[part]], groups, axis=1, dtype=np.int32)
+            held += weight[part] @ summed
+        found[column] = held / (weight[begin:end].sum() * sizes)
+    return found.T

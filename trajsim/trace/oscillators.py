@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.trace.window import MOST_EVENTS, Array, Trace, TraceError, Window, drives_at, ready
+from trajsim.trace.window import Array, Trace, TraceError, Window, drives_at, fits, ready
 
 
 def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) -> Trace:
@@ -24,8 +24,7 @@ def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) ->
             if least > 1
             else f"every {every} steps; allowed: divisors of {steps}, the steps of a period"
         )
-    if (window.last - window.first) * (steps // every) > MOST_EVENTS:
-        raise TraceError(f"more than {MOST_EVENTS} steps; fewer periods have fewer")
+    fits(window, (window.last - window.first) * (steps // every) + 1)
     kernel, model, walkers, plan, rows = ready(window, steps // every)
     _, broken = kernel.advance(model, plan, walkers, rows, 0, plan.segments)
     fault = kernel.fault(broken, window.trajectory)

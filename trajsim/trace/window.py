@@ -15,8 +15,8 @@ from trajsim.plan import Plan
 
 Array = NDArray[np.float64]
 
-# Events of a trace, of which each takes some hundred bytes.
-MOST_EVENTS = 20_000_000
+# Of a trace, which is held as a whole.
+MOST_BYTES = 200 << 20
 
 
 class TraceError(ValueError):
@@ -98,6 +98,25 @@ class Window(NamedTuple):
     point: int
     first: int
     last: int
+
+
+def fits(window: Window, events: int) -> None:
+    """Refuse a trace of so many events that would take too much memory.
+
+    Raises
+    ------
+    TraceError
+        If it would.
+    """
+    labels, kind = window.layout.labels, window.layout.kind
+    sites, drives, baths = (len(labels[dim]) for dim in ("site", "drive", "bath"))
+    each = 8 * (3 + baths + 2 * drives) + sites * (1 if kind == "spins" else 16)
+    most = MOST_BYTES // each
+    if events > most:
+        raise TraceError(
+            f"{events} events in {window.last - window.first} periods; allowed: {most} of a "
+            "system of this size; fewer periods have fewer"
+        )
 
 
 def ready(window: Window, rows_per_period: int) -> tuple[Any, Any, Any, Plan, Any]:
