@@ -634,6 +634,13 @@ EDITS = (
         (UNIT + "test_large_systems.py",),
     ),
     Edit(
+        "a thinned curve loses what is greatest",
+        "plots/trajectory.py",
+        "for each in (np.minimum, np.maximum))",
+        "for each in (np.minimum, np.minimum))",
+        (UNIT + "test_large_systems.py::test_a_thinned_curve_keeps_every_extreme",),
+    ),
+    Edit(
         "the start is listed before the ensemble refuses so many states",
         "check/__init__.py",
         """        exact = ensemble(network, TOLERANCE)

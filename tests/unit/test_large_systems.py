@@ -8,7 +8,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from trajsim.output import points_json, to_json
+from trajsim.plots.trajectory import picture, thinned
 
 MOST_MB = 500
 REFUSAL = "the master equation is solved up to"
@@ -64,6 +68,34 @@ def outcomes(folder, verbs):
     return answer["said"], answer["mb"]
 
 
+def test_answers_written_a_point_at_a_time_are_those_written_at_once():
+    points = [{"a": [1.0, float("nan")], "b": {}}, {"a": [], "b": {"c": "d"}}]
+    text = "".join(points_json(iter(points), {"trajectories": 3, "time": 0.5}))
+    assert text == to_json({"points": points, "trajectories": 3, "time": 0.5}) + "\n"
+
+
+@pytest.mark.parametrize("width", [10, 20000])
+def test_a_thinned_curve_keeps_every_extreme(width):
+    rng = np.random.default_rng(1)
+    time = np.sort(rng.uniform(0.0, 7.0, width))
+    values = rng.normal(size=width)
+    at, kept = thinned(time, values)
+    assert len(at) <= min(width, 4 * 1200)
+    assert (np.diff(at) >= 0).all()
+    assert (kept[0], kept[-1]) == (values[0], values[-1])
+    assert (kept.max(), kept.min()) == (values.max(), values.min())
+
+
+def test_a_picture_of_spins_shows_means_over_time_and_neighbours():
+    state = np.ones((3, 1024), np.int8)
+    state[1, :2] = -1
+    state[2, :2] = (-1, 1)
+    shades = picture(np.array([0.0, 0.5, 1.0]), state)
+    assert shades.shape == (512, 1200)
+    np.testing.assert_allclose(shades[0], np.repeat([1.0, -1.0], 600), atol=1e-9)
+    np.testing.assert_allclose(shades[1:], 1.0, atol=1e-9)
+
+
 PHASE = ("--over", "sites.1.drive.phase=0:3:2")
 
 
@@ -105,6 +137,7 @@ def test_every_verb_answers_or_says_why_not(tmp_path, sites):
     wanted += [
         (("plot", "random.h5"), (0, f"drawn without exact curves: {REFUSAL}")),
         (("report", "random.h5"), does),
+        (("trace", "random.h5", "--trajectory", "0", "--plot"), does),
         (("regimes", "random.h5"), does),
     ]
     said, memory = outcomes(tmp_path, [words for words, _ in wanted])

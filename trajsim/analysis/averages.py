@@ -6,6 +6,7 @@ is assumed of the rows within one.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -127,11 +128,15 @@ class Averages:
 
 def averages(run: Source) -> list[Averages]:
     """Averages at every point of a run; points without trajectories are left out."""
-    gathered: dict[int, _Point] = {}
     names = [c.name for c in run.layout.columns]
-    for point, _, columns in run.blocks(names):
-        gathered.setdefault(point, _Point(run.layout, point)).add(columns)
-    return [gathered[point].averages() for point in sorted(gathered)]
+    found = []
+    # The sums of one point at a time: those of thousands take gigabytes.
+    for point, slices in groupby(run.blocks(names), key=lambda block: block[0]):
+        gathering = _Point(run.layout, point)
+        for _, _, columns in slices:
+            gathering.add(columns)
+        found.append(gathering.averages())
+    return found
 
 
 class _Point:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,22 @@ SPEED_STEP = 1e-3
 FREE: Any = {"title": True, "ensemble": True, "ledger": True, "sweep": True, "drive": {"direction"}}
 
 
-def settings(config: Config) -> list[Setting]:
+class Settings(Sequence[Setting]):
+    """What theorems must know of each point of a run, worked out when it is asked for."""
+
+    def __init__(self, config: Config) -> None:
+        self._points = config.points
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    def __getitem__(self, point: Any) -> Any:
+        return _setting(self._points[point].experiment)
+
+
+def settings(config: Config) -> Settings:
     """What theorems must know of each point of a run of this config."""
-    return [_setting(point.experiment) for point in config.points]
+    return Settings(config)
 
 
 def _setting(experiment: Experiment) -> Setting:
@@ -211,7 +225,7 @@ def course_of(experiment: Experiment) -> Any:
 # -- two runs ----------------------------------------------------------------------------------
 
 
-def partners(run: Run, config: Config, other: Run, other_config: Config) -> list[Setting]:
+def partners(run: Run, config: Config, other: Run, other_config: Config) -> Settings:
     """Settings of a run of the reversed protocol.
 
     Raises

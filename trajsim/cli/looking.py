@@ -46,8 +46,11 @@ def analyze(
 ) -> None:
     """Averages and fluctuations of RUN with standard errors, and what the system does."""
     with refusals():
+        from tempfile import TemporaryFile
+
         from trajsim import output as out
-        from trajsim.analysis.windows import WindowError
+        from trajsim.analysis.fluctuations import fluctuations
+        from trajsim.analysis.windows import WindowError, Windows
         from trajsim.output import fluctuations as more
 
         found_run = opened(run)
@@ -61,29 +64,33 @@ def analyze(
             fail(f"{run}: no trajectory is finished yet")
         warn_of_shadow(sampled)
         try:
-            found = found_run.fluctuations(window)
+            Windows.of(found_run.layout, 0, window)
         except WindowError as error:
             fail(f"{run}: {error}")
+        found = zip(pairs, fluctuations(found_run, window), strict=True)
         outcomes = _outcomes(found_run, reversed_run) if with_theorems or reversed_run else None
         if as_json:
-            answers = [
-                {**out.averages_json(a, e), **more.fluctuations_json(f)}
-                for (a, e), f in zip(pairs, found, strict=True)
-            ]
-            for answer, asked in zip(answers, outcomes or [], strict=False):
-                answer["theorems"] = more.theorems_json(asked)
-            echo_text(
-                out.to_json(
-                    {
-                        "points": answers,
-                        "trajectories": min(a.trajectories for a in sampled),
-                        "time": sampled[0].time,
-                        "first_law_residual": max(a.first_law_residual for a in sampled),
-                    }
-                )
+            rest = {
+                "trajectories": min(a.trajectories for a in sampled),
+                "time": sampled[0].time,
+                "first_law_residual": max(a.first_law_residual for a in sampled),
+            }
+            answers = (
+                {
+                    **out.averages_json(a, e),
+                    **more.fluctuations_json(f),
+                    **({"theorems": more.theorems_json(outcomes[k])} if outcomes else {}),
+                }
+                for k, ((a, e), f) in enumerate(found)
             )
+            # Shown when all is there, and held on disk until then.
+            with TemporaryFile("w+", encoding="utf-8") as text:
+                text.writelines(out.points_json(answers, rest))
+                text.seek(0)
+                while piece := text.read(1 << 20):
+                    echo_text(piece)
         else:
-            for k, ((a, e), f) in enumerate(zip(pairs, found, strict=True)):
+            for k, ((a, e), f) in enumerate(found):
                 echo_text(out.averages_table(a, e) + more.fluctuations_table(f))
                 if outcomes is not None:
                     echo_text(more.theorems_table(outcomes[k]))

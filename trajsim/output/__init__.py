@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,18 @@ from trajsim.explore.points import exact_regime
 def to_json(answer: Any) -> str:
     """JSON text; numbers that are not known become null."""
     return json.dumps(_known(answer), indent=2, allow_nan=False)
+
+
+def points_json(points: Iterable[dict[str, Any]], more: dict[str, Any]) -> Iterator[str]:
+    """JSON text of {"points": [...], **more} as `to_json` has it, in pieces, a point at a time."""
+    before = '{\n  "points": [\n'
+    for point in points:
+        yield before + textwrap.indent(to_json(point), "    ")
+        before = ",\n"
+    yield "\n  ]"
+    for key, value in more.items():
+        yield f",\n  {to_json(key)}: {to_json(value)}"
+    yield "\n}\n"
 
 
 def _known(value: Any) -> Any:

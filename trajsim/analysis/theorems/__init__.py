@@ -4,7 +4,7 @@ Every theorem is asked first whether its conditions hold for the run; where they
 made with standard errors and effective sample sizes, and those that can be trusted are judged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -28,9 +28,9 @@ Theorem = Exponential | Reversal | GallavottiCohen | Uncertainty
 
 def theorems(
     run: Source,
-    settings: list[Setting],
+    settings: Sequence[Setting],
     reversed_run: Source | None = None,
-    reversed_settings: list[Setting] | None = None,
+    reversed_settings: Sequence[Setting] | None = None,
 ) -> Iterator[list[Outcome]]:
     """Outcome of every theorem at each point of a run that has trajectories.
 
@@ -41,21 +41,21 @@ def theorems(
     reversed_run, reversed_settings : the same of a run of the reversed protocol, which must have
         the same points, baths and drives and rows as long
     """
-    partners: list[Any] = reversed_settings or [None for _ in settings]
     rows = min(r.layout.rows for r in (run, reversed_run) if r is not None)
-    asked = {
-        point: _asked(run, point, setting, partners[point], rows)
-        for point, setting in enumerate(settings)
-    }
-    there = _pass(run, asked, "add")
-    if reversed_run is not None:
-        two = {
-            point: [t for t in each if isinstance(t, Reversal | GallavottiCohen)]
-            for point, each in asked.items()
-        }
-        _pass(reversed_run, two, "add_reversed")
-    for point in there:
-        yield [theorem.outcome() for theorem in asked[point]]
+    others = _by_point(reversed_run) if reversed_run is not None else iter(())
+    waiting = next(others, None)
+    # One point at a time: the sums of thousands take gigabytes.
+    for point, slices in _by_point(run):
+        partner = reversed_settings[point] if reversed_settings else None
+        asked = _asked(run, point, settings[point], partner, rows)
+        _hand([t for t in asked if not t.refusal], slices, "add")
+        while waiting is not None and waiting[0] < point:
+            waiting = next(others, None)
+        if waiting is not None and waiting[0] == point:
+            two = [t for t in asked if isinstance(t, Reversal | GallavottiCohen)]
+            _hand([t for t in two if not t.refusal], waiting[1], "add_reversed")
+            waiting = next(others, None)
+        yield [theorem.outcome() for theorem in asked]
 
 
 def _asked(
@@ -74,14 +74,16 @@ def _asked(
     ]
 
 
-def _pass(run: Source, asked: dict[int, list[Any]], method: str) -> list[int]:
-    """Hand the columns of a run to those theorems that apply; points that have any."""
-    open_ = {point: [t for t in each if not t.refusal] for point, each in asked.items()}
-    names = {"heat", *(name for each in open_.values() for t in each for name in t.columns)}
-    there = []
-    for point, slices in groupby(run.blocks(sorted(names)), key=lambda block: block[0]):
-        there.append(point)
-        for _, _, columns in slices:
-            for theorem in open_[point]:
-                getattr(theorem, method)(columns)
-    return there
+def _by_point(run: Source) -> Iterator[tuple[int, Any]]:
+    """Points of a run, each with the slices of its trajectories."""
+    wanted = ("heat", "work", "state", "position", "velocity")
+    present = {column.name for column in run.layout.columns}
+    blocks = run.blocks([name for name in wanted if name in present])
+    return groupby(blocks, key=lambda block: block[0])
+
+
+def _hand(theorems: list[Any], slices: Any, method: str) -> None:
+    """Hand the columns of a point to theorems."""
+    for _, _, columns in slices:
+        for theorem in theorems:
+            getattr(theorem, method)(columns)
