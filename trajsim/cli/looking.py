@@ -87,8 +87,8 @@ def analyze(
             with TemporaryFile("w+", encoding="utf-8") as text:
                 text.writelines(out.points_json(answers, rest))
                 text.seek(0)
-                while piece := text.read(1 << 20):
-                    echo_text(piece)
+                while lines := text.readlines(1 << 20):
+                    echo_text("".join(lines))
         else:
             for k, ((a, e), f) in enumerate(found):
                 echo_text(out.averages_table(a, e) + more.fluctuations_table(f))
