@@ -46,7 +46,11 @@ class Ledger:
         )
 
     def blocks(self, names=None):
-        columns = {"heat": self.heat, **self.more}
+        m, rows, _ = self.heat.shape
+        # As every run has, whether or not it matters.
+        up = np.ones((m, rows + 1, self.sites), np.int8)
+        known = ("state",) if self.kind == "spins" else ("position", "velocity")
+        columns = {**dict.fromkeys(known, up), "heat": self.heat, **self.more}
         if self.work is not None:
             columns["work"] = self.work
         for part in np.array_split(np.arange(len(self.heat)), self.slices):
