@@ -57,6 +57,13 @@ def values(drive: Drive, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(drive.offset + (drive.amplitude * np.cos(turns + drive.phase)).sum(axis=2))
 
 
+def slopes(drive: Drive, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Derivatives (t, n) of the drives by the fraction of the period: dh/dt times the period."""
+    speed = 2.0 * math.pi * drive.order
+    angles = np.multiply.outer(fractions, speed) + drive.phase
+    return np.asarray(-(drive.amplitude * speed * np.sin(angles)).sum(axis=2))
+
+
 @compiled
 def value(drive: Drive, site: int, fraction: float) -> float:
     """Drive of `site` when `fraction` of the period has passed."""

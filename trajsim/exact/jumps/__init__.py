@@ -1,0 +1,1 @@
+"""Exact ensembles of systems that jump between states."""

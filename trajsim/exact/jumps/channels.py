@@ -1,0 +1,166 @@
+"""Systems that jump between numbered states: what the exact ensemble needs to know of one.
+
+A channel is a jump from one state to another by exchange of heat with one bath. Channels with the
+same rate and the same heat at all times are of one class, so that these are computed once for all
+of them. The energy of state x is E_x(t) = E_x + sum_d lambda_d(t) V_dx with the driven parameters
+lambda_d (fields, for spins) and the conjugate functions V_d (-s_i).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.exact.ensemble import Array, Gains
+
+Integers = NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class JumpProcess:
+    """Channels (c,) between states, in classes (k,), and the drives (d,) of the energies.
+
+    Parameters
+    ----------
+    states, baths, counters : how many there are; each jump adds 1 to one counter (of its site)
+    period : of the drives, a time
+    source, target : (c,) state before and after a jump of each channel
+    kind : (c,) class of each channel
+    bath, counter : (k,) the bath that gives the heat of a class, and the counter of its jumps
+    heat : (k,) energy that a jump takes from its bath while all parameters are 0
+    change : (d, k) V_d after minus V_d before a jump
+    conjugate : (d, states) V_d of each state
+    rates : maps phases u (t,), fractions of the period that are over, to the rates (t, k) per unit
+        time of each channel of a class
+    parameters : maps phases u (t,) to lambda (t, d) and its derivative by time (t, d)
+    breaks : phases, 0 and 1 among them, between which rates and parameters are smooth
+    """
+
+    states: int
+    baths: int
+    counters: int
+    period: float
+    source: Integers
+    target: Integers
+    kind: Integers
+    bath: Integers
+    counter: Integers
+    heat: Array
+    change: Array
+    conjugate: Array
+    rates: Callable[[Array], Array]
+    parameters: Callable[[Array], tuple[Array, Array]]
+    breaks: list[float] = field(default_factory=lambda: [0.0, 1.0])
+
+    @property
+    def drives(self) -> int:
+        """Number of driven parameters."""
+        return len(self.conjugate)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of channels."""
+        return len(self.bath)
+
+    @cached_property
+    def heat_of_bath(self) -> Array:
+        """(k, baths): 1 where a class takes its heat from a bath."""
+        return np.eye(self.baths)[self.bath]
+
+    @cached_property
+    def count_of_counter(self) -> Array:
+        """(k, counters): 1 where jumps of a class add to a counter."""
+        return np.eye(self.counters)[self.counter]
+
+    @cached_property
+    def exits(self):  # type: ignore[no-untyped-def]
+        """Sparse (k, states): how many channels of a class leave a state."""
+        from scipy.sparse import csr_matrix
+
+        ones = np.ones(len(self.kind))
+        return csr_matrix((ones, (self.kind, self.source)), shape=(self.classes, self.states))
+
+    def heats(self, u: Array) -> Array:
+        """Heat (t, k) that a jump of each class takes from its bath at phases u (t,)."""
+        return np.asarray(self.heat + self.parameters(u)[0] @ self.change)
+
+    def pieces(self, begin: float, end: float) -> Iterator[tuple[float, float]]:
+        """Parts of an interval of phases between the breaks."""
+        inside = (x for x in self.breaks if begin < x < end)
+        return pairwise([begin, *inside, end])
+
+    @cached_property
+    def fastest_exit(self) -> float:
+        """Largest rate at which any state is left at 32 phases of the drive, per unit time."""
+        rates = self.rates((np.arange(32) + 0.5) / 32)
+        return max(float((self.exits.T @ rates.T).max(initial=0.0)), 1e-300)
+
+    # -- energetics ----------------------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        """Number of entries of all energetics: heats, works, exclusive works and jumps."""
+        return self.baths + 2 * self.drives + self.counters
+
+    def split(self, totals: Array) -> Gains:
+        """Gains from one array (..., width)."""
+        ends = np.cumsum([self.baths, self.drives, self.drives])
+        return Gains(*np.split(totals, ends, axis=-1))
+
+    def gains(self, u: Array, spent: Array) -> Array:
+        """Heats, inclusive works and jumps (baths + drives + counters, m) of times spent in states.
+
+        Parameters
+        ----------
+        u : (t,) phases
+        spent : (t, states, m) time spent in each state at these phases
+        """
+        rates, (value, speed) = self.rates(u), self.parameters(u)
+        times, states, columns = spent.shape
+        flat = spent.transpose(1, 0, 2).reshape(states, -1)
+        visits = (self.exits @ flat).reshape(-1, times, columns)
+        jumps = rates.T[:, :, None] * visits
+        heats = (self.heat[:, None] + self.change.T @ value.T)[:, :, None] * jumps
+        power = (self.conjugate @ flat).reshape(-1, times, columns) * speed.T[:, :, None]
+        return np.concatenate(
+            [
+                self.heat_of_bath.T @ heats.sum(axis=1),
+                power.sum(axis=1),
+                self.count_of_counter.T @ jumps.sum(axis=1),
+            ]
+        )
+
+    def complete(self, gains: Array, before: Array, after: Array, begin: float, end: float) -> Array:
+        """Gains (width, m) of an interval: `gains` with the exclusive works put in.
+
+        Exclusive work is inclusive work less the change of lambda_d V_d.
+
+        Parameters
+        ----------
+        gains : (baths + drives + counters, m), of `gains`
+        before, after : (states, m) probabilities at the two ends
+        begin, end : phases of the two ends
+        """
+        first, last = self.parameters(np.array([begin, end]))[0]
+        stored = last[:, None] * (self.conjugate @ after) - first[:, None] * (
+            self.conjugate @ before
+        )
+        inner = self.baths + self.drives
+        work = gains[self.baths : inner]
+        return np.concatenate([gains[:inner], work - stored, gains[inner:]])
+
+    def throughput(self, rates: Array) -> Array:
+        """Energy (or number) that jumps move back and forth per unit time, for rates (width,)."""
+        u = np.arange(16) / 16
+        value, speed = self.parameters(u)
+        cost = abs(self.heats(u)).max(initial=0.0)
+        counts = abs(rates[self.baths + 2 * self.drives :]).sum()
+        most = abs(self.conjugate).max(axis=1, initial=0.0)
+        power = abs(speed).max(axis=0, initial=0.0) * most
+        stored = abs(value).max(axis=0, initial=0.0) * most
+        scale = np.full(self.width, cost * counts + (power + stored / self.period).max(initial=0.0))
+        scale[self.baths + 2 * self.drives :] = counts
+        return scale

@@ -1,0 +1,99 @@
+"""Few states: matrices of every step at once, by collocation.
+
+Radau IIA with 6 stages, of order 11 and damping any fast decay (Hairer & Wanner, Solving Ordinary
+Differential Equations II, 1996, section IV.5): a step is as long as P is smooth, however fast the
+jumps. Stages Y_i of a step of length h from p solve sum_j D_ij Y_j - h W(t_i) Y_i = -D_i0 p, with D
+the derivative of the polynomial through p and them.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from trajsim.exact.ensemble import Array
+
+STAGES = 6
+# Ratio of one step to the one before where P follows the drive only after a fast decay.
+GROWTH = 1.2
+# Numbers in the matrices that are solved at once.
+BATCH = 1 << 22
+
+
+def _tableau(stages: int) -> tuple[Array, Array, Array]:
+    """Nodes (s,) in (0, 1], derivative D (s, s + 1) from the values at 0 and them, weights (s,)."""
+    # Roots of the Jacobi polynomial (1, 0) as eigenvalues: scipy.special would take long to import.
+    k = np.arange(stages - 1.0)
+    recursion = np.diag(-1.0 / ((2.0 * k + 1.0) * (2.0 * k + 3.0)))
+    beside = np.diag(np.sqrt(k[1:] * (k[1:] + 1.0)) / (2.0 * k[1:] + 1.0), 1)
+    inner = np.linalg.eigvalsh(recursion + beside + beside.T)
+    nodes = np.concatenate([[0.0], (inner + 1.0) / 2.0, [1.0]])
+    apart = nodes[:, None] - nodes + np.eye(stages + 1)
+    # Barycentric weights of Lagrange's polynomials; rows of a derivative sum to zero.
+    inverse = 1.0 / apart.prod(axis=1)
+    derivative = inverse / inverse[:, None] / apart
+    np.fill_diagonal(derivative, 0.0)
+    np.fill_diagonal(derivative, -derivative.sum(axis=1))
+    weights = np.linalg.inv(derivative[1:, 1:])[-1]
+    return nodes[1:], derivative[1:], weights
+
+
+NODES, DERIVATIVE, WEIGHTS = _tableau(STAGES)
+
+
+def step_edges(begin: float, end: float, widest: float, narrowest: float) -> Array:
+    """Edges of steps that grow from `narrowest` to `widest`, so that a decay is resolved."""
+    widest = min(widest, end - begin)
+    growing = max(0, math.ceil(math.log(widest / min(narrowest, widest)) / math.log(GROWTH)))
+    widths = widest * GROWTH ** np.arange(-growing, 0.0)
+    kept = widths[np.cumsum(widths) < end - begin]
+    left = end - begin - kept.sum()
+    equal = np.full(math.ceil(left / widest - 1e-9), widest)
+    equal[:] = left / len(equal)
+    return np.append(begin + np.append(0.0, np.cumsum(np.append(kept, equal)))[:-1], end)
+
+
+class Steps(NamedTuple):
+    """Steps (S,) of the period, solved for every start at once.
+
+    phases, weights : (S, s) phases of the stages, and the time for which each stands
+    systems : (S, s n, s n), the equations of the stages
+    stages : (S, s, n, n), a stage's probabilities for each state in which the step begins
+    """
+
+    phases: Array
+    weights: Array
+    systems: Array
+    stages: Array
+
+
+def solve_steps(
+    generators: Callable[[Array], Array], period: float, edges: Array
+) -> Iterator[Steps]:
+    """Solve the steps between edges, some at a time.
+
+    Parameters
+    ----------
+    generators : maps phases (t,) to matrices W (t, n, n), real or complex
+    period : a time
+    edges : (steps + 1,) phases
+    """
+    size = STAGES * generators(edges[:1]).shape[-1]
+    batch = max(1, BATCH // size**2)
+    for first in range(0, len(edges) - 1, batch):
+        part = edges[first : first + batch + 1]
+        widths = np.diff(part)
+        phases = part[:-1, None] + widths[:, None] * NODES
+        matrices = generators(phases.ravel())
+        states = matrices.shape[-1]
+        matrices = matrices.reshape(len(widths), STAGES, states, states)
+        systems = np.zeros((len(widths), STAGES, states, STAGES, states), matrices.dtype)
+        diagonal = np.arange(states)
+        systems[:, :, diagonal, :, diagonal] = DERIVATIVE[:, 1:]
+        for s in range(STAGES):
+            systems[:, s, :, s] -= (widths * period)[:, None, None] * matrices[:, s]
+        systems = systems.reshape(len(widths), size, size)
+        right = np.kron(-DERIVATIVE[:, :1], np.eye(states))
+        stages = np.linalg.solve(systems, right[None]).reshape(-1, STAGES, states, states)
+        yield Steps(phases, np.outer(widths * period, WEIGHTS), systems, stages)
