@@ -15,13 +15,15 @@ from trajsim.exact import large_deviation, series
 from trajsim.exact.distribution import Distribution
 from trajsim.exact.ensemble import Array, NoExactSideError
 from trajsim.exact.large_map import LargeMap
-from trajsim.exact.master import DENSE_SITES, MOST_SITES, start_state
+from trajsim.exact.master import start_state
 from trajsim.exact.problem import Problem
 from trajsim.exact.small_map import SmallMap
 from trajsim.exact.spin_distribution import Counted
 from trajsim.exact.tilt import Weights, full, scaled, tilt_of
 from trajsim.models.spins import SpinNetwork
 
+# Spins up to which fluctuations are solved, and up to which with matrices.
+MOST_SITES, DENSE_SITES = 12, 5
 Weighting = Weights | Mapping[str, ArrayLike]
 
 

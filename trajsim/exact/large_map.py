@@ -2,22 +2,24 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from trajsim.exact import flows
 from trajsim.exact.ensemble import Array, NoExactSideError
-from trajsim.exact.large import LargeSolver
+from trajsim.exact.master import MasterEquation
 from trajsim.exact.problem import Problem
 from trajsim.exact.runge_kutta import fewest_steps
-from trajsim.exact.stationary import correction
 from trajsim.exact.tilt import Tilt
 
 # Of the solution of d - d U = rest, and of a single GMRES towards it.
 ACCURACY, SHIFT, ROUNDS = 1e-10, 1e-4, 8
 # Parts of the period after which what grows is brought back to 1.
 PARTS = 16
-MOST_STEPS = 1 << 16
+FEWEST_STEPS, MOST_STEPS = 32, 1 << 16
+# How well the periodic state returns to itself.
+RETURNS = 1e-11
 
 
 class LargeMap:
@@ -26,10 +28,17 @@ class LargeMap:
     def __init__(self, problem: Problem, tolerance: float) -> None:
         self.problem, self.tolerance = problem, tolerance
         self.period = problem.network.period
-        solver = LargeSolver(problem, tolerance)
-        self.stationary = solver.solution.state
-        # A quarter of the steps serves the first of three runs that are extrapolated.
-        self.steps = max(solver.solution.steps // 4, fewest_steps(problem.network, problem.table))
+        solution = MasterEquation(problem.network).solution
+        if not solution.smooth:
+            raise NoExactSideError("the network relaxes too slowly to follow its fluctuations")
+        self.stationary = solution.state
+        self.steps = max(FEWEST_STEPS, fewest_steps(problem.network, problem.table))
+        # Fine enough if the periodic state returns to itself.
+        none = np.zeros((0, problem.states))
+        while abs(self.pair(solution.state, none)[0] - solution.state).max() > RETURNS:
+            self.steps *= 2
+            if self.steps > MOST_STEPS:
+                raise NoExactSideError("flips are too fast against the period to follow them all")
 
     def _extrapolated(self, run: Callable[[int], tuple[Array, ...]]) -> list[Array]:
         """Result freed of two orders of error, from runs of 1, 2 and 4 times the steps."""
@@ -187,3 +196,30 @@ class LargeMap:
                 return now
             before, steps = now, 2 * steps
         return math.inf
+
+
+def correction(once: Callable[[Array], Array], rest: Array, accuracy: float = 1e-10) -> Array:
+    """Solve (1 - U) d = rest for the d that sums to zero, to a relative accuracy, by GMRES.
+
+    |u><1| with u uniform is added to 1 - U: it changes nothing for such d and takes away the
+    null space.
+
+    Raises
+    ------
+    NoExactSideError
+        If it is not found.
+    """
+    from scipy.sparse.linalg import LinearOperator, gmres
+
+    size = len(rest)
+    if np.abs(rest).max() < 1e-15:
+        return np.zeros(size)
+
+    def apply(d: Any) -> Any:
+        return d - once(d) + d.sum() / size
+
+    operator = LinearOperator((size, size), matvec=apply, dtype=np.float64)
+    d, failed = gmres(operator, rest, rtol=accuracy, atol=1e-14, restart=60, maxiter=3)
+    if failed:
+        raise NoExactSideError("the periodic state was not found: the network relaxes too slowly")
+    return np.asarray(d - d.mean(), np.float64)

@@ -7,9 +7,10 @@ import numpy as np
 
 from trajsim.exact import collocation, pairs, tilted
 from trajsim.exact.ensemble import Array, NoExactSideError
+from trajsim.exact.jumps.ensemble import DENSE_STEPS
+from trajsim.exact.jumps.stationary import stationary
+from trajsim.exact.master import MasterEquation
 from trajsim.exact.problem import Problem
-from trajsim.exact.small import SmallSolver
-from trajsim.exact.stationary import stationary
 from trajsim.exact.tilt import Tilt
 
 MOST_STEPS = 4096
@@ -34,19 +35,19 @@ class SmallMap:
     def __init__(self, problem: Problem, tolerance: float) -> None:
         self.problem, self.tolerance = problem, tolerance
         self.period = problem.network.period
-        solution = SmallSolver(problem, tolerance).solution
+        solution = MasterEquation(problem.network, tolerance).solution
         if not solution.smooth:
             raise NoExactSideError(
                 "some states are left so rarely that fluctuations are lost in rounding"
             )
-        self.steps = solution.steps
+        self.steps = solution.steps if solution.dense else DENSE_STEPS
         self._maps: dict[tuple[bytes, int], Array] = {}
         self._series_steps = 0
 
     @cached_property
     def stationary(self) -> Array:
         """P (2**n,) that returns to itself."""
-        return stationary(self._plain)[0]
+        return stationary(self._plain.T)[0]
 
     @cached_property
     def _plain(self) -> Array:

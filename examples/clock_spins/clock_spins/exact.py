@@ -1,29 +1,18 @@
-"""The exact side of clock spins: the master equation of all 3**n states, site 0 the fastest."""
-
-from typing import NamedTuple
+"""The exact side of clock spins: all their jumps, site 0 the fastest in the number of a state."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clock_spins.model import ClockNetwork, bond_cost, energy, rate
 from trajsim.exact.ensemble import NoExactSideError
-from trajsim.exact.jumps import JumpEnsemble
+from trajsim.exact.jumps.channels import JumpProcess
+from trajsim.exact.jumps.ensemble import JumpEnsemble
 from trajsim.jit import compiled
-from trajsim.models.drive import slope, value
+from trajsim.models.drive import slopes, value, values
 
 Array = NDArray[np.float64]
 
 MOST_SITES = 5
-
-
-class Moves(NamedTuple):
-    """All jumps (m,): between which states, of which site, its cost in the bonds, turn of cos."""
-
-    origin: NDArray[np.int64]
-    target: NDArray[np.int64]
-    site: NDArray[np.int64]
-    cost: Array
-    turn: Array
 
 
 def ensemble(network: ClockNetwork, tolerance: float) -> JumpEnsemble:
@@ -34,39 +23,47 @@ def ensemble(network: ClockNetwork, tolerance: float) -> JumpEnsemble:
     NoExactSideError
         If there are too many sites.
     """
-    clocks, moves = _states(network), _moves(network)
-    n, states = len(network.bath), len(clocks)
-    baths, drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
-    along = np.ascontiguousarray(network.along[np.arange(n), clocks].T)
+    clocks, jumps = _states(network), _jumps(network)
+    source, target, site, cost, turn = (np.array(column) for column in zip(*jumps, strict=True))
+    sites = np.arange(len(network.bath))
+    driven = np.flatnonzero(network.driven >= 0)
+    along = network.along[sites, clocks].T
+    constant = np.where(network.driven >= 0, 0.0, network.drive.offset)
 
-    def at(fraction: float) -> tuple[Array, Array]:
-        generator = np.zeros((states, states))
-        gains = np.zeros((baths + 2 * drives + n, states))
-        _fill(network, moves, along, fraction, baths, drives, generator, gains)
-        return generator, gains
+    def rates(u: Array) -> Array:
+        return np.asarray(_rates(network, site, cost - values(network.drive, u)[:, site] * turn))
 
-    return JumpEnsemble(at, network.period, baths, drives, n, tolerance)
+    def fields(u: Array) -> tuple[Array, Array]:
+        slope = slopes(network.drive, u)[:, driven] / network.period
+        return values(network.drive, u)[:, driven], slope
+
+    process = JumpProcess(
+        states=len(clocks),
+        baths=int(network.bath.max()) + 1,
+        counters=len(sites),
+        period=network.period,
+        source=source,
+        target=target,
+        kind=np.arange(len(jumps)),
+        bath=network.bath[site],
+        counter=site,
+        heat=cost - constant[site] * turn,
+        change=-turn * (site == driven[:, None]),
+        conjugate=-along[driven],
+        rates=rates,
+        parameters=fields,
+    )
+    return JumpEnsemble(process, tolerance)
 
 
 @compiled
-def _fill(network, moves, along, fraction, baths, drives, generator, gains):
-    """Rates of all jumps, and what each state gains per unit time by them and by the drives."""
-    for m in range(len(moves.site)):
-        i, x = moves.site[m], moves.origin[m]
-        h = value(network.drive, i, fraction)
-        cost = moves.cost[m] - h * moves.turn[m]
-        speed = rate(network, i, cost)
-        generator[moves.target[m], x] += speed
-        generator[x, x] -= speed
-        gains[network.bath[i], x] += speed * cost
-        gains[baths + 2 * drives + i, x] += speed
-        if network.driven[i] >= 0:
-            gains[baths + drives + network.driven[i], x] += speed * h * moves.turn[m]
-    for i in range(len(along)):
-        rise = slope(network.drive, i, fraction) / network.period
-        if network.driven[i] >= 0:
-            for x in range(along.shape[1]):
-                gains[baths + network.driven[i], x] = -rise * along[i, x]
+def _rates(network, site, cost):
+    """Rates (t, k) of jumps of sites (k,) that cost (t, k)."""
+    out = np.empty(cost.shape)
+    for t in range(cost.shape[0]):
+        for k in range(cost.shape[1]):
+            out[t, k] = rate(network, site[k], cost[t, k])
+    return out
 
 
 def start_state(network: ClockNetwork, initial: str) -> Array:
@@ -97,13 +94,14 @@ def _states(network: ClockNetwork) -> NDArray[np.int8]:
     return (np.arange(3**n)[:, None] // 3 ** np.arange(n) % 3).astype(np.int8)
 
 
-def _moves(network: ClockNetwork) -> Moves:
-    found = []
+def _jumps(network: ClockNetwork) -> list[tuple[int, int, int, float, float]]:
+    """All jumps: the states before and after, the site, its cost in the bonds, the turn of cos."""
+    jumps = []
     for x, clock in enumerate(_states(network)):
         for i, k in enumerate(clock):
             for way in (1, 2):
                 to = (int(k) + way) % 3
                 turn = network.along[i, to] - network.along[i, k]
                 target = x + (to - int(k)) * 3**i
-                found.append((x, target, i, bond_cost(network, clock, i, to), turn))
-    return Moves(*(np.array(part) for part in zip(*found, strict=True)))
+                jumps.append((x, target, i, bond_cost(network, clock, i, to), turn))
+    return jumps

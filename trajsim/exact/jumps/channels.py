@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from trajsim.exact.ensemble import Array, Gains
 
 Integers = NDArray[np.integer]
+# Numbers in the table with which matrices are made at once.
+MOST_PATTERN = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,7 @@ class JumpProcess:
         return np.eye(self.counters)[self.counter]
 
     @cached_property
-    def exits(self):  # type: ignore[no-untyped-def]
+    def exits(self) -> Any:
         """Sparse (k, states): how many channels of a class leave a state."""
         from scipy.sparse import csr_matrix
 
@@ -133,7 +136,9 @@ class JumpProcess:
             ]
         )
 
-    def complete(self, gains: Array, before: Array, after: Array, begin: float, end: float) -> Array:
+    def complete(
+        self, gains: Array, before: Array, after: Array, begin: float, end: float
+    ) -> Array:
         """Gains (width, m) of an interval: `gains` with the exclusive works put in.
 
         Exclusive work is inclusive work less the change of lambda_d V_d.
@@ -164,3 +169,24 @@ class JumpProcess:
         scale = np.full(self.width, cost * counts + (power + stored / self.period).max(initial=0.0))
         scale[self.baths + 2 * self.drives :] = counts
         return scale
+
+    # -- matrices ------------------------------------------------------------------------------
+
+    @cached_property
+    def _pattern(self) -> Array:
+        """(k, states**2): what a unit rate of a class adds to the generator."""
+        pattern = np.zeros((self.classes, self.states, self.states))
+        np.add.at(pattern, (self.kind, self.target, self.source), 1.0)
+        np.add.at(pattern, (self.kind, self.source, self.source), -1.0)
+        return pattern.reshape(self.classes, -1)
+
+    def generators(self, rates: Array) -> Array:
+        """W (t, states, states) for rates (t, k) of the classes; columns sum to zero."""
+        shape = (len(rates), self.states, self.states)
+        if self.classes * self.states**2 <= MOST_PATTERN:
+            return np.asarray(rates @ self._pattern).reshape(shape)
+        out = np.zeros(shape)
+        for matrix, of_class in zip(out, rates, strict=True):
+            np.add.at(matrix, (self.target, self.source), of_class[self.kind])
+            matrix[np.diag_indices(self.states)] -= self.exits.T @ of_class
+        return out

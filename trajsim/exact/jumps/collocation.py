@@ -93,7 +93,7 @@ def solve_steps(
         systems[:, :, diagonal, :, diagonal] = DERIVATIVE[:, 1:]
         for s in range(STAGES):
             systems[:, s, :, s] -= (widths * period)[:, None, None] * matrices[:, s]
-        systems = systems.reshape(len(widths), size, size)
+        flat = systems.reshape(len(widths), size, size)
         right = np.kron(-DERIVATIVE[:, :1], np.eye(states))
-        stages = np.linalg.solve(systems, right[None]).reshape(-1, STAGES, states, states)
-        yield Steps(phases, np.outer(widths * period, WEIGHTS), systems, stages)
+        stages = np.linalg.solve(flat, right[None]).reshape(-1, STAGES, states, states)
+        yield Steps(phases, np.outer(widths * period, WEIGHTS), flat, stages)

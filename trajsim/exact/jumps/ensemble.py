@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trajsim.exact.ensemble import Array, Currents, Gains, NoExactSideError, Course, Window
+from trajsim.exact.ensemble import Array, Course, Currents, Gains, NoExactSideError, Window
 from trajsim.exact.jumps import collocation
 from trajsim.exact.jumps.channels import JumpProcess
 from trajsim.exact.jumps.following import Follower
 from trajsim.exact.jumps.limits import expect_time
+from trajsim.exact.jumps.squaring import SquaringStepper
 from trajsim.exact.jumps.stationary import Aggregated, basins, stationary
-from trajsim.exact.jumps.uniformization import LEAST_WEIGHT, Stepper
+from trajsim.exact.jumps.uniformization import LEAST_WEIGHT, Stepper, Steps
 from trajsim.plan import Plan
 
 # Collocation: steps at first and at most, and the most states for which it is considered.
@@ -42,7 +43,8 @@ TOO_FAST = "jumps are too fast against the period to follow them all"
 class Solution(NamedTuple):
     """Periodic state (states,), its currents (g,), their errors (g,), steps a period.
 
-    `dense` where collocation found it.
+    `dense` where collocation found it; not `smooth` where states are so rarely left that it had
+    to be put together from sums of positive terms.
     """
 
     state: Array
@@ -50,6 +52,7 @@ class Solution(NamedTuple):
     error: Array
     steps: int
     dense: bool
+    smooth: bool
 
 
 class JumpEnsemble:
@@ -108,18 +111,31 @@ class JumpEnsemble:
 
     def carry(self, p: Array, segment: int = 0, segments: int = 1) -> tuple[Array, Array]:
         """P (..., states) at the end of one of equal segments, and its energetics (..., g)."""
-        if self.solution.dense:
-            key = (segment, segments)
+        key = (segment, segments)
+        if self.solution.dense or (self.states <= WHOLE_MAP and not self.solution.smooth):
             if key not in self._maps:
-                self._maps[key] = self._collocated(
-                    np.eye(self.states), *key, self.solution.steps, settled=False
-                )
+                self._maps[key] = self._carried(np.eye(self.states), *key)
             propagator, totals = self._maps[key]
             return p @ propagator.T, p @ totals.T
-        columns = np.atleast_2d(p).T
-        begin, end = segment / segments, (segment + 1) / segments
-        after, gains = self._follower.carry(columns, begin, end, FINE)
+        after, gains = self._carried(np.atleast_2d(p).T, *key)
         return after.T.reshape(p.shape), gains.T.reshape(*p.shape[:-1], -1)
+
+    def _carried(self, columns: Array, segment: int, segments: int) -> tuple[Array, Array]:
+        """Columns (states, m) at the end of a segment, and their gains (g, m)."""
+        begin, end, steps = segment / segments, (segment + 1) / segments, self.solution.steps
+        if self.solution.dense:
+            return self._collocated(columns, segment, segments, steps, settled=False)
+        if self.solution.smooth:
+            return self._follower.carry(columns, begin, end, FINE)
+        runs = [self._stepper.carry(columns, begin, end, steps // k) for k in (4, 2, 1)]
+        while True:
+            (after, gains), error = _extrapolated(*runs)
+            floor = 1e-13 * abs(gains).max(initial=0.0)
+            if (error <= np.maximum(self.tolerance * abs(gains), floor)).all():
+                return after, gains
+            steps *= 2
+            expect_time(self._stepper.seconds(steps, columns.shape[1]), TOO_FAST)
+            runs = [*runs[1:], self._stepper.carry(columns, begin, end, steps)]
 
     def course(self, p: Array, segments: int, periods: int = 1) -> Course:
         """Follow P from time 0 through whole periods, cut into equal segments."""
@@ -173,7 +189,7 @@ class JumpEnsemble:
             return False
         size = collocation.STAGES * self.states
         dense = 3 * DENSE_STEPS * (2e-5 + 3e-11 * size**3)
-        return self.states <= 16 or dense < 10 * self._stepper.seconds(SPARSE_STEPS, 1)
+        return self.states <= 16 or dense < 10 * Stepper(self.process).seconds(SPARSE_STEPS, 1)
 
     def _accurate(self, rates: Array, error: Array, rounding: float = 1e-13) -> bool:
         """Whether rates (g,) are as good as asked, or as rounding allows."""
@@ -182,26 +198,8 @@ class JumpEnsemble:
 
     # -- few states ----------------------------------------------------------------------------
 
-    @cached_property
-    def _pattern(self) -> Array:
-        """(k, states**2): what a unit rate of a class adds to the generator."""
-        process = self.process
-        pattern = np.zeros((process.classes, self.states, self.states))
-        np.add.at(pattern, (process.kind, process.target, process.source), 1.0)
-        np.add.at(pattern, (process.kind, process.source, process.source), -1.0)
-        return pattern.reshape(process.classes, -1)
-
-    def generators(self, u: Array) -> Array:
-        """W (t, states, states) at phases u (t,); columns sum to zero."""
-        rates = self.process.rates(u)
-        if self.states <= WHOLE_MAP:
-            return np.asarray((rates @ self._pattern).reshape(len(u), self.states, self.states))
-        process, out = self.process, np.zeros((len(u), self.states, self.states))
-        for matrix, of_class in zip(out, rates, strict=True):
-            of_channel = of_class[process.kind]
-            np.add.at(matrix, (process.target, process.source), of_channel)
-            matrix[np.diag_indices(self.states)] -= process.exits.T @ of_class
-        return out
+    def _generators(self, u: Array) -> Array:
+        return self.process.generators(self.process.rates(u))
 
     def _collocated(
         self, columns: Array, segment: int, segments: int, steps: int, settled: bool
@@ -214,7 +212,7 @@ class JumpEnsemble:
             follows = settled and first == 0.0
             narrowest = 1.0 if follows else 0.5 / (process.fastest_exit * self.period)
             edges = collocation.step_edges(first, last, 1.0 / steps, narrowest)
-            for part in collocation.solve_steps(self.generators, self.period, edges):
+            for part in collocation.solve_steps(self._generators, self.period, edges):
                 starts = []
                 for step in part.stages[:, -1]:
                     starts.append(columns)
@@ -231,7 +229,7 @@ class JumpEnsemble:
             propagator, totals = self._collocated(np.eye(self.states), 0, 1, steps, settled=True)
             rounding = max(1e-15, float(np.abs(propagator.sum(axis=0) - 1.0).max()))
             p, rarest = stationary(propagator)
-            if not rounding < self.tolerance * rarest:
+            if not rounding < ENOUGH * rarest:
                 return None
             rates = totals @ p / self.period
             before, now, change_before = now, np.append(rates, p), change
@@ -245,7 +243,7 @@ class JumpEnsemble:
             accurate = self._accurate(rates, error, max(1e-13, rounded))
             if (accurate and shift < self.tolerance) or steps >= MOST_DENSE_STEPS:
                 error = error + rounded * process.throughput(rates)
-                return Solution(p, rates, error, steps, dense=True)
+                return Solution(p, rates, error, steps, dense=True, smooth=True)
             steps += steps // 2
 
     # -- many states, or states that are rarely left ---------------------------------------------
@@ -257,8 +255,13 @@ class JumpEnsemble:
         return self._once(p, SPARSE_STEPS)[:, 0]
 
     @cached_property
-    def _stepper(self) -> Stepper:
-        return Stepper(self.process)
+    def _stepper(self) -> Steps:
+        stepper = Stepper(self.process)
+        if self.states <= MOST_DENSE:
+            squaring = SquaringStepper(self.process)
+            if squaring.seconds(SPARSE_STEPS, 1) < 0.1 * stepper.seconds(SPARSE_STEPS, 1):
+                return squaring
+        return stepper
 
     @cached_property
     def _follower(self) -> Follower:
@@ -273,7 +276,7 @@ class JumpEnsemble:
 
     def _solve_sparse(self) -> Solution:
         expect_time(16.0 * self._stepper.seconds(SPARSE_STEPS, 1), TOO_FAST)
-        if self.states <= WHOLE_MAP:
+        if self.states <= WHOLE_MAP or isinstance(self._stepper, SquaringStepper):
             return self._solve_levels(self._whole_map)
         gap = self._gap()
         solution = self._solve_smooth(gap) if gap > SLOW else None
@@ -312,7 +315,7 @@ class JumpEnsemble:
                 error = abs(rates - looser)
                 # A change of P changes the rates by no more than that part of what jumps move.
                 error = error + max(1e-15, off) * process.throughput(rates)
-                return Solution(p, rates, error, SPARSE_STEPS, dense=False)
+                return Solution(p, rates, error, SPARSE_STEPS, False, smooth=True)
             if accuracy <= FINE and off > 0.3 * before:
                 # What is left is rounding, which the slowest relaxation makes too large.
                 return None
@@ -338,9 +341,14 @@ class JumpEnsemble:
                 if enough or steps >= MOST_STEPS:
                     state = np.maximum(state, 0.0)
                     error = error + rounding * self.process.throughput(best)
-                    return Solution(state / state.sum(), best, error, steps, dense=False)
+                    return Solution(state / state.sum(), best, error, steps, False, smooth=False)
                 del rates[0], states[0]
             steps *= 2
+
+    def _roughly(self, p: Array) -> Array:
+        """A vector (states,) after a period, with little accuracy in little time."""
+        columns = np.asarray(p, np.float64).reshape(-1, 1)
+        return self._once(columns, ROUGH_STEPS, least=ROUGH)[:, 0]
 
     def _whole_map(self, steps: int, guess: Array) -> tuple[Array, float]:
         expect_time(self._stepper.seconds(steps, self.states), "some states are rarely left")
@@ -348,11 +356,11 @@ class JumpEnsemble:
 
     def _gap(self) -> float:
         """How much of a distance to the periodic state is lost in a period, at least."""
-        away = np.random.default_rng(0).standard_normal((self.states, 1))
+        away = np.random.default_rng(0).standard_normal(self.states)
         away -= away.mean()
         sizes = [abs(away).sum()]
         for _ in range(8):
-            away = self._once(away, ROUGH_STEPS, least=ROUGH)
+            away = self._roughly(away)
             away -= away.mean()
             sizes.append(abs(away).sum())
             if sizes[-1] < 1e-10 * sizes[0]:
@@ -363,12 +371,12 @@ class JumpEnsemble:
         from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
         def once(x: Array) -> Array:
-            moved = self._once(np.asarray(x, np.float64).reshape(-1, 1), ROUGH_STEPS, least=ROUGH)[:, 0]
+            moved = self._roughly(x)
             return moved - moved.mean()
 
         operator = LinearOperator((self.states, self.states), matvec=once, dtype=np.float64)
         try:
-            values = eigs(operator, k=1, v0=away[:, 0], tol=1e-3, return_eigenvectors=False)
+            values = eigs(operator, k=1, v0=away, tol=1e-3, return_eigenvectors=False)
         except ArpackNoConvergence:
             return 0.0
         return max(0.0, 1.0 - max(float(abs(values).max()), rate))
@@ -379,7 +387,7 @@ class JumpEnsemble:
 
         def apply(d: Array) -> Array:
             # |u><1| with u uniform changes nothing for such d and takes away the null space.
-            moved = self._once(np.asarray(d, np.float64).reshape(-1, 1), ROUGH_STEPS, least=ROUGH)[:, 0]
+            moved = self._roughly(d)
             return d - moved + d.mean()
 
         operator = LinearOperator((self.states, self.states), matvec=apply, dtype=np.float64)
@@ -401,4 +409,4 @@ def _extrapolated(
         best.append(after + (after - before) / 63.0)
     fourth, sixth = abs(fine - middle) / 15.0, abs(after - before) / 63.0
     shrinks = sixth.max(initial=0.0) / (fourth.max(initial=0.0) + 1e-300)
-    return best, np.asarray(sixth * min(1.0, max(1.0 / 64.0, 4.0 * shrinks)))
+    return best, np.asarray(sixth * min(1.0, max(0.25, 4.0 * shrinks)))

@@ -6,7 +6,7 @@ those of probabilities that are small themselves: `uniformization` is for these.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ class Follower:
         self.process = process
         states = np.arange(process.states + 1)
         into, outof = (np.argsort(a, kind="stable") for a in (process.target, process.source))
-        self._tables = (
+        self._tables: tuple[Any, ...] = (
             np.searchsorted(process.target[into], states).astype(np.uint64),
             process.source[into].astype(np.uint32),
             process.kind[into].astype(np.uint32),
@@ -65,12 +65,13 @@ class Follower:
     def flow(self, rates: Array, x: Array) -> Array:
         """W x for rates (k,) of the classes."""
         out, states = np.empty_like(x), self.process.states
+        arguments: tuple[Any, ...] = (*self._tables, rates, x, out)
         if len(self.process.kind) < THREADED:
-            _flow(*self._tables, rates, x, out, 0, states)
+            _flow(*arguments, 0, states)
             return out
         middle = states // 2
-        other = self._pool.submit(_flow, *self._tables, rates, x, out, middle, states)
-        _flow(*self._tables, rates, x, out, 0, middle)
+        other = self._pool.submit(partial(_flow, *arguments, middle, states))
+        _flow(*arguments, 0, middle)
         other.result()
         return out
 

@@ -32,7 +32,11 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
     expect_room(1 << min(sites, 1000), sites, f"{sites} spins")
     states = 1 << sites
     state = np.arange(states, dtype=np.int32)
-    kinds, site, spin, local, exchange = [], [], [], [], []
+    kinds: list[Any] = []
+    site: list[int] = []
+    spin: list[float] = []
+    local: list[float] = []
+    exchange: list[float] = []
     for i in range(sites):
         patterns = _neighbourhoods(network, i)
         # Patterns of the neighbours that the rate and the heat do not tell apart.
@@ -72,7 +76,7 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
         counter=site_of,
         heat=2.0 * spin_of * (exchange_of + constant[site_of]),
         change=2.0 * spin_of * (site_of == driven[:, None]),
-        conjugate=-spins,
+        conjugate=np.asarray(-spins, np.float64),
         rates=rates,
         parameters=parameters,
         breaks=_breaks(network, site_of, exchange_of),
@@ -128,16 +132,11 @@ def _breaks(network: SpinNetwork, site: Any, exchange: Array) -> list[float]:
                 above = fields[:, i] - level
                 for k in np.flatnonzero(np.diff(np.sign(above))):
 
-                    def crossing(x: float, i: int = i, level: float = level) -> float:
+                    def crossing(x: float, i: Any = i, level: float = level) -> float:
                         return float(drives.values(network.drive, np.array([x]))[0, i]) - level
 
                     found.add(brentq(crossing, grid[k], grid[k + 1], xtol=1e-15))
     return sorted(found)
-
-
-def ensemble(network: SpinNetwork, tolerance: float) -> JumpEnsemble:
-    """Exact ensemble of a network."""
-    return JumpEnsemble(jump_process(network), tolerance)
 
 
 def equilibrium(network: SpinNetwork) -> Array:
@@ -180,7 +179,7 @@ def start_state(network: SpinNetwork, initial: str) -> Array:
     if initial == "equilibrium":
         return equilibrium(network)
     if initial == "periodic":
-        return ensemble(network, 1e-9).periodic_state
+        return JumpEnsemble(jump_process(network)).periodic_state
     sites = len(network.bath)
     expect_room(1 << min(sites, 1000), 1, f"{sites} spins")
     states = 1 << sites

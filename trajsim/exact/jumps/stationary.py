@@ -59,7 +59,8 @@ def basins(process: JumpProcess, time: float) -> tuple[Integers, Array]:
     """
     rates = process.rates((np.arange(32) + 0.5) / 32).mean(axis=0)[process.kind]
     states = process.states
-    label, weight = np.arange(states), np.ones(states)
+    label: Integers = np.arange(states)
+    weight = np.ones(states)
     while True:
         count = int(label.max()) + 1
         flows = _flows(label, weight, rates, process, count)
@@ -135,7 +136,7 @@ class Aggregated:
         count, states = int(label.max()) + 1, len(label)
         if count > MOST_BASINS:
             raise NoExactSideError(f"{count} groups of states that are rarely left are too many")
-        sums = csr_matrix((np.ones(states), (label, np.arange(states))), shape=(count, states))
+        sums: Any = csr_matrix((np.ones(states), (label, np.arange(states))), shape=(count, states))
         member = sums.toarray().T
         # Starts that share no state: what they still differ in has not been forgotten.
         part = np.random.default_rng(0).random(states) < 0.5

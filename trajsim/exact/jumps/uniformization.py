@@ -7,9 +7,10 @@ however rarely a state is reached, for nothing is subtracted.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,74 +98,23 @@ def count_terms(events: float, steps: int) -> float:
     return 2 * steps * (each + 6.0 * math.sqrt(each) + 8.0)
 
 
-class Stepper:
-    """Carry columns (states, m) of a jump process.
+class Steps(ABC):
+    """Magnus steps of a jump process, made of exponentials.
 
-    Parameters
+    Attributes
     ----------
     process : JumpProcess
     """
 
-    def __init__(self, process: JumpProcess) -> None:
-        self.process = process
-        states = process.states
-        rows = np.concatenate([process.target, np.arange(states)])
-        columns = np.concatenate([process.source, np.arange(states)])
-        order = np.lexsort((columns, rows))
-        self._indices = columns[order].astype(np.uint32)
-        self._pointers = np.searchsorted(rows[order], np.arange(states + 1)).astype(np.uint64)
-        self._kinds = np.append(process.kind, np.full(states, -1)).astype(np.int32)[order]
-        self.entries = len(order)
+    process: JumpProcess
 
+    @abstractmethod
     def seconds(self, steps: int, columns: int) -> float:
         """What a period takes, roughly."""
-        terms = count_terms(self.process.fastest_exit * self.process.period, steps)
-        return terms * (SECONDS_A_TERM + SECONDS_AN_ENTRY * self.entries * columns)
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(1)
-
-    def _multiply(self, data: Array, *arrays: Any) -> None:
-        """A term of the sum, in two threads where that is faster."""
-        states, matrix = self.process.states, (self._pointers, self._indices, data)
-        if self.entries < THREADED:
-            _term(*matrix, *arrays, 0, states)
-            return
-        middle = int(np.searchsorted(self._pointers, self.entries // 2))
-        other = self._pool.submit(_term, *matrix, *arrays, middle, states)
-        _term(*matrix, *arrays, 0, middle)
-        other.result()
-
-    # -- steps ---------------------------------------------------------------------------------
-
-    def exponential(
-        self, rates: Array, time: float, x: Array, least: float = LEAST_WEIGHT
-    ) -> tuple[Array, Array]:
+    @abstractmethod
+    def exponential(self, rates: Array, time: float, x: Array, least: float) -> tuple[Array, Array]:
         """exp(W time) x, and the integral of exp(W t) x, for rates (k,) of the classes."""
-        process = self.process
-        leave = np.empty(process.states)
-        _leaving(process.source, process.kind, abs(rates), leave)
-        fastest = float(leave.max(initial=0.0))
-        if fastest * time < 1e-300:
-            return x, time * x
-        if rates.min() < 0.0:
-            _leaving(process.source, process.kind, rates, leave)
-        data = np.empty(self.entries)
-        _fill(self._kinds, rates / fastest, 1.0 - leave / fastest, data)
-        parts = math.ceil(fastest * time / MOST_EVENTS)
-        poisson = Poisson.of(fastest * time / parts, least)
-        integral = np.zeros_like(x)
-        other, more = np.empty_like(x), np.empty_like(x)
-        for _ in range(parts):
-            total = poisson.weights[0] * x
-            integral += poisson.tails[0] / fastest * x
-            term = x
-            for weight, tail in zip(poisson.weights[1:], poisson.tails[1:], strict=True):
-                self._multiply(data, term, other, total, integral, weight, tail / fastest)
-                term, other = other, more if term is x else term
-            x, other, more = total, np.empty_like(x), np.empty_like(x)
-        return x, integral
 
     def _edges(self, begin: float, end: float, steps: int) -> Iterator[tuple[float, float]]:
         """Beginnings and widths of at least `steps` steps a period between two phases."""
@@ -203,8 +153,79 @@ class Stepper:
                 x, integral = self.exponential(mixed, 0.5 * width * process.period, x, least)
                 spent.append(integral)
             if gains:
-                times = np.stack([NEAR * spent[0] + FAR * spent[1], NEAR * spent[1] + FAR * spent[0]])
+                times = np.stack(
+                    [NEAR * spent[0] + FAR * spent[1], NEAR * spent[1] + FAR * spent[0]]
+                )
                 total += process.gains(u, times)
         if not gains:
             return x, np.empty((0, x.shape[1]))
         return x, process.complete(total, before, x, begin, end)
+
+
+class Stepper(Steps):
+    """Carry columns (states, m) of a jump process.
+
+    Parameters
+    ----------
+    process : JumpProcess
+    """
+
+    def __init__(self, process: JumpProcess) -> None:
+        self.process = process
+        states = process.states
+        rows = np.concatenate([process.target, np.arange(states)])
+        columns = np.concatenate([process.source, np.arange(states)])
+        order = np.lexsort((columns, rows))
+        self._indices = columns[order].astype(np.uint32)
+        self._pointers = np.searchsorted(rows[order], np.arange(states + 1)).astype(np.uint64)
+        self._kinds = np.append(process.kind, np.full(states, -1)).astype(np.int32)[order]
+        self.entries = len(order)
+
+    def seconds(self, steps: int, columns: int) -> float:
+        """What a period takes, roughly."""
+        terms = count_terms(self.process.fastest_exit * self.process.period, steps)
+        return terms * (SECONDS_A_TERM + SECONDS_AN_ENTRY * self.entries * columns)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1)
+
+    def _multiply(self, data: Array, *arrays: Any) -> None:
+        """A term of the sum, in two threads where that is faster."""
+        states = self.process.states
+        matrix: tuple[Any, ...] = (self._pointers, self._indices, data)
+        if self.entries < THREADED:
+            _term(*matrix, *arrays, 0, states)
+            return
+        middle = int(np.searchsorted(self._pointers, self.entries // 2))
+        other = self._pool.submit(partial(_term, *matrix, *arrays, middle, states))
+        _term(*matrix, *arrays, 0, middle)
+        other.result()
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def exponential(self, rates: Array, time: float, x: Array, least: float) -> tuple[Array, Array]:
+        """exp(W time) x, and the integral of exp(W t) x, for rates (k,) of the classes."""
+        process = self.process
+        leave = np.empty(process.states)
+        _leaving(process.source, process.kind, abs(rates), leave)
+        fastest = float(leave.max(initial=0.0))
+        if fastest * time < 1e-300:
+            return x, time * x
+        if rates.min() < 0.0:
+            _leaving(process.source, process.kind, rates, leave)
+        data = np.empty(self.entries)
+        _fill(self._kinds, rates / fastest, 1.0 - leave / fastest, data)
+        parts = math.ceil(fastest * time / MOST_EVENTS)
+        poisson = Poisson.of(fastest * time / parts, least)
+        integral = np.zeros_like(x)
+        other, more = np.empty_like(x), np.empty_like(x)
+        for _ in range(parts):
+            total = poisson.weights[0] * x
+            integral += poisson.tails[0] / fastest * x
+            term = x
+            for weight, tail in zip(poisson.weights[1:], poisson.tails[1:], strict=True):
+                self._multiply(data, term, other, total, integral, weight, tail / fastest)
+                term, other = other, more if term is x else term
+            x, other, more = total, np.empty_like(x), np.empty_like(x)
+        return x, integral

@@ -1,0 +1,158 @@
+"""The exact side where relaxation is slow: right to its stated error, or a refusal."""
+
+import time
+
+import networks
+import numpy as np
+import pytest
+from networks import Network
+
+from trajsim.exact.ensemble import NoExactSideError
+from trajsim.exact.jumps.ensemble import JumpEnsemble
+from trajsim.exact.jumps.spins import jump_process, start_state
+from trajsim.exact.jumps.stationary import basins, stationary
+from trajsim.exact.master import MasterEquation
+from trajsim.models.rate_laws import SHIPPED
+
+LAWS = list(SHIPPED)
+SQUARE_LATTICE = [(3 * y + x, 3 * y + x + 1) for y in range(3) for x in range(2)] + [
+    (3 * y + x, 3 * y + x + 3) for y in range(2) for x in range(3)
+]
+# Five spins that hold together, one driven beside them.
+CLUSTER = Network(
+    temperatures=[0.27, 0.32],
+    bath=[0] * 5 + [1],
+    bonds=[(i, j, 1.0) for i in range(5) for j in range(i)] + [(4, 5, 0.5)],
+    harmonics=[[]] * 5 + [[(1, 0.25, 0.0)]],
+    offset=[0.013, 0.0, 0.0, 0.0, 0.0, 0.38],
+    law="heat-bath",
+    period=20.0,
+)
+
+
+def random_network(rng, sites, temperatures, h0=0.0, **others):
+    """Random bonds and fields; half of the sites in each bath."""
+    bonds = [(i, j, rng.normal()) for i in range(sites) for j in range(i) if rng.random() < 0.6]
+    bath = [i * len(temperatures) // sites for i in range(sites)]
+    phases = rng.uniform(0, 2 * np.pi, sites)
+    harmonics = [[(1, h0, phase)] if h0 else [] for phase in phases]
+    offset = list(0.3 * rng.normal(size=sites))
+    return Network(list(temperatures), bath, bonds, harmonics, offset, **others)
+
+
+# -- equilibria ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("temperature", [2.0, 0.5, 0.1, 0.03])
+@pytest.mark.parametrize("sites", [1, 2, 3, 5, 6, 7])
+def test_equilibria_are_boltzmanns_and_nothing_flows(sites, temperature, law):
+    case = random_network(np.random.default_rng(sites), sites, [temperature], law=law)
+    master = MasterEquation(case.made())
+    rates, error = master.currents
+    expected = networks.boltzmann(case)
+    # Where states are so rarely left that fluxes count to the last digit, every entry is right.
+    rtol = 1e-6 if master.solution.smooth else 1e-11
+    np.testing.assert_allclose(master.periodic_state, expected, rtol=rtol, atol=1e-11)
+    assert (abs(rates.heat) <= error.heat).all()
+    assert error.heat.max() < 1e-9
+
+
+@pytest.mark.parametrize("temperature", [0.5, 0.3])
+def test_a_lattice_without_a_drive_is_in_equilibrium(temperature):
+    bonds = [(i, j, 1.0) for i, j in SQUARE_LATTICE]
+    offset = [0.05, *[0.0] * 8]
+    case = Network([temperature], [0] * 9, bonds, [[]] * 9, offset, law="heat-bath", period=20.0)
+    master = MasterEquation(case.made())
+    expected = networks.boltzmann(case)
+    assert master.periodic_state[0] == pytest.approx(expected[0], rel=1e-10)
+    np.testing.assert_allclose(master.periodic_state, expected, rtol=1e-6, atol=1e-12)
+    assert (abs(master.currents.rates.heat) <= master.currents.error.heat).all()
+
+
+# -- two temperatures, and drives ----------------------------------------------------------------
+
+
+def agrees(case):
+    """Whether the exact side agrees with positive sums written a second time."""
+    master = MasterEquation(case.made())
+    p, heat, off = networks.periodic_by_positive_sums(case)
+    rates, error = master.currents
+    slack = off * abs(heat).max() + 1e-6 * abs(heat) + 1e-14
+    assert (abs(rates.heat - heat) <= 10 * error.heat + slack).all(), (rates.heat, heat)
+    np.testing.assert_allclose(master.periodic_state, p, rtol=1e-5 + 10 * off, atol=1e-9)
+
+
+def test_a_cluster_that_turns_over_once_in_ten_million_periods():
+    agrees(CLUSTER)
+    master = MasterEquation(CLUSTER.made())
+    assert master.currents.rates.heat[1] == pytest.approx(-6.685e-4, rel=1e-4)
+    p = master.periodic_state
+    assert p[0] + p[32] == pytest.approx(0.929, abs=5e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("law", ["glauber-product", "heat-bath"])
+def test_cold_random_networks_agree_with_positive_sums(seed, law):
+    rng = np.random.default_rng(seed)
+    cold = rng.uniform(0.12, 0.4)
+    case = random_network(rng, 6, [cold, 1.3 * cold], h0=0.2 * (seed % 2), law=law, period=20.0)
+    agrees(case)
+
+
+@pytest.mark.ensemble
+@pytest.mark.parametrize("seed", range(200))
+def test_many_cold_random_networks_agree_with_positive_sums(seed):
+    rng = np.random.default_rng(1000 + seed)
+    sites, cold, law = 6 + seed % 4, rng.uniform(0.12, 0.5), LAWS[seed % 3]
+    h0 = 0.3 * (seed % 2)
+    agrees(random_network(rng, sites, [cold, 1.3 * cold], h0=h0, law=law, period=20.0))
+
+
+def test_basins_and_the_whole_map_agree():
+    process = jump_process(CLUSTER.made())
+    label, _ = basins(process, CLUSTER.period)
+    assert label.max() + 1 == 2, "all up and all down are left once in ten million periods"
+    one, other = JumpEnsemble(process), JumpEnsemble(process)
+    other._solve_sparse = lambda: other._solve_levels(other._whole_map)
+    for name in ("state", "rates"):
+        found, expected = (getattr(e.solution, name) for e in (one, other))
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-14)
+
+
+def test_elimination_survives_any_ratio_of_probabilities():
+    ratio = 10.0 ** np.arange(0, 280, 40)
+    u = np.diag(np.full(6, 0.5), -1) + np.diag(0.5 / (ratio[1:] / ratio[:-1]), 1)
+    u[np.diag_indices(7)] = 1.0 - u.sum(axis=0)
+    p, _ = stationary(u)
+    np.testing.assert_allclose(p, ratio / ratio.sum(), rtol=1e-13)
+
+
+# -- refusals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("initial", ["up", "random", "equilibrium", "periodic"])
+@pytest.mark.parametrize("sites", [30, 64, 1024, 4096])
+def test_too_many_states_are_refused_before_anything_is_listed(sites, initial):
+    bonds = [(i, i + 1, 1.0) for i in range(sites - 1)]
+    made = Network([1.0], [0] * sites, bonds, [[]] * sites).made()
+    with pytest.raises(NoExactSideError, match=f"{sites} spins are too many"):
+        start_state(made, initial)
+    with pytest.raises(NoExactSideError, match=f"{sites} spins are too many"):
+        MasterEquation(made)
+
+
+@pytest.mark.parametrize("law", ["heat-bath", "metropolis"])
+def test_states_that_are_never_left_are_refused(law):
+    frozen = networks.pair(0.001, 0.001, coupling=0.5, h0=0.1, period=20.0, law=law)
+    with pytest.raises(NoExactSideError, match="never left"):
+        _ = MasterEquation(frozen.made()).currents
+
+
+def test_a_drive_that_is_too_slow_to_follow_is_refused_at_once():
+    rng = np.random.default_rng(5)
+    case = random_network(rng, 11, [0.5, 0.7], h0=0.3, law="heat-bath", period=1e9)
+    begun = time.process_time()
+    with pytest.raises(NoExactSideError, match="too fast against the period"):
+        _ = MasterEquation(case.made()).currents
+    assert time.process_time() - begun < 10.0
