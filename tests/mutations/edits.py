@@ -274,14 +274,44 @@ EDITS = (
     # -- the exact side --------------------------------------------------------------------------
     Edit(
         "rates +1 % in the master equation",
-        "exact/generator.py",
-        "of_kind[k] = flip_rate(network.law, local, x * spin)",
-        "of_kind[k] = 1.01 * flip_rate(network.law, local, x * spin)",
+        "exact/jumps/spins.py",
+        "out[t, k] = flip_rate(law, local[k], x[t, k])",
+        "out[t, k] = 1.01 * flip_rate(law, local[k], x[t, k])",
         (PHYSICS + "test_exact_closed_forms.py",),
     ),
     Edit(
+        "slow relaxation taken for fast in the periodic state",
+        "exact/jumps/ensemble.py",
+        "if gap > SLOW else None",
+        "if True else None",
+        (
+            PHYSICS
+            + "test_slow_relaxation.py::test_a_cluster_that_turns_over_once_in_ten_million_periods",
+        ),
+    ),
+    Edit(
+        "a state's probability of staying enters the elimination",
+        "exact/jumps/stationary.py",
+        "leave = u[k, :k].sum()",
+        "leave = 1.0 - u[k, k]",
+        (
+            PHYSICS
+            + "test_slow_relaxation.py::test_elimination_survives_any_ratio_of_probabilities",
+        ),
+    ),
+    Edit(
+        "all states of a network are listed before they are counted",
+        "exact/jumps/limits.py",
+        "if needed > room:",
+        "if False:",
+        (
+            PHYSICS
+            + "test_slow_relaxation.py::test_too_many_states_are_refused_before_anything_is_listed",
+        ),
+    ),
+    Edit(
         "burn-in taken for one period shorter in the exact window",
-        "exact/finite.py",
+        "exact/jumps/ensemble.py",
         "recorded = range(max(period, plan.burn_in), period + ahead)",
         "recorded = range(max(period, plan.burn_in - 1), period + ahead)",
         (
@@ -416,10 +446,10 @@ EDITS = (
         (UNIT + "test_rate_law_plugins.py::test_what_is_no_rate_law_is_refused_and_told_why",),
     ),
     Edit(
-        "code from outside: gains of the master equation +0.1 %",
-        "exact/jumps.py",
-        "both[self.states :, : self.states] = gains",
-        "both[self.states :, : self.states] = 1.001 * gains",
+        "code from outside: heats of the master equation +0.1 %",
+        "exact/jumps/channels.py",
+        "self.heat_of_bath.T @ heats.sum(axis=1),",
+        "1.001 * self.heat_of_bath.T @ heats.sum(axis=1),",
         (UNIT + "test_clock_spins.py::test_exact_agrees_with_a_master_equation_made_by_hand",),
     ),
     Edit(
