@@ -34,7 +34,7 @@ class LargeMap:
         self.stationary = solution.state
         self.steps = max(FEWEST_STEPS, fewest_steps(problem.network, problem.table))
         # Fine enough if the periodic state returns to itself.
-        none = np.zeros((0, problem.states))
+        none = np.zeros((problem.baths + problem.drives, problem.states))
         while abs(self.pair(solution.state, none)[0] - solution.state).max() > RETURNS:
             self.steps *= 2
             if self.steps > MOST_STEPS:
