@@ -29,6 +29,8 @@ SPARSE_STEPS, MOST_STEPS = 8, 1 << 15
 WHOLE_MAP, MOST_WHOLE_MAP = 32, 512
 # A part of the distance to the periodic state that is lost in a period: less is slow.
 SLOW = 1e-3
+# Exits in a period up to which a drive is fast.
+MOST_EVENTS = 1e4
 # Distance to the periodic state that is left to rounding.
 ENOUGH = 1e-11
 # Exits of a typical state in the time over which basins are told apart.
@@ -127,15 +129,18 @@ class JumpEnsemble:
             return self._collocated(columns, segment, segments, steps, settled=False)
         if self.solution.smooth:
             return self._follower.carry(columns, begin, end, FINE)
-        runs = [self._stepper.carry(columns, begin, end, steps // k) for k in (4, 2, 1)]
+        runs = [self._stepper.carry(columns, begin, end, steps // k) for k in (8, 4, 2)]
+        before = None
         while True:
-            (after, gains), error = _extrapolated(*runs)
-            floor = 1e-13 * abs(gains).max(initial=0.0)
-            if (error <= np.maximum(self.tolerance * abs(gains), floor)).all():
-                return after, gains
-            steps *= 2
+            runs = [*runs[-2:], self._stepper.carry(columns, begin, end, steps)]
+            after, gains = _extrapolated(*runs)
+            if before is not None:
+                floor = 1e-13 * abs(gains).max(initial=0.0)
+                allowed = np.maximum(self.tolerance * abs(gains), floor)
+                if (abs(gains - before) <= allowed).all() or steps >= MOST_STEPS:
+                    return after, gains
+            steps, before = 2 * steps, gains
             expect_time(self._stepper.seconds(steps, columns.shape[1]), TOO_FAST)
-            runs = [*runs[1:], self._stepper.carry(columns, begin, end, steps)]
 
     def course(self, p: Array, segments: int, periods: int = 1) -> Course:
         """Follow P from time 0 through whole periods, cut into equal segments."""
@@ -224,12 +229,15 @@ class JumpEnsemble:
     def _solve_dense(self) -> Solution | None:
         """Solution by collocation; None if rounding spoils it because states are rarely left."""
         process, steps, change = self.process, DENSE_STEPS, math.inf
+        # Sums of positive terms are for fast drives: they need steps as short as relaxation.
+        fast = process.fastest_exit * self.period < MOST_EVENTS
+        allowed = min(self.tolerance, ENOUGH) if fast else self.tolerance
         now = np.full(self.width + self.states, np.inf)
         while True:
             propagator, totals = self._collocated(np.eye(self.states), 0, 1, steps, settled=True)
             rounding = max(1e-15, float(np.abs(propagator.sum(axis=0) - 1.0).max()))
             p, rarest = stationary(propagator)
-            if not rounding < ENOUGH * rarest:
+            if not rounding < allowed * rarest:
                 return None
             rates = totals @ p / self.period
             before, now, change_before = now, np.append(rates, p), change
@@ -327,6 +335,7 @@ class JumpEnsemble:
     def _solve_levels(self, solver: Callable[[int, Array], tuple[Array, float]]) -> Solution:
         """Periodic states of maps with ever more steps, each right in every digit."""
         steps, p = SPARSE_STEPS, self._relaxed
+        before = np.full(self.width, np.inf)
         states: list[Array] = []
         rates: list[Array] = []
         while True:
@@ -335,7 +344,8 @@ class JumpEnsemble:
             states.append(p)
             rates.append(self._stepper.carry(p[:, None], 0.0, 1.0, steps)[1][:, 0] / self.period)
             if len(rates) >= 3:
-                (state, best), error = _extrapolated(*zip(states, rates, strict=True))
+                state, best = _extrapolated(*zip(states, rates, strict=True))
+                error, before = abs(best - before), best
                 rounding = max(1e-15, off)
                 enough = self._accurate(best, error, max(1e-13, 2.0 * off))
                 if enough or steps >= MOST_STEPS:
@@ -397,16 +407,13 @@ class JumpEnsemble:
 
 def _extrapolated(
     first: Sequence[Array], second: Sequence[Array], third: Sequence[Array]
-) -> tuple[list[Array], Array]:
+) -> list[Array]:
     """Results of three runs, each with half the steps' length, freed of two orders of error.
 
-    Also the error of the last of them. What the second order taken off amounts to is known; what is
-    left is smaller by as much as that is smaller than the first, with a margin of 4.
+    The error of a step is even in its length and begins with the fourth order.
     """
     best = []
     for coarse, middle, fine in zip(first, second, third, strict=True):
         before, after = middle + (middle - coarse) / 15.0, fine + (fine - middle) / 15.0
         best.append(after + (after - before) / 63.0)
-    fourth, sixth = abs(fine - middle) / 15.0, abs(after - before) / 63.0
-    shrinks = sixth.max(initial=0.0) / (fourth.max(initial=0.0) + 1e-300)
-    return best, np.asarray(sixth * min(1.0, max(0.25, 4.0 * shrinks)))
+    return best
