@@ -8,6 +8,7 @@ import pytest
 from networks import ENGINE, PUMP, TRIANGLE, Network, pair, periodic_rates
 
 from trajsim.exact import NoExactSideError, Weights, counting_of, ensemble
+from trajsim.exact.spin_distribution import _repeated
 from trajsim.models.rate_laws import LAWS
 
 FAST = pair(0.9, 0.4, h0=0.6, coupling=-0.7, period=4.0)
@@ -216,3 +217,30 @@ def test_the_efficiency_seen_in_the_long_run_is_the_macroscopic_one():
 def test_states_that_are_hardly_ever_left_are_refused():
     with pytest.raises(NoExactSideError, match="rarely"):
         counting_of(pair(0.05, 0.06).made())
+
+
+@pytest.mark.parametrize("weights", [{"heat": [1.0, 0.0]}, {"work": 1.0}])
+def test_a_hundred_thousand_periods_grow_as_the_rates_say(weights):
+    exact = counting_of(replace(PUMP, period=20.0).made())
+    few, many = 1000, 100_000
+    grown = exact.finite_cumulants("up", many, weights) - exact.finite_cumulants("up", few, weights)
+    rates = exact.cumulant_rates(weights)
+    np.testing.assert_allclose(grown, rates * 20.0 * (many - few), rtol=1e-7, atol=1e-7)
+    covariance = exact.covariance("up", many) - exact.covariance("up", few)
+    np.testing.assert_allclose(
+        covariance, exact.covariance_rate * 20.0 * (many - few), rtol=1e-8, atol=1e-8
+    )
+    averages = [exact.log_average("up", n, {"heat": [0.3, 0.0]}) for n in (few, many)]
+    theta = float(exact.theta([0.3, 0.0]))
+    assert averages[1] - averages[0] == pytest.approx(theta * 20.0 * (many - few), rel=1e-8)
+
+
+@pytest.mark.parametrize("periods", [3, 16, 17, 1000])
+def test_repeated_maps_are_their_powers(periods):
+    rng = np.random.default_rng(periods)
+    through = rng.normal(size=(4, 4, 3)) / 3 + 0.2j * rng.normal(size=(4, 4, 3))
+    row = rng.normal(size=(4, 3)).astype(complex)
+    for lane, found in enumerate(_repeated(through, row, periods).T):
+        power = np.linalg.matrix_power(through[:, :, lane], periods)
+        expected = power @ row[:, lane]
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 * abs(expected).max())

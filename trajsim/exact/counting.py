@@ -22,6 +22,8 @@ from trajsim.exact.spin_distribution import Counted
 from trajsim.exact.tilt import Weights, full, scaled, tilt_of
 from trajsim.models.spins import SpinNetwork
 
+# Of the largest entry, what may still change when a period is taken to repeat the one before.
+SETTLED = 1e-14
 # Spins up to which fluctuations are solved, and up to which with matrices.
 MOST_SITES, DENSE_SITES = 12, 5
 Weighting = Weights | Mapping[str, ArrayLike]
@@ -167,8 +169,13 @@ class Counting:
         powers = order + 1
         rows = self.begin(start) * series.exponential(tilt.boundary, powers)
         logarithm = np.zeros(powers)
-        for _ in range(periods):
+        for k in range(periods):
+            before, grown = rows, logarithm
             rows, logarithm = self._normalised(self.map.series(rows, tilt, center), logarithm)
+            if _settled(rows, before):
+                # Every period that follows adds as much.
+                logarithm = logarithm + (periods - 1 - k) * (logarithm - grown)
+                break
         ends = series.exponential(-tilt.boundary, powers)
         rows = np.stack([sum(rows[j] * ends[k - j] for j in range(k + 1)) for k in range(powers)])
         _, logarithm = self._normalised(rows, logarithm)
@@ -191,11 +198,15 @@ class Counting:
         p = self.begin(start)
         kinds = self.baths + self.drives
         v, total = np.zeros((kinds, len(p))), np.zeros((kinds, kinds))
-        for _ in range(periods):
+        for k in range(periods):
+            before = np.concatenate([p[None], v])
             p, v, moments = self.map.pair(p, v)
             mean = v.sum(axis=1)
             v = v - mean[:, None] * p
-            total += moments - np.outer(mean, mean)
+            gained = moments - np.outer(mean, mean)
+            if _settled(np.concatenate([p[None], v]), before):
+                return np.asarray(total + (periods - k) * gained)
+            total += gained
         return total
 
     def distribution(
@@ -237,3 +248,9 @@ class Counting:
         if isinstance(weights, Mapping):
             given = Weights(weights.get("heat", 0.0), weights.get("work", 0.0))
         return full(given, self.baths, self.drives)
+
+
+def _settled(rows: Array, before: Array) -> bool:
+    """Whether each row (m, states) is what it was a period ago, but for rounding."""
+    scale = abs(rows).max(axis=1)
+    return bool((abs(rows - before).max(axis=1) <= SETTLED * scale).all())

@@ -187,9 +187,13 @@ class LargeMap:
         before, steps = math.inf, self._tilted_steps(tilt)
         while steps <= MOST_STEPS:
             row, logarithm = p * np.exp(tilt.boundary), 0.0
-            for _ in range(periods):
-                row, grown = self._grow(tilt, row, steps)
+            for k in range(periods):
+                last_row, (row, grown) = row, self._grow(tilt, row, steps)
                 logarithm += grown
+                if abs(row - last_row).max() <= 1e-15 * abs(row).max():
+                    # Every period that follows multiplies as much.
+                    logarithm += (periods - 1 - k) * grown
+                    break
             total = float(row @ np.exp(-tilt.boundary))
             now = logarithm + math.log(total) if total > 0.0 else math.inf
             if abs(now - before) <= 1e-7 * max(1.0, abs(now)):

@@ -190,11 +190,15 @@ class SmallMap:
 def _through(u: Array, growth: float, tilt: Tilt, p: Array, periods: int) -> float:
     """log <exp(A)> from the tilted map of a period; inf if steps were too long for it."""
     row, logarithm = p * np.exp(tilt.boundary), 0.0
-    for _ in range(periods):
-        row = row @ u
+    for k in range(periods):
+        before, row = row, row @ u
         size = float(row.max())
         if not (size > 0.0 and math.isfinite(size)):
             return math.inf
         row, logarithm = row / size, logarithm + math.log(size) + growth
+        if abs(row - before).max() <= 1e-15:
+            # Every period that follows multiplies as much.
+            logarithm += (periods - 1 - k) * (math.log(size) + growth)
+            break
     total = float(row @ np.exp(-tilt.boundary))
     return logarithm + math.log(total) if total > 0.0 else math.inf

@@ -126,8 +126,7 @@ class Counted:
             # The map of all states first, for it serves every period.
             unit = np.eye(states, dtype=np.complex128)
             through = np.stack([carry(np.repeat(e[:, None], LANES, axis=1)) for e in unit], axis=1)
-            for _ in range(self.periods):
-                row = np.einsum("yxl,xl->yl", through, row)
+            row = _repeated(through, row, self.periods)
         return np.asarray((row * ends.conj()).sum(axis=0), np.complex128)
 
     def distribution(
@@ -175,3 +174,17 @@ class Counted:
             weight = self.characteristic(np.zeros(1), only_undated=True).real
             return Atoms(np.zeros(1), weight)
         return atoms_on(unit, ends, lambda w: self.characteristic(w, only_undated=True))
+
+
+def _repeated(through: Complex, row: Complex, periods: int) -> Complex:
+    """Rows (states, lanes) after so many periods, each multiplied by `through` (y, x, lanes)."""
+    maps, rows = through.transpose(2, 0, 1), row.T[:, :, None]
+    if periods <= len(row) ** 2:
+        for _ in range(periods):
+            rows = maps @ rows
+        return np.asarray(rows[:, :, 0].T)
+    while periods:
+        if periods % 2:
+            rows = maps @ rows
+        maps, periods = maps @ maps, periods // 2
+    return np.asarray(rows[:, :, 0].T)
