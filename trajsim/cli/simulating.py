@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 
 LEAST_TOLD = 0.1  # seconds
+# Sites up to which the exact side answers at once.
+QUICK_SITES = 10
 
 
 @click.command("run")
@@ -192,6 +194,8 @@ def _report(target: Path) -> None:
     run = api.open(target)
     experiment, sampled = run.config.experiment, run.averages()
     warn_of_shadow(sampled)
+    if len(experiment.sites) > QUICK_SITES:
+        say(f"comparing with the exact ensemble of {len(experiment.sites)} sites, if it is in reach")
     try:
         verdict = check(run, run.config, sampled)
     except (CannotCheckError, NoExactSideError) as error:
