@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -57,10 +58,19 @@ def interruptible(leave: Callable[[int], None], own: bool = False) -> Iterator[S
             raise Interrupted(number)
 
     before = {number: signal.signal(number, interrupt) for number in STOPPING}
+    shown = sys.unraisablehook
+
+    def show(lost: Any) -> None:
+        # A stop lost in a callback of compiled code is no news: the process ends all the same.
+        if not isinstance(lost.exc_value, Interrupted):
+            shown(lost)
+
+    sys.unraisablehook = show
     try:
         with _ended_if_deaf(interrupt, leave):
             yield stop
     finally:
+        sys.unraisablehook = shown
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if own else handler)
 

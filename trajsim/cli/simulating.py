@@ -195,7 +195,9 @@ def _report(target: Path) -> None:
     experiment, sampled = run.config.experiment, run.averages()
     warn_of_shadow(sampled)
     if len(experiment.sites) > QUICK_SITES:
-        say(f"comparing with the exact ensemble of {len(experiment.sites)} sites, if it is in reach")
+        say(
+            f"comparing with the exact ensemble of {len(experiment.sites)} sites, if it is in reach"
+        )
     try:
         verdict = check(run, run.config, sampled)
     except (CannotCheckError, NoExactSideError) as error:
