@@ -80,7 +80,11 @@ class JumpProcess:
 
     @cached_property
     def exits(self) -> Any:
-        """Sparse (k, states): how many channels of a class leave a state."""
+        """(k, states), sparse where large: how many channels of a class leave a state."""
+        if self.classes * self.states <= MOST_PATTERN:
+            counts = np.zeros((self.classes, self.states))
+            np.add.at(counts, (self.kind, self.source), 1.0)
+            return counts
         from scipy.sparse import csr_matrix
 
         ones = np.ones(len(self.kind))
@@ -125,16 +129,13 @@ class JumpProcess:
         times, states, columns = spent.shape
         flat = spent.transpose(1, 0, 2).reshape(states, -1)
         visits = (self.exits @ flat).reshape(-1, times, columns)
-        jumps = rates.T[:, :, None] * visits
-        heats = (self.heat[:, None] + self.change.T @ value.T)[:, :, None] * jumps
-        power = (self.conjugate @ flat).reshape(-1, times, columns) * speed.T[:, :, None]
-        return np.concatenate(
-            [
-                self.heat_of_bath.T @ heats.sum(axis=1),
-                power.sum(axis=1),
-                self.count_of_counter.T @ jumps.sum(axis=1),
-            ]
-        )
+        stood = (self.conjugate @ flat).reshape(-1, times, columns)
+        # Summed over time, class by class (drive by drive): products of rows with matrices.
+        heats = rates * (self.heat + value @ self.change)
+        jumps = (rates.T[:, None] @ visits)[:, 0]
+        taken = (heats.T[:, None] @ visits)[:, 0]
+        power = (speed.T[:, None] @ stood)[:, 0]
+        return np.concatenate([self.heat_of_bath.T @ taken, power, self.count_of_counter.T @ jumps])
 
     def complete(
         self, gains: Array, before: Array, after: Array, begin: float, end: float
@@ -157,16 +158,21 @@ class JumpProcess:
         work = gains[self.baths : inner]
         return np.concatenate([gains[:inner], work - stored, gains[inner:]])
 
-    def throughput(self, rates: Array) -> Array:
-        """Energy (or number) that jumps move back and forth per unit time, for rates (width,)."""
+    @cached_property
+    def _most_moved(self) -> tuple[float, float]:
+        """Most energy that a jump takes, and most power of what the drives do and hold."""
         u = np.arange(16) / 16
         value, speed = self.parameters(u)
-        cost = abs(self.heats(u)).max(initial=0.0)
-        counts = abs(rates[self.baths + 2 * self.drives :]).sum()
         most = abs(self.conjugate).max(axis=1, initial=0.0)
-        power = abs(speed).max(axis=0, initial=0.0) * most
-        stored = abs(value).max(axis=0, initial=0.0) * most
-        scale = np.full(self.width, cost * counts + (power + stored / self.period).max(initial=0.0))
+        power = (abs(speed) + abs(value) / self.period).max(axis=0, initial=0.0) * most
+        heats = self.heat + value @ self.change
+        return float(abs(heats).max(initial=0.0)), float(power.max(initial=0.0))
+
+    def throughput(self, rates: Array) -> Array:
+        """Energy (or number) that jumps move back and forth per unit time, for rates (width,)."""
+        counts = abs(rates[self.baths + 2 * self.drives :]).sum()
+        cost, power = self._most_moved
+        scale = np.full(self.width, cost * counts + power)
         scale[self.baths + 2 * self.drives :] = counts
         return scale
 

@@ -8,7 +8,8 @@ the derivative of the polynomial through p and them.
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,6 +46,8 @@ NODES, DERIVATIVE, WEIGHTS = _tableau(STAGES)
 def step_edges(begin: float, end: float, widest: float, narrowest: float) -> Array:
     """Edges of steps that grow from `narrowest` to `widest`, so that a decay is resolved."""
     widest = min(widest, end - begin)
+    if narrowest >= widest:
+        return np.linspace(begin, end, math.ceil((end - begin) / widest - 1e-9) + 1)
     growing = max(0, math.ceil(math.log(widest / min(narrowest, widest)) / math.log(GROWTH)))
     widths = widest * GROWTH ** np.arange(-growing, 0.0)
     kept = widths[np.cumsum(widths) < end - begin]
@@ -52,6 +55,12 @@ def step_edges(begin: float, end: float, widest: float, narrowest: float) -> Arr
     equal = np.full(math.ceil(left / widest - 1e-9), widest)
     equal[:] = left / len(equal)
     return np.append(begin + np.append(0.0, np.cumsum(np.append(kept, equal)))[:-1], end)
+
+
+@cache
+def _begun(states: int) -> Array:
+    """Right side (s n, n) of the equations of the stages for a beginning in each state."""
+    return np.asarray(np.kron(-DERIVATIVE[:, :1], np.eye(states)), np.float64)
 
 
 class Steps(NamedTuple):
@@ -94,8 +103,7 @@ def solve_steps(
         for s in range(STAGES):
             systems[:, s, :, s] -= (widths * period)[:, None, None] * matrices[:, s]
         flat = systems.reshape(len(widths), size, size)
-        right = np.kron(-DERIVATIVE[:, :1], np.eye(states))
-        stages = np.linalg.solve(flat, right[None]).reshape(-1, STAGES, states, states)
+        stages: Any = np.linalg.solve(flat, _begun(states)[None]).reshape(-1, STAGES, states, states)
         # Rounding grows with the length of a step in what is conserved alone: it is put right.
         stages /= stages.sum(axis=2, keepdims=True)
         yield Steps(phases, np.outer(widths * period, WEIGHTS), flat, stages)

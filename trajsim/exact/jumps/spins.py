@@ -40,7 +40,7 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
     for i in range(sites):
         patterns = _neighbourhoods(network, i)
         # Patterns of the neighbours that the rate and the heat do not tell apart.
-        values, class_of = np.unique(patterns, axis=0, return_inverse=True)
+        values, class_of = _distinct(patterns)
         neighbours = _neighbours(network, i)
         pattern = np.zeros(states, np.int32)
         for bit, j in enumerate([i, *neighbours]):
@@ -102,6 +102,13 @@ def _neighbourhoods(network: SpinNetwork, i: int) -> Array:
         local = _joined(network.law, local, parts)
         exchange += network.coupling[k] * other
     return np.stack([spin, local, exchange], axis=1)
+
+
+def _distinct(rows: Array) -> tuple[Array, Any]:
+    """Rows (m, 3) without repetition, and which of them each of the given is."""
+    number: dict[tuple[float, ...], int] = {}
+    which = [number.setdefault(tuple(row), len(number)) for row in rows.tolist()]
+    return np.array(list(number)), np.array(which)
 
 
 def _joined(law: Any, local: Array, parts: Array) -> Array:
