@@ -103,7 +103,9 @@ def solve_steps(
         for s in range(STAGES):
             systems[:, s, :, s] -= (widths * period)[:, None, None] * matrices[:, s]
         flat = systems.reshape(len(widths), size, size)
-        stages: Any = np.linalg.solve(flat, _begun(states)[None]).reshape(-1, STAGES, states, states)
+        stages: Any = np.linalg.solve(flat, _begun(states)[None]).reshape(
+            -1, STAGES, states, states
+        )
         # Rounding grows with the length of a step in what is conserved alone: it is put right.
         stages /= stages.sum(axis=2, keepdims=True)
         yield Steps(phases, np.outer(widths * period, WEIGHTS), flat, stages)
