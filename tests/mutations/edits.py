@@ -282,7 +282,7 @@ EDITS = (
     Edit(
         "slow relaxation taken for fast in the periodic state",
         "exact/jumps/ensemble.py",
-        "if gap > SLOW else None",
+        "if self._gap > SLOW else None",
         "if True else None",
         (
             PHYSICS

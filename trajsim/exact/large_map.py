@@ -28,8 +28,8 @@ class LargeMap:
     def __init__(self, problem: Problem, tolerance: float) -> None:
         self.problem, self.tolerance = problem, tolerance
         self.period = problem.network.period
-        solution = MasterEquation(problem.network).solution
-        if not solution.smooth:
+        solution = MasterEquation(problem.network).smooth_solution
+        if solution is None:
             raise NoExactSideError("the network relaxes too slowly to follow its fluctuations")
         self.stationary = solution.state
         self.steps = max(FEWEST_STEPS, fewest_steps(problem.network, problem.table))

@@ -35,8 +35,8 @@ class SmallMap:
     def __init__(self, problem: Problem, tolerance: float) -> None:
         self.problem, self.tolerance = problem, tolerance
         self.period = problem.network.period
-        solution = MasterEquation(problem.network, tolerance).solution
-        if not solution.smooth:
+        solution = MasterEquation(problem.network, tolerance).smooth_solution
+        if solution is None:
             raise NoExactSideError(
                 "some states are left so rarely that fluctuations are lost in rounding"
             )

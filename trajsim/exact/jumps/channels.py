@@ -90,6 +90,12 @@ class JumpProcess:
         ones = np.ones(len(self.kind))
         return csr_matrix((ones, (self.kind, self.source)), shape=(self.classes, self.states))
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether neither the rates nor the energies change in time."""
+        rates = self.rates(np.linspace(0.0, 0.99, 34))
+        return not self.drives and bool((rates == rates[0]).all())
+
     def heats(self, u: Array) -> Array:
         """Heat (t, k) that a jump of each class takes from its bath at phases u (t,)."""
         return np.asarray(self.heat + self.parameters(u)[0] @ self.change)

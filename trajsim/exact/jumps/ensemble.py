@@ -183,11 +183,27 @@ class JumpEnsemble:
         NoExactSideError
             If it is not unique, or out of reach.
         """
-        if self._dense_is_faster():
-            solution = self._solve_dense()
-            if solution is not None:
-                return solution
-        return self._solve_sparse()
+        return self.smooth_solution or self._solve_positive()
+
+    @cached_property
+    def smooth_solution(self) -> Solution | None:
+        """The same where no state is left too rarely for rounding; else None, and that at once.
+
+        Raises
+        ------
+        NoExactSideError
+            If it is out of reach.
+        """
+        solution = self._solve_dense() if self._dense_is_faster() else None
+        if solution is None and not self._states_are_few:
+            expect_time(16.0 * self._stepper.seconds(SPARSE_STEPS, 1), TOO_FAST)
+            solution = self._solve_smooth(self._gap) if self._gap > SLOW else None
+        return solution
+
+    @property
+    def _states_are_few(self) -> bool:
+        """Whether the whole map is worked out where states are rarely left."""
+        return self.states <= WHOLE_MAP or isinstance(self._stepper, SquaringStepper)
 
     def _dense_is_faster(self) -> bool:
         if self.states > MOST_DENSE:
@@ -282,14 +298,13 @@ class JumpEnsemble:
             columns = self._stepper.carry(columns, 0.0, 1.0, steps, False, least)[0]
         return columns
 
-    def _solve_sparse(self) -> Solution:
+    def _solve_positive(self) -> Solution:
+        """The periodic state by sums of positive terms alone."""
+        if self.process.is_constant and self.states <= MOST_DENSE:
+            return self._solve_constant()
         expect_time(16.0 * self._stepper.seconds(SPARSE_STEPS, 1), TOO_FAST)
-        if self.states <= WHOLE_MAP or isinstance(self._stepper, SquaringStepper):
+        if self._states_are_few:
             return self._solve_levels(self._whole_map)
-        gap = self._gap()
-        solution = self._solve_smooth(gap) if gap > SLOW else None
-        if solution is not None:
-            return solution
         # Long enough for most states to be left often.
         typical = float(np.median(self.process.exits.T @ self.process.rates(np.zeros(1))[0]))
         periods = max(1, math.ceil(SETTLING / max(typical * self.period, 1e-300)))
@@ -307,6 +322,17 @@ class JumpEnsemble:
             return solved.state, solved.change
 
         return self._solve_levels(aggregated)
+
+    def _solve_constant(self) -> Solution:
+        """The steady state of rates that do not change, from the generator itself."""
+        process, u = self.process, np.zeros(1)
+        unit = np.eye(self.states)
+        jump = unit + process.generators(process.rates(u))[0] / process.fastest_exit
+        p, _ = stationary(jump)
+        column = p[:, None]
+        gains = process.complete(process.gains(u, column[None]), column, column, 0.0, 1.0)
+        rates = gains[:, 0]
+        return Solution(p, rates, 1e-14 * process.throughput(rates), 8, False, smooth=False)
 
     def _solve_smooth(self, gap: float) -> Solution | None:
         """Periodic state by corrections with a rough map."""
@@ -364,6 +390,7 @@ class JumpEnsemble:
         expect_time(self._stepper.seconds(steps, self.states), "some states are rarely left")
         return stationary(self._once(np.eye(self.states), steps))[0], 1e-15
 
+    @cached_property
     def _gap(self) -> float:
         """How much of a distance to the periodic state is lost in a period, at least."""
         away = np.random.default_rng(0).standard_normal(self.states)
