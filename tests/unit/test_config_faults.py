@@ -499,7 +499,7 @@ def test_a_file_that_ends_too_early_is_told_with_its_last_line():
         (b"title = 'x'\ntitle2 = '\xff'\n", "2: not UTF-8 text"),
         (PUMP.encode("utf-16"), "1: not UTF-8 text"),
         (PUMP.replace("two", "zw\u00f6lf").encode("latin-1"), "1: not UTF-8 text"),
-        (b"\x89HDF\r\n\x1a\n\x00\x00", "1: not UTF-8 text"),
+        (b"\x89HDF\r\n\x1a\n\x00\x00", "a run, where a config belongs"),
         (b"\x00", "1: not TOML"),
         (b"#" * ((1 << 20) + 1), "larger than 1 MiB"),
     ],

@@ -124,7 +124,9 @@ class JumpProcess:
         return Gains(*np.split(totals, ends, axis=-1))
 
     def gains(self, u: Array, spent: Array) -> Array:
-        """Heats, inclusive works and jumps (baths + drives + counters, m) of times spent in states.
+        """Gains (width, m) of times spent in states: heats, works, exclusive works and jumps.
+
+        Exclusive work is what the jumps change of lambda_d V_d, with the sign turned.
 
         Parameters
         ----------
@@ -141,28 +143,17 @@ class JumpProcess:
         jumps = (rates.T[:, None] @ visits)[:, 0]
         taken = (heats.T[:, None] @ visits)[:, 0]
         power = (speed.T[:, None] @ stood)[:, 0]
-        return np.concatenate([self.heat_of_bath.T @ taken, power, self.count_of_counter.T @ jumps])
+        exclusive = np.empty((self.drives, columns))
+        for drive, changed in enumerate(self._changed):
+            weight = rates[:, changed] * self.change[drive, changed] * value[:, drive, None]
+            exclusive[drive] = -(weight.T[:, None] @ visits[changed]).sum(axis=(0, 1))
+        heat, counted = self.heat_of_bath.T @ taken, self.count_of_counter.T @ jumps
+        return np.concatenate([heat, power, exclusive, counted])
 
-    def complete(
-        self, gains: Array, before: Array, after: Array, begin: float, end: float
-    ) -> Array:
-        """Gains (width, m) of an interval: `gains` with the exclusive works put in.
-
-        Exclusive work is inclusive work less the change of lambda_d V_d.
-
-        Parameters
-        ----------
-        gains : (baths + drives + counters, m), of `gains`
-        before, after : (states, m) probabilities at the two ends
-        begin, end : phases of the two ends
-        """
-        first, last = self.parameters(np.array([begin, end]))[0]
-        stored = last[:, None] * (self.conjugate @ after) - first[:, None] * (
-            self.conjugate @ before
-        )
-        inner = self.baths + self.drives
-        work = gains[self.baths : inner]
-        return np.concatenate([gains[:inner], work - stored, gains[inner:]])
+    @cached_property
+    def _changed(self) -> list[Any]:
+        """For each drive the classes whose jumps change V_d."""
+        return [np.flatnonzero(row) for row in self.change]
 
     @cached_property
     def _most_moved(self) -> tuple[float, float]:

@@ -226,9 +226,9 @@ class JumpEnsemble:
         self, columns: Array, segment: int, segments: int, steps: int, settled: bool
     ) -> tuple[Array, Array]:
         """Carry columns; if they are `settled`, they follow the drive from the beginning."""
-        process, before = self.process, columns
+        process = self.process
         begin, end = segment / segments, (segment + 1) / segments
-        total = np.zeros((process.width - process.drives, columns.shape[1]))
+        total = np.zeros((process.width, columns.shape[1]))
         for first, last in process.pieces(begin, end):
             follows = settled and first == 0.0
             narrowest = 1.0 if follows else 0.5 / (process.fastest_exit * self.period)
@@ -240,7 +240,7 @@ class JumpEnsemble:
                     columns = step @ columns
                 spent = part.weights[:, :, None, None] * (part.stages @ np.array(starts)[:, None])
                 total += process.gains(part.phases.ravel(), spent.reshape(-1, *columns.shape))
-        return columns, process.complete(total, before, columns, begin, end)
+        return columns, total
 
     def _solve_dense(self) -> Solution | None:
         """Solution by collocation; None if rounding spoils it because states are rarely left."""
@@ -330,8 +330,7 @@ class JumpEnsemble:
         jump = unit + process.generators(process.rates(u))[0] / process.fastest_exit
         p, _ = stationary(jump)
         column = p[:, None]
-        gains = process.complete(process.gains(u, column[None]), column, column, 0.0, 1.0)
-        rates = gains[:, 0]
+        rates = process.gains(u, column[None])[:, 0]
         return Solution(p, rates, 1e-14 * process.throughput(rates), 8, False, smooth=False)
 
     def _solve_smooth(self, gap: float) -> Solution | None:

@@ -142,8 +142,8 @@ class Steps(ABC):
         gains : whether to work out the energetics, else they are empty
         least : weight of the terms that are left out
         """
-        process, before = self.process, x = self.process, np.ascontiguousarray(x)
-        total = np.zeros((process.width - process.drives, x.shape[1]))
+        process, x = self.process, np.ascontiguousarray(x)
+        total = np.zeros((process.width if gains else 0, x.shape[1]))
         for first, width in self._edges(begin, end, steps):
             u = first + width * NODES
             rates = process.rates(u)
@@ -157,9 +157,7 @@ class Steps(ABC):
                     [NEAR * spent[0] + FAR * spent[1], NEAR * spent[1] + FAR * spent[0]]
                 )
                 total += process.gains(u, times)
-        if not gains:
-            return x, np.empty((0, x.shape[1]))
-        return x, process.complete(total, before, x, begin, end)
+        return x, total
 
 
 class Stepper(Steps):
