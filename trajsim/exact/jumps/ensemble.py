@@ -27,6 +27,8 @@ DENSE_STEPS, MOST_DENSE_STEPS, MOST_DENSE = 16, 1024, 512
 SPARSE_STEPS, MOST_STEPS = 8, 1 << 15
 # States up to which the whole map is worked out where they are rarely left.
 WHOLE_MAP, MOST_WHOLE_MAP = 32, 512
+# States up to which the generator is solved where nothing changes in time.
+MOST_CONSTANT = 4096
 # A part of the distance to the periodic state that is lost in a period: less is slow.
 SLOW = 1e-3
 # Exits in a period up to which a drive is fast.
@@ -300,7 +302,7 @@ class JumpEnsemble:
 
     def _solve_positive(self) -> Solution:
         """The periodic state by sums of positive terms alone."""
-        if self.process.is_constant and self.states <= MOST_DENSE:
+        if self.process.is_constant and self.states <= MOST_CONSTANT:
             return self._solve_constant()
         expect_time(16.0 * self._stepper.seconds(SPARSE_STEPS, 1), TOO_FAST)
         if self._states_are_few:

@@ -18,6 +18,8 @@ from trajsim.exact.jumps.channels import Integers, JumpProcess
 
 # What leaves a basin within the time of the map, at most, and the largest that is merged exactly.
 LEAVING, LARGEST_MERGED = 3.0, 256
+# States that are eliminated together, and the least chance to leave one that counts.
+BLOCK, LEAST_LEAVING = 64, 1e-290
 MOST_BASINS, MOST_ROUNDS = 192, 60
 
 
@@ -36,13 +38,21 @@ def stationary(propagator: Array) -> tuple[Array, float]:
     """
     u = np.maximum(propagator.T, 0.0)
     rarest = 1.0
-    for k in range(len(u) - 1, 0, -1):
-        leave = u[k, :k].sum()
-        rarest = min(rarest, float(leave))
-        if leave < 1e-290:
-            raise NoExactSideError("some states are never left: there is no unique periodic state")
-        u[:k, k] /= leave
-        u[:k, :k] += np.multiply.outer(u[:k, k], u[k, :k])
+    for end in range(len(u), 1, -BLOCK):
+        begin = max(end - BLOCK, 0)
+        for k in range(end - 1, max(begin, 1) - 1, -1):
+            leave = u[k, :k].sum()
+            rarest = min(rarest, float(leave))
+            if leave < LEAST_LEAVING:
+                raise NoExactSideError(
+                    "some states are never left within what numbers can hold: there is no unique"
+                    " periodic state"
+                )
+            u[:k, k] /= leave
+            u[begin:k, :k] += np.multiply.outer(u[begin:k, k], u[k, :k])
+            u[:begin, begin:k] += np.multiply.outer(u[:begin, k], u[k, begin:k])
+        # What a block of states does to all before it, at once.
+        u[:begin, :begin] += u[:begin, begin:end] @ u[begin:end, :begin]
     p = np.ones(len(u))
     for k in range(1, len(u)):
         p[k] = p[:k] @ u[:k, k]
