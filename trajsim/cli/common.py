@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+# At once: a message about files that cannot be opened needs it.
+from trajsim.text import printable, writable
+
 if TYPE_CHECKING:
     from trajsim.analysis.averages import Averages
     from trajsim.api import Run
@@ -90,8 +93,6 @@ LONGEST_MESSAGE = 50_000
 
 def echo(*lines: object) -> None:
     """Print lines of the answer; ends of lines within them, as file names may have, are escaped."""
-    from trajsim.text import printable
-
     echo_text("".join(f"{printable(str(line))}\n" for line in lines))
 
 
@@ -102,8 +103,6 @@ def echo_text(text: str) -> None:
 
 def say(*lines: str) -> None:
     """Tell the user something that is not the answer; nothing is lost if nobody listens."""
-    from trajsim.text import printable
-
     message = "\n".join(map(printable, lines))
     if len(message) > LONGEST_MESSAGE:
         left = len(message) - LONGEST_MESSAGE
@@ -114,8 +113,6 @@ def say(*lines: str) -> None:
 
 def _print(text: str, err: bool = False) -> None:
     """Print a text in letters that the terminal has, and that it does not obey."""
-    from trajsim.text import printable, writable
-
     stream = sys.stderr if err else sys.stdout
     shown = writable(printable(text, keep="\n"), stream.encoding if stream else None)
     click.echo(shown, nl=False, err=err)
