@@ -18,6 +18,8 @@ class CannotCheckError(ValueError):
 class Comparison(NamedTuple):
     """One quantity, sampled and exact.
 
+    Attributes
+    ----------
     stderr : standard error; nan for the first law, which is not a mean
     sigma : difference in standard errors; None where there were too few events to judge
     rounding : by how much both may differ besides, by rounding and errors of the exact solution;
