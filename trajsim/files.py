@@ -14,12 +14,14 @@ from typing import Any
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # Files in the folder of an unfinished run, of which it always has one.
 UNFINISHED = ("header.json", "manifest.jsonl", "lock")
-# A config: comments and keys, then one of its tables.
+# A config: comments and keys, then one of its tables, however it is written.
+TABLES = rb"(model|drive|baths|sites|bonds|ensemble|ledger|integrator|figure|sweep)"
 CONFIG = re.compile(
     rb"(\xef\xbb\xbf)?([ \t]*(#[^\n]*|[\w\"'-]+[ \t]*=[^\n]*|\r?)\n)*"
-    rb"[ \t]*\[\[?[ \t]*(model|drive|baths|sites|bonds|ensemble|ledger|integrator|figure|sweep)\b"
+    rb"[ \t]*(\[\[?[ \t]*" + TABLES + rb"\b|" + TABLES + rb"[ \t]*[.=])"
 )
 A_RUN = "a run, where a config belongs; trajsim info tells what it was made from"
+NEVER_REPLACED = "holds a config, which is never replaced; allowed: another name"
 A_CONFIG = "a config, where a run belongs; trajsim run makes one from it"
 # So much of a file is looked at to tell what it holds.
 BEGINNING = 1 << 16
@@ -91,8 +93,7 @@ def expect_writable(path: Path) -> None:
         what = "holds a run, which only trajsim run and merge replace; allowed: another name"
         raise FileExistsError(errno.EEXIST, what, str(path))
     if holds_config(target):
-        what = "holds a config, which is never replaced; allowed: another name"
-        raise FileExistsError(errno.EEXIST, what, str(path))
+        raise FileExistsError(errno.EEXIST, NEVER_REPLACED, str(path))
     if target.parent.exists() and not target.parent.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, f"{target.parent} is no folder", str(path))
     if target.exists() and not os.access(target, os.W_OK):

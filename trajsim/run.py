@@ -1,5 +1,6 @@
 """From a config to a file: blocks of trajectories made by an engine, published one by one."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 from trajsim.blocks import Done, RunError, Sizes, model_of
 from trajsim.config import Config
 from trajsim.engines import Engine, Job, engine_of
+from trajsim.files import NEVER_REPLACED, holds_config
 from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
 from trajsim.progress import bar
 from trajsim.provenance import header_of, layout_of
@@ -18,7 +20,7 @@ from trajsim.stopping import Signals, StoppedError
 from trajsim.store import Block, Parts, Run, Shard, StoreError, differences, open_run, pack
 from trajsim.store.blocks import gaps
 from trajsim.store.parts import WHAT
-from trajsim.store.shards import WHOLE
+from trajsim.store.shards import WHOLE, run_of
 
 __all__ = [
     "RunError",
@@ -67,16 +69,20 @@ def simulate(
     Raises
     ------
     RunError
-        If the run cannot be made as asked: output there, disk too small, config differs,
-        no scheduler at the address.
+        If the run cannot be made as asked: output there or no name for a run, disk too small,
+        config differs, no scheduler at the address.
     StoppedError
         If it was stopped by SIGINT, SIGTERM, a full disk or a scheduler that is gone; every
         finished block is kept.
     """
     began = time.perf_counter()
     share = shard or WHOLE
-    output = shard.output(output) if shard and output.name else output
-    expect_target(output)
+    if resume and force:
+        raise RunError(
+            "--resume and --force: one keeps what is there, one replaces it; allowed: one of them"
+        )
+    expect_target(output, shard)
+    output = shard.output(output) if shard else output
     layout, header = layout_of(config), header_of(config)
     if shard:
         header["shard"] = str(shard)
@@ -88,7 +94,7 @@ def simulate(
         if done is None:
             # The blocks and the file made of them are there at the same time.
             need = (1 if shard else 2) * asked * layout.trajectory_bytes
-            _fits(layout, output, need - (parts.size() if resume and not force else 0))
+            _fits(layout, output, need - (parts.size() if resume else 0))
             job = Job(config, layout, parts, signals)
             done, compiling = _make(job, make(job), place, share, say)
         else:
@@ -100,13 +106,47 @@ def simulate(
     return Summary(parts.folder if shard else output, seconds, periods, done, compiling)
 
 
-def expect_target(output: Path) -> None:
-    """Refuse what cannot be the name of a run's file, or would lie among the files of another."""
-    if not output.name or output.is_dir() or (output.exists() and not output.is_file()):
-        raise RunError(f"{output}: not a file that a run could be written to")
-    folder = output.absolute().parent
+def expect_target(output: Path, shard: Shard | None = None) -> None:
+    """Refuse what cannot be the name of a run's file, whatever may be replaced.
+
+    Raises
+    ------
+    RunError
+        If it is named as a folder of parts or a shard is, is a folder, a device, a link that leads
+        nowhere or a config, would lie among the files of another run, or something is in the way
+        of the folder of its parts.
+    """
+    if output.name.lower().endswith(".parts"):
+        raise RunError(
+            f"{output}: .parts is the ending of the folders of unfinished runs; "
+            "allowed: another name, such as x.h5"
+        )
+    if output.name and run_of(Parts(output).folder):
+        raise RunError(f"{output}: a shard of a run is called so; allowed: another name")
+    outputs = (output, shard.output(output)) if shard and output.name else (output,)
+    for path in outputs:
+        _expect_plain(path)
+    folder = Path(os.path.realpath(output.parent))
     if folder.suffix == ".parts" and Parts(folder.with_suffix("")).exists():
         raise RunError(f"{output}: in the folder of another run")
+    parts = Parts(outputs[-1]).folder
+    if os.path.lexists(parts) and not parts.is_dir():
+        what = "a link that leads to no folder" if parts.is_symlink() else "a file"
+        raise RunError(f"{parts}: {what}, in the way of the run's blocks; move it elsewhere")
+
+
+def _expect_plain(output: Path) -> None:
+    """Refuse what is there and is neither a plain file nor a link to one, or is a config."""
+    if output.is_symlink() and not output.exists():
+        raise RunError(f"{output}: a link that leads nowhere; allowed: another name")
+    # What has a name there is the system's: /dev/stdout may lead to a plain file.
+    folder = Path(os.path.realpath(output.parent))
+    system = folder == Path("/dev") or folder.is_relative_to("/proc")
+    other = output.is_dir() or (output.exists() and not output.is_file())
+    if not output.name or system or other:
+        raise RunError(f"{output}: not a file that a run could be written to")
+    if holds_config(output):
+        raise RunError(f"{output}: {NEVER_REPLACED}")
 
 
 class _Place(NamedTuple):
@@ -279,6 +319,7 @@ def take_up_or_simulate(
     RunError
         As of `simulate`, and if there is a run of another config, unless it may be replaced.
     """
+    expect_target(output)
     if output.is_file() and not force:
         finished(output, header_of(config))
         return True

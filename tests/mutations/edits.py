@@ -556,8 +556,8 @@ EDITS = (
     Edit(
         "the structure of a file is not guarded",
         "store/frame.py",
-        '        return bool(told["sha256"] == _sha256(read, end, arrays))',
-        '        return bool(told["sha256"])',
+        "        return _within(arrays, end) and line == guarding_line(read, end, arrays)",
+        "        return _within(arrays, end)",
         (UNIT + "test_flips.py::test_a_bit_flipped_in_a_finished_file_is_told_or_changes_nothing",),
     ),
     Edit(
@@ -580,6 +580,20 @@ EDITS = (
         "            if OWN.fullmatch(path.name)",
         "            if OWN",
         (UNIT + "test_run.py::test_what_others_put_into_the_folder_of_a_run_stays",),
+    ),
+    Edit(
+        "a run replaces a config",
+        "run.py",
+        "    if holds_config(output):",
+        "    if holds_config(output) and not output.exists():",
+        (UNIT + "test_outputs.py::test_what_no_run_may_replace_is_refused_whatever_is_forced",),
+    ),
+    Edit(
+        "bytes behind the last line of a file are not told",
+        "store/frame.py",
+        "            if end + len(line) < size:",
+        "            if end + len(line) < 0:",
+        (UNIT + "test_outputs.py::test_bytes_behind_the_last_line_of_a_run_are_told",),
     ),
     Edit(
         "shares of shards one trajectory short",

@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 from small_configs import PUMP, SHAPES
 
 import trajsim
+from trajsim.config import parse
 from trajsim.files import HDF5, expect_writable, holds_config, holds_run, publish, publishing, stem
-from trajsim.store import Parts, verify
+from trajsim.run import simulate
+from trajsim.store import Parts, Shard, verify
 
 
 @pytest.fixture
@@ -129,6 +131,92 @@ def test_figures_do_not_follow_a_link_into_a_run(cli, run):
     assert result.exit_code == 2
     assert "x-rates.png: holds a run" in result.stderr
     assert verify(run) == []
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory):
+    """The folder of the only shard of a run."""
+    output = tmp_path_factory.mktemp("shards") / "x.h5"
+    return simulate(parse(PUMP), output, shard=Shard(1, 1)).path
+
+
+NEVER = "holds a config, which is never replaced; allowed: another name"
+INLINE = "model = {kind = 'spins'}\n"
+NO_FILE = "not a file that a run could be written to"
+NOWHERE = "a link that leads nowhere; allowed: another name"
+NO_RUN = {
+    "x.toml": NEVER,
+    "./x.toml": NEVER,
+    "other.dat": NEVER,
+    "inline.dat": NEVER,
+    "soft.h5": NEVER,
+    "hard.h5": NEVER,
+    "dangling.h5": NOWHERE,
+    "loop.h5": NOWHERE,
+    "pipe": NO_FILE,
+    "/dev/null": NO_FILE,
+    "/dev/stdout": NO_FILE,
+    "/dev/fd/9": NO_FILE,
+    "new.h5.parts": "such as x.h5",
+    "y.h5.PARTS": "such as x.h5",
+    "a.shard-1-of-2.h5": "a shard of a run is called so; allowed: another name",
+    "blocked.h5": "blocked.h5.parts: a file, in the way of the run's blocks; move it elsewhere",
+}
+
+
+@pytest.mark.parametrize("verb", [("run", "x.toml"), ("run", "x.toml", "--shard", "1/1"), "merge"])
+def test_what_no_run_may_replace_is_refused_whatever_is_forced(cli, tmp_path, shard, verb):
+    for name, text in {"x.toml": PUMP, "other.dat": PUMP, "inline.dat": INLINE}.items():
+        (tmp_path / name).write_text(text)
+    for name in ("blocked.h5.parts", "blocked.shard-1-of-1.h5.parts"):
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "soft.h5").symlink_to("x.toml")
+    os.link(tmp_path / "x.toml", tmp_path / "hard.h5")
+    (tmp_path / "dangling.h5").symlink_to("nothing.h5")
+    (tmp_path / "loop.h5").symlink_to("loop.h5")
+    os.mkfifo(tmp_path / "pipe")
+    before, names = digests(tmp_path), sorted(tmp_path.iterdir())
+    for target, says in NO_RUN.items():
+        for force in ([], ["--force"]):
+            command = ("merge", shard) if verb == "merge" else verb
+            result = cli(*command, "-o", target, *force)
+            assert (result.exit_code, result.stdout) == (2, ""), target
+            said = result.stderr.replace(".shard-1-of-1.h5.parts: a file", ".h5.parts: a file")
+            assert said.endswith(f"{says}\n"), (target, result.stderr)
+            assert "--force" not in result.stderr
+    assert (digests(tmp_path), sorted(tmp_path.iterdir())) == (before, names)
+    assert Path("/dev/null").is_char_device()
+
+
+def test_stdout_is_no_run_even_where_it_is_a_plain_file(tmp_path):
+    (tmp_path / "x.toml").write_text(PUMP)
+    program = [sys.executable, "-m", "trajsim", "run", "x.toml", "-o", "/dev/stdout", "--force"]
+    with (tmp_path / "out").open("w") as out:
+        ended = subprocess.run(
+            program, cwd=tmp_path, stdout=out, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(f"/dev/stdout: {NO_FILE}\n")
+
+
+def test_to_resume_and_to_replace_are_not_asked_for_together(cli, run):
+    before = digests(run.parent)
+    result = cli("run", "x.toml", "-o", "x.h5", "--resume", "--force")
+    assert result.exit_code == 2
+    assert "--resume and --force" in result.stderr
+    assert digests(run.parent) == before
+
+
+@pytest.mark.parametrize("more", [b"\n", b" ", b"x" * 100_000])
+def test_bytes_behind_the_last_line_of_a_run_are_told(cli, run, more):
+    whole = run.read_bytes()
+    run.write_bytes(whole + more)
+    result = cli("verify", "x.h5")
+    assert result.exit_code == 1
+    assert f"bytes behind its last line: {len(more)}" in result.output
+    for changed in (whole[:-1], whole[:-1] + b" \n"):
+        run.write_bytes(changed)
+        assert cli("verify", "x.h5").exit_code == 1
 
 
 # -- whole or not at all -----------------------------------------------------------------------

@@ -590,7 +590,7 @@ def test_a_disk_filled_by_others_stops_the_packing_and_loses_nothing(tmp_path, m
         "a/b/c/x.h5",
         "with space/ünï.h5",
         "no_suffix",
-        "x.h5.parts",
+        "x.parts.h5",
         ".x",
         "a/../x",
     ],
@@ -709,6 +709,8 @@ def test_a_run_is_not_written_among_the_files_of_another(
     before = sorted(parts.folder.iterdir())
     result = cli("run", config(), "-o", parts.folder / name, "--force")
     assert result.exit_code == 2
+    (tmp_path / "link").symlink_to(parts.folder)
+    assert cli("run", config(), "-o", Path("link") / name, "--force").exit_code == 2
     assert sorted(parts.folder.iterdir()) == before
 
 

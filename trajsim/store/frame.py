@@ -54,9 +54,15 @@ def expect_frame(path: Path) -> None:
 
             size = os.fstat(file.fileno()).st_size
             end = _end(read(0, 64), size)
-            # Without a line: of an earlier version, or changed since by another program.
-            if end < size and not _fits(read, end, read(end, min(size - end, MOST_LINE_BYTES + 1))):
+            if end >= size:  # of an earlier version, or changed since by another program
+                return
+            behind = read(end, min(size - end, MOST_LINE_BYTES))
+            line = behind[: behind.find(b"\n") + 1]
+            if not _fits(read, end, line):
                 raise StoreError(f"{path}: damaged: its SHA-256 is not the one written with it")
+            if end + len(line) < size:
+                more = size - end - len(line)
+                raise StoreError(f"{path}: damaged: bytes behind its last line: {more}")
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror or error}") from None
 
@@ -72,9 +78,7 @@ def _fits(read: Read, end: int, line: bytes) -> bool:
     try:
         told = table(line)
         arrays = [(at, count) for at, count in told["arrays"]]
-        if not line.endswith(b"\n") or not _within(arrays, end):
-            return False
-        return bool(told["sha256"] == _sha256(read, end, arrays))
+        return _within(arrays, end) and line == guarding_line(read, end, arrays)
     except (ValueError, TypeError, KeyError):
         return False
 
