@@ -194,10 +194,11 @@ def test_the_command_line_imports_nothing_heavy_before_a_command_runs():
     assert {i.split(".")[0] for i in found} - STANDARD == {"click", "trajsim"}
     ours = {i for i in found if i.startswith("trajsim.") and not within(i, "trajsim.cli")}
     # Signals are obeyed from the first moment on.
-    assert ours == {"trajsim.stopping"}
+    assert ours == {"trajsim.stopping", "trajsim.text"}
     assert imports("trajsim.stopping", top_level=True) - STANDARD == {"collections.abc"}
     assert imports("trajsim", top_level=True) == {"typing"}
     assert imports("trajsim.callables", top_level=True) - STANDARD == set()
+    assert imports("trajsim.text", top_level=True) == set()
 
 
 def test_compiled_functions_are_made_in_one_place():
