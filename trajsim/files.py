@@ -78,7 +78,8 @@ def expect_writable(path: Path) -> None:
         or not to be written to.
     """
     try:
-        target = path.resolve()
+        with _errors_named(path):
+            target = path.resolve()
     except (RuntimeError, ValueError) as error:  # links in a circle; NUL
         raise OSError(errno.EINVAL, str(error), str(path)) from None
     parts = target.with_name(target.name + ".parts")
@@ -124,22 +125,20 @@ def publishing(path: Path, *, text: bool = False) -> Iterator[Any]:
     with suppress(FileNotFoundError):
         before = path.stat()
     if before is not None and not stat.S_ISREG(before.st_mode):
-        with _open(path, "w", text) as file:
+        with _errors_named(path), _open(path, "w", text) as file:
             yield file
         return
     temporary = target.with_name(f".trajsim-{secrets.token_hex(8)}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _open(temporary, "x", text) as file:
-            if before is not None:
-                os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except OSError as error:
-        # The user knows the file by its own name.
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+        with _errors_named(path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _open(temporary, "x", text) as file:
+                if before is not None:
+                    os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -149,6 +148,17 @@ def publishing(path: Path, *, text: bool = False) -> Iterator[Any]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+@contextmanager
+def _errors_named(path: Path) -> Iterator[None]:
+    """Errors tell the name by which the user knows the file."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
 
 
 def _open(path: Path, mode: str, text: bool) -> Any:

@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
@@ -23,8 +24,12 @@ from types import ModuleType
 from typing import Any
 
 import llvmlite.binding
-import numba
 import platformdirs
+
+with warnings.catch_warnings():
+    # Of its settings that it cannot read numba shows a traceback, and goes on without them.
+    warnings.filterwarnings("ignore", "Environment variable 'NUMBA_", RuntimeWarning)
+    import numba
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 

@@ -21,6 +21,9 @@ def unsupported() -> str | None:
             f"NUMBA_DISABLE_JIT={disabled}: trajsim is made of functions that numba compiles; "
             "unset NUMBA_DISABLE_JIT"
         )
+    threads = os.environ.get("NUMBA_NUM_THREADS", "").strip()
+    if threads and not (threads.isdecimal() and threads.strip("0")):
+        return f"NUMBA_NUM_THREADS={threads}: allowed: whole numbers from 1 on, or unset it"
     return None
 
 

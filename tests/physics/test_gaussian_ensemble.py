@@ -6,6 +6,8 @@ from oscillator_networks import pair, ring
 from scipy.integrate import solve_ivp
 
 from trajsim.exact import gaussian
+from trajsim.exact.ensemble import NoExactSideError
+from trajsim.models import drive, oscillators
 from trajsim.models.drive import value
 from trajsim.plan import Plan
 
@@ -139,3 +141,40 @@ def test_variance_of_work_is_twice_temperature_times_work_where_all_are_equally_
     ensemble = gaussian.LinearEnsemble(pair((0.8, 0.8), 1.1))
     _, total = ensemble.work_variance_rate
     assert total == pytest.approx(2 * 0.8 * ensemble.currents.rates.work.sum(), rel=1e-12)
+
+
+def chain(frictions, stiffness=1.0, couplings=(1.0, 1.0)):
+    """Three oscillators in a row; a site of no friction has no bath."""
+    return oscillators.network(
+        period=3.0,
+        mass=[1.0] * 3,
+        friction=frictions,
+        temperature=[1.0] * 3,
+        bath=[0 if friction else -1 for friction in frictions],
+        site_stiffness=[stiffness] * 3,
+        site_quartic=[0.0] * 3,
+        bonds=[(0, 1, couplings[0], 0.0), (1, 2, couplings[1], 0.0)],
+        drive=drive.pack([0.0] * 3, [[], [], []]),
+        driven=[False] * 3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("network", "weakly"),
+    [
+        # The outer two in opposition leave the middle at rest.
+        (chain([0.0, 0.5, 0.0]), False),
+        (chain([0.0, 0.5, 0.0], couplings=(1.0, 1.0 + 1e-12)), True),
+        (chain([0.5, 0.0, 0.0], couplings=(1.0, 0.0)), False),
+        (chain([0.5, 0.0, 0.0], couplings=(1.0, 1e-8)), True),
+        (chain([1e-13, 0.0, 0.0]), True),
+        # Nothing brings it back, or it is driven away.
+        (chain([0.5, 0.5, 0.5], stiffness=0.0), False),
+        (chain([0.5, 0.5, 0.5], stiffness=-1.0), False),
+    ],
+)
+def test_weakly_damped_is_not_called_undamped(network, weakly):
+    with pytest.raises(NoExactSideError) as refused:
+        gaussian.LinearEnsemble(network)
+    assert ("too weakly to be told from undamped" in str(refused.value)) == weakly
+    assert ("is not damped" in str(refused.value)) != weakly

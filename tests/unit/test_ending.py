@@ -188,6 +188,70 @@ def test_a_closed_pipe_has_its_status_and_no_word(run_of, begin, arguments):
     assert end_of(process) == (141, "")
 
 
+def test_an_answer_that_a_closed_stdout_loses_has_its_status(run_of, begin):
+    closed = {"ready": False, "stdout": None}
+    run = run_of("pump")
+    trace = ["trace", run, "--trajectory", "1", "--periods", "0:1"]
+    cases = [
+        *((["schema"], streams, 141) for streams in ((1,), (0, 1), (0, 1, 2))),
+        (trace, (1,), 141),
+        ([*trace, "-o", "x.csv"], (1,), 0),
+    ]
+    for arguments, streams, status in cases:
+        shut = partial(list, map(os.close, streams))
+        process = begin(PROGRAM, *arguments, preexec_fn=shut, **closed)
+        ended, said = end_of(process)
+        assert (ended, said.count("\n")) == (status, 1 if status == 0 else 0)
+
+
+def test_a_bad_backend_of_matplotlib_changes_nothing(begin):
+    # All verbs that draw import this package first.
+    drawing = "import trajsim.plots, matplotlib; assert matplotlib.get_backend() == 'agg'"
+    environment = {**os.environ, "MPLBACKEND": "nosuch"}
+    assert end_of(begin(drawing, ready=False, env=environment)) == (0, "")
+
+
+@pytest.mark.parametrize(("value", "status"), [("abc", 2), ("0", 2), ("", 0), ("2", 0)])
+def test_a_bad_number_of_threads_of_numba_is_named(run_of, begin, value, status):
+    environment = {**os.environ, "NUMBA_NUM_THREADS": value}
+    ended, said = end_of(begin(PROGRAM, "info", run_of("pump"), ready=False, env=environment))
+    assert (ended, said.startswith(f"NUMBA_NUM_THREADS={value}: ")) == (status, status == 2)
+
+
+def test_other_settings_that_numba_cannot_read_are_passed_over(run_of, begin):
+    environment = {**os.environ, "NUMBA_OPT": "abc", "NUMBA_DEBUG": "x"}
+    process = begin(PROGRAM, "info", run_of("pump"), ready=False, env=environment)
+    assert end_of(process) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["info", ""], ["validate", ""], ["run", "x", "-o", ""], ["merge", ""], ["warmup", ""]],
+)
+def test_an_empty_name_is_called_empty(cli, arguments):
+    ended = cli(*arguments)
+    assert (ended.exit_code, "the name is empty" in ended.stderr) == (2, True)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device")
+def test_a_full_device_is_named(run_of, cli):
+    ended = cli("trace", run_of("pump"), "--trajectory", "1", "-o", "/dev/full")
+    assert (ended.exit_code, ended.stderr) == (5, "/dev/full: No space left on device\n")
+
+
+def test_a_working_directory_that_is_gone_is_told(run_of, cli, tmp_path, monkeypatch):
+    run = run_of("pump")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for arguments in (["report", run, "-o", "x.html"], ["trace", run, "--trajectory=1", "-o", "x"]):
+        ended = cli(*arguments)
+        assert ended.exit_code == 2
+        assert re.match(r"x.*: .*the working directory is gone\n$", ended.stderr)
+    monkeypatch.chdir(tmp_path)
+
+
 def test_messages_that_nobody_hears_change_nothing(begin, config):
     for name, status in ((config(), 0), ("nowhere", 2)):
         closed = {"stderr": None, "preexec_fn": partial(os.close, 2)}

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -27,8 +27,24 @@ RAN_OUT = frozenset(
 )
 RAN_OUT_WORDS = ("can't start new thread", "failed to map segment", *map(os.strerror, RAN_OUT))
 
-config_argument = click.argument("config", type=click.Path(path_type=Path))
-run_argument = click.argument("run", type=click.Path(path_type=Path))
+
+class Name(click.Path):
+    """Name of a file or folder: `Path` would take an empty one for the working directory."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        """As click's own, but an empty name is refused."""
+        if value == "":
+            self.fail("the name is empty", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+config_argument = click.argument("config", type=Name())
+run_argument = click.argument("run", type=Name())
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 overrides_option = click.option(
     "--set",

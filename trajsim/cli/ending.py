@@ -75,9 +75,17 @@ class Program(click.Group):
 
 def _hold_standard_streams() -> None:
     """Open streams that are closed, lest a file that is opened later takes their place."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115
+    if sys.stdout is None:
+        # A pipe that nobody reads: an answer that cannot be written is told as after `head`.
+        reading, writing = os.pipe()
+        os.dup2(writing, 1)
+        for end in {reading, writing} - {1}:
+            os.close(end)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def ended(
@@ -158,7 +166,8 @@ def _outcome(error: BaseException, verb: str) -> tuple[int, str]:
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
         status = OUT_OF_RESOURCES if ran_out(error) else BAD_INPUT
-        return status, f"{name}{error.strerror or error}"
+        why = "; the working directory is gone" if _nowhere() else ""
+        return status, f"{name}{error.strerror or error}{why}"
     if ran_out(error, memory=True):
         what = (
             "out of memory" if isinstance(error, MemoryError) else "out of memory, files or threads"
@@ -168,6 +177,17 @@ def _outcome(error: BaseException, verb: str) -> tuple[int, str]:
         f"internal error: {type(error).__name__}: {_first_line(error)} ({_place(error)}). "
         "Please report it, with what TRAJSIM_TRACEBACK=1 or --traceback shows"
     )
+
+
+def _nowhere() -> bool:
+    """Whether the working directory was deleted: names relative to it lead nowhere."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _expected() -> tuple[type[BaseException], ...]:

@@ -9,6 +9,7 @@ import click
 
 from trajsim.cli.common import (
     NOT_FOUND,
+    Name,
     as_json,
     config_argument,
     echo,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE,VALUE,...",
     help="A map for each of these values, side by side.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder; default: runs.")
+@click.option("-o", "--output", type=Name(), help="Folder; default: runs.")
 @as_json
 def map_command(
     config: Path,
@@ -143,7 +144,7 @@ def optimize(
 
 @click.command()
 @run_argument
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside it.")
+@click.option("-o", "--output", type=Name(), help="Folder; default: beside it.")
 @as_json
 def regimes(run: Path, output: Path | None, as_json: bool) -> None:
     """Tell which points of a swept RUN are pumps or engines beyond doubt (with PNG and PDF)."""

@@ -8,6 +8,7 @@ import click
 
 from trajsim.cli.common import (
     DISAGREES,
+    Name,
     as_json,
     echo,
     echo_text,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--reversed",
     "reversed_run",
-    type=click.Path(path_type=Path),
+    type=Name(),
     help="A run of the reversed protocol, for the theorems that compare the two.",
 )
 @as_json
@@ -111,7 +112,7 @@ def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
 @click.option(
     "--against",
     "reference",
-    type=click.Path(path_type=Path),
+    type=Name(),
     help="Compare with this run instead, such as one of twice the steps.",
 )
 @as_json
@@ -136,8 +137,8 @@ def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("source", metavar="RUN|CONFIG", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside it.")
+@click.argument("source", metavar="RUN|CONFIG", type=Name())
+@click.option("-o", "--output", type=Name(), help="Folder; default: beside it.")
 @overrides_option
 @click.option("--window", type=click.IntRange(min=1), metavar="ROWS", help="As of analyze.")
 def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: int | None) -> None:
@@ -188,9 +189,7 @@ def _of_run(source: Path, window: int | None) -> dict[str, Any]:
 
 @click.command("report")
 @run_argument
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Default: beside RUN, ending in .html."
-)
+@click.option("-o", "--output", type=Name(), help="Default: beside RUN, ending in .html.")
 def report_command(run: Path, output: Path | None) -> None:
     """Write RUN as one HTML page: figures, averages, check, theorems, config, provenance."""
     with refusals():

@@ -5,14 +5,24 @@ from pathlib import Path
 
 import click
 
-from trajsim.cli.common import DISAGREES, STOPPED, as_json, echo, echo_text, fail, refusals, say
+from trajsim.cli.common import (
+    DISAGREES,
+    STOPPED,
+    Name,
+    as_json,
+    echo,
+    echo_text,
+    fail,
+    refusals,
+    say,
+)
 
 
 @click.command()
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=Name(),
     help="Folder; default: runs/reproduce, with --quick runs/reproduce-quick.",
 )
 @click.option("--quick", is_flag=True, help="Fewer trajectories: less than a minute.")

@@ -9,6 +9,7 @@ import click
 
 from trajsim.cli.common import (
     STOPPED,
+    Name,
     as_json,
     config_argument,
     echo,
@@ -33,9 +34,7 @@ QUICK_SITES = 10
 
 @click.command("run")
 @config_argument
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Default: runs/<config stem>.h5."
-)
+@click.option("-o", "--output", type=Name(), help="Default: runs/<config stem>.h5.")
 @overrides_option
 @click.option(
     "--workers",
@@ -130,10 +129,8 @@ def _left(parts: "Parts") -> str:
 
 
 @click.command()
-@click.argument("shards", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Default: the run they are named after."
-)
+@click.argument("shards", nargs=-1, required=True, type=Name())
+@click.option("-o", "--output", type=Name(), help="Default: the run they are named after.")
 @click.option("--force", is_flag=True, help="Replace an output that is there.")
 @click.option("--remove", is_flag=True, help="Delete the shards when the file is there.")
 @as_json
@@ -211,7 +208,7 @@ def _report(target: Path) -> None:
 
 
 @click.command()
-@click.argument("configs", metavar="[CONFIG]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("configs", metavar="[CONFIG]...", nargs=-1, type=Name())
 @overrides_option
 def warmup(configs: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
     """Compile ahead what runs of CONFIGs need; of every kind of model if there are none."""

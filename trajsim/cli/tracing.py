@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trajsim.cli.common import echo, fail, opened, refusals, run_argument, say
+from trajsim.cli.common import Name, echo, fail, opened, refusals, run_argument, say
 
 
 @click.command()
@@ -26,7 +26,7 @@ from trajsim.cli.common import echo, fail, opened, refusals, run_argument, say
     metavar="N",
     help="Of oscillators: every so many steps.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: stdout.")
+@click.option("-o", "--output", type=Name(), help="Default: stdout.")
 @click.option("--plot", "draw", is_flag=True, help="Draw it, too (PNG and PDF, beside RUN).")
 def trace(
     run: Path,

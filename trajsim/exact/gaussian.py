@@ -23,6 +23,8 @@ Complex = NDArray[np.complexfloating]
 NODES, PIECE, FADED = 12, 1.0, 45.0
 # A motion that decays by less than this part of the fastest rate is taken for one that never does.
 UNDAMPED = 1e-10
+# Above all mantissas of doubles, which therefore have inverses modulo it.
+PRIME = (1 << 61) - 1
 # Relative errors of a few operations, and a factor on errors that are estimated.
 ROUNDING, SAFE = 1e-14, 4.0
 
@@ -74,13 +76,45 @@ def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
     return Gaussian(np.append(inverse @ force, np.zeros(n)), covariance)
 
 
+def all_damped(network: OscillatorNetwork) -> bool:
+    """Whether friction, however weak, reaches every motion, and none is free of a restoring force.
+
+    In integers modulo a prime, so without rounding: no motion escapes if the accelerations at the
+    sites with friction, and those of the accelerations, ... depend on all positions. A number that
+    happens to be a multiple of the prime can only make it answer no.
+    """
+    n = len(network.mass)
+
+    def whole(number: float) -> int:
+        above, below = float(number).as_integer_ratio()
+        return above * pow(below, -1, PRIME) % PRIME
+
+    pull = [
+        [whole(k) * pow(whole(m), -1, PRIME) % PRIME for k in row]
+        for row, m in zip(network.stiffness, network.mass, strict=True)
+    ]
+    rows = [pull[i] for i in np.flatnonzero(network.friction)]
+    independent: list[tuple[int, list[int]]] = []
+    while rows and len(independent) < n:
+        row = rows.pop()
+        for at, other in independent:
+            row = [(a - row[at] * b) % PRIME for a, b in zip(row, other, strict=True)]
+        pivot = next((j for j, a in enumerate(row) if a), None)
+        if pivot is not None:
+            scale = pow(row[pivot], -1, PRIME)
+            row = [a * scale % PRIME for a in row]
+            independent.append((pivot, row))
+            rows.append([sum(row[k] * pull[k][j] for k in range(n)) % PRIME for j in range(n)])
+    return len(independent) == n
+
+
 class LinearEnsemble:
     """Exact ensemble of linear oscillators; the quartic part of the network is left out.
 
     Raises
     ------
     NoExactSideError
-        If some motion is not damped: then nothing becomes periodic.
+        If some motion is not damped, or too weakly: then nothing becomes periodic.
     """
 
     def __init__(self, network: OscillatorNetwork) -> None:
@@ -94,8 +128,14 @@ class LinearEnsemble:
         self.noise = np.diag(np.append(np.zeros(n), spread))
         motions = np.linalg.eigvals(self.flow)
         self.slowest = -float(motions.real.max())
-        if self.slowest <= UNDAMPED * np.abs(motions).max():
-            raise NoExactSideError("some motion is not damped: there is no periodic state")
+        least = UNDAMPED * np.abs(motions).max()
+        if self.slowest <= least:
+            weakly = self.slowest > -least and all_damped(network)
+            what = "too weakly to be told from undamped in double precision" if weakly else ""
+            raise NoExactSideError(
+                f"some motion is {f'damped {what}' if weakly else 'not damped'}: "
+                f"there is no periodic state{' that can be computed' if weakly else ''}"
+            )
 
     # -- the periodic state ------------------------------------------------------------------
 

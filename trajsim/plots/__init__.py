@@ -3,9 +3,19 @@
 The only importer of matplotlib.
 """
 
+import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+
+from trajsim.progress import notebook
+
+if not notebook():
+    # Files are all that is written, and matplotlib cannot be imported with a bad value.
+    os.environ["MPLBACKEND"] = "agg"
+    import matplotlib
+
+    matplotlib.use("agg")  # where it was imported before, too
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt

@@ -9,12 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
-
-from trajsim.progress import notebook
-
-if not notebook():
-    mpl.use("Agg")
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
