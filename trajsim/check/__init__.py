@@ -27,7 +27,7 @@ from trajsim.check.verdict import (
 from trajsim.config import Config, Experiment
 from trajsim.exact import Gains, NoExactSideError, Window, ensemble, start_state
 from trajsim.ledger import Layout
-from trajsim.store import Run
+from trajsim.store import Run, UnsoundError
 
 __all__ = [
     "FALSE_ALARM",
@@ -93,10 +93,24 @@ def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Ch
     ------
     CannotCheckError
         If there are too few trajectories or events to judge anything.
+    trajsim.store.UnsoundError
+        The same, of a run that holds what no run writes.
     trajsim.exact.NoExactSideError
         If the exact ensemble is out of reach.
     """
-    sampled = averages(run) if sampled is None else sampled
+    try:
+        return _checked(run, config, averages(run) if sampled is None else sampled)
+    except UnsoundError as error:
+        # It is judged as it stands, and disagrees.
+        run.read_as_it_is()
+        try:
+            with np.errstate(all="ignore"):
+                return replace(_checked(run, config, averages(run)), damage=str(error))
+        except CannotCheckError:
+            raise error from None
+
+
+def _checked(run: Run, config: Config, sampled: list[Averages]) -> Check:
     by_parameters = {
         tuple(point.parameters.values()): (point.experiment, window)
         for point, window in zip(config.points, expected(config), strict=True)

@@ -44,10 +44,14 @@ class CheckedPoint:
 
 @dataclass(frozen=True, repr=False)
 class Check:
-    """The verdict on a run."""
+    """The verdict on a run.
+
+    `damage` tells what is wrong with the run itself, if anything is.
+    """
 
     threshold: float
     points: list[CheckedPoint]
+    damage: str | None = None
 
     def __repr__(self) -> str:
         word = "agrees" if self.agrees else "DISAGREES"
@@ -74,8 +78,10 @@ class Check:
 
     @property
     def agrees(self) -> bool:
-        """Whether every quantity lies within the threshold."""
-        return all(abs(q.sigma or 0.0) <= self.threshold for q in self.judged)
+        """Whether the run is sound, and every quantity lies within the threshold."""
+        return self.damage is None and all(
+            abs(q.sigma or 0.0) <= self.threshold for q in self.judged
+        )
 
 
 def comparison(

@@ -166,6 +166,7 @@ def check_json(verdict: Check) -> dict[str, Any]:
     return {
         "agrees": verdict.agrees,
         "threshold": verdict.threshold,
+        **({} if verdict.damage is None else {"damage": verdict.damage}),
         "points": [
             {"parameters": p.parameters, "quantities": [q._asdict() for q in p.quantities]}
             for p in verdict.points
@@ -198,7 +199,8 @@ def check_table(verdict: Check, most_points: int = 3) -> str:
 def verdict_line(verdict: Check) -> str:
     """The verdict in a sentence."""
     word = "agrees" if verdict.agrees else "DISAGREES"
-    return f"check: sampled {word} with exact: {verdict.extent}\n"
+    damage = "" if verdict.damage is None else f"{verdict.damage}\n"
+    return f"{damage}check: sampled {word} with exact: {verdict.extent}\n"
 
 
 # -- text --------------------------------------------------------------------------------------

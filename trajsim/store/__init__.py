@@ -7,7 +7,7 @@ from trajsim.store.blocks import Block
 from trajsim.store.files import StoreError
 from trajsim.store.packed import pack, unproven, verify
 from trajsim.store.parts import Parts, differences
-from trajsim.store.reading import Run, open_run
+from trajsim.store.reading import Run, UnsoundError, open_run
 from trajsim.store.shards import Shard
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Run",
     "Shard",
     "StoreError",
+    "UnsoundError",
     "differences",
     "open_run",
     "pack",
