@@ -114,7 +114,8 @@ def test_the_covariance_shows_correlations_and_how_far_off_they_are(found):
 
 def test_the_command_line_draws_windows_and_refuses_those_too_long(run_of, cli):
     result = cli("plot", run_of("pump"), "-o", "figures", "--window", 2)
-    names = {line.split("-", 1)[1] for line in result.stdout.splitlines()}
-    for name in ("histogram", "generating", "rate-function", "cumulants", "covariance"):
-        assert {f"{name}.png", f"{name}.pdf"} <= names
+    names = {line.rpartition("/")[2] for line in result.stdout.splitlines()}
+    windowed = [f"window-2-{n}" for n in ("histogram", "generating", "rate-function", "covariance")]
+    for name in (*windowed, "cumulants"):
+        assert {f"run-{name}.png", f"run-{name}.pdf"} <= names
     assert cli("plot", run_of("pump"), "-o", "figures", "--window", 9).exit_code == 2
