@@ -23,7 +23,7 @@ from trajsim.exact.tilt import Weights, full, scaled, tilt_of
 from trajsim.models.spins import SpinNetwork
 
 # Of the largest entry, what may still change when a period is taken to repeat the one before.
-SETTLED = 1e-14
+SETTLED = 1e-10
 # Spins up to which fluctuations are solved, and up to which with matrices.
 MOST_SITES, DENSE_SITES = 12, 5
 Weighting = Weights | Mapping[str, ArrayLike]
