@@ -87,7 +87,8 @@ def judge(kind: str, name: str, verb: str, ended: Ended, allowed: tuple[int, ...
     for word in ("Traceback", "Warning", "Exception ignored"):
         if word in ended.said:
             wrong.append(f"{word}: {ended.said[-3000:]}")
-    if ended.status and not ended.stderr.strip():
+    # A check that disagrees has its say on standard output.
+    if ended.status and not (ended.said if ended.status == 1 else ended.stderr).strip():
         wrong.append("ended without a word")
     if len(ended.stderr) > MOST_WORDS:
         wrong.append(f"{len(ended.stderr)} characters of message: {ended.stderr[:300]}")
