@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from trajsim.analysis.extremes import Extreme
     from trajsim.analysis.theorems import Outcome
-    from trajsim.exact.counting import Counting
+    from trajsim.exact.jumps.counting import JumpCounting
     from trajsim.exact.oscillator_counting import LinearCounting
     from trajsim.trace import Trace
 
@@ -349,7 +349,7 @@ class Exact:
     Attributes
     ----------
     point : swept values and experiment
-    solved : the solution: `MasterEquation` of spins, `LinearEnsemble` of oscillators
+    solved : the solution: `JumpEnsemble` of spins, `LinearEnsemble` of oscillators
     """
 
     point: Point
@@ -390,8 +390,8 @@ class Exact:
         return exact_regime(self.point.experiment, self.solved.currents)
 
     @cached_property
-    def counting(self) -> "Counting | LinearCounting":
-        """Exact fluctuations: cumulants, theta, distributions (`trajsim.exact.counting`)."""
+    def counting(self) -> "JumpCounting | LinearCounting":
+        """Exact fluctuations: cumulants, theta, distributions (`trajsim.exact.jumps.counting`)."""
         return counting_of(self.point.experiment.network())
 
     def __repr__(self) -> str:

@@ -21,7 +21,7 @@ HEADER_GOOD = {"info": (0, REFUSED)}
 
 
 class Bad(NamedTuple):
-    """One bad run: how it is made, and the exit statuses that are not 1 of `verify` and 2 of the rest."""
+    """One bad run: how it is made, and exit statuses other than 1 of `verify`, 2 of the rest."""
 
     make: Callable[[Path, Path], None]
     statuses: dict[str, tuple[int, ...]]
@@ -31,7 +31,7 @@ class Bad(NamedTuple):
         return self.statuses.get(verb, (UNSOUND,) if verb == "verify" else (REFUSED,))
 
 
-# Numbers that no run writes: shown by the verb that only shows the header, and judged as they stand.
+# Numbers that no run writes: the header is shown, and they are judged as they stand.
 SHOWN = {"info": (0,), "check": (UNSOUND, REFUSED)}
 DEEP = "[" * 100_000 + "]" * 100_000
 CHANCE = np.random.default_rng(6)

@@ -320,14 +320,39 @@ EDITS = (
         ),
     ),
     Edit(
-        "cost of a flip with the sign of the state after it in exact variances",
-        "exact/pairs.py",
-        "cost = 2.0 * (table.alignment[i, flipped] + h[i] * table.spin[i, flipped])",
-        "cost = 2.0 * (table.alignment[i, x] + h[i] * table.spin[i, x])",
+        "second moments of heat without the square of each heat",
+        "exact/jumps/counting_dense.py",
+        "squares = (taken * heats[:, :, None]) @ process.exits",
+        "squares = taken @ process.exits",
         (
             PHYSICS
             + "test_counting.py::test_variance_and_cumulant_rates_of_the_pump_are_known_numbers",
         ),
+    ),
+    Edit(
+        "what a drive does to the heat is not summed by parts at the ends",
+        "exact/jumps/tilt.py",
+        "-(by_parts * value) @ process.conjugate",
+        "-(0.0 * by_parts * value) @ process.conjugate",
+        (
+            PHYSICS
+            + "test_counting.py::test_entropy_production_from_a_uniform_start_averages_to_one",
+            PHYSICS + "test_counting.py::test_finite_cumulants_are_derivatives_of_the_average",
+        ),
+    ),
+    Edit(
+        "powers of what a jump counts without their factorials where states are many",
+        "exact/jumps/counting_sparse.py",
+        "** back / factorial[back]",
+        "** back",
+        (PHYSICS + "test_counting_large.py",),
+    ),
+    Edit(
+        "waves without the energy that is left in the system",
+        "exact/jumps/counting_dense.py",
+        "return (rows / ends).sum(axis=1)",
+        "return rows.sum(axis=1)",
+        (PHYSICS + "test_distribution.py::test_coefficients_are_the_averages_of_waves",),
     ),
     Edit(
         "mean square of the driven velocity without its 1/2",
@@ -565,7 +590,7 @@ EDITS = (
         "store/reading.py",
         "        if broken is not None:",
         "        if broken is not None and self._point < 0:",
-        (UNIT + "test_flips.py::test_a_flipped_exponent_is_refused_by_what_reads_rows",),
+        (UNIT + "test_flips.py::test_a_flipped_exponent_is_told_by_what_reads_rows",),
     ),
     Edit(
         "columns are read without a look at their digests",

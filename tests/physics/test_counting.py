@@ -8,7 +8,7 @@ import pytest
 from networks import ENGINE, PUMP, TRIANGLE, Network, pair, periodic_rates
 
 from trajsim.exact import NoExactSideError, Weights, counting_of, ensemble
-from trajsim.exact.spin_distribution import _repeated
+from trajsim.exact.jumps.counting_dense import repeated
 from trajsim.models.rate_laws import LAWS
 
 FAST = pair(0.9, 0.4, h0=0.6, coupling=-0.7, period=4.0)
@@ -238,9 +238,8 @@ def test_a_hundred_thousand_periods_grow_as_the_rates_say(weights):
 @pytest.mark.parametrize("periods", [3, 16, 17, 1000])
 def test_repeated_maps_are_their_powers(periods):
     rng = np.random.default_rng(periods)
-    through = rng.normal(size=(4, 4, 3)) / 3 + 0.2j * rng.normal(size=(4, 4, 3))
-    row = rng.normal(size=(4, 3)).astype(complex)
-    for lane, found in enumerate(_repeated(through, row, periods).T):
-        power = np.linalg.matrix_power(through[:, :, lane], periods)
-        expected = power @ row[:, lane]
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 * abs(expected).max())
+    maps = rng.normal(size=(3, 4, 4)) / 3 + 0.2j * rng.normal(size=(3, 4, 4))
+    row = rng.normal(size=(3, 4, 1)).astype(complex)
+    for u, begun, ended in zip(maps, row, repeated(maps, row, periods), strict=True):
+        expected = np.linalg.matrix_power(u, periods) @ begun
+        np.testing.assert_allclose(ended, expected, rtol=1e-9, atol=1e-12 * abs(expected).max())

@@ -7,8 +7,8 @@ import pytest
 from test_exact_independent import HEXAGON
 
 from trajsim.exact import Weights, counting_of
-from trajsim.exact.counting import Counting
-from trajsim.exact.small_map import SmallMap
+from trajsim.exact.jumps.counting_dense import DenseCounting
+from trajsim.exact.jumps.counting_sparse import SparseCounting
 
 WEIGHTS = Weights([0.6, -0.3, 0.2], [0.5, 0.0, -0.4])
 LAWS = ["metropolis", pytest.param("glauber-product", marks=pytest.mark.long)]
@@ -17,9 +17,9 @@ LAWS = ["metropolis", pytest.param("glauber-product", marks=pytest.mark.long)]
 @pytest.fixture(scope="module", params=LAWS, name="both")
 def made_both(request):
     made = replace(HEXAGON, law=request.param, period=2.0).made()
-    large, small = counting_of(made), Counting(made)
-    assert not isinstance(large.map, SmallMap)
-    small.map = SmallMap(small.problem, 1e-10)
+    large, small = counting_of(made), counting_of(made)
+    large.map = SparseCounting(large.process, 1e-10)
+    small.map = DenseCounting(small.process, 1e-10)
     return large, small
 
 

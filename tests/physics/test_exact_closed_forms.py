@@ -8,8 +8,8 @@ import pytest
 from networks import ENGINE, PUMP, TRIANGLE, Network, pair
 from scipy.integrate import solve_ivp
 
-from trajsim.exact.generator import generator
-from trajsim.exact.master import MasterEquation
+from trajsim.exact.jumps.spins import jump_process
+from trajsim.exact.spins import ensemble as master_equation
 from trajsim.models.rate_laws import LAWS
 
 UNDRIVEN = pair(h0=0.0)
@@ -34,8 +34,13 @@ PAIRS = {
 CLOSE = {"rtol": 1e-9, "atol": 1e-16}
 
 
+def generator(network, phase):
+    process = jump_process(network)
+    return process.generators(process.rates(np.array([phase])))[0]
+
+
 def currents(case):
-    return MasterEquation(case.made()).currents.rates
+    return master_equation(case.made()).currents.rates
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -111,7 +116,7 @@ def moments(case):
 def test_moments_and_currents_obey_the_closed_moment_equations(name):
     case = PAIRS[name]
     begin, averages = moments(case)
-    master = MasterEquation(case.made())
+    master = master_equation(case.made())
     s = networks.spins(case)
     observed = np.array([s[0], s[1], s[0] * s[1]]) @ master.periodic_state
     np.testing.assert_allclose(observed, begin, **CLOSE)
@@ -141,7 +146,7 @@ def test_reversing_the_bond_and_one_field_changes_nothing(law):
 @pytest.mark.parametrize("law", LAWS)
 def test_currents_repeat_after_half_a_period(law):
     # Half a period later both fields are reversed, and so may all spins be.
-    master = MasterEquation(pair(0.6, 0.5, h0=0.4, phase=1.3, period=30.0, law=law).made())
+    master = master_equation(pair(0.6, 0.5, h0=0.4, phase=1.3, period=30.0, law=law).made())
     gains = master.course(master.periodic_state, 16).gains
     for name in ("heat", "work", "flips"):
         halves = getattr(gains, name)

@@ -10,7 +10,7 @@ from networks import ENGINE, TRIANGLE, Gains, Network, pair
 from trajsim.config import parse
 from trajsim.exact import master
 from trajsim.exact.jumps.ensemble import JumpEnsemble
-from trajsim.exact.master import MasterEquation
+from trajsim.exact.spins import ensemble as master_equation
 from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan
 
@@ -61,7 +61,7 @@ def energy_moved(case, rates):
 
 def test_periodic_state_and_currents_agree(solved):
     case, (p, rates) = solved
-    solution = MasterEquation(case.made())
+    solution = master_equation(case.made())
     np.testing.assert_allclose(solution.periodic_state, p, rtol=1e-9, atol=2e-11)
     assert_close(solution.currents.rates, rates, atol=1e-12 * energy_moved(case, rates))
 
@@ -69,7 +69,7 @@ def test_periodic_state_and_currents_agree(solved):
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-6, 1e-10])
 def test_stated_error_bounds_the_true_error(solved, tolerance):
     case, (_, rates) = solved
-    found = MasterEquation(case.made(), tolerance).currents
+    found = master_equation(case.made(), tolerance).currents
     # The integration of the test has its own error, some 1e-12.
     slack = 5e-12 * energy_moved(case, rates)
     for name in Gains._fields:
@@ -84,7 +84,7 @@ def test_stated_error_bounds_the_true_error_where_rates_have_kinks(phase):
     start = replace(case, harmonics=[[(1, 0.4, 0.0)]])
     # A shift of the phase changes nothing; at phase 0 the kinks fall on edges of the cells.
     _, rates = networks.periodic_rates(start, cells=4)
-    found = MasterEquation(case.made()).currents
+    found = master_equation(case.made()).currents
     for name in Gains._fields:
         off = abs(getattr(found.rates, name) - getattr(rates, name))
         assert (off <= getattr(found.error, name) + 1e-12).all(), name
@@ -93,12 +93,12 @@ def test_stated_error_bounds_the_true_error_where_rates_have_kinks(phase):
 @pytest.mark.parametrize("law", ["glauber-product", "arrhenius"])
 def test_networks_agree_with_and_without_matrices(law, monkeypatch):
     made = replace(HEXAGON, law=law, period=3.0).made()
-    without = MasterEquation(made)
+    without = master_equation(made)
     assert not without.solution.dense
     up = np.eye(1, 64)[0]
     course = without.course(up, 2)
     monkeypatch.setattr(JumpEnsemble, "_dense_is_faster", lambda _: True)
-    dense = MasterEquation(made)
+    dense = master_equation(made)
     assert dense.solution.dense
     np.testing.assert_allclose(without.periodic_state, dense.periodic_state, rtol=1e-9)
     assert_close(without.currents.rates, dense.currents.rates)
@@ -120,7 +120,7 @@ def test_transients_from_all_up_agree(name):
             for g in gains
         )
     )
-    course = MasterEquation(case.made()).course(up, cells, periods)
+    course = master_equation(case.made()).course(up, cells, periods)
     np.testing.assert_allclose(course.state, states, rtol=1e-8, atol=1e-12)
     assert_close(course.gains, expected, rtol=1e-8, atol=1e-11 * abs(expected.heat).max())
 
@@ -174,13 +174,13 @@ seed = 1
 def test_a_config_is_the_network_that_it_describes():
     experiment = parse(TRIANGLE_CONFIG).experiment
     _, rates = networks.periodic_rates(replace(TRIANGLE, offset=[0.15, 0.0, 0.1]))
-    assert_close(MasterEquation(experiment.network()).currents.rates, rates)
+    assert_close(master_equation(experiment.network()).currents.rates, rates)
 
 
 def by_hand(case, p, plan):
     """Window averages from every single segment, the burn-in run and left out."""
     segments = plan.rows_per_period
-    course = MasterEquation(case.made()).course(p, segments, plan.burn_in + plan.periods)
+    course = master_equation(case.made()).course(p, segments, plan.burn_in + plan.periods)
     kept = slice(plan.burn_in * segments, None)
     time = plan.periods * case.period
     rates = Gains(*(g[kept].sum(axis=0) / time for g in course.gains))
@@ -207,7 +207,7 @@ def test_window_is_the_average_over_the_recorded_periods(plan, start):
     case = replace(TRIANGLE, period=6.0)
     made = case.made()
     p = master.start_state(made, start)
-    window = MasterEquation(made).window(p, plan)
+    window = master_equation(made).window(p, plan)
     rates, occupation = by_hand(case, p, plan)
     np.testing.assert_allclose(window.edges["occupation"], occupation, rtol=1e-11, atol=1e-14)
     assert_close(window.rates, rates, rtol=1e-10, atol=1e-14)
@@ -228,7 +228,7 @@ def test_starts_are_the_distributions_they_are_named_for():
 @pytest.mark.parametrize("right", [0.05, 0.06])
 def test_stiff_networks_conserve_probability(law, right):
     # Arrhenius rates from 1e-11 to 1e10 over a period of 225.
-    solution = MasterEquation(pair(0.05, right, law=law).made(), tolerance=1e-3)
+    solution = master_equation(pair(0.05, right, law=law).made(), tolerance=1e-3)
     p = solution.periodic_state
     assert p.sum() == pytest.approx(1.0, abs=1e-14)
     assert (p >= 0).all()
@@ -242,7 +242,7 @@ def test_stiff_networks_conserve_probability(law, right):
 @pytest.mark.parametrize("right", [0.05, 0.06])
 def test_stiff_networks_conserve_energy_within_the_stated_error(law, right):
     case = pair(0.05, right, law=law)
-    rates, error = MasterEquation(case.made(), tolerance=1e-3).currents
+    rates, error = master_equation(case.made(), tolerance=1e-3).currents
     slack = 1e-12 * energy_moved(case, rates)
     assert abs(rates.heat.sum() + rates.work.sum()) < error.heat.sum() + error.work.sum() + slack
     # int h ds and -int s dh differ by nothing over a whole period.

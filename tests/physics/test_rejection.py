@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from networks import UP, sample, z_threshold
 
-from trajsim.exact.master import MasterEquation
+from trajsim.exact.spins import ensemble as master_equation
 from trajsim.kernels import jump, lanes
 from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan
@@ -36,7 +36,7 @@ def test_means_agree_with_the_master_equation(law):
     case, count = ring(law), 10_000
     assert lanes.MOST_SITES < SITES
     rows = sample(case, PLAN, UP, 5, count)
-    master = MasterEquation(case.made(), 1e-7)
+    master = master_equation(case.made(), 1e-7)
     start = np.eye(1, case.states)[0]
     exact = master.window(start, PLAN).rates
     time = PLAN.periods * case.period
@@ -53,7 +53,7 @@ def test_flips_where_hardly_any_happen():
     # Bounds of the sites differ by thirty powers of two.
     case, count = ring("glauber-product", cold=0.06), 40_000
     rows = sample(case, PLAN, UP, 6, count)
-    exact = MasterEquation(case.made(), 1e-7).window(np.eye(1, case.states)[0], PLAN).rates.flips
+    exact = master_equation(case.made(), 1e-7).window(np.eye(1, case.states)[0], PLAN).rates.flips
     flips = rows.flips.sum(axis=(0, 1)) / (count * PLAN.periods * case.period)
     seen = rows.flips.sum(axis=1)
     frequent = seen.sum(axis=0) > 400

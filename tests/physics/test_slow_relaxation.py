@@ -11,7 +11,7 @@ from trajsim.exact.ensemble import NoExactSideError
 from trajsim.exact.jumps.ensemble import JumpEnsemble
 from trajsim.exact.jumps.spins import jump_process, start_state
 from trajsim.exact.jumps.stationary import basins, stationary
-from trajsim.exact.master import MasterEquation
+from trajsim.exact.spins import ensemble as master_equation
 from trajsim.models.rate_laws import SHIPPED
 
 LAWS = list(SHIPPED)
@@ -48,7 +48,7 @@ def random_network(rng, sites, temperatures, h0=0.0, **others):
 @pytest.mark.parametrize("sites", [1, 3, 5, 6])
 def test_equilibria_are_boltzmanns_and_nothing_flows(sites, temperature, law):
     case = random_network(np.random.default_rng(sites), sites, [temperature], law=law)
-    master = MasterEquation(case.made())
+    master = master_equation(case.made())
     rates, error = master.currents
     expected = networks.boltzmann(case)
     # Where states are so rarely left that fluxes count to the last digit, every entry is right.
@@ -63,7 +63,7 @@ def test_a_lattice_without_a_drive_is_in_equilibrium(temperature):
     bonds = [(i, j, 1.0) for i, j in SQUARE_LATTICE]
     offset = [0.05, *[0.0] * 8]
     case = Network([temperature], [0] * 9, bonds, [[]] * 9, offset, law="heat-bath", period=20.0)
-    master = MasterEquation(case.made())
+    master = master_equation(case.made())
     expected = networks.boltzmann(case)
     assert master.periodic_state[0] == pytest.approx(expected[0], rel=1e-10)
     np.testing.assert_allclose(master.periodic_state, expected, rtol=1e-6, atol=1e-12)
@@ -75,7 +75,7 @@ def test_a_lattice_without_a_drive_is_in_equilibrium(temperature):
 
 def agrees(case):
     """Whether the exact side agrees with positive sums written a second time."""
-    master = MasterEquation(case.made())
+    master = master_equation(case.made())
     p, heat, off = networks.periodic_by_positive_sums(case)
     rates, error = master.currents
     slack = off * abs(heat).max() + 1e-6 * abs(heat) + 1e-14
@@ -85,7 +85,7 @@ def agrees(case):
 
 def test_a_cluster_that_turns_over_once_in_ten_million_periods():
     agrees(CLUSTER)
-    master = MasterEquation(CLUSTER.made())
+    master = master_equation(CLUSTER.made())
     assert master.currents.rates.heat[1] == pytest.approx(-6.685e-4, rel=1e-4)
     p = master.periodic_state
     assert p[0] + p[32] == pytest.approx(0.929, abs=5e-4)
@@ -141,14 +141,14 @@ def test_too_many_states_are_refused_before_anything_is_listed(sites, initial):
     with pytest.raises(NoExactSideError, match=f"{sites} spins are too many"):
         start_state(made, initial)
     with pytest.raises(NoExactSideError, match=f"{sites} spins are too many"):
-        MasterEquation(made)
+        master_equation(made)
 
 
 @pytest.mark.parametrize("law", ["heat-bath", "metropolis"])
 def test_states_that_are_never_left_are_refused(law):
     frozen = networks.pair(0.001, 0.001, coupling=0.5, h0=0.1, period=20.0, law=law)
     with pytest.raises(NoExactSideError, match="never left"):
-        _ = MasterEquation(frozen.made()).currents
+        _ = master_equation(frozen.made()).currents
 
 
 def test_a_drive_that_is_too_slow_to_follow_is_refused_at_once():
@@ -156,5 +156,5 @@ def test_a_drive_that_is_too_slow_to_follow_is_refused_at_once():
     case = random_network(rng, 11, [0.5, 0.7], h0=0.3, law="heat-bath", period=1e9)
     begun = time.process_time()
     with pytest.raises(NoExactSideError, match="too fast against the period"):
-        _ = MasterEquation(case.made()).currents
+        _ = master_equation(case.made()).currents
     assert time.process_time() - begun < 10.0

@@ -2,18 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
-from trajsim.exact import collocation
-from trajsim.exact.collocation import (
-    DERIVATIVE,
-    NODES,
-    STAGES,
-    WEIGHTS,
-    factorise,
-    step_edges,
-    substitute,
-)
 from trajsim.exact.ensemble import NoExactSideError
+from trajsim.exact.jumps import collocation
+from trajsim.exact.jumps.collocation import DERIVATIVE, NODES, STAGES, WEIGHTS, solved, step_edges
 from trajsim.exact.jumps.stationary import stationary
 
 
@@ -39,18 +32,16 @@ def test_collocation_damps_the_fastest_decay():
 
 
 @pytest.mark.parametrize("kind", [float, complex])
-@pytest.mark.parametrize(("size", "right"), [(1, 1), (5, 2), (24, 4), (40, 40)])
-def test_elimination_solves_as_numpy_does(size, right, kind):
-    rng = np.random.default_rng(size)
-    matrix = rng.normal(size=(size, size)) * (rng.random((size, size)) < 0.5)
-    # A zero on the diagonal asks for another pivot.
-    matrix[np.arange(size), (np.arange(size) + 1) % size] += 3.0
-    matrix = matrix.astype(kind) * (1 if kind is float else 1 + 0.5j)
-    b = rng.normal(size=(size, right)).astype(kind)
-    factors, pivots, x = matrix.copy(), np.empty(size, np.int64), b.copy()
-    factorise(factors, pivots)
-    substitute(factors, pivots, x)
-    np.testing.assert_allclose(x, np.linalg.solve(matrix, b), rtol=1e-9, atol=1e-12)
+def test_a_step_of_a_constant_matrix_is_its_exponential(kind):
+    rng = np.random.default_rng(3)
+    matrices = rng.normal(size=(5, 4, 4)).astype(kind) * (1 if kind is float else 1 + 0.5j)
+    durations = rng.uniform(0.05, 0.3, 5)
+    stages = solved(np.repeat(matrices[:, None], STAGES, axis=1), durations)
+    for matrix, duration, of_step in zip(matrices, durations, stages, strict=True):
+        for node, stage in zip(NODES, of_step, strict=True):
+            # The last stage is of order 11, those before it of order 6.
+            tolerance = 1e-11 if node == 1.0 else 1e-6
+            np.testing.assert_allclose(stage, expm(matrix * duration * node), atol=tolerance)
 
 
 @pytest.mark.parametrize("widest", [1.0, 0.3, 1 / 24])

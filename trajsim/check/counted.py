@@ -11,7 +11,7 @@ from trajsim.check.settings import course_of
 from trajsim.check.spreads import with_total
 from trajsim.config import Experiment
 from trajsim.exact import NoExactSideError, counting_of
-from trajsim.exact.tilt import Weights
+from trajsim.exact.weights import Weights
 
 Array = NDArray[np.float64]
 

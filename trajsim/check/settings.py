@@ -15,7 +15,7 @@ from trajsim.config import Config, Experiment, with_parameters
 from trajsim.config.schema import PERIODS
 from trajsim.exact import NoExactSideError, ensemble, start_state
 from trajsim.exact.gaussian import Gaussian
-from trajsim.exact.master import MasterEquation
+from trajsim.exact.jumps.ensemble import JumpEnsemble
 from trajsim.store import Run
 
 Array = NDArray[np.float64]
@@ -138,7 +138,7 @@ class SpinCourse:
 
     def __init__(self, experiment: Experiment) -> None:
         network, self.plan = experiment.network(), experiment.plan
-        self.master: MasterEquation = ensemble(network, TOLERANCE)
+        self.master: JumpEnsemble = ensemble(network, TOLERANCE)
         p = start_state(network, experiment.ensemble.initial)
         # P at the segments since the ledger opened, as far as they were asked for.
         self.course = [self._burned(p)]

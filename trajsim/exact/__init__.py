@@ -6,11 +6,12 @@ what they choose: a run that starts with all spins up does without, and scipy ta
 than such a run may take to start.
 """
 
+from functools import partial
 from typing import Any
 
 from trajsim.callables import make_callable
 from trajsim.exact.ensemble import Course, Currents, Gains, NoExactSideError, Window
-from trajsim.exact.tilt import Weights
+from trajsim.exact.weights import Weights
 from trajsim.kinds import kind_of
 
 __all__ = [
@@ -40,7 +41,7 @@ def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
 
 
 def counting_of(network: Any, tolerance: float = 1e-10) -> Any:
-    """Exact fluctuations of a network: `Counting` of spins, `LinearCounting` of oscillators.
+    """Exact fluctuations of a network: `JumpCounting` of jumps, `LinearCounting` of oscillators.
 
     Raises
     ------
@@ -48,9 +49,14 @@ def counting_of(network: Any, tolerance: float = 1e-10) -> Any:
         If there are none, or they are out of reach.
     """
     side = _side(network)
-    if not hasattr(side, "counting_of"):
+    if hasattr(side, "counting_of"):
+        return side.counting_of(network, tolerance)
+    solved = side.ensemble(network, tolerance)
+    if not hasattr(solved, "process"):
         raise NoExactSideError("the exact side of this model knows no fluctuations")
-    return side.counting_of(network, tolerance)
+    from trajsim.exact.jumps.counting import JumpCounting
+
+    return JumpCounting(solved.process, tolerance, partial(side.start_state, network))
 
 
 def start_state(network: Any, initial: str) -> Any:

@@ -8,7 +8,7 @@ where heat tilts the flow, L = A + 2 heat gamma T / m on the velocities, and V =
 (heat T - 1) there (a Riccati equation; Kundu, Sabhapandit & Dhar, J. Stat. Mech. P03007, 2011).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from trajsim.exact import large_deviation, series
-from trajsim.exact.counting import Weighting
 from trajsim.exact.distribution import (
     OUTSIDE,
     Atoms,
@@ -29,7 +28,7 @@ from trajsim.exact.distribution import (
 from trajsim.exact.ensemble import Array
 from trajsim.exact.gaussian import Gaussian, LinearEnsemble, lyapunov, start_state
 from trajsim.exact.oscillator_finite import log_averages, thetas
-from trajsim.exact.tilt import Weights, full
+from trajsim.exact.weights import Weighting, Weights, full, many
 from trajsim.models.oscillators import OscillatorNetwork
 
 # Points of Cauchy's integral, and the radius of its circle in units of the nearest that matters.
@@ -39,7 +38,7 @@ AROUND, CIRCLE = 32, 0.2
 class LinearCounting:
     """Exact fluctuations of heat and work of linear oscillators.
 
-    `weights` as in `trajsim.exact.counting.Counting`; so are the answers.
+    `weights` as in `trajsim.exact.jumps.counting.JumpCounting`; so are the answers.
 
     Parameters
     ----------
@@ -61,10 +60,7 @@ class LinearCounting:
     # -- what is counted -----------------------------------------------------------------------
 
     def _weights(self, weights: Weighting) -> tuple[Array, Array]:
-        given: Any = weights
-        if isinstance(weights, Mapping):
-            given = Weights(weights.get("heat", 0.0), weights.get("work", 0.0))
-        return full(given, self.baths, self.drives)
+        return full(weights, self.baths, self.drives)
 
     def _by_site(self, weights: Weighting) -> tuple[Array, Array]:
         """Heat and work weights (n,) of the sites, 0 where there is no bath or drive."""
@@ -167,14 +163,12 @@ class LinearCounting:
 
         inf where it does not exist: heat of oscillators has tails that fall exponentially.
         """
-        fields = full(Weights(heat, work), self.baths, self.drives)
-        shape = np.broadcast_shapes(*(f.shape[:-1] for f in fields))
-        heats, works = (np.broadcast_to(f, (*shape, f.shape[-1])) for f in fields)
-        found = np.empty(shape)
-        for at in np.ndindex(shape):
-            sites = self._by_site(Weights(heats[at], works[at]))
-            found[at] = thetas(self.ensemble, *sites, np.ones(1, np.complex128))[0].real
-        return found
+        heats, works, shape = many(heat, work, self.baths, self.drives)
+        values = [
+            thetas(self.ensemble, *self._by_site(Weights(*both)), np.ones(1, np.complex128))[0].real
+            for both in zip(heats, works, strict=True)
+        ]
+        return np.reshape(values, shape)
 
     def rate_function(self, values: ArrayLike, weights: Weighting) -> Array:
         """Rate function I (...) of A per unit time at values (...), an inverse time."""

@@ -1,23 +1,25 @@
-"""The exact side of spins: the master equation."""
+"""The exact ensemble of spins: that of their flips, listed as jumps."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from trajsim.exact.master import MasterEquation, start_state
+from trajsim.exact.jumps.ensemble import JumpEnsemble
+from trajsim.exact.jumps.spins import jump_process, start_state
 from trajsim.models.spins import SpinNetwork
 
 if TYPE_CHECKING:
-    from trajsim.exact.counting import Counting
+    from trajsim.exact.jumps.counting import JumpCounting
 
 __all__ = ["counting_of", "ensemble", "start_state"]
 
 
-def ensemble(network: SpinNetwork, tolerance: float) -> MasterEquation:
+def ensemble(network: SpinNetwork, tolerance: float = 1e-9) -> JumpEnsemble:
     """Exact ensemble of a network."""
-    return MasterEquation(network, tolerance)
+    return JumpEnsemble(jump_process(network), tolerance)
 
 
-def counting_of(network: SpinNetwork, tolerance: float) -> "Counting":
+def counting_of(network: SpinNetwork, tolerance: float = 1e-10) -> "JumpCounting":
     """Exact fluctuations of a network."""
-    from trajsim.exact.counting import Counting
+    from trajsim.exact.jumps.counting import JumpCounting
 
-    return Counting(network, tolerance)
+    return JumpCounting(jump_process(network), tolerance, partial(start_state, network))

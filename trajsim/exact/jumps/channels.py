@@ -144,14 +144,14 @@ class JumpProcess:
         taken = (heats.T[:, None] @ visits)[:, 0]
         power = (speed.T[:, None] @ stood)[:, 0]
         exclusive = np.empty((self.drives, columns))
-        for drive, changed in enumerate(self._changed):
+        for drive, changed in enumerate(self.changed):
             weight = rates[:, changed] * self.change[drive, changed] * value[:, drive, None]
             exclusive[drive] = -(weight.T[:, None] @ visits[changed]).sum(axis=(0, 1))
         heat, counted = self.heat_of_bath.T @ taken, self.count_of_counter.T @ jumps
         return np.concatenate([heat, power, exclusive, counted])
 
     @cached_property
-    def _changed(self) -> list[Any]:
+    def changed(self) -> list[Any]:
         """For each drive the classes whose jumps change V_d."""
         return [np.flatnonzero(row) for row in self.change]
 
@@ -175,21 +175,37 @@ class JumpProcess:
 
     # -- matrices ------------------------------------------------------------------------------
 
-    @cached_property
-    def _pattern(self) -> Array:
-        """(k, states**2): what a unit rate of a class adds to the generator."""
+    def _patterns(self, staying: float) -> Array:
+        """(k, states**2): what a unit rate of a class adds to a matrix, and to its diagonal."""
         pattern = np.zeros((self.classes, self.states, self.states))
         np.add.at(pattern, (self.kind, self.target, self.source), 1.0)
-        np.add.at(pattern, (self.kind, self.source, self.source), -1.0)
+        np.add.at(pattern, (self.kind, self.source, self.source), staying)
         return pattern.reshape(self.classes, -1)
+
+    @cached_property
+    def _jumps(self) -> Array:
+        return self._patterns(0.0)
+
+    @cached_property
+    def _generator(self) -> Array:
+        return self._patterns(-1.0)
+
+    def transitions(self, rates: Any) -> Any:
+        """Matrices (..., states, states) of the jumps alone, for rates (..., k) of the classes."""
+        shape = (*rates.shape[:-1], self.states, self.states)
+        if self.classes * self.states**2 <= MOST_PATTERN:
+            return (rates @ self._jumps).reshape(shape)
+        out = np.zeros(shape, rates.dtype)
+        flat = out.reshape(-1, self.states, self.states)
+        for matrix, of_class in zip(flat, rates.reshape(-1, self.classes), strict=True):
+            np.add.at(matrix, (self.target, self.source), of_class[self.kind])
+        return out
 
     def generators(self, rates: Array) -> Array:
         """W (t, states, states) for rates (t, k) of the classes; columns sum to zero."""
-        shape = (len(rates), self.states, self.states)
         if self.classes * self.states**2 <= MOST_PATTERN:
-            return np.asarray(rates @ self._pattern).reshape(shape)
-        out = np.zeros(shape)
-        for matrix, of_class in zip(out, rates, strict=True):
-            np.add.at(matrix, (self.target, self.source), of_class[self.kind])
-            matrix[np.diag_indices(self.states)] -= self.exits.T @ of_class
+            return np.asarray(rates @ self._generator).reshape(-1, self.states, self.states)
+        out: Array = self.transitions(rates)
+        diagonal = np.arange(self.states)
+        out[:, diagonal, diagonal] -= rates @ self.exits
         return out

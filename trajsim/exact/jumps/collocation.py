@@ -18,8 +18,8 @@ from trajsim.exact.ensemble import Array
 STAGES = 6
 # Ratio of one step to the one before where P follows the drive only after a fast decay.
 GROWTH = 1.2
-# Numbers in the matrices that are solved at once.
-BATCH = 1 << 22
+# Numbers in the matrices that are solved at once: so many stay in the processor's cache.
+BATCH = 1 << 17
 
 
 def _tableau(stages: int) -> tuple[Array, Array, Array]:
@@ -58,22 +58,49 @@ def step_edges(begin: float, end: float, widest: float, narrowest: float) -> Arr
 
 
 @cache
-def _begun(states: int) -> Array:
+def begun(states: int) -> Array:
     """Right side (s n, n) of the equations of the stages for a beginning in each state."""
     return np.asarray(np.kron(-DERIVATIVE[:, :1], np.eye(states)), np.float64)
 
 
-class Steps(NamedTuple):
-    """Steps (S,) of the period, solved for every start at once.
+def systems(matrices: Any, durations: Array) -> Any:
+    """Equations (t, s n, s n) of the stages of steps, real or complex.
 
-    phases, weights : (S, s) phases of the stages, and the time for which each stands
-    systems : (S, s n, s n), the equations of the stages
-    stages : (S, s, n, n), a stage's probabilities for each state in which the step begins
+    Parameters
+    ----------
+    matrices : (t, s, n, n), K at the stages of each step
+    durations : (t,) of the steps
+    """
+    steps, _, states, _ = matrices.shape
+    out = np.zeros((steps, STAGES, states, STAGES, states), matrices.dtype)
+    diagonal = np.arange(states)
+    out[:, :, diagonal, :, diagonal] = DERIVATIVE[:, 1:]
+    for s in range(STAGES):
+        out[:, s, :, s] -= durations[:, None, None] * matrices[:, s]
+    return out.reshape(steps, STAGES * states, STAGES * states)
+
+
+def solved(matrices: Any, durations: Array) -> Any:
+    """Stages (t, s, n, n) for each state in which a step begins, of dp/dt = K p.
+
+    Parameters
+    ----------
+    matrices, durations : as of `systems`
+    """
+    steps, _, states, _ = matrices.shape
+    stages: Any = np.linalg.solve(systems(matrices, durations), begun(states)[None])
+    return stages.reshape(steps, STAGES, states, states)
+
+
+class Steps(NamedTuple):
+    """Steps (t,) of the period, solved for every start at once.
+
+    phases, weights : (t, s) phases of the stages, and the time for which each stands
+    stages : (t, s, n, n), a stage's probabilities for each state in which the step begins
     """
 
     phases: Array
     weights: Array
-    systems: Array
     stages: Array
 
 
@@ -84,7 +111,7 @@ def solve_steps(
 
     Parameters
     ----------
-    generators : maps phases (t,) to matrices W (t, n, n), real or complex
+    generators : maps phases (t,) to W (t, n, n)
     period : a time
     edges : (steps + 1,) phases
     """
@@ -96,16 +123,7 @@ def solve_steps(
         phases = part[:-1, None] + widths[:, None] * NODES
         matrices = generators(phases.ravel())
         states = matrices.shape[-1]
-        matrices = matrices.reshape(len(widths), STAGES, states, states)
-        systems = np.zeros((len(widths), STAGES, states, STAGES, states), matrices.dtype)
-        diagonal = np.arange(states)
-        systems[:, :, diagonal, :, diagonal] = DERIVATIVE[:, 1:]
-        for s in range(STAGES):
-            systems[:, s, :, s] -= (widths * period)[:, None, None] * matrices[:, s]
-        flat = systems.reshape(len(widths), size, size)
-        stages: Any = np.linalg.solve(flat, _begun(states)[None]).reshape(
-            -1, STAGES, states, states
-        )
+        stages = solved(matrices.reshape(-1, STAGES, states, states), widths * period)
         # Rounding grows with the length of a step in what is conserved alone: it is put right.
         stages /= stages.sum(axis=2, keepdims=True)
-        yield Steps(phases, np.outer(widths * period, WEIGHTS), flat, stages)
+        yield Steps(phases, np.outer(widths * period, WEIGHTS), stages)

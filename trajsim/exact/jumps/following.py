@@ -5,6 +5,7 @@ Solving Ordinary Differential Equations I, 1993, section II.5). Absolute errors 
 those of probabilities that are small themselves: `uniformization` is for these.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import Any
@@ -23,19 +24,16 @@ THREADED = 1 << 17
 
 
 @compiled
-def _flow(in_first, in_source, in_kind, out_first, out_kind, rates, x, out, begin, end):
-    """Rows begin to end of out = W x, columns (states, m): what comes in less what leaves."""
+def _flow(first, source, kind, weights, leave, x, out, begin, end):
+    """Rows begin to end of out: what jumps bring into a state, less what leaves it."""
     columns = x.shape[1]
     for row in range(begin, end):
-        leave = 0.0
-        for at in range(out_first[row], out_first[row + 1]):
-            leave += rates[out_kind[at]]
         for column in range(columns):
-            out[row, column] = -leave * x[row, column]
-        for at in range(in_first[row], in_first[row + 1]):
-            rate, other = rates[in_kind[at]], in_source[at]
+            out[row, column] = -leave[row] * x[row, column]
+        for at in range(first[row], first[row + 1]):
+            of_class, other = kind[at], source[at]
             for column in range(columns):
-                out[row, column] += rate * x[other, column]
+                out[row, column] += weights[of_class, column] * x[other, column]
 
 
 class Follower:
@@ -48,24 +46,32 @@ class Follower:
 
     def __init__(self, process: JumpProcess) -> None:
         self.process = process
+        into = np.argsort(process.target, kind="stable")
         states = np.arange(process.states + 1)
-        into, outof = (np.argsort(a, kind="stable") for a in (process.target, process.source))
         self._tables: tuple[Any, ...] = (
             np.searchsorted(process.target[into], states).astype(np.uint64),
             process.source[into].astype(np.uint32),
             process.kind[into].astype(np.uint32),
-            np.searchsorted(process.source[outof], states).astype(np.uint64),
-            process.kind[outof].astype(np.uint32),
         )
+        # Numbers that slopes were worked out of: channels times columns.
+        self.work = 0
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(1)
 
-    def flow(self, rates: Array, x: Array) -> Array:
-        """W x for rates (k,) of the classes."""
+    def flow(self, weights: Any, leave: Array, x: Any) -> Any:
+        """What jumps bring in less what leaves, (states, m), real or complex.
+
+        Parameters
+        ----------
+        weights : (k, m), of a jump of each class in each column
+        leave : (states,), of each state
+        x : (states, m)
+        """
         out, states = np.empty_like(x), self.process.states
-        arguments: tuple[Any, ...] = (*self._tables, rates, x, out)
+        arguments: tuple[Any, ...] = (*self._tables, np.ascontiguousarray(weights), leave, x, out)
+        self.work += len(self.process.kind) * x.shape[1]
         if len(self.process.kind) < THREADED:
             _flow(*arguments, 0, states)
             return out
@@ -74,6 +80,52 @@ class Follower:
         _flow(*arguments, 0, middle)
         other.result()
         return out
+
+    def integrate(
+        self,
+        slope: Callable[[float, Any], Any],
+        x: Any,
+        interval: tuple[float, float],
+        accuracy: float,
+        add: Callable[[Array, Any], None] | None = None,
+    ) -> Any:
+        """Columns (states, m) at the end of a part of the period.
+
+        Parameters
+        ----------
+        slope : maps a phase and columns to what these change by per unit time
+        x : (states, m) at the beginning, real or complex
+        interval : phases
+        accuracy : relative, of each step
+        add : is given phases (t,) of every step and the times spent in each state (t, states, m)
+
+        Raises
+        ------
+        NoExactSideError
+            If the integration fails.
+        """
+        from scipy.integrate import DOP853
+
+        shape, period = x.shape, self.process.period
+        # No entry is known to less than a part of the mean.
+        least = accuracy * max(1e-300, float(abs(x).sum(axis=0).max())) / shape[0]
+
+        def flat_slope(u: float, flat: Any) -> Any:
+            return slope(u, flat.reshape(shape)).ravel() * period
+
+        for first, last in self.process.pieces(*interval):
+            solver: Any = DOP853(flat_slope, first, x.ravel(), last, rtol=accuracy, atol=least)
+            while solver.status == "running":
+                trouble = solver.step()
+                if solver.status == "failed":
+                    raise NoExactSideError(f"the master equation was not integrated: {trouble}")
+                if add is not None:
+                    width = solver.t - solver.t_old
+                    phases = solver.t_old + NODES * width
+                    inside = solver.dense_output()(phases).T.reshape(-1, *shape)
+                    add(phases, (WEIGHTS * width * period)[:, None, None] * inside)
+            x = solver.y.reshape(shape)
+        return x
 
     def carry(
         self, x: Array, begin: float, end: float, accuracy: float, gains: bool = True
@@ -92,28 +144,16 @@ class Follower:
         NoExactSideError
             If the integration fails.
         """
-        from scipy.integrate import DOP853
+        process, columns = self.process, x.shape[1]
+        total = np.zeros((process.width if gains else 0, columns))
 
-        process, shape = self.process, x.shape
-        total = np.zeros((process.width if gains else 0, shape[1]))
-        # No entry is known to less than a part of the mean probability.
-        least = accuracy / shape[0]
+        def slope(u: float, x: Array) -> Array:
+            rates = process.rates(np.array([u]))[0]
+            weights = np.repeat(rates[:, None], columns, axis=1)
+            return np.asarray(self.flow(weights, process.exits.T @ rates, x))
 
-        def slope(u: float, flat: Array) -> Array:
-            moved = self.flow(process.rates(np.array([u]))[0], flat.reshape(shape))
-            return moved.ravel() * process.period
+        def add(phases: Array, spent: Array) -> None:
+            np.add(total, process.gains(phases, spent), out=total)
 
-        for first, last in process.pieces(begin, end):
-            solver: Any = DOP853(slope, first, x.ravel(), last, rtol=accuracy, atol=least)
-            while solver.status == "running":
-                trouble = solver.step()
-                if solver.status == "failed":
-                    raise NoExactSideError(f"the master equation was not integrated: {trouble}")
-                if gains:
-                    width = solver.t - solver.t_old
-                    phases = solver.t_old + NODES * width
-                    inside = solver.dense_output()(phases).T.reshape(-1, *shape)
-                    times = (WEIGHTS * width * process.period)[:, None, None]
-                    total += process.gains(phases, times * inside)
-            x = solver.y.reshape(shape)
-        return x, total
+        end_x = self.integrate(slope, x, (begin, end), accuracy, add if gains else None)
+        return end_x, total

@@ -1,69 +1,68 @@
-"""Full counting statistics of spin networks: how heat and work fluctuate, without sampling.
+"""Full counting statistics of jumps: how heat and work fluctuate, without sampling.
 
 Cumulants come from power series in the counting field, not from differences; the scaled cumulant
-generating function from the tilted map of one period (`trajsim.exact.tilt`).
+generating function from the tilted map of one period (`trajsim.exact.jumps.tilt`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from trajsim.exact import large_deviation, series
 from trajsim.exact.distribution import Distribution
-from trajsim.exact.ensemble import Array, NoExactSideError
-from trajsim.exact.large_map import LargeMap
-from trajsim.exact.master import start_state
-from trajsim.exact.problem import Problem
-from trajsim.exact.small_map import SmallMap
-from trajsim.exact.spin_distribution import Counted
-from trajsim.exact.tilt import Weights, full, scaled, tilt_of
-from trajsim.models.spins import SpinNetwork
+from trajsim.exact.ensemble import Array
+from trajsim.exact.jumps.channels import JumpProcess
+from trajsim.exact.jumps.counting_dense import DenseCounting
+from trajsim.exact.jumps.counting_sparse import SparseCounting
+from trajsim.exact.jumps.distribution import Counted
+from trajsim.exact.jumps.tilt import Tilt
+from trajsim.exact.weights import Weighting, Weights, full, many
 
 # Of the largest entry, what may still change when a period is taken to repeat the one before.
 SETTLED = 1e-10
-# Spins up to which fluctuations are solved, and up to which with matrices.
-MOST_SITES, DENSE_SITES = 12, 5
-Weighting = Weights | Mapping[str, ArrayLike]
+# States up to which fluctuations are solved with matrices.
+MOST_DENSE = 64
 
 
-class Counting:
-    """Exact fluctuations of heat and work of at most 12 spins.
+class JumpCounting:
+    """Exact fluctuations of heat and work of a jump process.
 
     Every `weights` is a `Weights` or a mapping with "heat" (baths,) and "work" (drives,), either
-    of which may be left out (0) or one number (for all): A = sum_b heat_b Q_b + sum_i work_i W_i,
-    with the inclusive work W_i = -int s_i dh_i.
+    of which may be left out (0) or one number (for all): A = sum_b heat_b Q_b + sum_d work_d W_d,
+    with the inclusive work W_d = int (dE / d lambda_d) d lambda_d. A start is P (states,).
 
     Parameters
     ----------
-    network : SpinNetwork
+    process : JumpProcess
     tolerance : relative accuracy of what a period does to a distribution
+    start_state : P (states,) of a start given by its name; default: "periodic" alone has one
 
     Raises
     ------
     NoExactSideError
-        If there are more than 12 spins, no unique periodic state, or some states are left so
+        If it would take too long, there is no unique periodic state, or some states are left so
         rarely that rounding would spoil the answer.
     """
 
-    def __init__(self, network: SpinNetwork, tolerance: float = 1e-10) -> None:
-        sites = len(network.bath)
-        if sites > MOST_SITES:
-            raise NoExactSideError(f"fluctuations are solved up to {MOST_SITES} spins, not {sites}")
-        self.network = network
-        self.problem = Problem(network)
-        self.period = network.period
-        self.baths, self.drives = self.problem.baths, self.problem.drives
-        chosen = SmallMap if sites <= DENSE_SITES else LargeMap
-        self.map: SmallMap | LargeMap = chosen(self.problem, tolerance)
+    def __init__(
+        self,
+        process: JumpProcess,
+        tolerance: float = 1e-10,
+        start_state: Callable[[str], Array] | None = None,
+    ) -> None:
+        self.process, self._start_state = process, start_state
+        self.period = process.period
+        self.baths, self.drives = process.baths, process.drives
+        chosen = DenseCounting if process.states <= MOST_DENSE else SparseCounting
+        self.map: DenseCounting | SparseCounting = chosen(process, tolerance)
 
     # -- long times ----------------------------------------------------------------------------
 
     @cached_property
     def _first(self) -> tuple[Array, Array, Array]:
-        """Periodic state, its derivatives (g, 2**n) by every field, and covariances per period."""
+        """Mean per period, derivatives (g, n) of the periodic state, covariances per period."""
         p = self.map.stationary
         kinds = self.baths + self.drives
         _, moved, _ = self.map.pair(p, np.zeros((kinds, len(p))))
@@ -84,17 +83,16 @@ class Counting:
 
     def cumulant_rates(self, weights: Weighting, order: int = 4) -> Array:
         """Growth (order,) of the cumulants 1 ... order of A per unit time, at long times."""
-        heat, work = self._weights(weights)
-        tilt = tilt_of(self.problem, heat, work)
-        center = float(np.append(heat, work) @ self.mean_rate)
+        tilt, center = self._tilt(weights), self._center(weights)
         powers = order + 1
-        rows = np.zeros((powers, self.problem.states))
+        rows = np.zeros((powers, self.process.states))
         rows[0] = self.map.stationary
         grown = np.zeros(powers)
         grown[0] = 1.0
+        carry = self.map.series(tilt, center, powers)
         for k in range(1, powers):
-            # What the rows found so far become, and what of it the power k grows by.
-            moved = self.map.series(rows[: k + 1], tilt, center)[k]
+            # What the rows known so far become, and what of it the power k grows by.
+            moved = carry(rows)[k]
             grown[k] = moved.sum()
             back = sum(grown[k - j] * rows[j] for j in range(k))
             rows[k] = self.map.solve(moved - back)
@@ -114,13 +112,9 @@ class Counting:
         -------
         theta : (...), the logarithm of the spectral radius of the tilted map over the period
         """
-        fields = full(Weights(heat, work), self.baths, self.drives)
-        shape = np.broadcast_shapes(*(f.shape[:-1] for f in fields))
-        heats, works = (np.broadcast_to(f, (*shape, f.shape[-1])) for f in fields)
-        found = np.empty(shape)
-        for at in np.ndindex(shape):
-            found[at] = self.map.growth(tilt_of(self.problem, heats[at], works[at]))
-        return found / self.period
+        heats, works, shape = many(heat, work, self.baths, self.drives)
+        growth = self.map.growth(Tilt.of(self.process, heats, works))
+        return np.asarray(growth.reshape(shape) / self.period)
 
     def rate_function(self, values: ArrayLike, weights: Weighting) -> Array:
         """Rate function I (...) of A per unit time at values (...), an inverse time.
@@ -129,7 +123,7 @@ class Counting:
         --------
         trajsim.exact.large_deviation.rate_function
         """
-        heat, work = self._weights(weights)
+        heat, work = full(weights, self.baths, self.drives)
         mean, variance = self.cumulant_rates(weights, 2)
 
         def theta(g: float) -> float:
@@ -145,43 +139,41 @@ class Counting:
         eta Q_hot + W = 0 (Verley, Esposito, Willaert & Van den Broeck, Nat. Commun. 5, 4721, 2014).
         """
         etas = np.asarray(eta, np.float64)
-        found = np.empty(etas.shape)
+        values = np.empty(etas.shape)
         for at in np.ndindex(etas.shape):
             heat = np.zeros(self.baths)
             heat[hot] = etas[at]
-            found[at] = self.rate_function(0.0, Weights(heat, 1.0))
-        return found
+            values[at] = self.rate_function(0.0, Weights(heat, 1.0))
+        return values
 
     # -- finite times --------------------------------------------------------------------------
 
     def log_average(self, start: Array | str, periods: int, weights: Weighting) -> float:
-        """log <exp(A)> over `periods` from a start: P (2**n,) or the name of one."""
-        tilt = tilt_of(self.problem, *self._weights(weights))
-        return self.map.log_average(tilt, self.begin(start), periods)
+        """log <exp(A)> over `periods` from a start."""
+        return self.map.log_average(self._tilt(weights), self.begin(start), periods)
 
     def finite_cumulants(
         self, start: Array | str, periods: int, weights: Weighting, order: int = 4
     ) -> Array:
-        """Cumulants (order,) of A over `periods` from a start: P (2**n,) or the name of one."""
-        heat, work = self._weights(weights)
-        tilt = tilt_of(self.problem, heat, work)
-        center = float(np.append(heat, work) @ self.mean_rate)
+        """Cumulants (order,) of A over `periods` from a start."""
+        tilt, center = self._tilt(weights), self._center(weights)
         powers = order + 1
-        rows = self.begin(start) * series.exponential(tilt.boundary, powers)
+        rows = self.begin(start) * series.exponential(tilt.boundary[0], powers)
         logarithm = np.zeros(powers)
+        carry = self.map.series(tilt, center, powers)
         for k in range(periods):
             before, grown = rows, logarithm
-            rows, logarithm = self._normalised(self.map.series(rows, tilt, center), logarithm)
+            rows, logarithm = self._normalised(carry(rows), logarithm)
             if _settled(rows, before):
                 # Every period that follows adds as much.
                 logarithm = logarithm + (periods - 1 - k) * (logarithm - grown)
                 break
-        ends = series.exponential(-tilt.boundary, powers)
+        ends = series.exponential(-tilt.boundary[0], powers)
         rows = np.stack([sum(rows[j] * ends[k - j] for j in range(k + 1)) for k in range(powers)])
         _, logarithm = self._normalised(rows, logarithm)
-        found = series.cumulants(logarithm)
-        found[0] += center * self.period * periods
-        return np.asarray(found, np.float64)
+        cumulants = series.cumulants(logarithm)
+        cumulants[0] += center * self.period * periods
+        return np.asarray(cumulants, np.float64)
 
     @staticmethod
     def _normalised(rows: Array, logarithm: Array) -> tuple[Array, Array]:
@@ -217,37 +209,46 @@ class Counting:
         grid: ArrayLike | None = None,
         tolerance: float = 1e-6,
     ) -> Distribution:
-        """Distribution of A over `periods` from a start: P (2**n,) or the name of one.
+        """Distribution of A over `periods` from a start.
 
         Parameters
         ----------
         start, periods, weights : as for `finite_cumulants`
         grid : (k,), points at which to give the density; default: enough of them
-        tolerance : of the cumulative distribution. Where few flips happen the density has
+        tolerance : of the cumulative distribution. Where few jumps happen the density has
             integrable peaks without bound: `error` tells how well it is known
 
         See Also
         --------
         trajsim.exact.distribution.Distribution.probabilities : of bins, for histograms
         """
-        p, tilt = self.begin(start), tilt_of(self.problem, *self._weights(weights))
+        p, tilt = self.begin(start), self._tilt(weights)
         mean, variance = self.finite_cumulants(p, periods, weights, 2)
-
-        def log_average(g: float) -> float:
-            return self.map.log_average(scaled(tilt, g), p, periods)
-
-        counted = Counted(self.problem, tilt, p, periods, log_average)
+        counted = Counted(self.map, tilt, p, periods)
         return counted.distribution(float(mean), float(variance), grid, tolerance)
 
     def begin(self, start: Array | str) -> Array:
-        """P (2**n,) of a start given as such or by its name."""
-        return start_state(self.network, start) if isinstance(start, str) else np.asarray(start)
+        """P (states,) of a start given as such or by its name.
 
-    def _weights(self, weights: Weighting) -> tuple[Array, Array]:
-        given: Any = weights
-        if isinstance(weights, Mapping):
-            given = Weights(weights.get("heat", 0.0), weights.get("work", 0.0))
-        return full(given, self.baths, self.drives)
+        Raises
+        ------
+        ValueError
+            If there is no start of this name.
+        """
+        if not isinstance(start, str):
+            return np.asarray(start, np.float64)
+        if start == "periodic":
+            return self.map.stationary
+        if self._start_state is None:
+            raise ValueError(f'a start is P (states,) or "periodic", not {start!r}')
+        return self._start_state(start)
+
+    def _tilt(self, weights: Weighting) -> Tilt:
+        heat, work = full(weights, self.baths, self.drives)
+        return Tilt.of(self.process, heat[None], work[None])
+
+    def _center(self, weights: Weighting) -> float:
+        return float(np.append(*full(weights, self.baths, self.drives)) @ self.mean_rate)
 
 
 def _settled(rows: Array, before: Array) -> bool:
