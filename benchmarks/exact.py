@@ -14,7 +14,7 @@ import common
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from trajsim.exact import counting_of, ensemble
+from trajsim.ensemble import counting_of, ensemble
 from trajsim.models.drive import pack
 from trajsim.models.rate_laws import GlauberProduct
 from trajsim.models.spins import network

@@ -171,10 +171,10 @@ def block_costs(folder, address, most, count):
     Returns the number of blocks, their bytes, and for each: seconds of the processor of the whole
     process, seconds of it in verifying and publishing, and seconds on the clock of the latter.
     """
-    from trajsim import blocks
     from trajsim.config import load
-    from trajsim.provenance import layout_of
-    from trajsim.run import simulate
+    from trajsim.running import blocks
+    from trajsim.running.provenance import layout_of
+    from trajsim.running.run import simulate
     from trajsim.store import Parts, Shard
 
     settings = ("ensemble.periods=50", "ledger.periods_per_row=1")

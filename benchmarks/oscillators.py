@@ -62,7 +62,7 @@ def pair_of(experiment):
 
 
 def trajsim_call(network, scheme, noise, columns, count, number, plan, steps):
-    from trajsim.exact import start_state
+    from trajsim.ensemble import start_state
     from trajsim.kernels import kernel_of
 
     kernel = kernel_of(network)
@@ -139,8 +139,8 @@ def main():
     from ledgers import Ledgers
 
     from trajsim.config import load
-    from trajsim.exact import ensemble, start_state
-    from trajsim.provenance import layout_of
+    from trajsim.ensemble import ensemble, start_state
+    from trajsim.running.provenance import layout_of
 
     results, needed = {}, {}
     for case, file in CONFIGS.items():

@@ -83,9 +83,9 @@ def spins(options):
     from spins import trajsim_call
 
     from trajsim.config import parse
-    from trajsim.exact import ensemble
+    from trajsim.ensemble import ensemble
     from trajsim.kernels import kernel_of
-    from trajsim.provenance import layout_of
+    from trajsim.running.provenance import layout_of
 
     config = parse(FIELDS)
     experiment, network, plan = (
@@ -178,8 +178,8 @@ def oscillators(options):
     from oscillators import pair_of, trajsim_call
 
     from trajsim.config import load
-    from trajsim.exact import ensemble
-    from trajsim.provenance import layout_of
+    from trajsim.ensemble import ensemble
+    from trajsim.running.provenance import layout_of
 
     count, keep = (6, 1) if options.quick else (OSCILLATORS, KEEP)
     overrides = [f"ensemble.periods={keep}", f"ensemble.burn_in={SETTLE}"]

@@ -188,7 +188,7 @@ def whole_program(found):
     rows = [[name, f"{t['min']:.2f}", f"{t['median']:.2f}"] for name, t in parts.items()]
     lines += [*table(["start-up", "best, s", "median"], rows), ""]
     most = [f"{name} {ms:.0f}" for name, ms in list(found["imports"].items())[:8]]
-    return [*lines, f"Importing `trajsim.run`, ms by library: {', '.join(most)}."]
+    return [*lines, f"Importing `trajsim.running.run`, ms by library: {', '.join(most)}."]
 
 
 SECTIONS = {

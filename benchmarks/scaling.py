@@ -68,9 +68,9 @@ class System:
 
     def last(self, periods):
         """Let trajectories last so many periods."""
-        from trajsim.blocks import model_of
         from trajsim.config import parse
-        from trajsim.provenance import layout_of
+        from trajsim.running.blocks import model_of
+        from trajsim.running.provenance import layout_of
 
         config = parse(self.text, overrides=[f"ensemble.periods={periods}"])
         self.plan, self.layout = config.experiment.plan, layout_of(config)

@@ -95,8 +95,8 @@ def main():
     from ledgers import Ledgers
 
     from trajsim.config import load
-    from trajsim.exact import ensemble, start_state
-    from trajsim.provenance import layout_of
+    from trajsim.ensemble import ensemble, start_state
+    from trajsim.running.provenance import layout_of
 
     results = {}
     for point, file in POINTS.items():

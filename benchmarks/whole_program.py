@@ -99,7 +99,7 @@ def start_up(folder, rounds, quick):
     commands = {
         "python, nothing": (sys.executable, "-c", ""),
         "trajsim --help": (TRAJSIM, "--help"),
-        "import trajsim.run": (sys.executable, "-c", "import trajsim.run"),
+        "import trajsim.running.run": (sys.executable, "-c", "import trajsim.running.run"),
         "trajsim validate": (TRAJSIM, "validate", PUMP),
         "trajsim run, two trajectories": run,
     }
@@ -114,8 +114,8 @@ def start_up(folder, rounds, quick):
 
 
 def imports():
-    """Milliseconds that importing trajsim.run spends in modules of each library, largest first."""
-    command = [sys.executable, "-X", "importtime", "-c", "import trajsim.run"]
+    """Milliseconds that importing the runs spends in modules of each library, largest first."""
+    command = [sys.executable, "-X", "importtime", "-c", "import trajsim.running.run"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     spent = {}
     for line in said.splitlines()[1:]:
@@ -196,7 +196,7 @@ def report(results):
         parts[f"the same with nothing compiled, {name}"] = t
     rows = [[name, f"{t['min']:.2f}", f"{t['median']:.2f}"] for name, t in parts.items()]
     common.table(["", "best, s", "median"], rows)
-    print("\nwhere importing trajsim.run spends its time (python -X importtime)")
+    print("\nwhere importing trajsim.running.run spends its time (python -X importtime)")
     common.table(["", "ms"], [[k, f"{v:.0f}"] for k, v in list(results["imports"].items())[:8]])
 
 

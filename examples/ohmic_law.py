@@ -3,14 +3,13 @@
 trajsim run --plugin examples/ohmic_law.py examples/ohmic.toml
 """
 
-from typing import NamedTuple
-
 import trajsim
-from trajsim.elementary import exp
-from trajsim.simd import where
+from trajsim.compiled.elementary import exp
+from trajsim.compiled.simd import where
+from trajsim.models.rate_laws import Additive
 
 
-class Ohmic(NamedTuple):
+class Ohmic(Additive):
     """rate * u / (exp(u) - 1), u = dE_i / T_i: a bath of bosons with an ohmic spectrum.
 
     By the golden rule a flip that takes dE from the bath absorbs a boson, with the rate
@@ -19,22 +18,7 @@ class Ohmic(NamedTuple):
     al., Rev. Mod. Phys. 59, 1 (1987).
     """
 
-    rate: float
-
-    @staticmethod
-    def start(law):
-        """What a spin without bonds begins with."""
-        return 0.0
-
-    @staticmethod
-    def bond(law, x):
-        """What a bond adds, x = J s s / T."""
-        return x
-
-    @staticmethod
-    def join(law, local, part):
-        """One more bond."""
-        return local + part
+    __slots__ = ()
 
     @staticmethod
     def flip_rate(law, local, x):

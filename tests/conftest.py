@@ -25,7 +25,7 @@ def registries_as_before(monkeypatch):
 
 def from_outside(name):
     """Whether a module is neither of trajsim, of a library, nor of the tests."""
-    sources = sys.modules.get("trajsim.sources")
+    sources = sys.modules.get("trajsim.extending.sources")
     file = getattr(sys.modules[name], "__file__", None)
     if sources is None or file is None or not sources.is_outside(name):
         return False
@@ -35,12 +35,15 @@ def from_outside(name):
 
 def remembered(monkeypatch):
     """Have registries forget afterwards what they do not hold yet."""
-    plugins = sys.modules.get("trajsim.plugins")
+    plugins = sys.modules.get("trajsim.extending.plugins")
     if plugins is None:
         return
     monkeypatch.setattr(plugins, "_requested", list(plugins._requested))
     monkeypatch.setattr(plugins, "_loaded", set(plugins._loaded))
-    for module, name in (("trajsim.models.rate_laws", "LAWS"), ("trajsim.kinds", "KINDS")):
+    for module, name in (
+        ("trajsim.models.rate_laws", "LAWS"),
+        ("trajsim.extending.kinds", "KINDS"),
+    ):
         if module in sys.modules:
             registry = getattr(sys.modules[module], name)
             monkeypatch.setattr(registry, "_registered", dict(registry._registered))

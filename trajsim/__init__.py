@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trajsim.api import Exact, Run, check, exact, load, open, reproduce, simulate
     from trajsim.config import Config, ConfigError, Experiment
-    from trajsim.kinds import Kind, register_model
+    from trajsim.extending.kinds import Kind, register_model
     from trajsim.models.rate_laws import register_rate_law
 
 __version__ = "0.1.0"
@@ -39,8 +39,8 @@ __all__ = [
 ]
 # What is not in `trajsim.api`: plugins need no more than the place where they register.
 HOMES = {
-    "Kind": "trajsim.kinds",
-    "register_model": "trajsim.kinds",
+    "Kind": "trajsim.extending.kinds",
+    "register_model": "trajsim.extending.kinds",
     "register_rate_law": "trajsim.models.rate_laws",
 }
 
@@ -50,7 +50,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'trajsim' has no attribute {name!r}")
     import importlib
 
-    from trajsim.system import unsupported
+    from trajsim.system.platform import unsupported
 
     reason = unsupported()
     if reason:

@@ -14,33 +14,33 @@ import tomli_w
 from trajsim.analysis.averages import Averages, averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
 from trajsim.analysis.regimes import Regime
-from trajsim.check import Check
-from trajsim.check import against as _against
-from trajsim.check import check as _check
+from trajsim.comparison import Check
+from trajsim.comparison import against as _against
+from trajsim.comparison import check as _check
 from trajsim.config import Config, Experiment, Point, build, restore
 from trajsim.config import ConfigError as ConfigError  # what `load` raises is named here, too
 from trajsim.config import load as _load
 from trajsim.config.values import assignments, known, plain
-from trajsim.exact import Gains, counting_of
+from trajsim.ensemble import Gains, counting_of
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
-from trajsim.files import expect_writable, publish
-from trajsim.plugins import differences
-from trajsim.provenance import layout_of, plugins_of
-from trajsim.reproduce import Reproduction
-from trajsim.reproduce import reproduce as _reproduce
-from trajsim.run import simulate as _simulate
+from trajsim.extending.plugins import differences
+from trajsim.paper import Reproduction
+from trajsim.paper import reproduce as _reproduce
+from trajsim.running.provenance import layout_of, plugins_of
+from trajsim.running.run import simulate as _simulate
 from trajsim.store import Run as StoredRun
 from trajsim.store import StoreError, open_run, verify
-from trajsim.text import printable
+from trajsim.system.files import expect_writable, publish
+from trajsim.system.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from trajsim.analysis.extremes import Extreme
     from trajsim.analysis.theorems import Outcome
-    from trajsim.exact.jumps.counting import JumpCounting
-    from trajsim.exact.oscillator_counting import LinearCounting
+    from trajsim.ensemble.jumps.counting import JumpCounting
+    from trajsim.ensemble.oscillator_counting import LinearCounting
     from trajsim.trace import Trace
 
 # What a config can be given as.
@@ -100,9 +100,9 @@ def simulate(
     ------
     ConfigError
         If the config has faults.
-    trajsim.run.RunError
+    trajsim.running.run.RunError
         If the run cannot be made as asked: output there, disk too small, config differs.
-    trajsim.run.StoppedError
+    trajsim.running.run.StoppedError
         If it was interrupted; every finished block is kept where there is an output.
     """
     config = load(source)
@@ -143,7 +143,7 @@ def exact(source: Source, tolerance: float = TOLERANCE) -> "Exact":
     ------
     ValueError
         If the config has several points.
-    trajsim.exact.NoExactSideError
+    trajsim.ensemble.NoExactSideError
         If there is no exact ensemble, or it is out of reach.
     """
     point = source if isinstance(source, Point) else _only(load(source))
@@ -155,9 +155,9 @@ def check(run: StoredRun | str | Path, reference: StoredRun | str | Path | None 
 
     Raises
     ------
-    trajsim.check.CannotCheckError
+    trajsim.comparison.CannotCheckError
         If there are too few trajectories or events to judge anything.
-    trajsim.exact.NoExactSideError
+    trajsim.ensemble.NoExactSideError
         If the exact ensemble is out of reach.
     """
     mine = _opened(run)
@@ -182,9 +182,9 @@ def reproduce(
 
     Raises
     ------
-    trajsim.run.RunError
+    trajsim.running.run.RunError
         If a run cannot be made as asked, or another one is in its place.
-    trajsim.run.StoppedError
+    trajsim.running.run.StoppedError
         If it was interrupted; every finished block is kept.
     """
     return _reproduce(Path(folder), quick=quick, workers=workers, force=force, say=_say)
@@ -226,11 +226,11 @@ class Run(StoredRun):
 
         Raises
         ------
-        trajsim.check.CannotCheckError
+        trajsim.comparison.CannotCheckError
             If the other run is not one of the reversed protocol of this one.
         """
         from trajsim.analysis.theorems import theorems
-        from trajsim.check.settings import partners, settings
+        from trajsim.comparison.settings import partners, settings
 
         if reversed_run is None:
             return list(theorems(self, settings(self.config)))
@@ -238,7 +238,7 @@ class Run(StoredRun):
         return list(theorems(self, settings(self.config), reversed_run, partner))
 
     def check(self, reference: "Run | None" = None) -> Check:
-        """As `trajsim.check`."""
+        """As `trajsim.comparison`."""
         return check(self, reference)
 
     def figures(self, window: int | None = None) -> "dict[str, Figure]":
@@ -391,7 +391,7 @@ class Exact:
 
     @cached_property
     def counting(self) -> "JumpCounting | LinearCounting":
-        """Exact fluctuations: cumulants, theta, distributions (`trajsim.exact.jumps.counting`)."""
+        """Exact fluctuations: cumulants, theta, distributions."""
         return counting_of(self.point.experiment.network())
 
     def __repr__(self) -> str:
@@ -416,7 +416,7 @@ def _opened(run: StoredRun | str | Path) -> Run:
 
 def _say(message: str) -> None:
     """Tell what takes long, where somebody looks at it."""
-    from trajsim.progress import watched
+    from trajsim.running.progress import watched
 
     if watched():
         print(message, file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.kinds import KINDS
+from trajsim.extending.kinds import KINDS
 
 
 class Column(NamedTuple):
@@ -69,7 +69,7 @@ class Layout:
 
     Parameters
     ----------
-    kind : model kind, a key of trajsim.kinds.KINDS
+    kind : model kind, a key of trajsim.extending.kinds.KINDS
     points, trajectories, rows : lengths of these dimensions
     rows_per_period : rows in a period where they are parts of it, else 1
     row_periods : length of a row in periods

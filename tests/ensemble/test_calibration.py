@@ -17,13 +17,13 @@ import pytest
 from scipy import stats
 from test_sampled_against_exact import random_config
 
-import trajsim.check
-from trajsim.check import check
-from trajsim.check.counted import ExactFluctuations
+import trajsim.comparison
+from trajsim.comparison import check
+from trajsim.comparison.counted import ExactFluctuations
 from trajsim.config import load, parse
 from trajsim.ledger import Layout
-from trajsim.provenance import layout_of
-from trajsim.run import model_of
+from trajsim.running.provenance import layout_of
+from trajsim.running.run import model_of
 
 FOLDER = Path(__file__).parents[2] / "configs"
 FALSE_ALARM, SEEDS = 1e-4, 400
@@ -65,10 +65,10 @@ def scores(config, monkeypatch):
     kernel, model, start = model_of(experiment)
     plan, count = experiment.plan, layout.trajectories
     # The exact side is the same for all seeds.
-    windows = trajsim.check.expected(config)
+    windows = trajsim.comparison.expected(config)
     exact = SimpleNamespace(covariance=cache(ExactFluctuations(experiment).covariance))
-    monkeypatch.setattr(trajsim.check, "expected", lambda config: windows)
-    monkeypatch.setattr(trajsim.check, "ExactFluctuations", lambda experiment: exact)
+    monkeypatch.setattr(trajsim.comparison, "expected", lambda config: windows)
+    monkeypatch.setattr(trajsim.comparison, "ExactFluctuations", lambda experiment: exact)
     found = []
     for seed in range(SEEDS):
         columns = layout.allocate(count)

@@ -10,7 +10,7 @@ from trajsim.analysis.fluctuations import fluctuations
 from trajsim.config import load
 from trajsim.plots.distributions import shown
 from trajsim.plots.exact import exact_cumulants, exact_twins
-from trajsim.run import simulate
+from trajsim.running.run import simulate
 from trajsim.store import open_run
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -11,9 +11,9 @@ from scipy import stats
 from test_sampled_against_exact import random_config
 
 from trajsim.analysis.fluctuations import fluctuations
-from trajsim.check.counted import ExactFluctuations
+from trajsim.comparison.counted import ExactFluctuations
 from trajsim.config import parse, with_parameters
-from trajsim.run import simulate
+from trajsim.running.run import simulate
 from trajsim.store import open_run
 
 FALSE_ALARM = 1e-4

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from trajsim.check import against, check
+from trajsim.comparison import against, check
 from trajsim.config import load
-from trajsim.exact import NoExactSideError
-from trajsim.run import simulate
+from trajsim.ensemble import NoExactSideError
+from trajsim.running.run import simulate
 from trajsim.store import open_run, verify
 
 CONFIGS = Path(__file__).parents[2] / "configs"

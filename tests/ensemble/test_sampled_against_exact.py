@@ -9,9 +9,9 @@ from random_drives import numbers, random_drive
 from scipy import stats
 
 from trajsim.analysis.averages import averages
-from trajsim.check import check
+from trajsim.comparison import check
 from trajsim.config import parse
-from trajsim.run import simulate
+from trajsim.running.run import simulate
 from trajsim.store import open_run
 
 CONFIG = """

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from test_sampled_against_exact import Tampered
 
 from trajsim.analysis.theorems import theorems
-from trajsim.check import CannotCheckError
-from trajsim.check.settings import partners, settings
 from trajsim.cli import main
+from trajsim.comparison import CannotCheckError
+from trajsim.comparison.settings import partners, settings
 from trajsim.config import load, parse
-from trajsim.run import simulate
+from trajsim.running.run import simulate
 from trajsim.store import open_run
 
 PAIR = """

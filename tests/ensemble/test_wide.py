@@ -14,10 +14,10 @@ from random_oscillators import random_oscillators
 from scipy import stats
 from test_sampled_against_exact import random_config
 
-from trajsim.check import against, check
+from trajsim.comparison import against, check
 from trajsim.config import load, parse
 from trajsim.models.rate_laws import LAWS
-from trajsim.run import simulate
+from trajsim.running.run import simulate
 from trajsim.store import open_run, verify
 
 pytestmark = pytest.mark.ensemble

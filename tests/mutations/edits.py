@@ -274,14 +274,14 @@ EDITS = (
     # -- the exact side --------------------------------------------------------------------------
     Edit(
         "rates +1 % in the master equation",
-        "exact/jumps/spins.py",
+        "ensemble/jumps/spins.py",
         "out[t, k] = flip_rate(law, local[k], x[t, k])",
         "out[t, k] = 1.01 * flip_rate(law, local[k], x[t, k])",
         (PHYSICS + "test_exact_closed_forms.py",),
     ),
     Edit(
         "slow relaxation taken for fast in the periodic state",
-        "exact/jumps/ensemble.py",
+        "ensemble/jumps/ensemble.py",
         "if self._gap > SLOW else None",
         "if True else None",
         (
@@ -291,7 +291,7 @@ EDITS = (
     ),
     Edit(
         "a state's probability of staying enters the elimination",
-        "exact/jumps/stationary.py",
+        "ensemble/jumps/stationary.py",
         "leave = u[k, :k].sum()",
         "leave = 1.0 - u[k, k]",
         (
@@ -301,7 +301,7 @@ EDITS = (
     ),
     Edit(
         "all states of a network are listed before they are counted",
-        "exact/jumps/limits.py",
+        "ensemble/jumps/limits.py",
         "if needed > room:",
         "if False:",
         (
@@ -311,7 +311,7 @@ EDITS = (
     ),
     Edit(
         "burn-in taken for one period shorter in the exact window",
-        "exact/jumps/ensemble.py",
+        "ensemble/jumps/ensemble.py",
         "recorded = range(max(period, plan.burn_in), period + ahead)",
         "recorded = range(max(period, plan.burn_in - 1), period + ahead)",
         (
@@ -321,7 +321,7 @@ EDITS = (
     ),
     Edit(
         "second moments of heat without the square of each heat",
-        "exact/jumps/counting_dense.py",
+        "ensemble/jumps/counting_dense.py",
         "squares = (taken * heats[:, :, None]) @ process.exits",
         "squares = taken @ process.exits",
         (
@@ -331,7 +331,7 @@ EDITS = (
     ),
     Edit(
         "what a drive does to the heat is not summed by parts at the ends",
-        "exact/jumps/tilt.py",
+        "ensemble/jumps/tilt.py",
         "-(by_parts * value) @ process.conjugate",
         "-(0.0 * by_parts * value) @ process.conjugate",
         (
@@ -342,28 +342,28 @@ EDITS = (
     ),
     Edit(
         "powers of what a jump counts without their factorials where states are many",
-        "exact/jumps/counting_sparse.py",
+        "ensemble/jumps/counting_sparse.py",
         "** back / factorial[back]",
         "** back",
         (PHYSICS + "test_counting_large.py",),
     ),
     Edit(
         "waves without the energy that is left in the system",
-        "exact/jumps/counting_dense.py",
+        "ensemble/jumps/counting_dense.py",
         "return (rows / ends).sum(axis=1)",
         "return rows.sum(axis=1)",
         (PHYSICS + "test_distribution.py::test_coefficients_are_the_averages_of_waves",),
     ),
     Edit(
         "mean square of the driven velocity without its 1/2",
-        "exact/gaussian.py",
+        "ensemble/gaussian.py",
         "square += 0.5 * np.abs(v) ** 2",
         "square += np.abs(v) ** 2",
         (PHYSICS + "test_gaussian_ensemble.py",),
     ),
     Edit(
         "noise of the drive 1 % off in exact averages of oscillators",
-        "exact/oscillator_finite.py",
+        "ensemble/oscillator_finite.py",
         "square = 2 * network.friction * heats * (heats * network.temperature - 1)",
         "square = 2 * network.friction * heats * (1.01 * heats * network.temperature - 1)",
         (PHYSICS + "test_oscillator_counting.py",),
@@ -371,21 +371,21 @@ EDITS = (
     # -- runs and their files --------------------------------------------------------------------
     Edit(
         "every block begins with the streams of the first",
-        "blocks.py",
+        "running/blocks.py",
         "walkers = kernel.begin(model, start, seed, point, first, count)",
         "walkers = kernel.begin(model, start, seed, point, 0, count)",
         (UNIT + "test_run.py::test_the_file_does_not_depend_on_workers_or_blocks",),
     ),
     Edit(
         "a reversed run reuses the seed of the forward one",
-        "blocks.py",
+        "running/blocks.py",
         'return seed if experiment.drive.direction == "forward" else seed ^ (2**64 - 1)',
         "return seed",
         (UNIT + "test_reverse.py",),
     ),
     Edit(
         "points of a sweep find the model of an earlier one (stale cache)",
-        "blocks.py",
+        "running/blocks.py",
         "            if point not in self._models:",
         "            point = next(iter(self._models), point)\n"
         "            if point not in self._models:",
@@ -393,9 +393,9 @@ EDITS = (
     ),
     Edit(
         "compiled code is kept though elementary functions change (stale cache)",
-        "jit.py",
-        'COMPILED_PLACES = ("jit.py", "simd", "elementary.py", "models", "kernels", "exact")',
-        'COMPILED_PLACES = ("jit.py", "simd", "models", "kernels", "exact")',
+        "compiled/jit.py",
+        'COMPILED_PLACES = ("compiled", "models", "kernels", "ensemble")',
+        'COMPILED_PLACES = ("compiled/jit.py", "compiled/simd", "models", "kernels", "ensemble")',
         (
             UNIT + "test_jit.py::test_the_digest_changes_with_every_source_of_compiled_code",
             UNIT + "test_layers.py::test_every_module_with_compiled_functions_is_in_the_digest",
@@ -403,7 +403,7 @@ EDITS = (
     ),
     Edit(
         "damaged compiled code is unpickled and run",
-        "jit.py",
+        "compiled/jit.py",
         "    return data if digest == _digest(file, data) else None",
         "    return data if digest else None",
         (
@@ -413,21 +413,21 @@ EDITS = (
     ),
     Edit(
         "compiled code is run that another user put there",
-        "folders.py",
+        "system/folders.py",
         "    if status.st_uid not in trusted:",
         "    if status.st_uid not in trusted and last:",
         (UNIT + "test_folders.py",),
     ),
     Edit(
         "a full disk ends a run that would keep its compiled code there",
-        "jit.py",
+        "compiled/jit.py",
         "    except OSError as error:\n        _note(error)",
         "    except PermissionError as error:\n        _note(error)",
         (UNIT + "test_kept_code.py::test_a_full_disk_ends_no_run",),
     ),
     Edit(
         "the scheduler of this machine takes anyone",
-        "engines/places.py",
+        "running/engines/places.py",
         '"options": {**here, "protocol": "tls", "security": security},',
         '"options": here,',
         (UNIT + "test_dask_trust.py::test_nobody_without_the_certificate_of_the_run_gets_in",),
@@ -435,7 +435,7 @@ EDITS = (
     # -- what is from outside the package --------------------------------------------------------
     Edit(
         "code from outside: an edit of a module it takes names from goes unseen (stale cache)",
-        "sources.py",
+        "extending/sources.py",
         "            _gather(other, found)",
         "            _gather(name, found)",
         (
@@ -472,7 +472,7 @@ EDITS = (
     ),
     Edit(
         "code from outside: heats of the master equation +0.1 %",
-        "exact/jumps/channels.py",
+        "ensemble/jumps/channels.py",
         "heat, counted = self.heat_of_bath.T @ taken,",
         "heat, counted = 1.001 * self.heat_of_bath.T @ taken,",
         (UNIT + "test_clock_spins.py::test_exact_agrees_with_a_master_equation_made_by_hand",),
@@ -507,14 +507,14 @@ EDITS = (
     ),
     Edit(
         "signals: compiled code is waited for",
-        "stopping.py",
+        "running/stopping.py",
         "threading.Thread(target=watch, daemon=True).start()",
         "pass",
         (UNIT + "test_ending.py::test_a_signal_is_obeyed_where_python_does_not_see_it",),
     ),
     Edit(
         "signals: a second one interrupts the answer to the first",
-        "stopping.py",
+        "running/stopping.py",
         "        if stop.number is None:\n            stop.number = number\n            raise",
         "        stop.number = number\n        raise",
         (UNIT + "test_ending.py::test_more_signals_after_the_first_change_nothing",),
@@ -535,7 +535,7 @@ EDITS = (
     ),
     Edit(
         "code that is not compiled is waited for",
-        "system.py",
+        "system/platform.py",
         'if disabled.strip() not in ("", "0"):',
         "if False:",
         (UNIT + "test_ending.py::test_compiling_that_is_switched_off_is_refused_at_once",),
@@ -608,7 +608,7 @@ EDITS = (
     ),
     Edit(
         "a run replaces a config",
-        "run.py",
+        "running/run.py",
         "    if holds_config(output):",
         "    if holds_config(output) and not output.exists():",
         (UNIT + "test_outputs.py::test_what_no_run_may_replace_is_refused_whatever_is_forced",),
@@ -679,7 +679,7 @@ EDITS = (
     ),
     Edit(
         "threshold of the check one-sided",
-        "check/verdict.py",
+        "comparison/verdict.py",
         "return -float(stdtrit(fewest - 1, FALSE_ALARM / (2 * max(judged, 1))))",
         "return -float(stdtrit(fewest - 1, FALSE_ALARM / max(judged, 1)))",
         (
@@ -689,7 +689,7 @@ EDITS = (
     ),
     Edit(
         "errors of variances balanced twice over",
-        "check/spreads.py",
+        "comparison/spreads.py",
         "return np.nan_to_num((size(exact) / size(sampled)) ** 0.25, nan=1.0, posinf=1.0)",
         "return np.nan_to_num((size(exact) / size(sampled)) ** 0.5, nan=1.0, posinf=1.0)",
         (UNIT + "test_spreads.py",),
@@ -711,7 +711,7 @@ EDITS = (
     ),
     Edit(
         "the start is listed before the ensemble refuses so many states",
-        "check/__init__.py",
+        "comparison/__init__.py",
         """        exact = ensemble(network, TOLERANCE)
         begin = start_state(network, point.experiment.ensemble.initial)
 """,
@@ -723,21 +723,21 @@ EDITS = (
     # -- outputs ---------------------------------------------------------------------------------
     Edit(
         "an output written in place",
-        "files.py",
+        "system/files.py",
         'temporary = target.with_name(f".trajsim-{secrets.token_hex(8)}.tmp")',
         "temporary, _ = target, secrets\n    target.unlink(missing_ok=True)",
         (UNIT + "test_outputs.py::test_a_file_is_written_whole_or_stays_as_it_was",),
     ),
     Edit(
         "a run that a link leads to is no run",
-        "files.py",
+        "system/files.py",
         "    if holds_run(target):",
         "    if holds_run(target) and not path.is_symlink():",
         (UNIT + "test_outputs.py::test_no_verb_writes_over_a_run_however_it_is_spelled",),
     ),
     Edit(
         "names cut at the first dot",
-        "files.py",
+        "system/files.py",
         "            return name[: -len(suffix)]",
         '            return name.split(".")[0]',
         (UNIT + "test_outputs.py::test_only_the_last_known_ending_is_taken_off",),
@@ -776,21 +776,21 @@ EDITS = (
     ),
     Edit(
         "exact errors of oscillators without what their covariance leaves",
-        "exact/gaussian.py",
+        "ensemble/gaussian.py",
         "spread = ROUNDING * square + SAFE * np.abs(np.diag(left)[n:])",
         "spread = 0 * (ROUNDING * square + SAFE * np.abs(np.diag(left)[n:]))",
         (UNIT + "test_signs.py::test_oscillators_in_equilibrium_have_no_currents_and_no_regime",),
     ),
     Edit(
         "covariances that differ by rounding",
-        "check/spreads.py",
+        "comparison/spreads.py",
         "both = rounding * math.sqrt(time) * np.add.outer(spread, spread) + rounding**2 * time",
         "both = rounding**2 * time * np.ones_like(covariance)",
         (UNIT + "test_check_rounding.py",),
     ),
     Edit(
         "slopes by periods beyond the allowed ones",
-        "check/settings.py",
+        "comparison/settings.py",
         "        if all(allowed[0] <= p <= allowed[1] for p, _ in near):",
         "        if any(allowed[0] <= p <= allowed[1] for p, _ in near):",
         (UNIT + "test_derived.py",),
@@ -812,7 +812,7 @@ EDITS = (
     ),
     Edit(
         "ends of lines in file names are obeyed",
-        "text.py",
+        "system/text.py",
         "c.isprintable() or c in keep else",
         'c.isprintable() or c in keep + "\\n" else',
         (UNIT + "test_shown_text.py::test_titles_and_file_names_are_escaped_by_every_verb",),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_exact_independent import HEXAGON
 
-from trajsim.exact import Weights, counting_of
-from trajsim.exact.jumps.counting_dense import DenseCounting
-from trajsim.exact.jumps.counting_sparse import SparseCounting
+from trajsim.ensemble import Weights, counting_of
+from trajsim.ensemble.jumps.counting_dense import DenseCounting
+from trajsim.ensemble.jumps.counting_sparse import SparseCounting
 
 WEIGHTS = Weights([0.6, -0.3, 0.2], [0.5, 0.0, -0.4])
 LAWS = ["metropolis", pytest.param("glauber-product", marks=pytest.mark.long)]

@@ -13,8 +13,8 @@ from scipy.sparse.linalg import expm_multiply
 from scipy.special import j0
 from scipy.stats import chi2, norm
 
-from trajsim.exact import Weights, counting_of
-from trajsim.exact.distribution import Atoms, invert, lattice
+from trajsim.ensemble import Weights, counting_of
+from trajsim.ensemble.distribution import Atoms, invert, lattice
 from trajsim.plan import Plan
 
 FAST = pair(0.9, 0.4, h0=0.6, coupling=-0.7, period=12.0)

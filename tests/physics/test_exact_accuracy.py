@@ -5,7 +5,7 @@ import pytest
 from networks import ENGINE, PUMP, pair
 from test_exact_closed_forms import moments
 
-from trajsim.exact import ensemble
+from trajsim.ensemble import ensemble
 
 PHASES = [0.0, 0.7, 1.9, np.pi, 4.4, 5.6]
 CASES = {

@@ -8,8 +8,8 @@ import pytest
 from networks import ENGINE, PUMP, TRIANGLE, Network, pair
 from scipy.integrate import solve_ivp
 
-from trajsim.exact.jumps.spins import jump_process
-from trajsim.exact.spins import ensemble as master_equation
+from trajsim.ensemble.jumps.spins import jump_process
+from trajsim.ensemble.spins import ensemble as master_equation
 from trajsim.models.rate_laws import LAWS
 
 UNDRIVEN = pair(h0=0.0)

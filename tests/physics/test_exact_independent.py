@@ -8,9 +8,9 @@ import pytest
 from networks import ENGINE, TRIANGLE, Gains, Network, pair
 
 from trajsim.config import parse
-from trajsim.exact import master
-from trajsim.exact.jumps.ensemble import JumpEnsemble
-from trajsim.exact.spins import ensemble as master_equation
+from trajsim.ensemble import master
+from trajsim.ensemble.jumps.ensemble import JumpEnsemble
+from trajsim.ensemble.spins import ensemble as master_equation
 from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan
 

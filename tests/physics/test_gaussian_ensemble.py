@@ -5,8 +5,8 @@ import pytest
 from oscillator_networks import pair, ring
 from scipy.integrate import solve_ivp
 
-from trajsim.exact import gaussian
-from trajsim.exact.ensemble import NoExactSideError
+from trajsim.ensemble import gaussian
+from trajsim.ensemble.answers import NoExactSideError
 from trajsim.models import drive, oscillators
 from trajsim.models.drive import value
 from trajsim.plan import Plan

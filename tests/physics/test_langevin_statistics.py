@@ -9,11 +9,11 @@ from oscillator_networks import pair, simulate
 from scipy import stats
 
 from trajsim.config import parse
-from trajsim.exact import gaussian
+from trajsim.ensemble import gaussian
 from trajsim.kernels import langevin
 from trajsim.kernels.random import normals, streams
 from trajsim.plan import Plan
-from trajsim.run import model_of
+from trajsim.running.run import model_of
 
 FALSE_ALARM = 1e-4
 

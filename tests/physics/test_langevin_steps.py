@@ -11,12 +11,12 @@ from oscillator_networks import currents, pair, ring, simulate
 from scipy.linalg import solve_discrete_lyapunov
 from test_gaussian_ensemble import closed_form
 
-from trajsim.exact import gaussian
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import bare
+from trajsim.ensemble import gaussian
 from trajsim.kernels import langevin
 from trajsim.kernels.integrators import LANES, first_half, second_half
 from trajsim.plan import Plan
-from trajsim.simd import bare
 
 SCHEMES = ("hoh", "baoab")
 COLD = 1e-20

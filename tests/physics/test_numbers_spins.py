@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from networks import PUMP, RANDOM, TRIANGLE, UP, sample, z_threshold
 
-from trajsim.exact import NoExactSideError
-from trajsim.exact.spins import ensemble as master_equation
+from trajsim.ensemble import NoExactSideError
+from trajsim.ensemble.spins import ensemble as master_equation
 from trajsim.kernels import jump
 from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan

@@ -8,7 +8,7 @@ from oscillator_networks import pair, ring, simulate
 from scipy.integrate import quad
 from scipy.stats import chi2, norm
 
-from trajsim.exact import Weights, counting_of, ensemble
+from trajsim.ensemble import Weights, counting_of, ensemble
 from trajsim.plan import Plan
 
 UNDRIVEN = {"amplitude": 0.0}

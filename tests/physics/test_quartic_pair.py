@@ -12,9 +12,9 @@ import pytest
 from scipy import stats
 
 from trajsim.analysis.averages import averages
-from trajsim.check.claims import claims
+from trajsim.comparison.claims import claims
 from trajsim.config import load
-from trajsim.run import simulate
+from trajsim.running.run import simulate
 from trajsim.store import open_run
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from networks import UP, sample, z_threshold
 
-from trajsim.exact.spins import ensemble as master_equation
+from trajsim.ensemble.spins import ensemble as master_equation
 from trajsim.kernels import jump, lanes
 from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan

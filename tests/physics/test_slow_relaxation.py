@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from networks import Network
 
-from trajsim.exact.ensemble import NoExactSideError
-from trajsim.exact.jumps.ensemble import JumpEnsemble
-from trajsim.exact.jumps.spins import jump_process, start_state
-from trajsim.exact.jumps.stationary import basins, stationary
-from trajsim.exact.spins import ensemble as master_equation
+from trajsim.ensemble.answers import NoExactSideError
+from trajsim.ensemble.jumps.ensemble import JumpEnsemble
+from trajsim.ensemble.jumps.spins import jump_process, start_state
+from trajsim.ensemble.jumps.stationary import basins, stationary
+from trajsim.ensemble.spins import ensemble as master_equation
 from trajsim.models.rate_laws import SHIPPED
 
 LAWS = list(SHIPPED)

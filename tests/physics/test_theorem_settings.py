@@ -10,8 +10,8 @@ from networks import after, numbers, periodic_rates, periodic_state, solve
 from scipy.stats import multivariate_normal
 from test_gaussian_ensemble import moment_equations
 
-from trajsim.check.counted import ExactFluctuations
-from trajsim.check.settings import settings
+from trajsim.comparison.counted import ExactFluctuations
+from trajsim.comparison.settings import settings
 from trajsim.config import parse
 
 SPINS = """

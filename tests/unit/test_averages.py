@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from small_configs import PUMP, SHAPES, changed, swept
 
-import trajsim.run
+import trajsim.running.run
 import trajsim.store.reading
 from trajsim.analysis.averages import averages
 from trajsim.analysis.profile import profiles
 from trajsim.config import parse
-from trajsim.run import simulate
+from trajsim.running.run import simulate
 from trajsim.store import open_run
 
 DIMS = {"heat": "bath", "work": "drive", "exclusive_work": "drive", "flips": "site"}

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from small_configs import HALF_DRIVEN, PUMP, TRIANGLE, UNDRIVEN
 
-import trajsim.blocks
-from trajsim.blocks import Simulator
+import trajsim.running.blocks
 from trajsim.config import parse
-from trajsim.engines.base import MOST_PUBLISHED_AT_ONCE
-from trajsim.engines.pool import Threads
 from trajsim.ledger import Layout
-from trajsim.run import StoppedError, simulate
+from trajsim.running.blocks import Simulator
+from trajsim.running.engines.base import MOST_PUBLISHED_AT_ONCE
+from trajsim.running.engines.pool import Threads
+from trajsim.running.run import StoppedError, simulate
+from trajsim.running.warmup import shipped
 from trajsim.store import Parts
 from trajsim.store.memory import Journal, Memory
-from trajsim.warmup import shipped
 
 TEXTS = {
     "pump": PUMP,
@@ -62,7 +62,7 @@ def test_the_ledger_does_not_depend_on_what_was_in_its_memory(
 
 
 def test_memory_of_ledgers_is_used_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(trajsim.blocks, "MOST_BLOCK_BYTES", 2500)
+    monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 2500)
     allocate, publish, made, published = Layout.allocate, Parts.publish, [], []
     monkeypatch.setattr(Layout, "allocate", lambda *a: made.append(a) or allocate(*a))
     monkeypatch.setattr(Parts, "publish", lambda *a: published.append(a[3]) or publish(*a))
@@ -74,7 +74,7 @@ def test_memory_of_ledgers_is_used_again(tmp_path, monkeypatch):
 
 
 def test_blocks_are_simulated_while_one_is_published(tmp_path, monkeypatch):
-    monkeypatch.setattr(trajsim.blocks, "MOST_BLOCK_BYTES", 2500)
+    monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 2500)
     begun, publish, simulate_block = threading.Semaphore(0), Parts.publish, Simulator.simulate
     overtaken = []
 
@@ -95,7 +95,7 @@ def test_blocks_are_simulated_while_one_is_published(tmp_path, monkeypatch):
 
 
 def test_a_run_that_fails_waits_for_what_is_being_published(tmp_path, monkeypatch):
-    monkeypatch.setattr(trajsim.blocks, "MOST_BLOCK_BYTES", 2500)
+    monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 2500)
     publish, both, turns, ended = Parts.publish, threading.Barrier(2), itertools.count(), []
 
     def publish_or_fail(*arguments):

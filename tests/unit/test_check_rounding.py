@@ -8,8 +8,8 @@ import pytest
 from small_configs import PUMP, changed
 
 import trajsim
-from trajsim.check.spreads import covariance_rounding
-from trajsim.check.verdict import comparison
+from trajsim.comparison.spreads import covariance_rounding
+from trajsim.comparison.verdict import comparison
 from trajsim.config import parse
 
 MANY = changed(PUMP, ("trajectories = 60", "trajectories = 3000"), ("0.499", "0.4"))

@@ -10,8 +10,8 @@ from small_configs import PUMP, SHAPES, UNDRIVEN, changed, swept
 
 from trajsim.analysis.averages import Averages, Quantity
 from trajsim.analysis.regimes import Estimate
-from trajsim.check import CannotCheckError
-from trajsim.check.claims import claims
+from trajsim.comparison import CannotCheckError
+from trajsim.comparison.claims import claims
 from trajsim.config import parse
 
 TWO = changed(PUMP, ("0.499", "0.1"))

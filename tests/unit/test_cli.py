@@ -14,7 +14,7 @@ from small_configs import PUMP, SHAPES, TRIANGLE, UNDRIVEN, changed, swept
 import trajsim as package
 from trajsim.config.oscillators import OscillatorExperiment
 from trajsim.config.spins import SpinExperiment
-from trajsim.run import StoppedError
+from trajsim.running.run import StoppedError
 from trajsim.store import Parts
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -389,7 +389,7 @@ def unfinished(config, cli, tmp_path, monkeypatch):
         return publish(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("trajsim.blocks.MOST_BLOCK_BYTES", 300_000)
+        patch.setattr("trajsim.running.blocks.MOST_BLOCK_BYTES", 300_000)
         patch.setattr(Parts, "publish", publish_some)
         assert cli("run", path, "-o", "x.h5", "--workers", 1).exit_code == 3
     return tmp_path / "x.h5.parts"

@@ -22,12 +22,13 @@ from scipy.linalg import null_space
 from small_configs import changed
 
 import trajsim
-from trajsim import api, plugins
-from trajsim.blocks import model_of
-from trajsim.check import check
-from trajsim.kinds import KINDS, ModelError
+from trajsim import api
+from trajsim.comparison import check
+from trajsim.extending import plugins
+from trajsim.extending.kinds import KINDS, ModelError
 from trajsim.ledger import Column, first_law_residual
-from trajsim.provenance import header_of
+from trajsim.running.blocks import model_of
+from trajsim.running.provenance import header_of
 from trajsim.store import Parts, StoreError
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "clock_spins"
@@ -368,7 +369,7 @@ def test_other_verbs_answer_or_say_why_not(driven, cli, tmp_path):
             "column energy is <f8 ('row',)",
         ),
         ("kernel", "trajsim.kernels.random", "its kernel has no prepare, start"),
-        ("exact", "trajsim.exact.series", "its exact side has no ensemble"),
+        ("exact", "trajsim.ensemble.series", "its exact side has no ensemble"),
     ],
 )
 def test_what_is_no_model_is_refused_and_told_why(clock_spins, part, value, reason):

@@ -18,18 +18,18 @@ from pathlib import Path
 import pytest
 from small_configs import PUMP, TRIANGLE, changed, swept
 
-import trajsim.blocks
-import trajsim.engines.dask
-import trajsim.engines.worker
+import trajsim.running.blocks
+import trajsim.running.engines.dask
+import trajsim.running.engines.worker
 from trajsim.config import parse
-from trajsim.engines import engine_of
-from trajsim.engines.dask import DaskEngine
-from trajsim.engines.places import Local, Scheduler
-from trajsim.engines.worker import make, order_of
-from trajsim.folders import TemporaryFolder
-from trajsim.provenance import header_of
-from trajsim.run import RunError, StoppedError, simulate
+from trajsim.running.engines import engine_of
+from trajsim.running.engines.dask import DaskEngine
+from trajsim.running.engines.places import Local, Scheduler
+from trajsim.running.engines.worker import make, order_of
+from trajsim.running.provenance import header_of
+from trajsim.running.run import RunError, StoppedError, simulate
 from trajsim.store import Parts, StoreError, verify
+from trajsim.system.folders import TemporaryFolder
 
 distributed = pytest.importorskip("distributed")
 
@@ -116,7 +116,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def tiny_blocks(monkeypatch):
     """Blocks of a few trajectories."""
-    monkeypatch.setattr(trajsim.blocks, "MOST_BLOCK_BYTES", 5000)
+    monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 5000)
 
 
 def after_blocks(monkeypatch, count, deed):
@@ -158,7 +158,7 @@ def test_the_file_is_that_of_threads(cluster, tmp_path, monkeypatch, tiny_blocks
     assert digest(tmp_path / "dask.h5") == digest(tmp_path / "threads.h5")
     assert summary.events > 0
     # However many workers, no more than these blocks are in the memory of this process.
-    assert 1 <= at_once[1] <= trajsim.engines.dask.MOST_PUBLISHED_AT_ONCE
+    assert 1 <= at_once[1] <= trajsim.running.engines.dask.MOST_PUBLISHED_AT_ONCE
 
 
 def test_a_shard_is_simulated_by_workers_too(cluster, config, cli, digest, whole):
@@ -204,8 +204,8 @@ def broken():
 def test_a_block_that_kills_its_workers_ends_in_a_message(
     cluster, config, cli, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(trajsim.engines.dask, "make", deadly())
-    monkeypatch.setattr(trajsim.engines.dask, "MOST_TRIES", 2)
+    monkeypatch.setattr(trajsim.running.engines.dask, "make", deadly())
+    monkeypatch.setattr(trajsim.running.engines.dask, "MOST_TRIES", 2)
     result = cli("run", config(), "-o", "x.h5", "--engine", f"dask:{cluster.address}")
     assert result.exit_code == 3
     assert "trajectories 0 to" in result.stderr
@@ -250,9 +250,9 @@ def test_foreign_workers_are_refused_before_anything_is_written(
 
 
 def test_a_foreign_worker_that_comes_late_refuses_its_blocks(cluster, monkeypatch, tmp_path):
-    other = {**trajsim.engines.worker.identity(), "sources": "f" * 16}
+    other = {**trajsim.running.engines.worker.identity(), "sources": "f" * 16}
     with monkeypatch.context() as patch:
-        patch.setattr(trajsim.engines.worker, "identity", lambda: other)
+        patch.setattr(trajsim.running.engines.worker, "identity", lambda: other)
         with pytest.raises(RunError, match=r"not of this trajsim: sources: .* there, ffff.* here"):
             simulate(parse(PUMP), tmp_path / "x.h5", engine=f"dask:{cluster.address}")
     assert Parts(tmp_path / "x.h5").blocks() == []
@@ -279,7 +279,7 @@ def test_workers_without_a_rate_law_from_outside_say_so(cluster, cli, tmp_path):
 
 
 def test_workers_that_fail_in_another_way_are_told(cluster, monkeypatch, tmp_path):
-    monkeypatch.setattr(trajsim.engines.dask, "make", broken())
+    monkeypatch.setattr(trajsim.running.engines.dask, "make", broken())
     with pytest.raises(RunError, match="cannot make a block: KeyError: 'of no use'"):
         simulate(parse(PUMP), tmp_path / "x.h5", engine=f"dask:{cluster.address}")
 
@@ -317,7 +317,9 @@ def test_other_engines_are_refused(config, cli, name):
 
 @pytest.mark.parametrize("missing", ["distributed", "cryptography"])
 def test_the_library_is_named_where_it_is_missing(config, cli, monkeypatch, missing):
-    monkeypatch.setattr("trajsim.engines.find_spec", lambda name: None if name == missing else 1)
+    monkeypatch.setattr(
+        "trajsim.running.engines.find_spec", lambda name: None if name == missing else 1
+    )
     result = cli("run", config(), "--engine", "dask")
     assert result.exit_code == 2
     assert "pip install 'trajsim[dask]'" in result.stderr
@@ -498,7 +500,7 @@ def test_a_killed_worker_of_this_machine_is_replaced(config, tmp_path, program, 
 def test_a_stop_while_workers_are_away_ends_the_run(cluster, tmp_path, monkeypatch):
     """No block comes back: the run is not held up by what it waits for."""
     monkeypatch.setattr(DaskEngine, "_publish", lambda *_: time.sleep(PATIENCE))
-    monkeypatch.setattr(trajsim.engines.dask, "make", broken())
+    monkeypatch.setattr(trajsim.running.engines.dask, "make", broken())
     submit = DaskEngine._submit
 
     def submit_and_signal(*arguments):

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from test_dask import processes_of, wait_until
 
-from trajsim.engines import places
-from trajsim.engines.places import Local
+from trajsim.running.engines import places
+from trajsim.running.engines.places import Local
 
 distributed = pytest.importorskip("distributed")
 connect = pytest.importorskip("distributed.comm.core").connect
@@ -128,7 +128,7 @@ def test_no_scheduler_is_refused_before_anything_is_written(
     config, cli, tmp_path, monkeypatch, address
 ):
     (tmp_path / "bad.json").write_text('["tcp://127.0.0.1:1"]')
-    monkeypatch.setattr("trajsim.engines.places.PATIENCE", 1.0)
+    monkeypatch.setattr("trajsim.running.engines.places.PATIENCE", 1.0)
     path = config()
     before = sorted(tmp_path.iterdir())
     result = cli("run", path, "-o", "x.h5", "--engine", f"dask:{address}")

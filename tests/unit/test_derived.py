@@ -11,8 +11,8 @@ from synthetic import Ledger
 from test_theorems import made, outcomes, setting
 
 import trajsim
-from trajsim.check.settings import SPEED_STEP, _neighbours, settings
 from trajsim.cli.common import say
+from trajsim.comparison.settings import SPEED_STEP, _neighbours, settings
 from trajsim.config import ConfigError, parse, with_parameters
 from trajsim.config.schema import PERIODS
 from trajsim.output.fluctuations import theorems_table

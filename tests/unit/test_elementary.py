@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trajsim.elementary import circle, cosine, exp, log
+from trajsim.compiled.elementary import circle, cosine, exp, log
 
 # numpy's long double carries 11 more bits than float64 here; where it does not, it cannot judge.
 pytestmark = pytest.mark.skipif(

@@ -19,8 +19,8 @@ from small_configs import PUMP
 
 import trajsim.cli.ending
 import trajsim.config
-import trajsim.run
-import trajsim.stopping
+import trajsim.running.run
+import trajsim.running.stopping
 from trajsim.cli.ending import EXPECTED
 from trajsim.config.faults import Fault
 
@@ -125,9 +125,9 @@ def test_a_refusal_for_lack_of_room_is_not_one_of_the_input(cli, monkeypatch):
         try:
             raise OSError(errno.ENOSPC, "No space left on device")
         except OSError as error:
-            raise trajsim.run.RunError(f"x: cannot be made: {error.strerror}") from None
+            raise trajsim.running.run.RunError(f"x: cannot be made: {error.strerror}") from None
 
-    monkeypatch.setattr(trajsim.run, "simulate", simulate)
+    monkeypatch.setattr(trajsim.running.run, "simulate", simulate)
     monkeypatch.setattr(trajsim.config, "load", lambda *_: FakeConfig)
     ended = cli("run", "x.toml")
     assert (ended.exit_code, "No space left" in ended.stderr) == (5, True)
@@ -385,8 +385,8 @@ def test_more_signals_after_the_first_change_nothing(begin, verb, status):
     tidying = "    finally:\n        time.sleep(0.2)\n        os.write(2, b'tidied, ')\n"
     loading = LOADING.replace(ready, f"    try:\n    {ready}{sleep}{tidying}")
     if verb == "reproduce":
-        loading = loading.replace("trajsim.config\n", "trajsim.config, trajsim.reproduce\n")
-        loading += "trajsim.reproduce.reproduce = lambda *_, **__: load()\n"
+        loading = loading.replace("trajsim.config\n", "trajsim.config, trajsim.paper\n")
+        loading += "trajsim.paper.reproduce = lambda *_, **__: load()\n"
     process = begin(loading + LOADED, verb, *(["x.toml"] if verb != "reproduce" else []))
     while process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
@@ -412,8 +412,11 @@ def test_an_error_that_a_library_makes_of_a_signal_is_a_stop(cli, monkeypatch):
 
 def test_a_run_without_a_block_does_not_speak_of_blocks(config, cli, monkeypatch):
     config(PUMP)
-    compiling = "trajsim.engines.threads.compile_and_tell"
-    for where, says in ((compiling, "nothing is left"), ("trajsim.run._run_blocks", "no block")):
+    compiling = "trajsim.running.engines.threads.compile_and_tell"
+    for where, says in (
+        (compiling, "nothing is left"),
+        ("trajsim.running.run._run_blocks", "no block"),
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(where, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
             stopped = cli("run", "config.toml", "-o", "x.h5")
@@ -425,13 +428,13 @@ def test_a_run_without_a_block_does_not_speak_of_blocks(config, cli, monkeypatch
 
 
 def test_what_compiling_takes_is_not_counted_as_simulating(config, cli, monkeypatch):
-    compiled = trajsim.engines.threads.compile_and_tell
+    compiled = trajsim.running.engines.threads.compile_and_tell
 
     def slowly(*arguments):
         time.sleep(1.2)
         compiled(*arguments)
 
-    monkeypatch.setattr("trajsim.engines.threads.compile_and_tell", slowly)
+    monkeypatch.setattr("trajsim.running.engines.threads.compile_and_tell", slowly)
     line = cli("run", config(), "-o", "x.h5").stderr.splitlines()[-1]
     words = line.split(" events in ")[1].split()
     assert words[1:3] == ["s,", "and"]

@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from trajsim.exact.ensemble import NoExactSideError
-from trajsim.exact.jumps import collocation
-from trajsim.exact.jumps.collocation import DERIVATIVE, NODES, STAGES, WEIGHTS, solved, step_edges
-from trajsim.exact.jumps.stationary import stationary
+from trajsim.ensemble.answers import NoExactSideError
+from trajsim.ensemble.jumps import collocation
+from trajsim.ensemble.jumps.collocation import (
+    DERIVATIVE,
+    NODES,
+    STAGES,
+    WEIGHTS,
+    solved,
+    step_edges,
+)
+from trajsim.ensemble.jumps.stationary import stationary
 
 
 def test_collocation_is_exact_for_polynomials_of_the_order_that_radau_promises():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trajsim.kinds import KINDS
+from trajsim.extending.kinds import KINDS
 from trajsim.models.rate_laws import LAWS
 
 ROOT = Path(__file__).parents[2]

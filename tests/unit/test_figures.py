@@ -8,9 +8,9 @@ from small_configs import PUMP, changed, swept
 import trajsim
 import trajsim.plots.sweeps
 from trajsim.analysis.profile import profiles
-from trajsim.check import expected
+from trajsim.comparison import expected
 from trajsim.config import ConfigError, parse
-from trajsim.exact import ensemble, start_state
+from trajsim.ensemble import ensemble, start_state
 from trajsim.plots import figures, save
 from trajsim.plots.courses import time_figure
 

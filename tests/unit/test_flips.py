@@ -12,8 +12,8 @@ from small_configs import PUMP, changed, swept
 
 from trajsim.analysis.averages import averages
 from trajsim.config import parse
-from trajsim.merging import merge
-from trajsim.run import RunError, StoppedError, simulate
+from trajsim.running.merging import merge
+from trajsim.running.run import RunError, StoppedError, simulate
 from trajsim.store import Shard, StoreError, open_run, verify
 
 CONFIG = swept(

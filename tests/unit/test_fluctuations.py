@@ -13,7 +13,7 @@ import trajsim.store.reading
 from trajsim.analysis.fluctuations import fluctuations
 from trajsim.analysis.windows import WindowError
 from trajsim.config import parse
-from trajsim.run import simulate
+from trajsim.running.run import simulate
 from trajsim.store import open_run
 
 

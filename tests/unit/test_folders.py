@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trajsim.folders import NotOwnError, TemporaryFolder, own_folder
+from trajsim.system.folders import NotOwnError, TemporaryFolder, own_folder
 
 OTHER = 54321
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
@@ -90,7 +90,7 @@ def test_what_is_no_folder_is_refused(tmp_path, path):
 
 PROGRAM = """
 import sys
-from trajsim.folders import TemporaryFolder
+from trajsim.system.folders import TemporaryFolder
 folder = TemporaryFolder().path
 (folder / "x").mkdir()
 print(folder, flush=True)

@@ -12,8 +12,8 @@ import pytest
 from test_folders import as_root, others_folder
 
 import trajsim
-from trajsim import jit
-from trajsim.folders import TemporaryFolder
+from trajsim.compiled import jit
+from trajsim.system.folders import TemporaryFolder
 
 PACKAGE = Path(trajsim.__file__).parent
 
@@ -113,7 +113,7 @@ def test_importing_leaves_the_users_numba_settings_alone():
     program = """
 import numba
 before = numba.config.CACHE_DIR
-import trajsim.run
+import trajsim.running.run
 assert numba.config.CACHE_DIR == before, numba.config.CACHE_DIR
 """
     subprocess.run([sys.executable, "-c", program], check=True)

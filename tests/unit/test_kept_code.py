@@ -16,14 +16,14 @@ import pytest
 from test_folders import as_root, others_folder
 
 import trajsim
-from trajsim import jit
+from trajsim.compiled import jit
 
 ROOT = Path(trajsim.__file__).parent.parent
 POWER = """
 import sys
-from trajsim.elementary import exp
+from trajsim.compiled.elementary import exp
 print(exp(0.5))
-from trajsim.jit import why_not_kept
+from trajsim.compiled.jit import why_not_kept
 print(why_not_kept(), file=sys.stderr)
 """
 
@@ -290,7 +290,7 @@ def test_a_cache_that_is_complete_may_be_on_a_disk_that_is_only_read(right, smal
 
 def test_a_warmup_that_keeps_nothing_says_so(config, cli, monkeypatch):
     monkeypatch.setattr(jit, "_not_kept", ["the disk is full"])
-    monkeypatch.setattr("trajsim.warmup.warm_up", lambda _: None)
+    monkeypatch.setattr("trajsim.running.warmup.warm_up", lambda _: None)
     warmed = cli("warmup", config())
     assert warmed.exit_code == 2
     assert warmed.stderr.endswith("compiled code is not kept: the disk is full\n")

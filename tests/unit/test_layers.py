@@ -19,8 +19,11 @@ MODULES = {
 STANDARD = set(sys.stdlib_module_names)
 
 
-def imports(name, top_level=False):
-    """Modules that a module of the package imports, at any depth of its code or only at the top."""
+def imports(name, top_level=False, typing=True):
+    """Modules that a module of the package imports.
+
+    At any depth of its code or only at the top; for `typing` alone, too, which is never run.
+    """
     tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
     todo, found = list(tree.body), set()
     while todo:
@@ -32,8 +35,9 @@ def imports(name, top_level=False):
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
                 found.add(whole if whole in MODULES else node.module)
-        elif top_level and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            if top_level or not typing:
+                continue
         if not (top_level and isinstance(node, ast.FunctionDef)):
             todo += list(ast.iter_child_nodes(node))
     return found
@@ -53,85 +57,69 @@ def modules_of(*places):
     return [name for name in MODULES if within(name, *(f"trajsim.{place}" for place in places))]
 
 
-@pytest.mark.parametrize(
-    ("library", "places"),
-    [
-        ("h5py", ["trajsim.store"]),
-        ("tqdm", ["trajsim.progress"]),
-        # The interface names the type of figures.
-        ("matplotlib", ["trajsim.plots", "trajsim.api"]),
-        ("click", ["trajsim.cli"]),
-        ("jinja2", ["trajsim.report"]),
-        ("pydantic", ["trajsim.config"]),
-        ("xarray", ["trajsim.api"]),
-        ("tomli_w", ["trajsim.api"]),
-        ("tomllib", ["trajsim.config"]),
-        ("platformdirs", ["trajsim.jit"]),
-        ("scipy", ["trajsim.exact", "trajsim.check", "trajsim.explore"]),
-        ("numba", ["trajsim.jit", "trajsim.simd", "trajsim.models", "trajsim.kernels"]),
-        ("llvmlite", ["trajsim.jit", "trajsim.simd"]),
-        ("threading", ["trajsim.blocks", "trajsim.engines", "trajsim.stopping"]),
-        ("dask", ["trajsim.engines"]),
-        ("distributed", ["trajsim.engines"]),
-        ("subprocess", ["trajsim.engines"]),
-        ("signal", ["trajsim.stopping"]),
-    ],
-)
+HOMES = {
+    "h5py": ["store"],
+    "tqdm": ["running.progress"],
+    # The interface names the type of figures.
+    "matplotlib": ["plots", "api"],
+    "click": ["cli"],
+    "jinja2": ["report"],
+    "pydantic": ["config"],
+    "xarray": ["api"],
+    "tomli_w": ["api"],
+    "tomllib": ["config"],
+    "platformdirs": ["compiled.jit"],
+    "scipy": ["ensemble", "comparison", "explore"],
+    "numba": ["compiled", "models", "kernels"],
+    "llvmlite": ["compiled"],
+    "threading": ["running.blocks", "running.engines", "running.stopping"],
+    "dask": ["running.engines"],
+    "distributed": ["running.engines"],
+    "subprocess": ["running.engines"],
+    "signal": ["running.stopping"],
+}
+
+
+@pytest.mark.parametrize(("library", "places"), HOMES.items(), ids=HOMES)
 def test_a_library_has_one_home(library, places):
     assert importers(library), f"{library} is not used at all"
-    assert [name for name in importers(library) if not within(name, *places)] == []
+    homes = [f"trajsim.{place}" for place in places]
+    assert [name for name in importers(library) if not within(name, *homes)] == []
 
 
+# What a place may import besides itself and the standard library.
 ALLOWED = {
-    "models": [
-        *("numba", "numpy", "trajsim.jit", "trajsim.plan", "trajsim.plugins", "trajsim.sources"),
-        *("trajsim.elementary", "trajsim.models", "trajsim.simd"),
-    ],
-    "kernels": [
-        *("numba", "numpy", "trajsim.jit", "trajsim.plan", "trajsim.kinds"),
-        *("trajsim.elementary", "trajsim.models", "trajsim.kernels", "trajsim.simd"),
-    ],
     "plan": [],
-    "files": [],
-    "text": [],
-    "sources": [],
-    "plugins": ["trajsim.sources"],
-    # What it checks it imports when something is registered.
-    "kinds": ["trajsim.plugins", "trajsim.sources", "trajsim.kind_checks"],
-    "kind_checks": ["trajsim.config", "trajsim.kinds", "trajsim.ledger"],
-    "folders": [],
-    "jit": ["llvmlite", "numba", "platformdirs", "trajsim.folders", "trajsim.sources"],
-    "simd": ["llvmlite", "numba", "trajsim.simd"],
-    "elementary": ["numpy", "trajsim.jit", "trajsim.simd"],
-    "ledger": ["numpy", "trajsim.kinds"],
+    "system": ["numpy"],
+    "extending.sources": [],
+    "extending.plugins": ["extending.sources"],
+    "extending.checks": ["extending.plugins"],
+    "extending.kinds": ["extending"],
+    "compiled.jit": [
+        *("llvmlite", "numba", "platformdirs", "system.folders", "extending.sources"),
+    ],
+    "compiled.simd": ["llvmlite", "numba"],
+    "compiled.elementary": ["numpy", "compiled"],
+    "models": ["numba", "numpy", "compiled", "plan", "extending.plugins", "extending.sources"],
+    "kernels": ["numba", "numpy", "compiled", "plan", "extending.kinds", "models"],
+    "ledger": ["numpy", "extending.kinds"],
     "config": [
-        *("numpy", "pydantic", "pydantic_core", "trajsim.config", "trajsim.models"),
-        *("trajsim.plan", "trajsim.plugins", "trajsim.kinds", "trajsim.files"),
+        *("numpy", "pydantic", "pydantic_core", "models", "plan"),
+        *("extending.kinds", "extending.plugins", "system.files"),
     ],
     "store": [
-        *("h5py", "numpy", "trajsim.ledger", "trajsim.store", "trajsim.kinds", "trajsim.plugins"),
-        "trajsim.files",
+        *("h5py", "numpy", "ledger", "extending.kinds", "extending.plugins", "system.files"),
     ],
-    "exact": [
-        *("numpy", "scipy", "trajsim.jit", "trajsim.plan"),
-        *("trajsim.elementary", "trajsim.models", "trajsim.exact", "trajsim.callables"),
-        "trajsim.kinds",
-    ],
-    "engines": [
-        *("numpy", "dask", "distributed", "trajsim.blocks", "trajsim.config", "trajsim.engines"),
-        *("trajsim.ledger", "trajsim.plugins", "trajsim.provenance", "trajsim.stopping"),
+    "ensemble": ["numpy", "scipy", "compiled", "plan", "models", "extending.kinds"],
+    "running.engines": [
+        *("numpy", "dask", "distributed", "running.blocks", "config", "ledger", "store"),
+        *("extending.plugins", "running.provenance", "running.stopping"),
         # Processes on this machine are told where compiled code is, in a folder of their own.
-        *("trajsim.store", "trajsim.jit", "trajsim.folders"),
+        *("compiled.jit", "system.folders"),
     ],
-    "analysis": ["numpy", "trajsim.ledger", "trajsim.analysis"],
-    "explore": [
-        *("numpy", "scipy", "trajsim.analysis", "trajsim.exact", "trajsim.explore"),
-        *("trajsim.config", "trajsim.progress"),
-    ],
-    "check": [
-        *("numpy", "scipy", "trajsim.analysis", "trajsim.exact", "trajsim.check"),
-        *("trajsim.config", "trajsim.ledger", "trajsim.store", "trajsim.callables"),
-    ],
+    "analysis": ["numpy", "ledger"],
+    "explore": ["numpy", "scipy", "analysis", "ensemble", "config", "running.progress"],
+    "comparison": ["numpy", "scipy", "analysis", "ensemble", "config", "ledger", "store"],
 }
 
 
@@ -139,11 +127,10 @@ ALLOWED = {
 def test_a_layer_imports_only_what_is_below_it(place):
     modules = modules_of(place)
     assert modules
+    below = [*ALLOWED[place], *(f"trajsim.{other}" for other in [place, *ALLOWED[place]])]
     wrong = {
         name: [
-            i
-            for i in imports(name)
-            if i.split(".")[0] not in STANDARD and not within(i, *ALLOWED[place])
+            i for i in imports(name) if i.split(".")[0] not in STANDARD and not within(i, *below)
         ]
         for name in modules
     }
@@ -153,13 +140,13 @@ def test_a_layer_imports_only_what_is_below_it(place):
 @pytest.mark.parametrize(
     ("side", "other"),
     [
-        ("analysis", ["exact", "kernels", "run", "check", "config", "store"]),
-        ("exact", ["kernels", "run", "store", "analysis", "ledger", "check", "config"]),
-        ("kernels", ["exact", "analysis", "run", "store", "ledger"]),
-        ("store", ["run", "config", "kernels", "exact", "analysis"]),
-        ("config", ["run", "store", "kernels", "exact", "analysis", "check"]),
-        ("run", ["analysis", "check", "plots", "cli", "output"]),
-        ("engines", ["run", "analysis", "check", "plots", "cli", "output"]),
+        ("analysis", ["ensemble", "kernels", "running", "comparison", "config", "store"]),
+        ("ensemble", ["kernels", "running", "store", "analysis", "ledger", "comparison", "config"]),
+        ("kernels", ["ensemble", "analysis", "running", "store", "ledger"]),
+        ("store", ["running", "config", "kernels", "ensemble", "analysis"]),
+        ("config", ["running", "store", "kernels", "ensemble", "analysis", "comparison"]),
+        ("running", ["analysis", "plots", "cli", "output"]),
+        ("running.engines", ["running.run", "comparison"]),
     ],
 )
 def test_sides_do_not_know_each_other(side, other):
@@ -174,14 +161,51 @@ def test_only_the_check_the_maps_and_what_shows_their_answers_see_both_sides():
     both = {
         name
         for name in MODULES
-        if any(within(i, "trajsim.exact") for i in imports(name))
+        if any(within(i, "trajsim.ensemble") for i in imports(name))
         and any(within(i, "trajsim.analysis") for i in imports(name))
     }
     seeing = [
         f"trajsim.{place}"
-        for place in ("check", "explore", "reproduce", "report", "output", "plots", "cli", "api")
+        for place in ("comparison", "explore", "paper", "report", "output", "plots", "cli", "api")
     ]
     assert [name for name in both if not within(name, *seeing)] == []
+
+
+def cycles(edges):
+    """Groups of modules that import each other in a circle (Tarjan's components)."""
+    number, low, stack, groups = {}, {}, [], []
+
+    def visit(name):
+        number[name] = low[name] = len(number)
+        stack.append(name)
+        for other in edges[name]:
+            if other not in number:
+                visit(other)
+            if other in stack:
+                low[name] = min(low[name], low[other])
+        if low[name] == number[name]:
+            group = stack[stack.index(name) :]
+            del stack[stack.index(name) :]
+            if len(group) > 1:
+                groups.append(sorted(group))
+
+    for name in edges:
+        if name not in number:
+            visit(name)
+    return groups
+
+
+def test_no_module_takes_part_in_a_cycle_of_imports_deferred_ones_included():
+    edges = {
+        name: sorted(i for i in imports(name, typing=False) if i in MODULES) for name in MODULES
+    }
+    assert cycles(edges) == []
+    assert cycles({"a": ["b"], "b": ["c"], "c": ["b"]}) == [["b", "c"]]
+
+
+def test_every_module_is_in_a_room_or_is_what_a_newcomer_reads_first():
+    loose = {path.stem for path in PACKAGE.glob("*.py")}
+    assert loose == {"__init__", "__main__", "api", "ledger", "plan"}
 
 
 def test_nobody_imports_the_command_line():
@@ -194,18 +218,17 @@ def test_the_command_line_imports_nothing_heavy_before_a_command_runs():
     assert {i.split(".")[0] for i in found} - STANDARD == {"click", "trajsim"}
     ours = {i for i in found if i.startswith("trajsim.") and not within(i, "trajsim.cli")}
     # Signals are obeyed from the first moment on.
-    assert ours == {"trajsim.stopping", "trajsim.text"}
-    assert imports("trajsim.stopping", top_level=True) - STANDARD == {"collections.abc"}
+    assert ours == {"trajsim.running.stopping", "trajsim.system.text"}
+    assert imports("trajsim.running.stopping", top_level=True) - STANDARD == {"collections.abc"}
     assert imports("trajsim", top_level=True) == {"typing"}
-    assert imports("trajsim.callables", top_level=True) - STANDARD == set()
-    assert imports("trajsim.text", top_level=True) == set()
+    assert imports("trajsim.system.text", top_level=True) == set()
 
 
 def test_compiled_functions_are_made_in_one_place():
-    """Only `trajsim.jit` calls numba's compiler, so that every cache is keyed by the sources."""
+    """One module calls numba's compiler, so that every cache is keyed by the sources."""
     for name, path in MODULES.items():
         text = path.read_text(encoding="utf-8")
-        if name != "trajsim.jit":
+        if name != "trajsim.compiled.jit":
             assert "njit" not in text, name
             assert "cache=True" not in text, name
         assert "fastmath=True" not in text
@@ -213,7 +236,7 @@ def test_compiled_functions_are_made_in_one_place():
 
 
 def test_every_module_with_compiled_functions_is_in_the_digest():
-    from trajsim.jit import COMPILED_PLACES
+    from trajsim.compiled.jit import COMPILED_PLACES
 
     compiling = {name for name, path in MODULES.items() if "@compiled" in path.read_text("utf-8")}
     assert compiling
@@ -225,7 +248,7 @@ def test_a_run_starts_without_the_libraries_that_it_may_not_need():
     program = """
 import sys
 from trajsim.config import load
-from trajsim.run import model_of
+from trajsim.running.run import model_of
 kernel, model, start = model_of(load(sys.argv[1]).points[0].experiment)
 slow = ("scipy.linalg", "scipy.special", "scipy.optimize", "scipy.sparse", "scipy.stats")
 print(*[name for name in sys.modules if name.startswith((*slow, "matplotlib", "distributed"))])

@@ -16,9 +16,17 @@ from small_configs import PUMP, SHAPES
 
 import trajsim
 from trajsim.config import parse
-from trajsim.files import HDF5, expect_writable, holds_config, holds_run, publish, publishing, stem
-from trajsim.run import simulate
+from trajsim.running.run import simulate
 from trajsim.store import Parts, Shard, verify
+from trajsim.system.files import (
+    HDF5,
+    expect_writable,
+    holds_config,
+    holds_run,
+    publish,
+    publishing,
+    stem,
+)
 
 
 @pytest.fixture
@@ -319,7 +327,7 @@ def test_a_signal_leaves_what_was_there_and_nothing_else(run, tmp_path, number):
 WRITERS = """
 import sys
 from pathlib import Path
-from trajsim.files import publish
+from trajsim.system.files import publish
 for k in range(60):
     publish(Path("page.html"), sys.argv[1] * 200_000)
 """

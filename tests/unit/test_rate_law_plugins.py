@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 from small_configs import PUMP, changed
 
-from trajsim import api, plugins, register_rate_law, sources
+from trajsim import api, register_rate_law
+from trajsim.compiled.elementary import exp
+from trajsim.compiled.jit import compiled
 from trajsim.config import load
-from trajsim.elementary import exp
-from trajsim.jit import compiled
+from trajsim.extending import plugins, sources
+from trajsim.extending.plugins import PluginError
 from trajsim.models import drive, spins
 from trajsim.models.law_checks import RateLawError
 from trajsim.models.rate_laws import LAWS, Arrhenius, HeatBath, Metropolis
-from trajsim.plugins import PluginError
-from trajsim.provenance import header_of, layout_of
-from trajsim.run import RunError, simulate
+from trajsim.running.provenance import header_of, layout_of
+from trajsim.running.run import RunError, simulate
 from trajsim.store import Parts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -182,7 +183,7 @@ def test_a_run_is_resumed_only_with_the_law_that_it_began_with(config, tmp_path)
 LAW = """
 from typing import NamedTuple
 import trajsim
-from trajsim.elementary import exp
+from trajsim.compiled.elementary import exp
 from neighbour import faster
 
 class Law(NamedTuple):
@@ -199,7 +200,7 @@ class Law(NamedTuple):
 trajsim.register_rate_law("mine", Law)
 """
 NEIGHBOUR = """
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
 FACTOR = 1.0
 
 @compiled(inline=True)

@@ -9,13 +9,13 @@ import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
 import trajsim
+import trajsim.paper.runs
 import trajsim.plots.sweeps
-import trajsim.reproduce.runs
 from trajsim.analysis.regimes import Estimate
-from trajsim.reproduce import Compared, has
-from trajsim.reproduce.published import NUMBERS, PARAMETERS, Number, equation_7
-from trajsim.reproduce.runs import RUNS, Current, Planned, Sweep, shipped
-from trajsim.reproduce.statements import alike, nowhere, somewhere
+from trajsim.paper import Compared, has
+from trajsim.paper.published import NUMBERS, PARAMETERS, Number, equation_7
+from trajsim.paper.runs import RUNS, Current, Planned, Sweep, shipped
+from trajsim.paper.statements import alike, nowhere, somewhere
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -177,7 +177,7 @@ def folder(tmp_path_factory, few):
     """What the interface leaves in a folder, and its answer."""
     folder = tmp_path_factory.mktemp("reproduce")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trajsim.reproduce.runs, "RUNS", few)
+        patch.setattr(trajsim.paper.runs, "RUNS", few)
         patch.setattr(trajsim.plots.sweeps, "CURVE_POINTS", 5)
         return folder, trajsim.reproduce(folder, quick=True)
 
@@ -239,10 +239,10 @@ def test_the_verb_takes_up_what_is_there_and_tells_what_does_not_hold(
     folder, few, cli, monkeypatch, digest
 ):
     place, made = folder
-    monkeypatch.setattr(trajsim.reproduce.runs, "RUNS", few)
+    monkeypatch.setattr(trajsim.paper.runs, "RUNS", few)
     wrong = (NUMBERS[0]._replace(printed="1.42e-4"), *NUMBERS[1:])
-    monkeypatch.setattr(trajsim.reproduce, "NUMBERS", wrong)
-    monkeypatch.setattr(trajsim.reproduce, "_draw", lambda *_: [])
+    monkeypatch.setattr(trajsim.paper, "NUMBERS", wrong)
+    monkeypatch.setattr(trajsim.paper, "_draw", lambda *_: [])
     before = {path: (digest(path), path.stat().st_mtime_ns) for path in place.glob("*.h5")}
     result = cli("reproduce", "--quick", "-o", place, "--json")
     assert result.stderr.count("is there already") == len(RUNS)
@@ -256,7 +256,7 @@ def test_the_verb_takes_up_what_is_there_and_tells_what_does_not_hold(
 def test_the_verb_refuses_another_run_in_the_place_of_its_own(folder, few, cli, monkeypatch):
     place, _ = folder
     other = few[0]._replace(overrides=(*few[0].overrides, "ensemble.seed=1"))
-    monkeypatch.setattr(trajsim.reproduce.runs, "RUNS", (other, *few[1:]))
+    monkeypatch.setattr(trajsim.paper.runs, "RUNS", (other, *few[1:]))
     result = cli("reproduce", "--quick", "-o", place)
     assert result.exit_code == 2
     assert "seed: it was 2007, now it is 1" in result.stderr
@@ -274,18 +274,20 @@ def test_the_text_tells_all(folder):
 def test_an_interrupted_run_is_gone_on_with(tmp_path, monkeypatch):
     """A run whose blocks are there is finished from them."""
     planned = Planned("undriven", "undriven", ("ensemble.trajectories=500", "ensemble.periods=4"))
-    monkeypatch.setattr(trajsim.reproduce.runs, "RUNS", (planned,))
+    monkeypatch.setattr(trajsim.paper.runs, "RUNS", (planned,))
     said = []
 
     def make():
         options = {"quick": False, "workers": 1, "force": False, "say": said.append}
-        return list(trajsim.reproduce.runs.make_all(tmp_path, **options))
+        return list(trajsim.paper.runs.make_all(tmp_path, **options))
 
-    pack = trajsim.run.pack
-    monkeypatch.setattr(trajsim.run, "pack", lambda *_: (_ for _ in ()).throw(OSError("full")))
-    with pytest.raises(trajsim.run.StoppedError):
+    pack = trajsim.running.run.pack
+    monkeypatch.setattr(
+        trajsim.running.run, "pack", lambda *_: (_ for _ in ()).throw(OSError("full"))
+    )
+    with pytest.raises(trajsim.running.run.StoppedError):
         make()
-    monkeypatch.setattr(trajsim.run, "pack", pack)
+    monkeypatch.setattr(trajsim.running.run, "pack", pack)
     (done,) = make()
     assert "resuming: 500 trajectories are done" in said
     assert done.run.finished

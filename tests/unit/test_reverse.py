@@ -65,7 +65,7 @@ def test_a_reversed_run_says_so_and_is_checked_as_one(config, cli):
 
 
 def test_a_run_is_resumed_in_its_own_direction_only(config, cli, monkeypatch):
-    import trajsim.run
+    import trajsim.running.run
 
     path = config()
 
@@ -73,7 +73,7 @@ def test_a_run_is_resumed_in_its_own_direction_only(config, cli, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(trajsim.run, "pack", full)
+        patch.setattr(trajsim.running.run, "pack", full)
         stopped = cli("run", path, "--reverse", "-o", "x.h5")
     assert stopped.exit_code == 3
     assert "--resume --reverse" in stopped.stderr

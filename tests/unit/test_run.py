@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from small_configs import HALF_DRIVEN, PUMP, TRIANGLE, UNDRIVEN, changed, swept
 
-import trajsim.blocks
-import trajsim.provenance
-import trajsim.run
+import trajsim.running.blocks
+import trajsim.running.provenance
+import trajsim.running.run
 from trajsim.config import load, parse
-from trajsim.provenance import layout_of
-from trajsim.run import RunError, StoppedError, simulate
+from trajsim.running.provenance import layout_of
+from trajsim.running.run import RunError, StoppedError, simulate
 from trajsim.store import Parts, open_run, verify
 
 SWEEP = swept(PUMP, '"sites.2.drive.phase" = [0.0, 2.2, 3.0]')
@@ -56,7 +56,7 @@ def finished_blocks(output):
 @pytest.fixture
 def tiny_blocks(monkeypatch):
     """Blocks of a few trajectories."""
-    monkeypatch.setattr(trajsim.blocks, "MOST_BLOCK_BYTES", 12_000)
+    monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 12_000)
 
 
 # -- the same bytes --------------------------------------------------------------------------------
@@ -77,8 +77,8 @@ def test_the_file_does_not_depend_on_workers_or_blocks(tmp_path, monkeypatch, di
         (2, 0.2, 5000),
         (1, 0.2, 1),
     ):
-        monkeypatch.setattr(trajsim.blocks, "CALL_SECONDS", seconds)
-        monkeypatch.setattr(trajsim.blocks, "MOST_BLOCK_BYTES", most)
+        monkeypatch.setattr(trajsim.running.blocks, "CALL_SECONDS", seconds)
+        monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", most)
         published = []
         publish = Parts.publish
         monkeypatch.setattr(
@@ -135,15 +135,15 @@ def test_every_seed_gives_its_own_run(tmp_path, seed):
 # until a run comes to its end; each time resumes in another process and looks at the bytes.
 SUICIDE = """
 import hashlib, os, pathlib, shutil, signal, sys
-import trajsim.blocks
-import trajsim.provenance
-import trajsim.run
+import trajsim.running.blocks
+import trajsim.running.provenance
+import trajsim.running.run
 from trajsim.config import load
-trajsim.blocks.MOST_BLOCK_BYTES = 20_000
+trajsim.running.blocks.MOST_BLOCK_BYTES = 20_000
 config = load(sys.argv[1])
 output = pathlib.Path(sys.argv[2])
 # Children inherit the compiled kernel.
-trajsim.run.simulate(config, output, workers=1, force=True)
+trajsim.running.run.simulate(config, output, workers=1, force=True)
 
 def forked(work):
     child = os.fork()
@@ -168,7 +168,7 @@ def run(last, **options):
         return wrapper
     for name in ("write", "fsync", "replace", "unlink", "rmdir", "ftruncate"):
         setattr(os, name, counted(getattr(os, name)))
-    trajsim.run.simulate(config, output, workers=1, **options)
+    trajsim.running.run.simulate(config, output, workers=1, **options)
 
 n = 0
 while True:
@@ -410,11 +410,11 @@ def test_a_run_is_resumed_only_by_the_config_that_began_it(tmp_path, monkeypatch
         with pytest.raises(RunError, match=r"version.*0\.0\.0"):
             simulate(parse(PUMP), output, resume=True)
     with monkeypatch.context() as patch:
-        patch.setattr(trajsim.provenance, "library_version", lambda name: "9")
+        patch.setattr(trajsim.running.provenance, "library_version", lambda name: "9")
         with pytest.raises(RunError, match=r"libraries.*numpy"):
             simulate(parse(PUMP), output, resume=True)
     with monkeypatch.context() as patch:
-        patch.setattr(trajsim.provenance, "SCHEMA", 99)
+        patch.setattr(trajsim.running.provenance, "SCHEMA", 99)
         with pytest.raises(RunError, match="schema"):
             simulate(parse(PUMP), output, resume=True)
     assert sorted(path.name for path in parts.folder.iterdir()) == kept
@@ -424,7 +424,7 @@ def test_a_run_is_resumed_only_by_the_config_that_began_it(tmp_path, monkeypatch
 
 def test_another_machine_is_worth_a_word_and_no_more(tmp_path, monkeypatch, tiny_blocks):
     interrupted(parse(PUMP), tmp_path / "x.h5", monkeypatch)
-    monkeypatch.setattr(trajsim.provenance, "processor", lambda: "another")
+    monkeypatch.setattr(trajsim.running.provenance, "processor", lambda: "another")
     heard = []
     simulate(parse(PUMP), tmp_path / "x.h5", resume=True, say=heard.append)
     assert any("another kind of machine" in message for message in heard)
@@ -480,7 +480,7 @@ def test_force_keeps_the_old_output_until_the_new_one_is_there(tmp_path, monkeyp
     other = parse(PUMP, overrides=["ensemble.seed=1"])
     with pytest.raises(RunError, match="exists; --force replaces it"):
         simulate(other, output)
-    monkeypatch.setattr(trajsim.blocks, "MOST_BLOCK_BYTES", 12_000)
+    monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 12_000)
     interrupted(other, output, monkeypatch, force=True)
     assert digest(output) == before
     simulate(other, output, resume=True)
@@ -571,7 +571,7 @@ def test_a_disk_filled_by_others_stops_the_packing_and_loses_nothing(tmp_path, m
     simulate(config, tmp_path / "undisturbed.h5")
     with monkeypatch.context() as patch:
         patch.setattr("trajsim.store.packed.shutil.disk_usage", lambda _: Usage(1, 1, 0))
-        patch.setattr(trajsim.run, "_fits", lambda *_: None)
+        patch.setattr(trajsim.running.run, "_fits", lambda *_: None)
         with pytest.raises(StoppedError, match="no space left"):
             simulate(config, tmp_path / "x.h5")
     assert not (tmp_path / "x.h5").exists()
@@ -683,7 +683,7 @@ def test_what_cannot_be_run_deletes_nothing_and_leaves_nothing(
         assert cli("run", frozen, "-o", "x.h5", *options).exit_code == 2
         assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
     unfinished = interrupted(parse(PUMP), tmp_path / "x.h5", monkeypatch)
-    shard = simulate(parse(PUMP), tmp_path / "y.h5", shard=trajsim.run.Shard(1, 2)).path
+    shard = simulate(parse(PUMP), tmp_path / "y.h5", shard=trajsim.running.run.Shard(1, 2)).path
     kept = {path: path.read_bytes() for f in (unfinished.folder, shard) for path in f.iterdir()}
     for where in (["x.h5"], ["y.h5", "--shard", "1/2"]):
         result = cli("run", frozen, "-o", *where, "--force")

@@ -10,12 +10,12 @@ import pytest
 from small_configs import PUMP, changed, swept
 
 import trajsim
-import trajsim.blocks
+import trajsim.running.blocks
 from trajsim.config import parse
 from trajsim.ledger import Layout
-from trajsim.merging import merge
-from trajsim.provenance import layout_of
-from trajsim.run import RunError, StoppedError, simulate
+from trajsim.running.merging import merge
+from trajsim.running.provenance import layout_of
+from trajsim.running.run import RunError, StoppedError, simulate
 from trajsim.store import Parts, Shard, StoreError, open_run, verify
 from trajsim.store.blocks import fits, gaps
 from trajsim.store.shards import shards_of
@@ -104,7 +104,7 @@ def test_what_is_no_shard_is_refused(text, cli, config):
 @pytest.mark.parametrize("total", [1, 2, 5, 7])
 @pytest.mark.parametrize("most", [8 << 20, 3000])
 def test_merged_shards_are_the_file_of_one_run(tmp_path, monkeypatch, digest, whole, total, most):
-    monkeypatch.setattr(trajsim.blocks, "MOST_BLOCK_BYTES", most)
+    monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", most)
     folders = shards(parse(SWEEP), tmp_path / "x.h5", total)
     assert len({*folders}) == total
     # As of the first to come, in any order.
@@ -170,7 +170,7 @@ def test_shards_of_a_reversed_run_are_named_after_it(config, cli):
 def test_a_stopped_shard_is_resumed_and_merged_to_the_same_file(
     config, cli, tmp_path, monkeypatch, digest, whole
 ):
-    monkeypatch.setattr(trajsim.blocks, "MOST_BLOCK_BYTES", 3000)
+    monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 3000)
     path, publish, count = config(SWEEP), Parts.publish, []
 
     def publish_two(*arguments):

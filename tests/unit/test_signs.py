@@ -8,7 +8,7 @@ from test_claims import averages, judged
 import trajsim
 from trajsim.analysis.regimes import classify, sign
 from trajsim.config import parse
-from trajsim.exact import Currents, Gains
+from trajsim.ensemble import Currents, Gains
 from trajsim.explore.optimum import GOALS
 from trajsim.explore.points import Flows, flows
 
@@ -115,7 +115,7 @@ def test_a_claim_needs_more_than_rounding():
     assert judged(two, (3.0, -2.0), -1e-15, 1e-18).name == "engine"
     from dataclasses import replace
 
-    from trajsim.check.claims import claims
+    from trajsim.comparison.claims import claims
 
     rough = replace(averages((3.0, -2.0), -1e-15, 1e-18), sums=1.0, largest_entry=0.1)
     (point,) = claims(parse(two), [rough]).points

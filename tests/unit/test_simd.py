@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from trajsim.simd import (
+from trajsim.compiled.simd import (
     WIDTH,
     bare,
     bits_of,

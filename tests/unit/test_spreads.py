@@ -6,7 +6,7 @@ from scipy import stats
 from synthetic import FALSE_ALARM, Ledger
 
 from trajsim.analysis.fluctuations import fluctuations
-from trajsim.check.spreads import compare_spreads, with_total
+from trajsim.comparison.spreads import compare_spreads, with_total
 
 COVARIANCE = np.array([[2.0, -1.9, 0.3], [-1.9, 2.5, 0.1], [0.3, 0.1, 0.5]])
 

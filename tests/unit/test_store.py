@@ -13,7 +13,7 @@ from small_configs import PUMP, SHAPES, TRIANGLE, changed
 
 from trajsim.config import parse
 from trajsim.ledger import SPINS
-from trajsim.provenance import header_of, layout_of
+from trajsim.running.provenance import header_of, layout_of
 from trajsim.store import Parts, StoreError, open_run, pack, verify
 
 DIMS = {

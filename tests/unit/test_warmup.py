@@ -11,7 +11,7 @@ from small_configs import PUMP, changed
 from trajsim.config.oscillators import Integrator
 from trajsim.kernels.lanes import MOST_SITES
 from trajsim.models.rate_laws import LAWS
-from trajsim.warmup import shipped
+from trajsim.running.warmup import shipped
 
 COLD = changed(PUMP, ("rate = 0.5", "rate = 50.0"), ("ies = 60", "ies = 200"))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 # At once: a message about files that cannot be opened needs it.
-from trajsim.text import printable, writable
+from trajsim.system.text import printable, writable
 
 if TYPE_CHECKING:
     from trajsim.analysis.averages import Averages
@@ -63,7 +63,7 @@ over_option = click.option(
 
 def _request(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> None:
     if words:
-        from trajsim.plugins import request
+        from trajsim.extending.plugins import request
 
         request(words)
 
@@ -167,7 +167,7 @@ def refusals() -> Iterator[None]:
 
     Errors are turned into messages and exit statuses by `trajsim.cli.ending`.
     """
-    from trajsim.system import expect_memory, unsupported
+    from trajsim.system.platform import expect_memory, unsupported
 
     reason = unsupported()
     if reason:
@@ -178,7 +178,7 @@ def refusals() -> Iterator[None]:
 
 def expect_run(path: Path) -> None:
     """Refuse a config in a run's place."""
-    from trajsim.files import A_CONFIG, holds_config
+    from trajsim.system.files import A_CONFIG, holds_config
 
     if holds_config(path):
         fail(f"{path}: {A_CONFIG}")

@@ -21,7 +21,7 @@ from trajsim.cli.common import (
     ran_out,
     say,
 )
-from trajsim.stopping import interruptible
+from trajsim.running.stopping import interruptible
 
 # Verbs that can be given again after a stop, and what is said then.
 RESUMABLE = {
@@ -32,12 +32,12 @@ RESUMABLE = {
 # Errors whose message is meant for the user, by the module that has to be loaded to raise them.
 EXPECTED = {
     "trajsim.analysis.windows": "WindowError",
-    "trajsim.blocks": "RunError",
-    "trajsim.check.verdict": "CannotCheckError",
+    "trajsim.running.blocks": "RunError",
+    "trajsim.comparison.verdict": "CannotCheckError",
     "trajsim.config.faults": "ConfigError",
-    "trajsim.exact.ensemble": "NoExactSideError",
+    "trajsim.ensemble.answers": "NoExactSideError",
     "trajsim.explore.points": "ExploreError",
-    "trajsim.plugins": "PluginError",
+    "trajsim.extending.plugins": "PluginError",
     "trajsim.store.files": "StoreError",
     "trajsim.trace.window": "TraceError",
 }

@@ -25,7 +25,7 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
 
         loaded = load(config, overrides)
         from trajsim import output as out
-        from trajsim.exact import NoExactSideError
+        from trajsim.ensemble import NoExactSideError
         from trajsim.explore.points import solve
 
         try:
@@ -48,7 +48,7 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
 
 def _counted(point: "Point") -> "dict[str, Any]":
     """Exact fluctuations at one point of a config."""
-    from trajsim.exact import counting_of
+    from trajsim.ensemble import counting_of
     from trajsim.output.counting import counted
 
     return counted(counting_of(point.experiment.network()), point.experiment)

@@ -53,13 +53,13 @@ def map_command(
     """
     with refusals():
         loaded = [(name, _load(config, more, over)) for name, more in _panels(overrides, panels)]
-        from trajsim.files import expect_writable, stem
+        from trajsim.system.files import expect_writable, stem
 
         folder = output or Path("runs")
         expect_writable(folder / f"{stem(config)}-map.png")
         from trajsim import output as out
         from trajsim import plots
-        from trajsim.exact import NoExactSideError
+        from trajsim.ensemble import NoExactSideError
         from trajsim.explore import ExploreError, regime_map
         from trajsim.output.maps import map_json, map_table
 
@@ -122,7 +122,7 @@ def optimize(
             fail("--over is missing: it names what varies, as --over KEY,KEY or KEY=START:STOP")
         loaded = load(config, overrides, over, ends=True)
         from trajsim import output as out
-        from trajsim.exact import NoExactSideError
+        from trajsim.ensemble import NoExactSideError
         from trajsim.explore import ExploreError, maximize
         from trajsim.output.maps import optimum_json, optimum_table
 
@@ -151,10 +151,10 @@ def regimes(run: Path, output: Path | None, as_json: bool) -> None:
     with refusals():
         from trajsim import output as out
         from trajsim import plots
-        from trajsim.check import CannotCheckError
-        from trajsim.check.claims import claims
-        from trajsim.files import expect_writable, stem
+        from trajsim.comparison import CannotCheckError
+        from trajsim.comparison.claims import claims
         from trajsim.output.claims import claims_json, claims_table
+        from trajsim.system.files import expect_writable, stem
 
         folder = output or run.parent
         expect_writable(folder / f"{stem(run)}-regimes.png")

@@ -86,7 +86,7 @@ def validate(config: Path, overrides: tuple[str, ...]) -> None:
         from trajsim.config import load
 
         loaded = load(config, overrides)
-        from trajsim.run import RunError, model_of
+        from trajsim.running.run import RunError, model_of
 
         try:
             for point in loaded.points:

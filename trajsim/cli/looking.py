@@ -99,7 +99,7 @@ def analyze(
 
 def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
     """What a run says of every theorem, point by point."""
-    from trajsim.check import CannotCheckError
+    from trajsim.comparison import CannotCheckError
 
     try:
         return run.theorems(opened(reversed_run) if reversed_run else None)
@@ -121,8 +121,8 @@ def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
     with refusals():
         from trajsim import api
         from trajsim import output as out
-        from trajsim.check import CannotCheckError
-        from trajsim.exact import NoExactSideError
+        from trajsim.comparison import CannotCheckError
+        from trajsim.ensemble import NoExactSideError
 
         try:
             verdict = api.check(opened(run), reference)
@@ -145,7 +145,7 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: 
     """Draw RUN over the exact curves, or the exact curves of CONFIG alone (PNG and PDF)."""
     with refusals():
         from trajsim import plots
-        from trajsim.files import expect_writable, holds_config, holds_run, stem
+        from trajsim.system.files import expect_writable, holds_config, holds_run, stem
 
         named = source.suffix.lower() == ".toml" and not holds_run(source)
         of_config = named or holds_config(source)
@@ -193,7 +193,7 @@ def _of_run(source: Path, window: int | None) -> dict[str, Any]:
 def report_command(run: Path, output: Path | None) -> None:
     """Write RUN as one HTML page: figures, averages, check, theorems, config, provenance."""
     with refusals():
-        from trajsim.files import expect_writable, stem
+        from trajsim.system.files import expect_writable, stem
 
         page = output or run.with_name(f"{stem(run)}.html")
         expect_writable(page)

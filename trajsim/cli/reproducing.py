@@ -39,9 +39,9 @@ def reproduce(
     """
     with refusals():
         from trajsim import output as out
-        from trajsim.output.reproduction import reproduction_json, reproduction_text
-        from trajsim.reproduce import reproduce as make
-        from trajsim.run import RunError, StoppedError
+        from trajsim.paper import reproduce as make
+        from trajsim.paper.reproduction import reproduction_json, reproduction_text
+        from trajsim.running.run import RunError, StoppedError
 
         folder = output or Path("runs") / ("reproduce-quick" if quick else "reproduce")
         try:

@@ -23,7 +23,7 @@ from trajsim.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from trajsim.run import Summary
+    from trajsim.running.run import Summary
     from trajsim.store import Parts
 
 
@@ -79,8 +79,8 @@ def run_command(
 
         backwards = ('drive.direction="reverse"',) if reverse else ()
         loaded = load(config, (*overrides, *backwards))
-        from trajsim.plugins import requested
-        from trajsim.run import RunError, StoppedError, simulate
+        from trajsim.extending.plugins import requested
+        from trajsim.running.run import RunError, StoppedError, simulate
         from trajsim.store import Parts, Shard
 
         target = output or Path("runs") / f"{config.stem}{'-reverse' if reverse else ''}.h5"
@@ -141,8 +141,8 @@ def merge(
     with refusals():
         for path in shards:
             expect_run(path)
-        from trajsim.merging import merge as merge_shards
-        from trajsim.run import RunError, StoppedError
+        from trajsim.running.merging import merge as merge_shards
+        from trajsim.running.run import RunError, StoppedError
 
         try:
             summary = merge_shards(shards, output, force=force, remove=remove, say=say)
@@ -185,8 +185,8 @@ def _report(target: Path) -> None:
     """Averages and, where possible, the check of a fresh run."""
     from trajsim import api
     from trajsim import output as out
-    from trajsim.check import CannotCheckError, check
-    from trajsim.exact import NoExactSideError
+    from trajsim.comparison import CannotCheckError, check
+    from trajsim.ensemble import NoExactSideError
 
     run = api.open(target)
     experiment, sampled = run.config.experiment, run.averages()
@@ -220,9 +220,9 @@ def warmup(configs: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
         if overrides and not configs:
             fail("--set goes with a config")
         named = {str(path): load(path, overrides) for path in configs}
-        from trajsim.jit import compiled_code, why_not_kept
-        from trajsim.run import RunError
-        from trajsim.warmup import shipped, warm_up
+        from trajsim.compiled.jit import compiled_code, why_not_kept
+        from trajsim.running.run import RunError
+        from trajsim.running.warmup import shipped, warm_up
 
         named = named or shipped()
         began = time.perf_counter()

@@ -40,7 +40,7 @@ def trace(
 ) -> None:
     """Simulate one trajectory of RUN again and write down every event (CSV)."""
     with refusals():
-        from trajsim.files import expect_writable, publishing, stem
+        from trajsim.system.files import expect_writable, publishing, stem
         from trajsim.trace import TraceError
 
         if output is not None:

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from trajsim.config.schema import Experiment
 from trajsim.config.spins import SpinExperiment
-from trajsim.kinds import KINDS
+from trajsim.extending.kinds import KINDS
 
 
 def experiment_type(data: dict[str, Any]) -> type[Experiment]:

@@ -36,9 +36,9 @@ from trajsim.config.points import Config, Point
 from trajsim.config.schema import MOST_POINTS, RECORDED, Experiment, Range, references
 from trajsim.config.toml_lines import TooDeepError, key_lines
 from trajsim.config.values import DEEPEST
-from trajsim.files import A_RUN, holds_run
-from trajsim.kinds import KINDS
-from trajsim.plugins import PluginError, load_requested
+from trajsim.extending.kinds import KINDS
+from trajsim.extending.plugins import PluginError, load_requested
+from trajsim.system.files import A_RUN, holds_run
 
 LARGEST_FILE = 1 << 20
 # Seconds that a pipe may be silent.

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Validat
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from trajsim.config.faults import NOT_ALLOWED, Loc, listing, show, suggestion
-from trajsim.kinds import origin_of
+from trajsim.extending.kinds import origin_of
+from trajsim.extending.plugins import Origin, Registry
 from trajsim.models import drive as drives
 from trajsim.plan import Plan
-from trajsim.plugins import Origin, Registry
 
 MOST_POINTS = 10_000
 # What sums stand under where names of sites and baths do.

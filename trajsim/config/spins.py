@@ -7,9 +7,9 @@ from pydantic import Field
 
 from trajsim.config import schema
 from trajsim.config.faults import Loc
+from trajsim.extending.plugins import Missing, Origin
 from trajsim.models import spins
 from trajsim.models.rate_laws import LAWS, law_origin
-from trajsim.plugins import Missing, Origin
 
 # Equilibrium starts enumerate 2**n states; periodic starts solve the master equation.
 MOST_SITES = {"equilibrium": 20, "periodic": 12}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from trajsim.analysis.regimes import Regime
 from trajsim.config import Config
 from trajsim.explore.points import ExploreError, exact_regime, flows, solve
-from trajsim.progress import each
+from trajsim.running.progress import each
 
 Array = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def regime_map(config: Config, name: str = "") -> RegimeMap:
     ------
     ExploreError
         If the config has no such grid.
-    trajsim.exact.NoExactSideError
+    trajsim.ensemble.NoExactSideError
         If there is no exact side, or it is out of reach.
     """
     x, y = axes_of(config)

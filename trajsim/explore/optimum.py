@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.regimes import Regime, hot_and_cold
 from trajsim.config import Experiment, with_parameters
-from trajsim.exact import NoExactSideError
+from trajsim.ensemble import NoExactSideError
 from trajsim.explore.points import ExploreError, Flows, exact_regime, flows, solve
-from trajsim.progress import bar
+from trajsim.running.progress import bar
 
 Array = NDArray[np.float64]
 
@@ -132,7 +132,7 @@ def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[fl
     ------
     ExploreError
         If a range is empty, or nowhere in the box are there two temperatures and a drive.
-    trajsim.exact.NoExactSideError
+    trajsim.ensemble.NoExactSideError
         If there is no exact side, or it is out of reach.
     """
     keys = list(bounds)

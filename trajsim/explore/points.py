@@ -6,7 +6,7 @@ import numpy as np
 
 from trajsim.analysis.regimes import Estimate, Regime, classify, hot_and_cold
 from trajsim.config import Experiment
-from trajsim.exact import Currents, ensemble
+from trajsim.ensemble import Currents, ensemble
 
 TOLERANCE = 1e-9
 
@@ -20,7 +20,7 @@ def solve(experiment: Experiment, tolerance: float = TOLERANCE) -> Any:
 
     Raises
     ------
-    trajsim.exact.NoExactSideError
+    trajsim.ensemble.NoExactSideError
         If there is none, or it is out of reach.
     """
     return ensemble(experiment.network(), tolerance)

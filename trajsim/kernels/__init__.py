@@ -6,7 +6,7 @@ Every kernel is a module with the same face: `prepare`, `start`, `begin`, `advan
 
 from typing import Any
 
-from trajsim.kinds import kind_of
+from trajsim.extending.kinds import kind_of
 
 
 def kernel_of(network: Any) -> Any:

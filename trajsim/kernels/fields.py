@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.elementary import cosine
-from trajsim.jit import compiled
+from trajsim.compiled.elementary import cosine
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import read
 from trajsim.models.drive import value
 from trajsim.models.spins import SpinNetwork
 from trajsim.plan import Plan
-from trajsim.simd import read
 
 
 class Fields(NamedTuple):

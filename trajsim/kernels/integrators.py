@@ -17,9 +17,9 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import load, read, spread, store
 from trajsim.models.oscillators import OscillatorNetwork, linear_force, quartic_force
-from trajsim.simd import load, read, spread, store
 
 Array = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
 from trajsim.kernels import lanes, rejection
 from trajsim.kernels.random import streams, uniform
 from trajsim.kernels.spin_booking import Rows

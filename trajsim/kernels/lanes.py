@@ -12,14 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.elementary import cosine, log
-from trajsim.jit import compiled
-from trajsim.kernels.fields import edge_fields
-from trajsim.kernels.random import inside, step, unit
-from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
-from trajsim.kernels.tables import Laned, prepare
-from trajsim.models.rate_laws import flip_rate
-from trajsim.simd import (
+from trajsim.compiled.elementary import cosine, log
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import (
     WIDTH,
     bare,
     gather,
@@ -35,6 +30,11 @@ from trajsim.simd import (
     where,
     write,
 )
+from trajsim.kernels.fields import edge_fields
+from trajsim.kernels.random import inside, step, unit
+from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
+from trajsim.kernels.tables import Laned, prepare
+from trajsim.models.law_functions import flip_rate
 
 __all__ = ["LANES", "MOST_SITES", "Laned", "advance", "prepare"]
 

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import WIDTH, bare, load, read, store, write
 from trajsim.kernels.integrators import LANES, SCHEMES, first_half, second_half
 from trajsim.kernels.oscillator_booking import (
     Rows,
@@ -23,7 +24,6 @@ from trajsim.kernels.random import normal_pair, normals, streams
 from trajsim.models.drive import value
 from trajsim.models.oscillators import OscillatorNetwork
 from trajsim.plan import Plan
-from trajsim.simd import WIDTH, bare, load, read, store, write
 
 Array = NDArray[np.float64]
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import WIDTH, load, read, spread, store, write
 from trajsim.kernels.integrators import LANES
 from trajsim.models.oscillators import potential
-from trajsim.simd import WIDTH, load, read, spread, store, write
 
 Array = NDArray[np.float64]
 

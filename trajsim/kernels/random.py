@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from trajsim.elementary import circle, log
-from trajsim.jit import compiled
-from trajsim.simd import float_of, number_of
+from trajsim.compiled.elementary import circle, log
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import float_of, number_of
 
 LOW = np.uint64(0xFFFFFFFF)
 MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)

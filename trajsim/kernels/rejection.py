@@ -13,15 +13,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.elementary import log
-from trajsim.jit import compiled
+from trajsim.compiled.elementary import log
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import bare, bits_of, highest, read, write
 from trajsim.kernels.fields import Fields, edge_fields, field_of, fields_of, per_segment
 from trajsim.kernels.random import inside, multiply_high, step, unit
 from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
-from trajsim.models.rate_laws import flip_rate, join, start
+from trajsim.models.law_functions import flip_rate, join, start
 from trajsim.models.spins import SpinNetwork, fastest_rates
 from trajsim.plan import Plan
-from trajsim.simd import bare, bits_of, highest, read, write
 
 # Classes, one for each power of two; slower sites join the last.
 CLASSES = 44

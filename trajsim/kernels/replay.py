@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.elementary import log
-from trajsim.jit import compiled
+from trajsim.compiled.elementary import log
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import bare, read, write
 from trajsim.kernels.fields import field_of
 from trajsim.kernels.lanes import Laned
 from trajsim.kernels.random import inside, multiply_high, next_bits, unit
 from trajsim.kernels.rejection import choose, place, sites_of, sort
-from trajsim.models.rate_laws import flip_rate
+from trajsim.models.law_functions import flip_rate
 from trajsim.models.spins import flip_energy
-from trajsim.simd import bare, read, write
 
 
 class Flips(NamedTuple):

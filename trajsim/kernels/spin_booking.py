@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.jit import compiled
-from trajsim.simd import read, write
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import read, write
 
 
 class Rows(NamedTuple):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
 from trajsim.kernels.fields import Fields, fields_of, per_segment
 from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate_bound, spins_of
 from trajsim.plan import Plan

@@ -12,10 +12,10 @@ import numpy as np
 from numba.core.errors import NumbaError
 from numpy.typing import NDArray
 
-from trajsim.jit import compiled
-from trajsim.models.rate_laws import FUNCTIONS, flip_rate, join, start
-from trajsim.plugins import PluginError
-from trajsim.simd import WIDTH, bare, load, spread, store
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import WIDTH, bare, load, spread, store
+from trajsim.extending.plugins import PluginError
+from trajsim.models.law_functions import FUNCTIONS, flip_rate, join, start
 
 Array = NDArray[np.float64]
 
@@ -116,8 +116,8 @@ def _rates(name: str, law: Any, x: Array) -> Array:
         at = max((k for k, line in enumerate(lines) if line.startswith(">>>")), default=1)
         raise RateLawError(
             f"rate law {name!r} cannot be compiled for single numbers and vectors (arithmetic, "
-            "min, max, math.sqrt, trajsim.elementary and trajsim.simd.where can be): "
-            + " ".join(lines[at - 1 : at + 1])
+            "min, max, math.sqrt, trajsim.compiled.elementary and trajsim.compiled.simd.where "
+            "can be): " + " ".join(lines[at - 1 : at + 1])
         ) from None
     off = ~np.isclose(single, side_by_side, rtol=ROUNDING, atol=SMALLEST, equal_nan=True)
     if off.any():

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import load, read, spread
 from trajsim.models.drive import Drive
-from trajsim.simd import load, read, spread
 
 Array = NDArray[np.float64]
 

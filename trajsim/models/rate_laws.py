@@ -10,18 +10,19 @@ rate at the field's most favourable value (`trajsim.models.spins.rate_bound`).
 Each law obeys local detailed balance, rate(s) / rate(flipped s) = exp(-dE_i / T_i). Written
 with exp(2x), not 1 - tanh(x), which loses all digits at low temperature.
 
-To add a law: write a NamedTuple with the four functions and list it in SHIPPED. Users register
+To add a law: write a NamedTuple with the four functions, or an `Additive` with its `flip_rate`, and
+list it in SHIPPED. Users register
 theirs by `register_rate_law` (docs/extending.md). A law whose rate has a kink where a flip costs
 nothing says so by `kinked = True`: the exact side breaks its steps there.
 """
 
 from typing import Any, NamedTuple
 
-from numba.extending import overload
-
-from trajsim.elementary import exp
-from trajsim.plugins import Origin, Registry
-from trajsim.sources import home_of, set_apart
+from trajsim.compiled.elementary import exp
+from trajsim.extending.plugins import Origin, Registry
+from trajsim.extending.sources import home_of, set_apart
+from trajsim.models.law_checks import check_law
+from trajsim.models.law_functions import FUNCTIONS
 
 
 class GlauberProduct(NamedTuple):
@@ -49,67 +50,52 @@ class GlauberProduct(NamedTuple):
         return law.rate * local * (2.0 / (1.0 + exp(2.0 * x)))
 
 
-class HeatBath(NamedTuple):
-    """rate * (1 - tanh(dE_i / 2 T_i)): Glauber, J. Math. Phys. 4, 294 (1963)."""
+class Additive(NamedTuple):
+    """Base of laws whose bonds add up: `local` is their sum, and a law is its `flip_rate`."""
 
     rate: float
 
     @staticmethod
     def start(law):
+        """Value of `local` without bonds."""
         return 0.0
 
     @staticmethod
     def bond(law, x):
+        """What a bond adds, x = J_ij s_i s_j / T_i."""
         return x
 
     @staticmethod
     def join(law, local, part):
+        """`local` with one more bond."""
         return local + part
+
+
+class HeatBath(Additive):
+    """rate * (1 - tanh(dE_i / 2 T_i)): Glauber, J. Math. Phys. 4, 294 (1963)."""
+
+    __slots__ = ()
 
     @staticmethod
     def flip_rate(law, local, x):
         return law.rate * (2.0 / (1.0 + exp(2.0 * (local + x))))
 
 
-class Metropolis(NamedTuple):
+class Metropolis(Additive):
     """rate * min(1, exp(-dE_i / T_i)): Metropolis et al., J. Chem. Phys. 21, 1087 (1953)."""
 
-    rate: float
-    kinked = True  # type: ignore[misc]
-
-    @staticmethod
-    def start(law):
-        return 0.0
-
-    @staticmethod
-    def bond(law, x):
-        return x
-
-    @staticmethod
-    def join(law, local, part):
-        return local + part
+    __slots__ = ()
+    kinked = True
 
     @staticmethod
     def flip_rate(law, local, x):
         return law.rate * exp(min(0.0, -2.0 * (local + x)))
 
 
-class Arrhenius(NamedTuple):
+class Arrhenius(Additive):
     """rate * exp(-dE_i / 2 T_i): a barrier half way between the two energies."""
 
-    rate: float
-
-    @staticmethod
-    def start(law):
-        return 0.0
-
-    @staticmethod
-    def bond(law, x):
-        return x
-
-    @staticmethod
-    def join(law, local, part):
-        return local + part
+    __slots__ = ()
 
     @staticmethod
     def flip_rate(law, local, x):
@@ -122,13 +108,10 @@ SHIPPED = {
     "metropolis": Metropolis,
     "arrhenius": Arrhenius,
 }
-FUNCTIONS = ("start", "bond", "join", "flip_rate")
 
 
 def _accept(name: str, law: Any) -> None:
     """See that a law from outside is one, and set it apart from all others."""
-    from trajsim.models.law_checks import check_law
-
     if isinstance(law, type):
         set_apart(law)
     check_law(name, law)
@@ -157,7 +140,7 @@ def register_rate_law(name: str, law: type) -> None:
     ------
     trajsim.models.law_checks.RateLawError
         If the law breaks detailed balance, does not fall with its x, or cannot be compiled.
-    trajsim.plugins.PluginError
+    trajsim.extending.plugins.PluginError
         If the name is no name, or one of trajsim's own laws'.
     """
     LAWS.register(name, law)
@@ -167,42 +150,3 @@ def law_origin(name: str) -> dict[str, Origin]:
     """Where a law comes from, if from outside, as an entry of a run's plugins."""
     origin = LAWS.origin(name) if name in LAWS else None
     return {} if origin is None else {f"rate law {name}": origin}
-
-
-# numba compiles one kernel for each law, told apart by the NamedTuple's type: a jitted function
-# passed as an argument would be compiled anew in every process.
-
-
-def start(law: Any) -> float:
-    """Value of `local` for a spin without bonds."""
-    return law.start(law)
-
-
-def bond(law: Any, x: float) -> float:
-    """What a bond adds to `local`, x = J_ij s_i s_j / T_i."""
-    return law.bond(law, x)
-
-
-def join(law: Any, local: float, part: float) -> float:
-    """`local` with one more bond."""
-    return law.join(law, local, part)
-
-
-def flip_rate(law: Any, local: float, x: float) -> float:
-    """Rate of the flip under the field, x = h_i s_i / T_i; per unit time."""
-    return law.flip_rate(law, local, x)
-
-
-@overload(start, inline="always")
-def _start(law):
-    return law.instance_class.start
-
-
-@overload(join, inline="always")
-def _join(law, local, part):
-    return law.instance_class.join
-
-
-@overload(flip_rate, inline="always")
-def _flip_rate(law, local, x):
-    return law.instance_class.flip_rate

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
 from trajsim.models import drive as drives
-from trajsim.models.rate_laws import bond, flip_rate, join, start
+from trajsim.models.law_functions import bond, flip_rate, join, start
 
 
 class SpinNetwork(NamedTuple):

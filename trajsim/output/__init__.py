@@ -11,9 +11,9 @@ import numpy as np
 from trajsim.analysis.averages import NAMES, RATES, Averages
 from trajsim.analysis.regimes import Regime
 from trajsim.analysis.windows import total_of
-from trajsim.check import Check
+from trajsim.comparison import Check
 from trajsim.config import Experiment, Point
-from trajsim.exact import Currents, Gains
+from trajsim.ensemble import Currents, Gains
 from trajsim.explore.points import exact_regime
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from trajsim.analysis.regimes import Estimate
-from trajsim.check import FALSE_ALARM
-from trajsim.check.claims import Claims
+from trajsim.comparison import FALSE_ALARM
+from trajsim.comparison.claims import Claims
 from trajsim.config import Config
 from trajsim.output import averages_json, table
 

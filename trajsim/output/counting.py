@@ -7,7 +7,7 @@ import numpy as np
 from trajsim.analysis.cumulants import correlation
 from trajsim.analysis.windows import total_of
 from trajsim.config import Experiment
-from trajsim.exact import Weights
+from trajsim.ensemble import Weights
 from trajsim.output import table
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from trajsim.config import Point
 from trajsim.explore import GOALS, Optimum, RegimeMap
 from trajsim.output import exact_json, exact_table, table
-from trajsim.text import printable
+from trajsim.system.text import printable
 
 
 def map_json(maps: list[RegimeMap]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-from trajsim.progress import notebook
+from trajsim.running.progress import notebook
 
 if not notebook():
     # Files are all that is written, and matplotlib cannot be imported with a bad value.
@@ -24,10 +24,9 @@ from matplotlib.figure import Figure
 from trajsim.analysis.averages import averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
 from trajsim.analysis.profile import profiles
-from trajsim.check.claims import Claims
+from trajsim.comparison.claims import Claims
 from trajsim.config import Config, Experiment
 from trajsim.explore import RegimeMap
-from trajsim.files import publish
 from trajsim.plots.claims import claims_figure
 from trajsim.plots.courses import time_figure
 from trajsim.plots.currents import no_exact_side
@@ -41,6 +40,7 @@ from trajsim.plots.style import log, missing_letters, styled
 from trajsim.plots.sweeps import sweep_figure
 from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
+from trajsim.system.files import publish
 from trajsim.trace import Trace
 
 __all__ = [

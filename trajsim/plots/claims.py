@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from trajsim.check import FALSE_ALARM
-from trajsim.check.claims import Claims
+from trajsim.comparison import FALSE_ALARM
+from trajsim.comparison.claims import Claims
 from trajsim.plots.style import COLOURS, MARKERS, legend, symbol
 
 # In this order colours and markers go to the names.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.profile import MOST_PERIODS, Profile
 from trajsim.config import Config, Experiment
-from trajsim.exact import NoExactSideError, ensemble, start_state
+from trajsim.ensemble import NoExactSideError, ensemble, start_state
 from trajsim.plots.currents import CURVE_TOLERANCE, RATE, lines_of, zero
 from trajsim.plots.panels import IN_A_ROW, grid, is_inset, with_inset
 from trajsim.plots.style import MOST_PANELS, finish, legend

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from trajsim.config import Experiment
-from trajsim.exact import NoExactSideError, ensemble, start_state
+from trajsim.ensemble import NoExactSideError, ensemble, start_state
 from trajsim.plots.style import COLOURS, MARKERS, upright
 
 Array = NDArray[np.float64]

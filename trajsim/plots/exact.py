@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.analysis.scgf import FURTHEST, Generating
-from trajsim.check.counted import ExactFluctuations
+from trajsim.comparison.counted import ExactFluctuations
 from trajsim.config import Experiment
-from trajsim.exact import NoExactSideError
+from trajsim.ensemble import NoExactSideError
 from trajsim.plots.distributions import Curves, shown
-from trajsim.progress import each
+from trajsim.running.progress import each
 
 Array = NDArray[np.float64]
 Answer = TypeVar("Answer")

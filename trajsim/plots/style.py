@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from trajsim.config import Config
-from trajsim.text import printable
+from trajsim.system.text import printable
 
 # Okabe & Ito's colours, told apart by every kind of colour vision; markers differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

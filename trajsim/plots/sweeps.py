@@ -9,7 +9,7 @@ from trajsim.config import Config, with_parameters
 from trajsim.plots.currents import RATE, Line, exact_rates, lines_of, zero
 from trajsim.plots.panels import first_column, grid, in_a_row, is_inset, with_inset
 from trajsim.plots.style import MOST_PANELS, axis_label, finish, in_units_of_pi, legend
-from trajsim.progress import each
+from trajsim.running.progress import each
 
 CURVE_POINTS = 121
 

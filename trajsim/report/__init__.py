@@ -18,7 +18,7 @@ from trajsim.report.sections import (
     theorem_sections,
     verdict,
 )
-from trajsim.text import printable
+from trajsim.system.text import printable
 
 if TYPE_CHECKING:
     from trajsim.api import Run

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trajsim import output as out
 from trajsim.analysis.averages import Averages
-from trajsim.check import CannotCheckError, Check
+from trajsim.comparison import CannotCheckError, Check
 from trajsim.config import ConfigError, parse
-from trajsim.exact import NoExactSideError
+from trajsim.ensemble import NoExactSideError
 from trajsim.output.fluctuations import WORDS
 
 if TYPE_CHECKING:

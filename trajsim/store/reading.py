@@ -12,7 +12,6 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.files import A_CONFIG, holds_config
 from trajsim.ledger import ENERGETIC, FirstLaw, Layout, impossible
 from trajsim.store.blocks import gaps
 from trajsim.store.columns import StoredColumn
@@ -30,6 +29,7 @@ from trajsim.store.trust import (
     reading,
     table,
 )
+from trajsim.system.files import A_CONFIG, holds_config
 
 SLICE_BYTES = 16 << 20
 # Attributes of the root that are tables, written as JSON.

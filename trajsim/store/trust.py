@@ -16,9 +16,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from trajsim.kinds import KINDS
+from trajsim.extending.kinds import KINDS
+from trajsim.extending.plugins import NAME
 from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
-from trajsim.plugins import NAME
 from trajsim.store.files import StoreError
 
 # Counts changes of what is written. 2: everything in it is bound to its header by digests.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from numpy.typing import NDArray
 
 from trajsim.config import Experiment
-from trajsim.kinds import KINDS
+from trajsim.extending.kinds import KINDS
 from trajsim.ledger import ROUNDING, largest_entry
 from trajsim.store import Run
 from trajsim.trace.window import Trace, TraceError, Window

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.blocks import RunError, model_of, seed_of
 from trajsim.config import Experiment
 from trajsim.ledger import Layout
 from trajsim.models.drive import values
 from trajsim.plan import Plan
+from trajsim.running.blocks import RunError, model_of, seed_of
 
 Array = NDArray[np.float64]
 

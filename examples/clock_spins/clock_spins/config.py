@@ -8,8 +8,8 @@ from pydantic import Field
 from clock_spins import model
 from trajsim.config import schema
 from trajsim.config.faults import Loc
+from trajsim.extending.plugins import Missing, Origin
 from trajsim.models.rate_laws import LAWS, law_origin
-from trajsim.plugins import Missing, Origin
 
 # Equilibrium and periodic starts list 3**n states.
 MOST_SITES = 5

@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clock_spins.model import ClockNetwork, bond_cost, energy, rate
-from trajsim.exact.ensemble import NoExactSideError
-from trajsim.exact.jumps.channels import JumpProcess
-from trajsim.exact.jumps.ensemble import JumpEnsemble
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
+from trajsim.ensemble.answers import NoExactSideError
+from trajsim.ensemble.jumps.channels import JumpProcess
+from trajsim.ensemble.jumps.ensemble import JumpEnsemble
 from trajsim.models.drive import slopes, value, values
 
 Array = NDArray[np.float64]

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clock_spins.model import ClockNetwork, bond_cost, energy, rate
-from trajsim.elementary import log
-from trajsim.jit import compiled
+from trajsim.compiled.elementary import log
+from trajsim.compiled.jit import compiled
 from trajsim.kernels.random import streams, uniform
 from trajsim.models.drive import value
 from trajsim.plan import Plan

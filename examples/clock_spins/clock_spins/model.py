@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.jit import compiled
+from trajsim.compiled.jit import compiled
 from trajsim.models import drive as drives
 from trajsim.models.rate_laws import flip_rate, start
 

@@ -1,0 +1,153 @@
+"""Exact fluctuations over the windows that a run is looked at through."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.analysis.histograms import Histogram
+from trajsim.analysis.windows import Observable, Windows
+from trajsim.comparison.settings import course_of
+from trajsim.comparison.spreads import with_total
+from trajsim.config import Experiment
+from trajsim.ensemble import NoExactSideError, counting_of
+from trajsim.ensemble.weights import Weights
+
+Array = NDArray[np.float64]
+
+# Covariances of 8 spins take 0.6 s, of 10 spins 3 s.
+MOST_SITES = 10
+
+
+class ExactFluctuations:
+    """Exact twins of what `trajsim.analysis.fluctuations` estimates, for one network.
+
+    Windows of a trajectory are pooled; so is what they begin with. A window that begins with the
+    mean of these distributions has the moments and the distribution of all windows together.
+
+    Raises
+    ------
+    trajsim.ensemble.NoExactSideError
+        If there are too many spins, or forces are not linear.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.spins = experiment.model.kind == "spins"
+        if self.spins and len(experiment.sites) > MOST_SITES:
+            raise NoExactSideError(f"fluctuations of more than {MOST_SITES} spins take too long")
+        self.experiment = experiment
+        self.counting = counting_of(experiment.network())
+        self._course = course_of(experiment)
+        labels = experiment.labels
+        self.baths, self.drives = labels["bath"], labels["drive"]
+
+    # -- what is counted -------------------------------------------------------------------------
+
+    def weights(self, observable: Observable) -> tuple[Array, Array]:
+        """Weights of heats (baths,) and works (drives,) by which counting finds this one."""
+        heat, work = np.zeros(len(self.baths)), np.zeros(len(self.drives))
+        if observable.kind == "heat":
+            heat[self.baths.index(observable.label)] = 1.0
+        elif observable.total:
+            work[:] = 1.0
+        else:
+            work[self.drives.index(observable.label)] = 1.0
+        return heat, work
+
+    def begin(self, windows: Windows) -> Any:
+        """P (2**n,) or Gaussian at the beginning of a window, averaged over those of a trajectory.
+
+        Raises
+        ------
+        trajsim.ensemble.NoExactSideError
+            If windows of oscillators begin differently: their average is not Gaussian.
+        """
+        if not self.spins:
+            first, last = (self._course.at(int(windows.starts[k])) for k in (0, -1))
+            if max(np.abs(a - b).max() for a, b in zip(first, last, strict=True)) > 1e-9:
+                raise NoExactSideError("the first windows begin otherwise than the last")
+            return first
+        total = last = np.zeros(2 ** len(self.experiment.sites))
+        for k, row in enumerate(windows.starts):
+            p = self._course.at(int(row))
+            if np.abs(p - last).max() < 1e-15:
+                # Periodic from here on.
+                return np.asarray((total + (windows.count - k) * p) / windows.count)
+            total, last = total + p, p
+        return np.asarray(total / windows.count)
+
+    @staticmethod
+    def periods(windows: Windows) -> int:
+        """Length of windows in whole periods.
+
+        Raises
+        ------
+        trajsim.ensemble.NoExactSideError
+            If they are parts of periods.
+        """
+        periods = round(windows.periods)
+        if abs(periods - windows.periods) > 1e-9 or periods == 0:
+            raise NoExactSideError("exact fluctuations are those of whole periods")
+        return periods
+
+    # -- answers -----------------------------------------------------------------------------------
+
+    def covariance(self, windows: Windows) -> Array:
+        """Covariances (q, q) of all observables over a window, per unit time."""
+        found = self.counting.covariance(self.begin(windows), self.periods(windows))
+        return with_total(found, len(self.drives)) / windows.time
+
+    def cumulants(self, observables: list[Observable], windows: Windows) -> Array:
+        """First four cumulants (4, q) over a window, per unit time."""
+        start, periods = self.begin(windows), self.periods(windows)
+        found = [
+            self.counting.finite_cumulants(start, periods, Weights(*self.weights(o)))
+            for o in observables
+        ]
+        return np.stack(found, axis=1) / windows.time
+
+    def cumulant_rates(self, observables: list[Observable]) -> Array:
+        """First four cumulants (4, q) per unit time, for long times."""
+        found = [self.counting.cumulant_rates(Weights(*self.weights(o))) for o in observables]
+        return np.stack(found, axis=1)
+
+    def probabilities(
+        self, observable: Observable, windows: Windows, histogram: Histogram
+    ) -> tuple[Array, Array]:
+        """Probabilities of the bins (bins,), and estimates of their errors (bins,)."""
+        start, periods = self.begin(windows), self.periods(windows)
+        found = self.counting.distribution(start, periods, Weights(*self.weights(observable)))
+        edges = histogram.edges
+        return found.probabilities(edges), found.probability_errors(edges)
+
+    def theta(self, observable: Observable, windows: Windows, argument: Array) -> Array:
+        """ln <exp(lambda X)> / time (k,) over a window."""
+        start, periods = self.begin(windows), self.periods(windows)
+        heat, work = self.weights(observable)
+        logs = [
+            self.counting.log_average(start, periods, Weights(g * heat, g * work)) for g in argument
+        ]
+        return np.array(logs) / windows.time
+
+    def long_theta(self, observable: Observable, argument: Array) -> Array:
+        """theta (k,) for long times."""
+        heat, work = self.weights(observable)
+        return self.counting.theta(np.outer(argument, heat), np.outer(argument, work))
+
+    def partner_theta(self, observable: Observable, argument: Array) -> Array:
+        """theta (k,) for long times where 1/T is counted of every heat, less what is given.
+
+        Of the reversed protocol it is that of the forward one at `argument` on the observable
+        (Gallavotti-Cohen symmetry).
+        """
+        heat, work = self.weights(observable)
+        beta = 1.0 / np.array(list(self.experiment.temperatures.values()))
+        return self.counting.theta(beta - np.outer(argument, heat), -np.outer(argument, work))
+
+    def reversed_experiment(self) -> Experiment:
+        """The same with the protocol run backwards."""
+        drive = self.experiment.drive
+        turned = "reverse" if drive.direction == "forward" else "forward"
+        return self.experiment.model_copy(
+            update={"drive": drive.model_copy(update={"direction": turned})}
+        )

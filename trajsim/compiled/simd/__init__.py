@@ -1,0 +1,46 @@
+"""Numbers of WIDTH trajectories side by side, as one value in compiled code.
+
+A function written in arithmetic, `min`, `max`, `math.sqrt` and `where` is compiled for single
+numbers and for vectors alike. What a lane holds never depends on its neighbours. The processor's
+own vector instructions do the work, whatever their width: nothing is left to a compiler's guess
+whether a loop can be vectorised.
+"""
+
+# Imported for what it does: numba learns the operators.
+import trajsim.compiled.simd.arithmetic  # noqa: F401
+from trajsim.compiled.simd.kinds import WIDTH
+from trajsim.compiled.simd.lanes import (
+    bits_of,
+    float_of,
+    highest,
+    lanes_of,
+    lowest,
+    mask_of,
+    number_of,
+    spread,
+    where,
+)
+from trajsim.compiled.simd.memory import bare, load, read, store, write
+from trajsim.compiled.simd.tables import gather, one_of_2, one_of_4, one_of_8
+
+__all__ = [
+    "WIDTH",
+    "bare",
+    "bits_of",
+    "float_of",
+    "gather",
+    "highest",
+    "lanes_of",
+    "load",
+    "lowest",
+    "mask_of",
+    "number_of",
+    "one_of_2",
+    "one_of_4",
+    "one_of_8",
+    "read",
+    "spread",
+    "store",
+    "where",
+    "write",
+]

@@ -1,0 +1,78 @@
+"""The ensemble without sampling, for comparison: no kernel, no ledger, no random number.
+
+`ensemble`, `counting_of` and `start_state` choose by the kind of network: the master equation for
+spins, the Gaussian solution for linear oscillators, or that of a model from outside. They import
+what they choose: a run that starts with all spins up does without, and scipy takes longer to import
+than such a run may take to start.
+"""
+
+from functools import partial
+from typing import Any
+
+from trajsim.ensemble.answers import Course, Currents, Gains, NoExactSideError, Window
+from trajsim.ensemble.weights import Weights
+from trajsim.extending.kinds import kind_of
+
+__all__ = [
+    "Course",
+    "Currents",
+    "Gains",
+    "NoExactSideError",
+    "Weights",
+    "Window",
+    "counting_of",
+    "ensemble",
+    "start_state",
+]
+
+
+def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
+    """Exact ensemble of a network, with `currents`, `periodic_state`, `course` and `window`.
+
+    Raises
+    ------
+    NoExactSideError
+        If there is none, or it is out of reach.
+    """
+    return _side(network).ensemble(network, tolerance)
+
+
+def counting_of(network: Any, tolerance: float = 1e-10) -> Any:
+    """Exact fluctuations of a network: `JumpCounting` of jumps, `LinearCounting` of oscillators.
+
+    Raises
+    ------
+    NoExactSideError
+        If there are none, or they are out of reach.
+    """
+    side = _side(network)
+    if hasattr(side, "counting_of"):
+        return side.counting_of(network, tolerance)
+    solved = side.ensemble(network, tolerance)
+    if not hasattr(solved, "process"):
+        raise NoExactSideError("the exact side of this model knows no fluctuations")
+    from trajsim.ensemble.jumps.counting import JumpCounting
+
+    return JumpCounting(solved.process, tolerance, partial(side.start_state, network))
+
+
+def start_state(network: Any, initial: str) -> Any:
+    """State from which trajectories with this `initial` are drawn: P or a Gaussian.
+
+    Raises
+    ------
+    NoExactSideError
+        If it does not exist or is out of reach.
+    """
+    return _side(network).start_state(network, initial)
+
+
+def _side(network: Any) -> Any:
+    """The exact side of the kind of a network."""
+    try:
+        found = kind_of(network).part("exact")
+    except ValueError as error:
+        raise NoExactSideError(str(error)) from None
+    if found is None:
+        raise NoExactSideError("this model has no exact side")
+    return found

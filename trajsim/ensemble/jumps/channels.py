@@ -1,0 +1,211 @@
+"""Systems that jump between numbered states: what the exact ensemble needs to know of one.
+
+A channel is a jump from one state to another by exchange of heat with one bath. Channels with the
+same rate and the same heat at all times are of one class, so that these are computed once for all
+of them. The energy of state x is E_x(t) = E_x + sum_d lambda_d(t) V_dx with the driven parameters
+lambda_d (fields, for spins) and the conjugate functions V_d (-s_i).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.ensemble.answers import Array, Gains
+
+Integers = NDArray[np.integer]
+# Numbers in the table with which matrices are made at once.
+MOST_PATTERN = 1 << 18
+
+
+@dataclass(frozen=True, eq=False)
+class JumpProcess:
+    """Channels (c,) between states, in classes (k,), and the drives (d,) of the energies.
+
+    Parameters
+    ----------
+    states, baths, counters : how many there are; each jump adds 1 to one counter (of its site)
+    period : of the drives, a time
+    source, target : (c,) state before and after a jump of each channel
+    kind : (c,) class of each channel
+    bath, counter : (k,) the bath that gives the heat of a class, and the counter of its jumps
+    heat : (k,) energy that a jump takes from its bath while all parameters are 0
+    change : (d, k) V_d after minus V_d before a jump
+    conjugate : (d, states) V_d of each state
+    rates : maps phases u (t,), fractions of the period that are over, to the rates (t, k) per unit
+        time of each channel of a class
+    parameters : maps phases u (t,) to lambda (t, d) and its derivative by time (t, d)
+    breaks : phases, 0 and 1 among them, between which rates and parameters are smooth
+    """
+
+    states: int
+    baths: int
+    counters: int
+    period: float
+    source: Integers
+    target: Integers
+    kind: Integers
+    bath: Integers
+    counter: Integers
+    heat: Array
+    change: Array
+    conjugate: Array
+    rates: Callable[[Array], Array]
+    parameters: Callable[[Array], tuple[Array, Array]]
+    breaks: list[float] = field(default_factory=lambda: [0.0, 1.0])
+
+    @property
+    def drives(self) -> int:
+        """Number of driven parameters."""
+        return len(self.conjugate)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of channels."""
+        return len(self.bath)
+
+    @cached_property
+    def heat_of_bath(self) -> Array:
+        """(k, baths): 1 where a class takes its heat from a bath."""
+        return np.eye(self.baths)[self.bath]
+
+    @cached_property
+    def count_of_counter(self) -> Array:
+        """(k, counters): 1 where jumps of a class add to a counter."""
+        return np.eye(self.counters)[self.counter]
+
+    @cached_property
+    def exits(self) -> Any:
+        """(k, states), sparse where large: how many channels of a class leave a state."""
+        if self.classes * self.states <= MOST_PATTERN:
+            counts = np.zeros((self.classes, self.states))
+            np.add.at(counts, (self.kind, self.source), 1.0)
+            return counts
+        from scipy.sparse import csr_matrix
+
+        ones = np.ones(len(self.kind))
+        return csr_matrix((ones, (self.kind, self.source)), shape=(self.classes, self.states))
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether neither the rates nor the energies change in time."""
+        rates = self.rates(np.linspace(0.0, 0.99, 34))
+        return not self.drives and bool((rates == rates[0]).all())
+
+    def heats(self, u: Array) -> Array:
+        """Heat (t, k) that a jump of each class takes from its bath at phases u (t,)."""
+        return np.asarray(self.heat + self.parameters(u)[0] @ self.change)
+
+    def pieces(self, begin: float, end: float) -> Iterator[tuple[float, float]]:
+        """Parts of an interval of phases between the breaks."""
+        inside = (x for x in self.breaks if begin < x < end)
+        return pairwise([begin, *inside, end])
+
+    @cached_property
+    def fastest_exit(self) -> float:
+        """Largest rate at which any state is left at 32 phases of the drive, per unit time."""
+        rates = self.rates((np.arange(32) + 0.5) / 32)
+        return max(float((self.exits.T @ rates.T).max(initial=0.0)), 1e-300)
+
+    # -- energetics ----------------------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        """Number of entries of all energetics: heats, works, exclusive works and jumps."""
+        return self.baths + 2 * self.drives + self.counters
+
+    def split(self, totals: Array) -> Gains:
+        """Gains from one array (..., width)."""
+        ends = np.cumsum([self.baths, self.drives, self.drives])
+        return Gains(*np.split(totals, ends, axis=-1))
+
+    def gains(self, u: Array, spent: Array) -> Array:
+        """Gains (width, m) of times spent in states: heats, works, exclusive works and jumps.
+
+        Exclusive work is what the jumps change of lambda_d V_d, with the sign turned.
+
+        Parameters
+        ----------
+        u : (t,) phases
+        spent : (t, states, m) time spent in each state at these phases
+        """
+        rates, (value, speed) = self.rates(u), self.parameters(u)
+        times, states, columns = spent.shape
+        flat = spent.transpose(1, 0, 2).reshape(states, -1)
+        visits = (self.exits @ flat).reshape(-1, times, columns)
+        stood = (self.conjugate @ flat).reshape(-1, times, columns)
+        # Summed over time, class by class (drive by drive): products of rows with matrices.
+        heats = rates * (self.heat + value @ self.change)
+        jumps = (rates.T[:, None] @ visits)[:, 0]
+        taken = (heats.T[:, None] @ visits)[:, 0]
+        power = (speed.T[:, None] @ stood)[:, 0]
+        exclusive = np.empty((self.drives, columns))
+        for drive, changed in enumerate(self.changed):
+            weight = rates[:, changed] * self.change[drive, changed] * value[:, drive, None]
+            exclusive[drive] = -(weight.T[:, None] @ visits[changed]).sum(axis=(0, 1))
+        heat, counted = self.heat_of_bath.T @ taken, self.count_of_counter.T @ jumps
+        return np.concatenate([heat, power, exclusive, counted])
+
+    @cached_property
+    def changed(self) -> list[Any]:
+        """For each drive the classes whose jumps change V_d."""
+        return [np.flatnonzero(row) for row in self.change]
+
+    @cached_property
+    def _most_moved(self) -> tuple[float, float]:
+        """Most energy that a jump takes, and most power of what the drives do and hold."""
+        u = np.arange(16) / 16
+        value, speed = self.parameters(u)
+        most = abs(self.conjugate).max(axis=1, initial=0.0)
+        power = (abs(speed) + abs(value) / self.period).max(axis=0, initial=0.0) * most
+        heats = self.heat + value @ self.change
+        return float(abs(heats).max(initial=0.0)), float(power.max(initial=0.0))
+
+    def throughput(self, rates: Array) -> Array:
+        """Energy (or number) that jumps move back and forth per unit time, for rates (width,)."""
+        counts = abs(rates[self.baths + 2 * self.drives :]).sum()
+        cost, power = self._most_moved
+        scale = np.full(self.width, cost * counts + power)
+        scale[self.baths + 2 * self.drives :] = counts
+        return scale
+
+    # -- matrices ------------------------------------------------------------------------------
+
+    def _patterns(self, staying: float) -> Array:
+        """(k, states**2): what a unit rate of a class adds to a matrix, and to its diagonal."""
+        pattern = np.zeros((self.classes, self.states, self.states))
+        np.add.at(pattern, (self.kind, self.target, self.source), 1.0)
+        np.add.at(pattern, (self.kind, self.source, self.source), staying)
+        return pattern.reshape(self.classes, -1)
+
+    @cached_property
+    def _jumps(self) -> Array:
+        return self._patterns(0.0)
+
+    @cached_property
+    def _generator(self) -> Array:
+        return self._patterns(-1.0)
+
+    def transitions(self, rates: Any) -> Any:
+        """Matrices (..., states, states) of the jumps alone, for rates (..., k) of the classes."""
+        shape = (*rates.shape[:-1], self.states, self.states)
+        if self.classes * self.states**2 <= MOST_PATTERN:
+            return (rates @ self._jumps).reshape(shape)
+        out = np.zeros(shape, rates.dtype)
+        flat = out.reshape(-1, self.states, self.states)
+        for matrix, of_class in zip(flat, rates.reshape(-1, self.classes), strict=True):
+            np.add.at(matrix, (self.target, self.source), of_class[self.kind])
+        return out
+
+    def generators(self, rates: Array) -> Array:
+        """W (t, states, states) for rates (t, k) of the classes; columns sum to zero."""
+        if self.classes * self.states**2 <= MOST_PATTERN:
+            return np.asarray(rates @ self._generator).reshape(-1, self.states, self.states)
+        out: Array = self.transitions(rates)
+        diagonal = np.arange(self.states)
+        out[:, diagonal, diagonal] -= rates @ self.exits
+        return out

@@ -1,0 +1,129 @@
+"""Few states: matrices of every step at once, by collocation.
+
+Radau IIA with 6 stages, of order 11 and damping any fast decay (Hairer & Wanner, Solving Ordinary
+Differential Equations II, 1996, section IV.5): a step is as long as P is smooth, however fast the
+jumps. Stages Y_i of a step of length h from p solve sum_j D_ij Y_j - h W(t_i) Y_i = -D_i0 p, with D
+the derivative of the polynomial through p and them.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trajsim.ensemble.answers import Array
+
+STAGES = 6
+# Ratio of one step to the one before where P follows the drive only after a fast decay.
+GROWTH = 1.2
+# Numbers in the matrices that are solved at once: so many stay in the processor's cache.
+BATCH = 1 << 17
+
+
+def _tableau(stages: int) -> tuple[Array, Array, Array]:
+    """Nodes (s,) in (0, 1], derivative D (s, s + 1) from the values at 0 and them, weights (s,)."""
+    # Roots of the Jacobi polynomial (1, 0) as eigenvalues: scipy.special would take long to import.
+    k = np.arange(stages - 1.0)
+    recursion = np.diag(-1.0 / ((2.0 * k + 1.0) * (2.0 * k + 3.0)))
+    beside = np.diag(np.sqrt(k[1:] * (k[1:] + 1.0)) / (2.0 * k[1:] + 1.0), 1)
+    inner = np.linalg.eigvalsh(recursion + beside + beside.T)
+    nodes = np.concatenate([[0.0], (inner + 1.0) / 2.0, [1.0]])
+    apart = nodes[:, None] - nodes + np.eye(stages + 1)
+    # Barycentric weights of Lagrange's polynomials; rows of a derivative sum to zero.
+    inverse = 1.0 / apart.prod(axis=1)
+    derivative = inverse / inverse[:, None] / apart
+    np.fill_diagonal(derivative, 0.0)
+    np.fill_diagonal(derivative, -derivative.sum(axis=1))
+    weights = np.linalg.inv(derivative[1:, 1:])[-1]
+    return nodes[1:], derivative[1:], weights
+
+
+NODES, DERIVATIVE, WEIGHTS = _tableau(STAGES)
+
+
+def step_edges(begin: float, end: float, widest: float, narrowest: float) -> Array:
+    """Edges of steps that grow from `narrowest` to `widest`, so that a decay is resolved."""
+    widest = min(widest, end - begin)
+    if narrowest >= widest:
+        return np.linspace(begin, end, math.ceil((end - begin) / widest - 1e-9) + 1)
+    growing = max(0, math.ceil(math.log(widest / min(narrowest, widest)) / math.log(GROWTH)))
+    widths = widest * GROWTH ** np.arange(-growing, 0.0)
+    kept = widths[np.cumsum(widths) < end - begin]
+    left = end - begin - kept.sum()
+    equal = np.full(math.ceil(left / widest - 1e-9), widest)
+    equal[:] = left / len(equal)
+    return np.append(begin + np.append(0.0, np.cumsum(np.append(kept, equal)))[:-1], end)
+
+
+@cache
+def begun(states: int) -> Array:
+    """Right side (s n, n) of the equations of the stages for a beginning in each state."""
+    return np.asarray(np.kron(-DERIVATIVE[:, :1], np.eye(states)), np.float64)
+
+
+def systems(matrices: Any, durations: Array) -> Any:
+    """Equations (t, s n, s n) of the stages of steps, real or complex.
+
+    Parameters
+    ----------
+    matrices : (t, s, n, n), K at the stages of each step
+    durations : (t,) of the steps
+    """
+    steps, _, states, _ = matrices.shape
+    out = np.zeros((steps, STAGES, states, STAGES, states), matrices.dtype)
+    diagonal = np.arange(states)
+    out[:, :, diagonal, :, diagonal] = DERIVATIVE[:, 1:]
+    for s in range(STAGES):
+        out[:, s, :, s] -= durations[:, None, None] * matrices[:, s]
+    return out.reshape(steps, STAGES * states, STAGES * states)
+
+
+def solved(matrices: Any, durations: Array) -> Any:
+    """Stages (t, s, n, n) for each state in which a step begins, of dp/dt = K p.
+
+    Parameters
+    ----------
+    matrices, durations : as of `systems`
+    """
+    steps, _, states, _ = matrices.shape
+    stages: Any = np.linalg.solve(systems(matrices, durations), begun(states)[None])
+    return stages.reshape(steps, STAGES, states, states)
+
+
+class Steps(NamedTuple):
+    """Steps (t,) of the period, solved for every start at once.
+
+    phases, weights : (t, s) phases of the stages, and the time for which each stands
+    stages : (t, s, n, n), a stage's probabilities for each state in which the step begins
+    """
+
+    phases: Array
+    weights: Array
+    stages: Array
+
+
+def solve_steps(
+    generators: Callable[[Array], Array], period: float, edges: Array
+) -> Iterator[Steps]:
+    """Solve the steps between edges, some at a time.
+
+    Parameters
+    ----------
+    generators : maps phases (t,) to W (t, n, n)
+    period : a time
+    edges : (steps + 1,) phases
+    """
+    size = STAGES * generators(edges[:1]).shape[-1]
+    batch = max(1, BATCH // size**2)
+    for first in range(0, len(edges) - 1, batch):
+        part = edges[first : first + batch + 1]
+        widths = np.diff(part)
+        phases = part[:-1, None] + widths[:, None] * NODES
+        matrices = generators(phases.ravel())
+        states = matrices.shape[-1]
+        stages = solved(matrices.reshape(-1, STAGES, states, states), widths * period)
+        # Rounding grows with the length of a step in what is conserved alone: it is put right.
+        stages /= stages.sum(axis=2, keepdims=True)
+        yield Steps(phases, np.outer(widths * period, WEIGHTS), stages)

@@ -1,0 +1,469 @@
+"""Few states: the tilted maps of a period as matrices, by the collocation of `collocation`.
+
+Power series in the counting field and second moments need the same equations of the stages with
+other right sides, so that these are inverted once: with K = W + z W_1 + z^2 W_2 + ... the power k
+of a stage solves sum_j D_ij Y_j - h W Y_i = -D_i0 p + h sum_j W_j Y_(k-j).
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trajsim.ensemble.answers import Array, NoExactSideError
+from trajsim.ensemble.jumps.channels import JumpProcess
+from trajsim.ensemble.jumps.collocation import (
+    BATCH,
+    NODES,
+    STAGES,
+    WEIGHTS,
+    begun,
+    solved,
+    step_edges,
+    systems,
+)
+from trajsim.ensemble.jumps.ensemble import DENSE_STEPS, JumpEnsemble
+from trajsim.ensemble.jumps.stationary import stationary
+from trajsim.ensemble.jumps.tilt import Tilt
+
+MOST_STEPS = 4096
+# Where these leave no number behind, a growth is taken to be beyond all numbers.
+HOPELESS_STEPS = 256
+# The matrix is raised to 2**SQUARINGS to find its largest eigenvalue, smoothly in time.
+SQUARINGS = 8
+# Frequencies side by side.
+LANES = 64
+# exp of more overflows.
+LARGEST_EXPONENT = 700.0
+# Of the characteristic function.
+WAVE_TOLERANCE = 1e-9
+# Seconds that a multiplication within a system of equations takes, as measured.
+SECONDS_A_MULTIPLICATION = 4e-10
+Carry = Callable[[Array], Array]
+
+
+class Moments(NamedTuple):
+    """What some steps, or the period, do to a distribution, to second order in the weights.
+
+    propagator (t, n, n), derivatives (t, g, n, n) by the weight of each of g heats and works, and
+    second (t, g, g, n), the second derivatives of the norm; for a start in each state.
+    """
+
+    propagator: Array
+    derivatives: Array
+    second: Array
+
+    def after(self, before: "Moments") -> "Moments":
+        """Steps `before`, then these."""
+        u, v, s = self
+        sums = v.sum(axis=2)
+        # A derivative of what comes before, and another of what follows.
+        cross = np.einsum("tan,tbnm->tabm", sums, before.derivatives, optimize=True)
+        second = s @ before.propagator[:, None] + before.second + cross + cross.swapaxes(1, 2)
+        first = v @ before.propagator[:, None] + u[:, None] @ before.derivatives
+        return Moments(u @ before.propagator, first, second)
+
+
+class Maps(NamedTuple):
+    """What some steps do at each of f fields: (t, f, n, n)."""
+
+    maps: Any
+
+    def after(self, before: "Maps") -> "Maps":
+        """Steps `before`, then these."""
+        return Maps(self.maps @ before.maps)
+
+
+class Powers(NamedTuple):
+    """A power series (t, powers, n, n) of what some steps do."""
+
+    maps: Array
+
+    def after(self, before: "Powers") -> "Powers":
+        """Steps `before`, then these."""
+        one, other = self.maps, before.maps
+        powers = [
+            sum(one[:, j] @ other[:, k - j] for j in range(k + 1)) for k in range(one.shape[1])
+        ]
+        return Powers(np.stack(powers, axis=1))
+
+
+class Factored(NamedTuple):
+    """Steps (t,) with the equations of their stages inverted.
+
+    phases (t, s), durations (t,), rates (t, s, k) of the classes, inverse (t, s n, s n)
+    """
+
+    phases: Array
+    durations: Array
+    rates: Array
+    inverse: Array
+
+    def stages(self, source: Any) -> Any:
+        """Stages (t, s, n, m) that sources (t, s, n, m) per unit time lead to, from nothing."""
+        steps, stages, states, columns = source.shape
+        flat = (source * self.durations[:, None, None, None]).reshape(steps, -1, columns)
+        return (self.inverse @ flat).reshape(steps, stages, states, columns)
+
+
+class DenseCounting:
+    """One period of a process of few states, counted.
+
+    Parameters
+    ----------
+    process : JumpProcess
+    tolerance : relative accuracy of what a period does
+
+    Raises
+    ------
+    NoExactSideError
+        If some states are left so rarely that rounding would spoil what the counting rests on.
+    """
+
+    def __init__(self, process: JumpProcess, tolerance: float) -> None:
+        self.process, self.tolerance = process, tolerance
+        solution = JumpEnsemble(process, tolerance).smooth_solution
+        if solution is None:
+            raise NoExactSideError(
+                "some states are left so rarely that fluctuations are lost in rounding"
+            )
+        self._solution_steps = solution.steps if solution.dense else DENSE_STEPS
+        # Steps that follow a distribution from any start, whatever is counted.
+        self._series_steps = 0
+        self._wave_steps = 0
+        self._factored: tuple[int, list[Factored]] = (0, [])
+        self._series: dict[tuple[bytes, int], Array] = {}
+        self.seconds = 0.0
+
+    @cached_property
+    def stationary(self) -> Array:
+        """P (n,) that returns to itself."""
+        return stationary(self._moments.propagator[0])[0]
+
+    def solve(self, rest: Array) -> Array:
+        """Rows d (..., n) that sum to zero with d - U d = rest, for rows of rest that do."""
+        # |p><1| changes nothing for such rows and takes away the null space.
+        system = np.eye(self.process.states) - self._moments.propagator[0]
+        system = system + self.stationary[:, None]
+        return np.asarray(np.linalg.solve(system, rest.T).T, np.float64)
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _edges(self, steps: int, settled: bool = False) -> list[Array]:
+        """Edges of the steps between kinks; a start that is not `settled` is resolved."""
+        fastest = self.process.fastest_exit * self.process.period
+        return [
+            step_edges(begin, end, 1.0 / steps, 1.0 if settled and begin == 0.0 else 0.5 / fastest)
+            for begin, end in self.process.pieces(0.0, 1.0)
+        ]
+
+    def _steps(self, steps: int, settled: bool = False) -> tuple[Array, Array, Array]:
+        """Phases (t, s), durations (t,) and rates (t, s, k) of the steps of a period."""
+        edges = self._edges(steps, settled)
+        widths = np.concatenate([np.diff(e) for e in edges])
+        phases = np.concatenate([e[:-1] for e in edges])[:, None] + widths[:, None] * NODES
+        rates = self.process.rates(phases.ravel()).reshape(*phases.shape, -1)
+        return phases, widths * self.process.period, rates
+
+    def _inverted(self, steps: int) -> list[Factored]:
+        """All steps of a period, inverted, in batches."""
+        if self._factored[0] != steps:
+            phases, durations, rates = self._steps(steps)
+            states = self.process.states
+            batches = []
+            for part in _batches(len(durations), (STAGES * states) ** 2):
+                matrices = self.process.generators(rates[part].reshape(-1, rates.shape[-1]))
+                matrices = matrices.reshape(-1, STAGES, states, states)
+                inverse = np.linalg.inv(systems(matrices, durations[part]))
+                batches.append(Factored(phases[part], durations[part], rates[part], inverse))
+            self._factored = steps, batches
+        return self._factored[1]
+
+    def _plain(self, steps: Factored) -> Array:
+        """Stages (t, s, n, n) of the distribution itself."""
+        states = self.process.states
+        stages = (steps.inverse @ begun(states)).reshape(-1, STAGES, states, states)
+        # Rounding grows with the length of a step in what is conserved alone: it is put right.
+        return np.asarray(stages / stages.sum(axis=2, keepdims=True))
+
+    # -- second moments ------------------------------------------------------------------------
+
+    @cached_property
+    def _moments(self) -> Moments:
+        """Those of the period, of one step."""
+        steps = self._solution_steps
+        before = self._moments_in(steps)
+        while True:
+            steps += steps // 2
+            now = self._moments_in(steps)
+            off = [abs(a - b).max() / abs(a).max() for a, b in zip(now, before, strict=True)]
+            if max(off) < self.tolerance or steps > MOST_STEPS:
+                return now
+            before = now
+
+    def _moments_in(self, steps: int) -> Moments:
+        return _composed([self._moments_of(part) for part in self._inverted(steps)])
+
+    def _moments_of(self, steps: Factored) -> Moments:
+        process, states = self.process, self.process.states
+        flat, of_class = steps.phases.ravel(), steps.rates
+        shape = steps.phases.shape
+        heats = process.heats(flat).reshape(*shape, -1)
+        # Jumps (t, s, baths, k) and rests (t, s, drives, n) by what they give.
+        taken = (of_class * heats)[:, :, None] * process.heat_of_bath.T
+        power = process.parameters(flat)[1].reshape(*shape, -1, 1) * process.conjugate
+        resting = np.zeros((*power.shape, states))
+        resting[..., np.arange(states), np.arange(states)] = power
+        first = np.concatenate([process.transitions(taken), resting], axis=2)
+        plain = self._plain(steps)
+        kinds = first.shape[2]
+        source = (first @ plain[:, :, None]).swapaxes(2, 3).reshape(*shape, states, -1)
+        moved = steps.stages(source).reshape(*shape, states, kinds, states).swapaxes(2, 3)
+        times = np.outer(steps.durations, WEIGHTS)
+        sums = first.sum(axis=3)
+        cross = np.einsum("ts,tsan,tsbnm->tabm", times, sums, moved, optimize=True)
+        second = cross + cross.swapaxes(1, 2)
+        squares = (taken * heats[:, :, None]) @ process.exits
+        own = np.einsum("ts,tsbn,tsnm->tbm", times, squares, plain, optimize=True)
+        baths = np.arange(process.baths)
+        second[:, baths, baths] += own
+        return Moments(plain[:, -1], moved[:, -1], second)
+
+    def pair(self, p: Array, v: Array) -> tuple[Array, Array, Array]:
+        """Carry P (n,) and its derivatives v (g, n); also the second moments (g, g)."""
+        propagator, derivatives, second = (a[0] for a in self._moments)
+        cross = v @ derivatives.sum(axis=1).T
+        carried = v @ propagator.T + derivatives @ p
+        return propagator @ p, carried, second @ p + cross + cross.T
+
+    # -- power series --------------------------------------------------------------------------
+
+    def series(self, tilt: Tilt, center: float, powers: int) -> Carry:
+        """What carries a series (powers, n) through a period; A is counted from `center`."""
+        key = (b"".join(np.asarray(a).tobytes() for a in (*tilt[1:], center)), powers)
+        if key not in self._series:
+            self._series[key] = self._converged_series(tilt, center, powers)
+        maps = self._series[key]
+
+        def carry(q: Array) -> Array:
+            return np.stack([sum(maps[k - j] @ q[j] for j in range(k + 1)) for k in range(powers)])
+
+        return carry
+
+    def _converged_series(self, tilt: Tilt, center: float, powers: int) -> Array:
+        if self._series_steps:
+            return self._series_in(self._series_steps, tilt, center, powers)
+        steps = self._solution_steps
+        before = self._series_in(steps, tilt, center, powers)
+        while True:
+            steps += steps // 2
+            now = self._series_in(steps, tilt, center, powers)
+            scale = abs(now).max(axis=(1, 2), keepdims=True)
+            if (abs(now - before) <= self.tolerance * scale).all() or steps > MOST_STEPS:
+                self._series_steps = steps
+                return now
+            before = now
+
+    def _series_in(self, steps: int, tilt: Tilt, center: float, powers: int) -> Array:
+        parts = [self._series_of(part, tilt, center, powers) for part in self._inverted(steps)]
+        return np.asarray(_composed(parts).maps[0])
+
+    def _series_of(self, steps: Factored, tilt: Tilt, center: float, powers: int) -> Powers:
+        shape, states = steps.phases.shape, self.process.states
+        flat = steps.phases.ravel()
+        counts = np.broadcast_to(tilt.counts(flat)[0], (len(flat), self.process.classes))
+        counts = counts.reshape(*shape, -1)
+        tilted = [
+            self.process.transitions(steps.rates * counts**j / math.factorial(j))
+            for j in range(1, powers)
+        ]
+        diagonal = np.arange(states)
+        leaning = (tilt.powers(flat)[0] - center).reshape(*shape, states)
+        tilted[0][..., diagonal, diagonal] += leaning
+        rows = [self._plain(steps)]
+        for k in range(1, powers):
+            source = sum(tilted[j - 1] @ rows[k - j] for j in range(1, k + 1))
+            rows.append(steps.stages(source))
+        return Powers(np.stack([row[:, -1] for row in rows], axis=1))
+
+    # -- one value of the counting field -------------------------------------------------------
+
+    def growth(self, tilt: Tilt) -> Array:
+        """log (f,) of the spectral radius of the maps tilted by A; inf beyond all numbers."""
+        count = len(tilt.count)
+        growths, open_ = np.full(count, np.inf), np.flatnonzero(_within_numbers(tilt))
+        steps = self._solution_steps
+        before = np.full(count, np.inf)
+        while len(open_):
+            maps, grown = self._maps(tilt.part(open_), steps, settled=True)
+            finite = np.isfinite(maps).all(axis=(1, 2)) & np.isfinite(grown)
+            finite &= maps.any(axis=(1, 2))
+            now = np.full(len(open_), np.inf)
+            if finite.any():
+                radius = abs(np.linalg.eigvals(maps[finite])).max(axis=1)
+                now[finite] = np.log(radius) + grown[finite]
+            growths[open_] = now
+            with np.errstate(invalid="ignore"):
+                close = abs(now - before[open_]) <= self.tolerance * np.maximum(1.0, abs(now))
+            hopeless = np.isinf(now) & (steps > HOPELESS_STEPS)
+            before[open_] = now
+            open_ = open_[~(close | hopeless | (steps > MOST_STEPS))]
+            steps += steps // 2
+        return growths
+
+    def log_average(self, tilt: Tilt, p: Array, periods: int) -> float:
+        """log <exp(A)> over `periods` from P (n,), for a tilt of one field; inf if not found."""
+        if not _within_numbers(tilt).all():
+            return math.inf
+        before, steps = math.inf, self._solution_steps
+        while True:
+            maps, grown = self._maps(tilt, steps)
+            now = _through(maps[0], float(grown[0]), tilt, p, periods)
+            close = abs(now - before) <= periods * self.tolerance * max(1.0, abs(now))
+            if close or steps > MOST_STEPS:
+                return now
+            before, steps = now, steps + steps // 2
+
+    def _maps(
+        self, tilt: Tilt, steps: int, settled: bool = False, silent: Any = None
+    ) -> tuple[Any, Array]:
+        """Tilted maps (f, n, n) of a period, and the growth (f,) taken out of real ones."""
+        states = self.process.states
+        phases, durations, rates = self._steps(steps, settled)
+        size = len(durations) * (STAGES * states) ** 2
+        diagonal = np.arange(states)
+        maps, growth = [], []
+        for part in _batches(len(tilt.count), size):
+            matrices = tilt.part(part).matrices(
+                phases.ravel(), rates.reshape(-1, rates.shape[-1]), silent
+            )
+            fields = len(matrices)
+            if np.isrealobj(matrices):
+                largest = _largest(matrices)
+                matrices[..., diagonal, diagonal] -= largest[..., None]
+                growth.append(largest @ np.outer(durations, WEIGHTS).ravel())
+            self.seconds += SECONDS_A_MULTIPLICATION * fields * size * STAGES * states
+            stages = solved(
+                matrices.reshape(-1, STAGES, states, states), np.tile(durations, fields)
+            )
+            ends = stages[:, -1].reshape(fields, len(durations), states, states)
+            maps.append(_composed([Maps(ends.swapaxes(0, 1))]).maps[0])
+        return np.concatenate(maps), np.concatenate(growth or [np.zeros(len(tilt.count))])
+
+    # -- waves -----------------------------------------------------------------------------------
+
+    def waves(self, tilt: Tilt, p: Array, periods: int, w: Array, silent: Any = None) -> Any:
+        """<exp(i w A)> (f,) over `periods` from P (n,), for a tilt of one field.
+
+        Parameters
+        ----------
+        tilt : of A
+        p : start
+        periods : whole ones
+        w : (f,), ascending
+        silent : (k,) classes after whose jumps a path is left out
+        """
+        if len(w) == 0:
+            return np.zeros(0, np.complex128)
+        # Where it turns fastest: what suffices there suffices for the others.
+        steps = self._wave_steps or self._solution_steps
+        last = w[-1:]
+        before = self._waves_in(steps, tilt, p, periods, last, silent)
+        while True:
+            steps += steps // 2
+            now = self._waves_in(steps, tilt, p, periods, last, silent)
+            if abs(now - before).max() <= WAVE_TOLERANCE or steps > MOST_STEPS:
+                break
+            before = now
+        # The coarser one was as good.
+        self._wave_steps = (2 * steps + 2) // 3
+        values = [
+            self._waves_in(self._wave_steps, tilt, p, periods, part, silent)
+            for part in np.split(w[:-1], range(LANES, len(w) - 1, LANES))
+            if len(part)
+        ]
+        return np.concatenate([*values, now])
+
+    def _waves_in(
+        self, steps: int, tilt: Tilt, p: Array, periods: int, w: Array, silent: Any
+    ) -> Any:
+        waves = tilt.times(1j * w)
+        maps, _ = self._maps(waves, steps, silent=silent)
+        ends = np.exp(waves.boundary)
+        rows = repeated(maps, (ends * p)[:, :, None], periods)[:, :, 0]
+        return (rows / ends).sum(axis=1)
+
+
+def _batches(count: int, size: int) -> Iterator[slice]:
+    """Slices of so many of a given size each that a batch is not too large."""
+    batch = max(1, BATCH // size)
+    for first in range(0, count, batch):
+        yield slice(first, first + batch)
+
+
+def _within_numbers(tilt: Tilt) -> Any:
+    """Whether (f,) what jumps count can be exponentiated."""
+    return abs(tilt.counts(np.linspace(0.0, 1.0, 33))).max(axis=(1, 2)) < LARGEST_EXPONENT
+
+
+def _composed(parts: list[Any]) -> Any:
+    """Batches of steps one after the other, as one step."""
+    kind = type(parts[0])
+    joined = kind(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    while len(joined[0]) > 1:
+        count = len(joined[0])
+        even = count // 2 * 2
+        both = kind(*(a[1:even:2] for a in joined)).after(kind(*(a[:even:2] for a in joined)))
+        rest = kind(*(a[even:] for a in joined))
+        joined = kind(*(np.concatenate(pair) for pair in zip(both, rest, strict=True)))
+    return joined
+
+
+def _largest(matrices: Array) -> Array:
+    """Largest eigenvalue (...) of matrices with no negative entry off their diagonals, nearly.
+
+    Smooth in time, unlike a bound: what it is taken for need not be exact.
+    """
+    diagonal = np.arange(matrices.shape[-1])
+    lowest = np.minimum(matrices[..., diagonal, diagonal].min(axis=-1), 0.0)
+    power = matrices.copy()
+    power[..., diagonal, diagonal] -= lowest[..., None]
+    for _ in range(SQUARINGS):
+        power /= power.max(axis=(-2, -1), keepdims=True) + 1e-300
+        power = power @ power
+    vector = power.sum(axis=-1)
+    grown = (matrices @ vector[..., None])[..., 0].sum(axis=-1)
+    return np.asarray(grown / (vector.sum(axis=-1) + 1e-300))
+
+
+def _through(u: Array, growth: float, tilt: Tilt, p: Array, periods: int) -> float:
+    """log <exp(A)> from the tilted map of a period; inf if steps were too long for it."""
+    boundary = tilt.boundary[0]
+    row, logarithm = p * np.exp(boundary), 0.0
+    for k in range(periods):
+        before, row = row, u @ row
+        size = float(row.max())
+        if not (size > 0.0 and math.isfinite(size)):
+            return math.inf
+        row, logarithm = row / size, logarithm + math.log(size) + growth
+        if abs(row - before).max() <= 1e-15:
+            # Every period that follows multiplies as much.
+            logarithm += (periods - 1 - k) * (math.log(size) + growth)
+            break
+    total = float(row @ np.exp(-boundary))
+    return logarithm + math.log(total) if total > 0.0 else math.inf
+
+
+def repeated(maps: Any, columns: Any, periods: int) -> Any:
+    """Columns (f, n, m) after so many periods, each multiplied by maps (f, n, n)."""
+    if periods <= maps.shape[-1] ** 2:
+        for _ in range(periods):
+            columns = maps @ columns
+        return columns
+    while periods:
+        if periods % 2:
+            columns = maps @ columns
+        maps, periods = maps @ maps, periods // 2
+    return columns

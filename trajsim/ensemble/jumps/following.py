@@ -1,0 +1,159 @@
+"""Many states: probabilities followed in time without a matrix, by scipy's DOP853.
+
+A Runge-Kutta method of order 8 with steps as long as stability allows (Hairer, Norsett & Wanner,
+Solving Ordinary Differential Equations I, 1993, section II.5). Absolute errors are small, but not
+those of probabilities that are small themselves: `uniformization` is for these.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from trajsim.compiled.jit import compiled
+from trajsim.ensemble.answers import Array, NoExactSideError
+from trajsim.ensemble.jumps.channels import JumpProcess
+
+# Gauss's points of a step, at which energetics are added up, and their weights.
+NODES, WEIGHTS = (a / 2.0 for a in np.polynomial.legendre.leggauss(4))
+NODES = NODES + 0.5
+# From so many channels on, two threads are faster than one.
+THREADED = 1 << 17
+
+
+@compiled
+def _flow(first, source, kind, weights, leave, x, out, begin, end):
+    """Rows begin to end of out: what jumps bring into a state, less what leaves it."""
+    columns = x.shape[1]
+    for row in range(begin, end):
+        for column in range(columns):
+            out[row, column] = -leave[row] * x[row, column]
+        for at in range(first[row], first[row + 1]):
+            of_class, other = kind[at], source[at]
+            for column in range(columns):
+                out[row, column] += weights[of_class, column] * x[other, column]
+
+
+class Follower:
+    """Carry columns (states, m) of a jump process in time.
+
+    Parameters
+    ----------
+    process : JumpProcess
+    """
+
+    def __init__(self, process: JumpProcess) -> None:
+        self.process = process
+        into = np.argsort(process.target, kind="stable")
+        states = np.arange(process.states + 1)
+        self._tables: tuple[Any, ...] = (
+            np.searchsorted(process.target[into], states).astype(np.uint64),
+            process.source[into].astype(np.uint32),
+            process.kind[into].astype(np.uint32),
+        )
+        # Numbers that slopes were worked out of: channels times columns.
+        self.work = 0
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1)
+
+    def flow(self, weights: Any, leave: Array, x: Any) -> Any:
+        """What jumps bring in less what leaves, (states, m), real or complex.
+
+        Parameters
+        ----------
+        weights : (k, m), of a jump of each class in each column
+        leave : (states,), of each state
+        x : (states, m)
+        """
+        out, states = np.empty_like(x), self.process.states
+        arguments: tuple[Any, ...] = (*self._tables, np.ascontiguousarray(weights), leave, x, out)
+        self.work += len(self.process.kind) * x.shape[1]
+        if len(self.process.kind) < THREADED:
+            _flow(*arguments, 0, states)
+            return out
+        middle = states // 2
+        other = self._pool.submit(partial(_flow, *arguments, middle, states))
+        _flow(*arguments, 0, middle)
+        other.result()
+        return out
+
+    def integrate(
+        self,
+        slope: Callable[[float, Any], Any],
+        x: Any,
+        interval: tuple[float, float],
+        accuracy: float,
+        add: Callable[[Array, Any], None] | None = None,
+    ) -> Any:
+        """Columns (states, m) at the end of a part of the period.
+
+        Parameters
+        ----------
+        slope : maps a phase and columns to what these change by per unit time
+        x : (states, m) at the beginning, real or complex
+        interval : phases
+        accuracy : relative, of each step
+        add : is given phases (t,) of every step and the times spent in each state (t, states, m)
+
+        Raises
+        ------
+        NoExactSideError
+            If the integration fails.
+        """
+        from scipy.integrate import DOP853
+
+        shape, period = x.shape, self.process.period
+        # No entry is known to less than a part of the mean.
+        least = accuracy * max(1e-300, float(abs(x).sum(axis=0).max())) / shape[0]
+
+        def flat_slope(u: float, flat: Any) -> Any:
+            return slope(u, flat.reshape(shape)).ravel() * period
+
+        for first, last in self.process.pieces(*interval):
+            solver: Any = DOP853(flat_slope, first, x.ravel(), last, rtol=accuracy, atol=least)
+            while solver.status == "running":
+                trouble = solver.step()
+                if solver.status == "failed":
+                    raise NoExactSideError(f"the master equation was not integrated: {trouble}")
+                if add is not None:
+                    width = solver.t - solver.t_old
+                    phases = solver.t_old + NODES * width
+                    inside = solver.dense_output()(phases).T.reshape(-1, *shape)
+                    add(phases, (WEIGHTS * width * period)[:, None, None] * inside)
+            x = solver.y.reshape(shape)
+        return x
+
+    def carry(
+        self, x: Array, begin: float, end: float, accuracy: float, gains: bool = True
+    ) -> tuple[Array, Array]:
+        """Columns at the end of a part of the period, and their energetics (width, m).
+
+        Parameters
+        ----------
+        x : (states, m)
+        begin, end : phases
+        accuracy : relative, of each step
+        gains : whether to work out the energetics, else they are empty
+
+        Raises
+        ------
+        NoExactSideError
+            If the integration fails.
+        """
+        process, columns = self.process, x.shape[1]
+        total = np.zeros((process.width if gains else 0, columns))
+
+        def slope(u: float, x: Array) -> Array:
+            rates = process.rates(np.array([u]))[0]
+            weights = np.repeat(rates[:, None], columns, axis=1)
+            return np.asarray(self.flow(weights, process.exits.T @ rates, x))
+
+        def add(phases: Array, spent: Array) -> None:
+            np.add(total, process.gains(phases, spent), out=total)
+
+        end_x = self.integrate(slope, x, (begin, end), accuracy, add if gains else None)
+        return end_x, total

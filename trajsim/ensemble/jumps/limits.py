@@ -1,0 +1,51 @@
+"""What is within reach: limits of memory and of time, told before the work begins."""
+
+import os
+
+from trajsim.ensemble.answers import NoExactSideError
+
+# Bytes that the tables and matrices of one ensemble may take, and seconds that one answer may.
+MOST_BYTES = 2 << 30
+MOST_SECONDS = 600.0
+# Numbers of eight bytes that each channel costs: tables, a sparse matrix and its like.
+NUMBERS_A_CHANNEL = 6
+
+
+def expect_room(states: int, channels: int, system: str) -> None:
+    """Refuse a system whose tables would not fit.
+
+    Parameters
+    ----------
+    states : their number
+    channels : how many leave each state
+    system : its name in the message
+
+    Raises
+    ------
+    NoExactSideError
+        If they take more than half of the memory of this machine, or 2 GiB.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    room = min(memory, MOST_BYTES)
+    needed = 8 * NUMBERS_A_CHANNEL * states * max(1, channels)
+    if needed > room:
+        amount = f"{needed / 2**30:.3g} GiB" if needed < 1 << 60 else "more memory than there is"
+        raise NoExactSideError(
+            f"{system} are too many states to list: that takes {amount}, and {room / 2**30:.3g}"
+            " GiB may be used"
+        )
+
+
+def expect_time(seconds: float, reason: str) -> None:
+    """Refuse what would take too long.
+
+    Raises
+    ------
+    NoExactSideError
+        If it takes more than ten minutes.
+    """
+    if seconds > MOST_SECONDS:
+        raise NoExactSideError(
+            f"{reason}: it would take some {seconds / 60:.3g} minutes, and"
+            f" {MOST_SECONDS / 60:.0f} are allowed"
+        )

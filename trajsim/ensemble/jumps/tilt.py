@@ -1,0 +1,107 @@
+"""How heats and works are counted along the jumps of a process: the tilted generator.
+
+A trajectory carries the weight exp(A), A = sum_b heat_b Q_b + sum_d work_d W_d. With
+E_x = E0_x + sum_d lambda_d V_dx, a jump takes the heat E0_y - E0_x + sum_d lambda_d (V_dy - V_dx)
+from its bath, and W_d = int (d lambda_d / dt) V_d dt. A part c_d of what a drive does to the heat
+is summed by parts,
+
+sum_jumps lambda_d (V_dy - V_dx) = [lambda_d V_d] - int (d lambda_d / dt) V_d dt,
+
+so that where all jumps that change V_d exchange heat with one bath (c_d = heat_b) what a jump
+counts does not depend on time:
+
+K_yx = W_yx exp(count_yx),  K_xx = -sum_y W_yx + sum_d (work_d - c_d) (d lambda_d / dt) V_dx,
+
+with exp(-sum_d c_d lambda_d V_d) at the start and its inverse at the end (`boundary`).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.ensemble.answers import Array
+from trajsim.ensemble.jumps.channels import JumpProcess
+
+
+class Tilt(NamedTuple):
+    """Counting fields (f,) as they meet the classes (k,), drives (d,) and states of a process.
+
+    count (f, k) : what a jump of a class counts while all parameters are 0
+    lever (f, d, k) : what it counts of each driven parameter
+    lean (f, d) : what counts d lambda_d V_d
+    boundary (f, states) : -sum_d c_d lambda_d V_d at the beginning of the period
+    """
+
+    process: JumpProcess
+    count: Any
+    lever: Any
+    lean: Any
+    boundary: Any
+
+    @classmethod
+    def of(cls, process: JumpProcess, heat: Array, work: Array) -> "Tilt":
+        """Tilt of weights heat (f, baths) and work (f, drives)."""
+        of_class = heat[:, process.bath]
+        by_parts = np.array(work, np.float64)
+        for drive, changed in enumerate(process.changed):
+            if len(changed):
+                touched = np.unique(process.bath[changed])
+                by_parts[:, drive] = heat[:, touched].mean(axis=1)
+        value = process.parameters(np.zeros(1))[0][0]
+        return cls(
+            process,
+            of_class * process.heat,
+            (of_class[:, None] - by_parts[:, :, None]) * process.change,
+            work - by_parts,
+            -(by_parts * value) @ process.conjugate,
+        )
+
+    def times(self, z: Any) -> "Tilt":
+        """Tilts (f,) of this one (of one field) times numbers z (f,), real or complex."""
+        z = np.asarray(z)
+        scaled = (np.multiply.outer(z, a[0]) for a in self[1:])
+        return Tilt(self.process, *scaled)
+
+    def part(self, which: Any) -> "Tilt":
+        """Some of the fields."""
+        return Tilt(self.process, *(a[which] for a in self[1:]))
+
+    def counts(self, u: Array) -> Any:
+        """What a jump of each class counts at phases u (t,): (f, t, k), or (f, 1, k) if always."""
+        if not self.lever.any():
+            return self.count[:, None]
+        return self.count[:, None] + self.process.parameters(u)[0] @ self.lever
+
+    def powers(self, u: Array) -> Any:
+        """What each state counts per unit time at phases u (t,): (f, t, states)."""
+        speed = self.process.parameters(u)[1]
+        return (speed * self.lean[:, None]) @ self.process.conjugate
+
+    def matrices(self, u: Array, rates: Array, silent: NDArray[np.bool_] | None = None) -> Any:
+        """K (f, t, states, states) at phases u (t,), for rates (t, k) of the classes.
+
+        Parameters
+        ----------
+        u : phases
+        rates : of the classes at these phases
+        silent : (k,) classes after whose jumps a path is left out
+        """
+        factor = np.exp(self.counts(u))
+        if silent is not None:
+            factor = np.where(silent, 0.0, factor)
+        out = self.process.transitions(rates * factor)
+        diagonal = np.arange(self.process.states)
+        out[..., diagonal, diagonal] += self.powers(u) - rates @ self.process.exits
+        return out
+
+    @property
+    def dated(self) -> NDArray[np.bool_]:
+        """Classes (k,) of whose jumps A remembers the instant, for a tilt of one field."""
+        process = self.process
+        value = process.parameters(np.linspace(0.0, 0.99, 34))[0]
+        varies = (value != value[0]).any(axis=0)
+        leaning = (self.lean[0] != 0.0) & varies
+        through = leaning @ (process.change != 0.0).reshape(process.drives, -1)
+        levered = varies @ (self.lever[0] != 0.0).reshape(process.drives, -1)
+        return np.asarray(through | levered, np.bool_)

@@ -1,0 +1,253 @@
+"""Full counting statistics of linear oscillators: everything about them is Gaussian but heat.
+
+With z = (x, v), dz/dt = A z + b(t) + noise of strength D, and A = sum_b heat_b Q_b + sum_i work_i
+W_i, the average <exp(A)> from z at time s is exp(z' X z / 2 + y . z + c). Backwards in time
+-dX/dt = L' X + X L + X D X + V, -dy/dt = (L + D X)' y + X b - work f'(t),
+-dc/dt = b . y + y' D y / 2 + tr(D X) / 2 + sum_i heat_i gamma_i T_i / m_i,
+where heat tilts the flow, L = A + 2 heat gamma T / m on the velocities, and V = 2 gamma heat
+(heat T - 1) there (a Riccati equation; Kundu, Sabhapandit & Dhar, J. Stat. Mech. P03007, 2011).
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trajsim.ensemble import large_deviation, series
+from trajsim.ensemble.answers import Array
+from trajsim.ensemble.distribution import (
+    OUTSIDE,
+    Atoms,
+    Complex,
+    Distribution,
+    invert,
+    only_atoms,
+    window,
+)
+from trajsim.ensemble.gaussian import Gaussian, LinearEnsemble, lyapunov, start_state
+from trajsim.ensemble.oscillator_finite import log_averages, thetas
+from trajsim.ensemble.weights import Weighting, Weights, full, many
+from trajsim.models.oscillators import OscillatorNetwork
+
+# Points of Cauchy's integral, and the radius of its circle in units of the nearest that matters.
+AROUND, CIRCLE = 32, 0.2
+
+
+class LinearCounting:
+    """Exact fluctuations of heat and work of linear oscillators.
+
+    `weights` as in `trajsim.ensemble.jumps.counting.JumpCounting`; so are the answers.
+
+    Parameters
+    ----------
+    network : OscillatorNetwork; its quartic part is left out
+
+    Raises
+    ------
+    NoExactSideError
+        If some motion is not damped.
+    """
+
+    def __init__(self, network: OscillatorNetwork) -> None:
+        self.network = network
+        self.ensemble = LinearEnsemble(network)
+        self.period = network.period
+        self.n = len(network.mass)
+        self.baths, self.drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
+
+    # -- what is counted -----------------------------------------------------------------------
+
+    def _weights(self, weights: Weighting) -> tuple[Array, Array]:
+        return full(weights, self.baths, self.drives)
+
+    def _by_site(self, weights: Weighting) -> tuple[Array, Array]:
+        """Heat and work weights (n,) of the sites, 0 where there is no bath or drive."""
+        heat, work = self._weights(weights)
+        network = self.network
+        touched, driven = network.bath >= 0, network.driven >= 0
+        heats, works = np.zeros(self.n), np.zeros(self.n)
+        heats[touched] = heat[network.bath[touched]]
+        works[driven] = work[network.driven[driven]]
+        return heats, works
+
+    def _velocities(self, diagonal: Array) -> Array:
+        """Matrix (2n, 2n) with a diagonal (n,) on the velocities."""
+        return np.diag(np.append(np.zeros(self.n), diagonal))
+
+    # -- cumulants -----------------------------------------------------------------------------
+
+    def cumulant_rates(self, weights: Weighting, order: int = 4) -> Array:
+        """Growth (order,) of the cumulants 1 ... order of A per unit time, at long times.
+
+        The power series of X and y in the counting field solve Lyapunov equations and linear
+        responses, one power after the other.
+        """
+        network, flow, noise = self.network, self.ensemble.flow, self.ensemble.noise
+        heat, work = self._by_site(weights)
+        hot = network.friction * network.temperature / network.mass
+        tilt = self._velocities(2 * heat * hot)
+        # V = z V_1 + z^2 V_2
+        given = [
+            np.zeros_like(flow),
+            self._velocities(-2 * network.friction * heat),
+            self._velocities(2 * network.friction * network.temperature * heat**2),
+        ]
+        powers = order + 1
+        x = [np.zeros_like(flow)]
+        for k in range(1, powers):
+            rest = tilt.T @ x[k - 1] + x[k - 1] @ tilt
+            rest = rest + sum((x[j] @ noise @ x[k - j] for j in range(1, k)), np.zeros_like(flow))
+            rest = rest + (given[k] if k < 3 else 0.0)
+            x.append(lyapunov(flow.T, rest))
+        grown = np.array([0.5 * np.trace(noise @ each) for each in x])
+        grown[1] += (heat * hot).sum()
+        for frequency, force, _ in self.ensemble.responses:
+            grown += self._driven(x, tilt, frequency, force, work)
+        return series.cumulants(grown)
+
+    def _driven(
+        self, x: list[Array], tilt: Array, frequency: float, force: Any, work: Array
+    ) -> Array:
+        """What one harmonic of the forces adds to the series of theta."""
+        noise, n = self.ensemble.noise, self.n
+        push = np.append(np.zeros(n), force / self.network.mass)
+        moved = np.append(-work * 1j * frequency * force, np.zeros(n))
+        # -dy/dt = M' y + ..., for y = Re(y exp(i w t)): (i w + flow') y = -(...)
+        system = 1j * frequency * np.eye(2 * n) + self.ensemble.flow.T
+        y = [np.zeros(2 * n, np.complex128)]
+        for k in range(1, len(x)):
+            rest = tilt.T @ y[k - 1] + x[k] @ push + (moved if k == 1 else 0.0)
+            rest = rest + sum(x[j] @ noise @ y[k - j] for j in range(1, k))
+            y.append(np.asarray(np.linalg.solve(system, -rest), np.complex128))
+        # Averages over the period of products of two waves; a constant has the whole.
+        share = 0.5 if frequency > 0 else 1.0
+        return np.array(
+            [
+                share * (push.conj() @ y[k]).real
+                + 0.5 * share * sum((y[j].conj() @ noise @ y[k - j]).real for j in range(k + 1))
+                for k in range(len(x))
+            ]
+        )
+
+    @cached_property
+    def covariance_rate(self) -> Array:
+        """Growth of the covariances of heats and works (baths + drives, same) per unit time."""
+        return self._quadratic(lambda weights: float(self.cumulant_rates(weights, 2)[1]))
+
+    def _quadratic(self, variance: Callable[[Weights], float]) -> Array:
+        """Matrix of a quadratic form, from its values at sums of two: exact but for rounding."""
+        unit = np.eye(self.baths + self.drives)
+
+        def of(both: Array) -> float:
+            return variance(Weights(both[: self.baths], both[self.baths :]))
+
+        own = np.array([of(e) for e in unit])
+        out = np.diag(own)
+        for a in range(len(unit)):
+            for b in range(a):
+                out[a, b] = out[b, a] = 0.5 * (of(unit[a] + unit[b]) - own[a] - own[b])
+        return out
+
+    @property
+    def mean_rate(self) -> Array:
+        """Mean heats and works (baths + drives,) per unit time."""
+        rates = self.ensemble.currents.rates
+        return np.append(rates.heat, rates.work)
+
+    # -- theta ---------------------------------------------------------------------------------
+
+    def theta(self, heat: ArrayLike = 0.0, work: ArrayLike = 0.0) -> Array:
+        """Scaled cumulant generating function (...) of heat (..., baths) and work (..., drives).
+
+        inf where it does not exist: heat of oscillators has tails that fall exponentially.
+        """
+        heats, works, shape = many(heat, work, self.baths, self.drives)
+        values = [
+            thetas(self.ensemble, *self._by_site(Weights(*both)), np.ones(1, np.complex128))[0].real
+            for both in zip(heats, works, strict=True)
+        ]
+        return np.reshape(values, shape)
+
+    def rate_function(self, values: ArrayLike, weights: Weighting) -> Array:
+        """Rate function I (...) of A per unit time at values (...), an inverse time."""
+        heat, work = self._weights(weights)
+        mean, variance = self.cumulant_rates(weights, 2)
+
+        def theta(g: float) -> float:
+            return float(self.theta(g * heat, g * work))
+
+        return large_deviation.rate_function(theta, float(mean), float(variance), values)
+
+    # -- finite times --------------------------------------------------------------------------
+
+    def begin(self, start: Gaussian | str) -> Gaussian:
+        """Gaussian of a start given as such or by its name."""
+        return start_state(self.network, start) if isinstance(start, str) else start
+
+    def log_averages(
+        self, start: Gaussian | str, periods: int, weights: Weighting, z: ArrayLike
+    ) -> Complex:
+        """log <exp(z A)> (k,) over `periods` from a start, for z (k,), real or complex."""
+        sites, fields = self._by_site(weights), np.asarray(z, np.complex128)
+        return log_averages(self.ensemble, self.begin(start), periods, *sites, fields)
+
+    def log_average(self, start: Gaussian | str, periods: int, weights: Weighting) -> float:
+        """log <exp(A)> over `periods` from a start; inf where it does not exist."""
+        return float(self.log_averages(start, periods, weights, [1.0])[0].real)
+
+    def finite_cumulants(
+        self, start: Gaussian | str, periods: int, weights: Weighting, order: int = 4
+    ) -> Array:
+        """Cumulants (order,) of A over `periods` from a start, by Cauchy's integral."""
+        variance = self.cumulant_rates(weights, 2)[1] * self.period * periods
+        # Well inside the disc in which log <exp(z A)> is analytic: tails of heat fall as
+        # exp(-Q/T).
+        heat, _ = self._by_site(weights)
+        coldness = abs(heat * np.maximum(self.network.temperature, 1e-300)).max()
+        radius = CIRCLE / max(coldness, np.sqrt(max(variance, 0.0)), 1e-60)
+        turns = np.exp(2j * np.pi * np.arange(AROUND) / AROUND)
+        values = self.log_averages(start, periods, weights, radius * turns)
+        powers = np.fft.fft(values)[: order + 1].real / AROUND / radius ** np.arange(order + 1)
+        return series.cumulants(powers)
+
+    def covariance(self, start: Gaussian | str, periods: int) -> Array:
+        """Covariances of heats and works (baths + drives, same) over `periods` from a start."""
+        return self._quadratic(lambda w: float(self.finite_cumulants(start, periods, w, 2)[1]))
+
+    def distribution(
+        self,
+        start: Gaussian | str,
+        periods: int,
+        weights: Weighting,
+        grid: ArrayLike | None = None,
+        tolerance: float = 1e-6,
+    ) -> Distribution:
+        """Distribution of A over `periods` from a start: as of `Counting`, and without atoms.
+
+        Work alone is Gaussian.
+        """
+        mean, variance = self.finite_cumulants(start, periods, weights, 2)
+        none = np.zeros(0)
+        if variance <= 1e-24 * max(1.0, mean**2):
+            lump = Atoms(np.array([mean]), np.ones(1))
+            return only_atoms(lump, (mean - 1.0, mean + 1.0), grid)
+        heat, _ = self._by_site(weights)
+        if not heat.any():
+            reach = np.sqrt(-2.2 * OUTSIDE * variance)
+
+            def gaussian(w: Array) -> Complex:
+                return np.asarray(np.exp(1j * w * mean - 0.5 * variance * w**2), np.complex128)
+
+            ends = float(mean - reach), float(mean + reach)
+            return invert(gaussian, ends, Atoms(none, none), 0.0, tolerance, grid)
+
+        def log_average(g: float) -> float:
+            return float(self.log_averages(start, periods, weights, [g])[0].real)
+
+        def characteristic(w: Array) -> Complex:
+            return np.asarray(np.exp(self.log_averages(start, periods, weights, 1j * w)))
+
+        ends = window(log_average, float(np.sqrt(variance)))
+        return invert(characteristic, ends, Atoms(none, none), 0.0, tolerance, grid)

@@ -1,0 +1,190 @@
+"""The runs that reproduce the paper: which shipped config, how much of it, and what came out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.analysis.averages import Averages, averages
+from trajsim.analysis.profile import Profile, profiles
+from trajsim.comparison import Check, check
+from trajsim.config import Config, Experiment, load
+from trajsim.ensemble import ensemble
+from trajsim.running.run import take_up_or_simulate
+from trajsim.store import Run, open_run
+
+Array = NDArray[np.float64]
+TOLERANCE = 1e-9
+
+
+class Planned(NamedTuple):
+    """A run to be made.
+
+    Attributes
+    ----------
+    name : of its file
+    config : the shipped config, without its ending
+    overrides : what is put in place of the config's
+    quick : the same, if it is to be quick
+    """
+
+    name: str
+    config: str
+    overrides: tuple[str, ...] = ()
+    quick: tuple[str, ...] = ()
+
+    def load(self, quick: bool) -> Config:
+        """The config."""
+        path = shipped() / f"{self.config}.toml"
+        return load(path, self.overrides + (self.quick if quick else ()))
+
+
+def _many(trajectories: int, periods: int) -> tuple[str, ...]:
+    """So much of the periodic state that a row a trajectory is enough."""
+    return (
+        f"ensemble.trajectories={trajectories}",
+        f"ensemble.periods={periods}",
+        f"ledger.periods_per_row={periods}",
+        "ensemble.burn_in=0",
+        'ensemble.initial="periodic"',
+    )
+
+
+def _fewer(trajectories: int) -> tuple[str, ...]:
+    return (f"ensemble.trajectories={trajectories}",)
+
+
+RUNS = (
+    Planned("undriven", "undriven", _many(100_000, 200), _fewer(25_000)),
+    # q_R is 4e-4, and its error 3.7e-6 after 2e7 periods.
+    Planned("heat_pump", "heat_pump", _many(500_000, 200), _fewer(25_000)),
+    Planned("heat_engine", "heat_engine", _many(20_000, 200), _fewer(2_000)),
+    # No fewer show the signs of each point.
+    Planned("figure-1", "figure-1"),
+    Planned("figure-2", "figure-2", (), _fewer(300)),
+    Planned("figure-3", "figure-3", (), _fewer(5_000)),
+    Planned("figure-4", "figure-4", (), _fewer(200)),
+    Planned(
+        "figure-4-warmer",
+        "figure-4",
+        ("baths.L.temperature=2.0", "ensemble.seed=5"),
+        _fewer(200),
+    ),
+)
+
+
+def shipped() -> Path:
+    """Folder of the configs that come with the program."""
+    return Path(str(files("trajsim") / "configs"))
+
+
+class Current(NamedTuple):
+    """A current along a sweep: exact, sampled, standard error, each (n,)."""
+
+    exact: Array
+    mean: Array
+    stderr: Array
+
+    def __add__(self, other: Any) -> "Current":
+        """Sum of two currents, the error of which is at most the sum of theirs."""
+        return Current(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def __neg__(self) -> "Current":
+        return Current(-self.exact, -self.mean, self.stderr)
+
+
+class Sweep(NamedTuple):
+    """Currents along the phase, by name: q_L, q_R, w, w_L, w_R and those of exclusive work."""
+
+    phase: Array
+    currents: dict[str, Current]
+    trajectories: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that was made, and what can be read from it."""
+
+    name: str
+    config: Config
+    run: Run
+
+    @cached_property
+    def averages(self) -> list[Averages]:
+        """Of each point."""
+        return averages(self.run)
+
+    @cached_property
+    def profiles(self) -> list[Profile]:
+        """Of each point, row by row."""
+        return profiles(self.run)
+
+    @cached_property
+    def check(self) -> Check:
+        """Sampled against exact."""
+        return check(self.run, self.config, self.averages)
+
+    @cached_property
+    def solved(self) -> list[Any]:
+        """Exact ensemble of each point."""
+        return [ensemble(p.experiment.network(), TOLERANCE) for p in self.config.points]
+
+    def sweep(self, **fixed: float) -> Sweep:
+        """Points with these temperatures, R=0.5, in the order of the phase."""
+        wanted = {f"baths.{bath}.temperature": t for bath, t in fixed.items()}
+        chosen = [
+            k
+            for k, point in enumerate(self.config.points)
+            if all(point.parameters[key] == value for key, value in wanted.items())
+        ]
+        sampled = [self.averages[k] for k in chosen]
+        rates = [self.solved[k].currents.rates for k in chosen]
+        named: dict[str, Current] = {}
+        for kind, letter in (("heat", "q"), ("work", "w"), ("exclusive_work", "x")):
+            exact = np.array([getattr(r, kind) for r in rates])
+            found = np.array([list(a.of(kind).values()) for a in sampled])
+            for column, side in enumerate("LR"):
+                named[f"{letter}_{side}"] = Current(
+                    exact[:, column], found[:, column, 0], found[:, column, 1]
+                )
+        total = np.array([a.total_work for a in sampled])
+        work = np.array([r.work.sum() for r in rates])
+        named["w"] = Current(work, total[:, 0], total[:, 1])
+        named["x"] = named["x_L"] + named["x_R"]
+        phase = [self.experiment(k).sites[1].drive.phase for k in chosen]
+        return Sweep(np.array(phase), named, min(a.trajectories for a in sampled))
+
+    def experiment(self, point: int = 0) -> Experiment:
+        """Experiment of a point."""
+        return self.config.points[point].experiment
+
+
+def make_all(
+    folder: Path,
+    *,
+    quick: bool,
+    workers: int | None,
+    force: bool,
+    say: Callable[[str], None],
+) -> Iterator[Finished]:
+    """Have every run in a folder; those that are there of an earlier time are taken up.
+
+    Raises
+    ------
+    trajsim.running.run.RunError
+        If a file is there that is another run.
+    trajsim.running.run.StoppedError
+        If it was interrupted; every finished block is kept.
+    """
+    for number, planned in enumerate(RUNS, 1):
+        config = planned.load(quick)
+        path = folder / f"{planned.name}.h5"
+        say(f"{number}/{len(RUNS)} {path}: {config.summary}")
+        if take_up_or_simulate(config, path, workers=workers, force=force, say=say):
+            say(f"{number}/{len(RUNS)} {path}: is there already")
+        yield Finished(planned.name, config, open_run(path))

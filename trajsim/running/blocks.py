@@ -1,0 +1,171 @@
+"""Blocks of trajectories: how large to make them, and simulating them, on any thread."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from trajsim.config import Config, Experiment
+from trajsim.ensemble import NoExactSideError, start_state
+from trajsim.kernels import kernel_of
+from trajsim.ledger import Layout
+from trajsim.plan import Plan
+from trajsim.store import Block
+
+# A kernel call is kept near this long, so that a stop is obeyed within a second.
+CALL_SECONDS = 0.2
+MOST_BLOCK_BYTES = 8 << 20
+
+
+class RunError(Exception):
+    """A run that cannot be made as asked."""
+
+
+class Done(NamedTuple):
+    """A block simulated and published, and the seconds that simulating it took."""
+
+    block: Block
+    seconds: float
+
+
+class Simulator:
+    """Simulates blocks of a config, on any thread of any machine."""
+
+    def __init__(self, config: Config, layout: Layout) -> None:
+        self.config, self.layout = config, layout
+        self.plan: Plan = config.experiment.plan
+        self._lock = threading.Lock()
+        self._models: dict[int, tuple[Any, Any, Any]] = {}
+
+    def compile(self) -> None:
+        """Compile the kernel, or load it from the cache, before threads need it."""
+        compile_kernel(*self._model(0), self.layout, self.plan)
+
+    def simulate(
+        self,
+        columns: dict[str, NDArray],
+        point: int,
+        first: int,
+        count: int,
+        overdue: Callable[[bool], bool],
+        tick: Callable[[int], None] = lambda _: None,
+    ) -> tuple[int, float] | None:
+        """Fill the columns of a block: trajectories first ... first + count - 1 of a point.
+
+        Parameters
+        ----------
+        overdue : whether to leave a block that is, or is not, begun: asked between kernel calls
+        tick : called with the number of segments simulated by each kernel call
+
+        Returns
+        -------
+        The events in the block and the seconds it took; None if it was left.
+
+        Raises
+        ------
+        RunError
+            If the kernel cannot go on.
+        """
+        kernel, model, start = self._model(point)
+        rows = kernel.Rows(**columns)
+        seed = seed_of(self.config.points[point].experiment)
+        walkers = kernel.begin(model, start, seed, point, first, count)
+        began = time.perf_counter()
+        events, at, step = 0, 0, max(1, 256 // count)
+        while at < self.plan.segments:
+            if overdue(at > 0):
+                return None
+            end = min(self.plan.segments, at + step)
+            called = time.perf_counter()
+            made, witness = kernel.advance(model, self.plan, walkers, rows, at, end)
+            fault = kernel.fault(witness, first)
+            if fault:
+                raise RunError(f"point {point}: {fault}")
+            events += made
+            tick(count * (end - at))
+            seconds = time.perf_counter() - called
+            step = max(1, int(min(8 * step, (end - at) * CALL_SECONDS / max(seconds, 1e-6))))
+            at = end
+        return events, time.perf_counter() - began
+
+    def _model(self, point: int) -> tuple[Any, Any, Any]:
+        with self._lock:
+            if point not in self._models:
+                self._models = {
+                    point: model_of(self.config.points[point].experiment),
+                    **self._models,
+                }
+                while len(self._models) > 8:
+                    self._models.popitem()
+            return self._models[point]
+
+
+def seed_of(experiment: Experiment) -> int:
+    """Seed of the streams: a reversed run errs independently of the forward one."""
+    seed = int(experiment.ensemble.seed)
+    return seed if experiment.drive.direction == "forward" else seed ^ (2**64 - 1)
+
+
+def model_of(experiment: Experiment, plan: Plan | None = None) -> tuple[Any, Any, Any]:
+    """Kernel, model made ready for it, and start of the trajectories of an experiment.
+
+    The plan is the experiment's own where none is given.
+
+    Raises
+    ------
+    RunError
+        If the integrator or the start does not fit the network.
+    """
+    network, initial = experiment.network(), experiment.ensemble.initial
+    try:
+        kernel = kernel_of(network)
+        state = start_state(network, initial) if kernel.needs_state(initial) else None
+        model = kernel.prepare(network, plan or experiment.plan, **experiment.integration)
+    except (NoExactSideError, ValueError) as error:
+        raise RunError(str(error)) from None
+    return kernel, model, kernel.start(network, initial, state)
+
+
+def compile_kernel(kernel: Any, model: Any, start: Any, layout: Layout, plan: Plan) -> None:
+    """Have what `model_of` gave compiled, or loaded from the cache, by running it for no time."""
+    rows = kernel.Rows(**layout.allocate(1))
+    walkers = kernel.begin(model, start, 0, 0, 0, 1)
+    kernel.advance(model, plan, walkers, rows, 0, 0)
+
+
+class Sizes:
+    """Cuts what is missing into blocks of about equal times, from what blocks took so far."""
+
+    def __init__(self, missing: list[tuple[int, int, int]], layout: Layout, plan: Plan) -> None:
+        self._missing, self.plan = iter(missing), plan
+        self.trajectories = sum(end - first for _, first, end in missing)
+        self._trajectory_bytes = layout.trajectory_bytes
+        self._range: tuple[int, int, int] | None = next(self._missing, None)
+        self._most = max(1, MOST_BLOCK_BYTES // layout.trajectory_bytes)
+        self._size = float(min(self._most, max(1, 4000 // plan.segments)))
+
+    def next(self) -> tuple[int, int, int] | None:
+        """Next (point, first, count), or None when all are given out."""
+        if self._range is None:
+            return None
+        point, first, end = self._range
+        count = min(max(1, int(self._size)), end - first)
+        # Two even blocks rather than a full one and a crumb.
+        if count < end - first < 2 * count:
+            count = (end - first + 1) // 2
+        self._range = (
+            (point, first + count, end) if first + count < end else next(self._missing, None)
+        )
+        return point, first, count
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of the next block."""
+        return max(1, int(self._size)) * self._trajectory_bytes
+
+    def learn(self, count: int, seconds: float, wanted: float) -> None:
+        """Fit the next blocks to the seconds wanted, from those that `count` trajectories took."""
+        fitting = count * wanted / max(seconds, 1e-6)
+        self._size = min(max(1.0, fitting), 4 * max(self._size, 1.0), self._most)

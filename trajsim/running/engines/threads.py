@@ -1,0 +1,119 @@
+"""Blocks simulated on threads of this process."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from numpy.typing import NDArray
+
+from trajsim.ledger import Layout
+from trajsim.running import blocks
+from trajsim.running.blocks import Done, Simulator
+from trajsim.running.engines.base import MOST_PUBLISHED_AT_ONCE, Job, compile_and_tell
+from trajsim.running.engines.pool import Threads, fulfil
+
+MOST_BYTES_AT_ONCE = 64 << 20
+
+
+class Ledgers:
+    """Room for the ledgers of blocks, used again: fresh memory costs more than what is put in."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._lock = threading.Lock()
+        self._free: list[dict[str, NDArray]] = []
+
+    def take(self, count: int) -> dict[str, NDArray]:
+        """Columns for at least `count` trajectories, with anything in them."""
+        with self._lock:
+            while self._free:
+                columns = self._free.pop()
+                # What is too small once is let go: blocks grow.
+                if len(columns["energy"]) >= count:
+                    return columns
+        return self._layout.allocate(count)
+
+    def put_back(self, columns: dict[str, NDArray]) -> None:
+        """Columns that are no longer needed."""
+        with self._lock:
+            self._free.append(columns)
+
+
+class ThreadEngine:
+    """Makes blocks on so many threads, and publishes them beside them."""
+
+    def __init__(self, job: Job, workers: int) -> None:
+        self.job, self.workers = job, workers
+        self._simulator = Simulator(job.config, job.layout)
+        self._workers = Threads(workers)
+        self._publishers = Threads(min(workers, MOST_PUBLISHED_AT_ONCE))
+        self._ledgers = Ledgers(job.layout)
+        self._lock = threading.Lock()
+        self._segments_done = 0
+
+    def connect(self, say: Callable[[str], None]) -> Future[None]:
+        """Threads are there as soon as they are needed."""
+        promise: Future[None] = Future()
+        promise.set_result(None)
+        return promise
+
+    def compile(self, say: Callable[[str], None]) -> Future[None]:
+        """Compile the kernel, or load it from the cache, before threads need it."""
+        promise: Future[None] = Future()
+        self._workers.do(partial(fulfil, promise, compile_and_tell, self._simulator, say))
+        return promise
+
+    def check(self) -> None:
+        """Nothing can be lost but with the process."""
+
+    @property
+    def block_seconds(self) -> float:
+        """How long a block should take: as long as a kernel call."""
+        return blocks.CALL_SECONDS
+
+    def at_once(self, block_bytes: int) -> int:
+        """Number of blocks that may be in hand or in line, within what memory allows."""
+        most = 2 * self.workers + MOST_PUBLISHED_AT_ONCE
+        return max(1, min(most, MOST_BYTES_AT_ONCE // block_bytes))
+
+    def periods_done(self) -> int:
+        """Periods simulated so far, those of unfinished blocks included."""
+        return self._segments_done // self._simulator.plan.rows_per_period
+
+    def block(self, point: int, first: int, count: int) -> Future[Done | None]:
+        """Trajectories first ... first + count - 1 of a point; None if stopped on the way."""
+        promise: Future[Done | None] = Future()
+        self._workers.do(partial(self._make, promise, point, first, count))
+        return promise
+
+    def close(self) -> None:
+        """Wait for what is being published; what is not yet simulated never will be."""
+        self._workers.close(wait=False)
+        self._publishers.close(wait=True)
+
+    def _make(self, promise: Future[Done | None], point: int, first: int, count: int) -> None:
+        try:
+            room = self._ledgers.take(count)
+            columns = {name: values[:count] for name, values in room.items()}
+            made = self._simulator.simulate(
+                columns, point, first, count, self.job.signals.overdue, self._tick
+            )
+        except BaseException as error:
+            promise.set_exception(error)
+            return
+        if made is None:
+            promise.set_result(None)
+            return
+        events, seconds = made
+
+        def publish() -> Done:
+            block = self.job.parts.publish(columns, point, first, events)
+            self._ledgers.put_back(room)
+            return Done(block, seconds)
+
+        self._publishers.do(partial(fulfil, promise, publish))
+
+    def _tick(self, segments: int) -> None:
+        with self._lock:
+            self._segments_done += segments

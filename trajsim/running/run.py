@@ -1,0 +1,414 @@
+"""From a config to a file: blocks of trajectories made by an engine, published one by one."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trajsim.config import Config
+from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
+from trajsim.running.blocks import Done, RunError, Sizes, model_of
+from trajsim.running.engines import Engine, Job, engine_of
+from trajsim.running.progress import bar
+from trajsim.running.provenance import header_of, layout_of
+from trajsim.running.stopping import Signals, StoppedError
+from trajsim.store import Block, Parts, Run, Shard, StoreError, differences, open_run, pack
+from trajsim.store.blocks import gaps
+from trajsim.store.parts import WHAT
+from trajsim.store.shards import WHOLE, run_of
+from trajsim.system.files import NEVER_REPLACED, holds_config
+
+__all__ = [
+    "RunError",
+    "StoppedError",
+    "Summary",
+    "model_of",
+    "simulate",
+    "take_up_or_simulate",
+]
+
+
+class Summary(NamedTuple):
+    """What a run did."""
+
+    path: Path  # of a shard, its folder
+    wall_time: float
+    simulated_periods: int
+    events: int
+    compile_time: float = 0.0  # of the wall time
+
+
+def simulate(
+    config: Config,
+    output: Path,
+    *,
+    workers: int | None = None,
+    engine: str = "threads",
+    resume: bool = False,
+    force: bool = False,
+    shard: Shard | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Summary:
+    """Run all trajectories of a config, or those of a shard, into `output`.
+
+    Parameters
+    ----------
+    config : from `trajsim.config.load`
+    output : HDF5 file to make; while the run goes on its blocks are in `output` + ".parts"
+    workers : threads or processes here; as many as processors if None
+    engine : "threads", "dask" or "dask:ADDRESS"; the ledger is the same for any, and any workers
+    resume : take up an unfinished run of the same config; one that is complete is left as it is
+    force : replace an output that is there
+    shard : simulate its share alone, into the folder x.shard-3-of-16.h5.parts if `output` is x.h5
+    say : called with messages for the user
+
+    Raises
+    ------
+    RunError
+        If the run cannot be made as asked: output there or no name for a run, disk too small,
+        config differs, no scheduler at the address.
+    StoppedError
+        If it was stopped by SIGINT, SIGTERM, a full disk or a scheduler that is gone; every
+        finished block is kept.
+    """
+    began = time.perf_counter()
+    share = shard or WHOLE
+    if resume and force:
+        raise RunError(
+            "--resume and --force: one keeps what is there, one replaces it; allowed: one of them"
+        )
+    expect_target(output, shard)
+    output = shard.output(output) if shard else output
+    layout, header = layout_of(config), header_of(config)
+    if shard:
+        header["shard"] = str(shard)
+    parts, asked = Parts(output), _asked(layout, share)
+    place = _Place(output, parts, header, resume, force)
+    make = engine_of(engine, workers)
+    with Signals() as signals:
+        done = place.complete()
+        if done is None:
+            # The blocks and the file made of them are there at the same time.
+            need = (1 if shard else 2) * asked * layout.trajectory_bytes
+            _fits(layout, output, need - (parts.size() if resume else 0))
+            job = Job(config, layout, parts, signals)
+            done, compiling = _make(job, make(job), place, share, say)
+        else:
+            compiling = 0.0
+            say(f"{output}: already complete; --force makes it anew")
+    plan = config.experiment.plan
+    periods = asked * (plan.burn_in + plan.periods)
+    seconds = time.perf_counter() - began
+    return Summary(parts.folder if shard else output, seconds, periods, done, compiling)
+
+
+def expect_target(output: Path, shard: Shard | None = None) -> None:
+    """Refuse what cannot be the name of a run's file, whatever may be replaced.
+
+    Raises
+    ------
+    RunError
+        If it is named as a folder of parts or a shard is, is a folder, a device, a link that leads
+        nowhere or a config, would lie among the files of another run, or something is in the way
+        of the folder of its parts.
+    """
+    if output.name.lower().endswith(".parts"):
+        raise RunError(
+            f"{output}: .parts is the ending of the folders of unfinished runs; "
+            "allowed: another name, such as x.h5"
+        )
+    if output.name and run_of(Parts(output).folder):
+        raise RunError(f"{output}: a shard of a run is called so; allowed: another name")
+    outputs = (output, shard.output(output)) if shard and output.name else (output,)
+    for path in outputs:
+        _expect_plain(path)
+    folder = Path(os.path.realpath(output.parent))
+    if folder.suffix == ".parts" and Parts(folder.with_suffix("")).exists():
+        raise RunError(f"{output}: in the folder of another run")
+    parts = Parts(outputs[-1]).folder
+    if os.path.lexists(parts) and not parts.is_dir():
+        what = "a link that leads to no folder" if parts.is_symlink() else "a file"
+        raise RunError(f"{parts}: {what}, in the way of the run's blocks; move it elsewhere")
+
+
+def _expect_plain(output: Path) -> None:
+    """Refuse what is there and is neither a plain file nor a link to one, or is a config."""
+    if output.is_symlink() and not output.exists():
+        raise RunError(f"{output}: a link that leads nowhere; allowed: another name")
+    # What has a name there is the system's: /dev/stdout may lead to a plain file.
+    folder = Path(os.path.realpath(output.parent))
+    system = folder == Path("/dev") or folder.is_relative_to("/proc")
+    other = output.is_dir() or (output.exists() and not output.is_file())
+    if not output.name or system or other:
+        raise RunError(f"{output}: not a file that a run could be written to")
+    if holds_config(output):
+        raise RunError(f"{output}: {NEVER_REPLACED}")
+
+
+class _Place(NamedTuple):
+    """Where a run is to be made, and what may be done with what is there."""
+
+    output: Path
+    parts: Parts
+    header: dict[str, Any]
+    resume: bool
+    force: bool
+
+    def complete(self) -> int | None:
+        """Events of the run that was asked for, if it is there already; None if it is to be made.
+
+        Raises
+        ------
+        RunError
+            If there is another run, which was not to be replaced.
+        """
+        if self.force or not self.output.exists():
+            return None
+        if not self.parts.exists():
+            self.parts.tidy()
+        elif self.resume:
+            return None
+        if not self.resume:
+            raise RunError(f"{self.output}: exists; --force replaces it")
+        return finished(self.output, self.header).events
+
+    def take_up(
+        self, layout: Layout, share: Shard, say: Callable[[str], None]
+    ) -> list[Block] | None:
+        """Blocks of the run that is to be resumed; None if one is to be begun."""
+        parts, header = self.parts, self.header
+        if not parts.exists() or self.force:
+            return None
+        if not self.resume:
+            what = "a shard, finished or not," if "shard" in header else "an unfinished run"
+            raise RunError(
+                f"{parts.folder}: {what} is there; --resume takes it up, --force throws it away"
+            )
+        differences = parts.differences(header)
+        if differences:
+            raise RunError(f"{parts.folder}: cannot be resumed: " + "; ".join(differences))
+        if parts.other_machine(header):
+            say("resuming on another kind of machine: last digits of the rest may differ")
+        try:
+            blocks, lost = parts.sound_blocks(layout, share)
+        except OSError as error:
+            raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
+        for name in parts.foreign():
+            say(f"{parts.folder / name}: not of this run: left as it is")
+        if lost:
+            say(f"{lost} damaged blocks will be simulated again")
+        say(f"resuming: {sum(b.trajectories for b in blocks)} trajectories are done")
+        return blocks
+
+    def begin(self) -> None:
+        """Clear the folder and write the header."""
+        try:
+            self.parts.begin(self.header)
+        except (OSError, StoreError) as error:
+            raise RunError(str(error)) from None
+
+
+def finished(output: Path, header: dict[str, Any]) -> Run:
+    """The finished run at `output`.
+
+    Raises
+    ------
+    RunError
+        If it is not a run, or that of another config than `header` tells of.
+    """
+    try:
+        run = open_run(output)
+    except StoreError as error:
+        raise RunError(f"{error}; --force replaces it") from None
+    different = differences(run.header, header, WHAT)
+    if different:
+        raise RunError(f"{output}: is another run: {'; '.join(different)}; --force replaces it")
+    return run
+
+
+def _make(
+    job: Job, work: Engine, place: _Place, share: Shard, say: Callable[[str], None]
+) -> tuple[int, float]:
+    """Make a run, or go on with one; the number of its events, and the seconds of compiling.
+
+    Nothing that is there is deleted before all that may be refused was looked at.
+    """
+    parts, layout = job.parts, job.layout
+    try:
+        _wait({work.connect(say)}, job.signals)
+        job.signals.check()
+        _lock(parts)
+        # Another run may have ended between the first look and the lock.
+        done = place.complete()
+        if done is not None:
+            return done, 0.0
+        blocks = place.take_up(layout, share, say)
+        missing = list(gaps(blocks or [], layout, share))
+        began = time.perf_counter()
+        if missing:
+            _wait({work.compile(say)}, job.signals)
+            job.signals.check()
+        compiling = time.perf_counter() - began
+        if blocks is None:
+            if parts.exists():
+                _expect_models(job)
+            place.begin()
+            blocks = []
+        try:
+            if missing:
+                _run_blocks(work, Sizes(missing, layout, job.config.experiment.plan), blocks, job)
+            if "shard" not in place.header:
+                left = pack_with_bar(parts, place.output, layout, job.signals)
+                tell_left(parts.folder, left, say)
+        except OSError as error:
+            raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
+        except StoreError as error:
+            raise StoppedError(str(error)) from None
+        except RunError:
+            # What cannot be run is no unfinished run.
+            work.close()
+            if not parts.size():
+                parts.remove()
+            raise
+    finally:
+        # What is still being published is not to be disturbed by others.
+        work.close()
+        parts.tidy()
+    return sum(block.events for block in blocks), compiling
+
+
+def _expect_models(job: Job) -> None:
+    """Refuse a config with a point that cannot be simulated."""
+    for point in job.config.points:
+        job.signals.check()
+        model_of(point.experiment)
+
+
+def tell_left(folder: Path, left: list[str], say: Callable[[str], None]) -> None:
+    """Tell of what others put in a folder that would have been deleted."""
+    if left:
+        say(f"{folder}: stays: {left[0]!r} in it is not of the run")
+
+
+def _lock(parts: Parts) -> None:
+    """Keep other runs out."""
+    try:
+        parts.lock()
+    except OSError as error:
+        raise RunError(f"{parts.folder}: cannot be made: {error.strerror}") from None
+    except StoreError as error:
+        raise RunError(str(error)) from None
+
+
+def take_up_or_simulate(
+    config: Config,
+    output: Path,
+    *,
+    workers: int | None = None,
+    force: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> bool:
+    """Have a run at `output`: what is there of it is kept, finished or not; whether it was all.
+
+    Raises
+    ------
+    RunError
+        As of `simulate`, and if there is a run of another config, unless it may be replaced.
+    """
+    expect_target(output)
+    if output.is_file() and not force:
+        finished(output, header_of(config))
+        return True
+    resume = Parts(output).exists() and not force
+    simulate(config, output, workers=workers, resume=resume, force=force, say=say)
+    return False
+
+
+def _asked(layout: Layout, shard: Shard) -> int:
+    """Number of trajectories in the share of a shard."""
+    total = layout.points * layout.trajectories
+    if shard.total > total:
+        raise RunError(f"--shard: found {shard} of {total} trajectories; allowed: {total} shards")
+    begin, end = shard.share(layout)
+    return end - begin
+
+
+def _fits(layout: Layout, output: Path, need: int) -> None:
+    """Refuse a ledger too large for memory, or for the disk, of which so many bytes are needed."""
+    if layout.trajectory_bytes > MOST_TRAJECTORY_BYTES:
+        raise RunError(
+            f"a trajectory's ledger of {layout.rows} rows takes "
+            f"{layout.trajectory_bytes >> 20} MB; "
+            f"allowed: {MOST_TRAJECTORY_BYTES >> 20} MB (raise ledger.periods_per_row)"
+        )
+    folder = output.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    need, free = need + (1 << 20), shutil.disk_usage(folder).free
+    if need > free:
+        raise RunError(
+            f"{output}: the run needs {need / 1e9:.3g} GB of disk, {free / 1e9:.3g} GB are free; "
+            "fewer trajectories or a larger ledger.periods_per_row need less"
+        )
+
+
+def _run_blocks(work: Engine, sizes: Sizes, blocks: list[Block], job: Job) -> None:
+    """Simulate what is missing of the trajectories asked for and add it to `blocks`."""
+    with closing(work):
+        try:
+            _give_out(work, sizes, blocks, job.signals)
+        except BaseException:
+            job.signals.ask()
+            raise
+    job.signals.check()
+
+
+def _give_out(work: Engine, sizes: Sizes, blocks: list[Block], signals: Signals) -> None:
+    """Have everything simulated and published, block by block."""
+    each = sizes.plan.burn_in + sizes.plan.periods
+    before = sum(block.trajectories for block in blocks) * each
+    total = before + sizes.trajectories * each
+    running: set[Future[Done | None]] = set()
+    with bar(total, " periods", initial=before, dynamic_ncols=True) as shown:
+        while True:
+            while len(running) < work.at_once(sizes.block_bytes) and not signals.stop:
+                task = sizes.next()
+                if task is None:
+                    break
+                running.add(work.block(*task))
+            if not running or signals.expired:
+                break
+            work.check()
+            finished, running = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
+            for future in finished:
+                done = future.result()
+                if done is not None:
+                    blocks.append(done.block)
+                    sizes.learn(done.block.trajectories, done.seconds, work.block_seconds)
+            shown.update(before + work.periods_done() - shown.n)
+
+
+def _wait(tasks: set[Future[None]], signals: Signals) -> None:
+    """Wait for tasks to end, or for a stop."""
+    while tasks and not signals.stop:
+        finished, tasks = wait(tasks, timeout=0.1, return_when=FIRST_COMPLETED)
+        for task in finished:
+            task.result()
+
+
+def pack_with_bar(
+    parts: Parts, output: Path, layout: Layout, signals: Signals, shards: Sequence[Parts] = ()
+) -> list[str]:
+    """Pack blocks into a file, as `trajsim.store.pack` does, unless a stop is asked for."""
+    total = layout.points * layout.trajectories
+    with bar(total, " trajectories", desc="packing", leave=False) as shown:
+
+        def tick(count: int) -> None:
+            signals.check()
+            shown.update(count)
+
+        return pack(parts, output, layout, tick, shards)
