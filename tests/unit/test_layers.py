@@ -35,9 +35,12 @@ def imports(name, top_level=False, typing=True):
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
                 found.add(whole if whole in MODULES else node.module)
-        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            if top_level or not typing:
-                continue
+        elif (
+            isinstance(node, ast.If)
+            and ast.unparse(node.test) == "TYPE_CHECKING"
+            and (top_level or not typing)
+        ):
+            continue
         if not (top_level and isinstance(node, ast.FunctionDef)):
             todo += list(ast.iter_child_nodes(node))
     return found
