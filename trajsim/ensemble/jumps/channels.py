@@ -123,7 +123,7 @@ class JumpProcess:
         ends = np.cumsum([self.baths, self.drives, self.drives])
         return Gains(*np.split(totals, ends, axis=-1))
 
-    def gains(self, u: Array, spent: Array) -> Array:
+    def gains(self, u: Array, spent: Array, rates: Array | None = None) -> Array:
         """Gains (width, m) of times spent in states: heats, works, exclusive works and jumps.
 
         Exclusive work is what the jumps change of lambda_d V_d, with the sign turned.
@@ -132,8 +132,10 @@ class JumpProcess:
         ----------
         u : (t,) phases
         spent : (t, states, m) time spent in each state at these phases
+        rates : (t, k) of the classes at these phases, where they are known
         """
-        rates, (value, speed) = self.rates(u), self.parameters(u)
+        rates = self.rates(u) if rates is None else rates
+        value, speed = self.parameters(u)
         times, states, columns = spent.shape
         flat = spent.transpose(1, 0, 2).reshape(states, -1)
         visits = (self.exits @ flat).reshape(-1, times, columns)

@@ -7,13 +7,14 @@ the derivative of the polynomial through p and them.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from trajsim.ensemble.answers import Array
+from trajsim.ensemble.jumps.channels import JumpProcess
 
 STAGES = 6
 # Ratio of one step to the one before where P follows the drive only after a fast decay.
@@ -63,6 +64,14 @@ def begun(states: int) -> Array:
     return np.asarray(np.kron(-DERIVATIVE[:, :1], np.eye(states)), np.float64)
 
 
+@cache
+def _derivative(states: int) -> Array:
+    """D (s, n, s, n) as it acts on the stages."""
+    return np.asarray(
+        np.kron(DERIVATIVE[:, 1:], np.eye(states)).reshape(STAGES, states, STAGES, states)
+    )
+
+
 def systems(matrices: Any, durations: Array) -> Any:
     """Equations (t, s n, s n) of the stages of steps, real or complex.
 
@@ -72,11 +81,11 @@ def systems(matrices: Any, durations: Array) -> Any:
     durations : (t,) of the steps
     """
     steps, _, states, _ = matrices.shape
-    out = np.zeros((steps, STAGES, states, STAGES, states), matrices.dtype)
-    diagonal = np.arange(states)
-    out[:, :, diagonal, :, diagonal] = DERIVATIVE[:, 1:]
+    out = np.empty((steps, STAGES, states, STAGES, states), matrices.dtype)
+    out[:] = _derivative(states)
+    scaled = durations[:, None, None, None] * matrices
     for s in range(STAGES):
-        out[:, s, :, s] -= durations[:, None, None] * matrices[:, s]
+        out[:, s, :, s] -= scaled[:, s]
     return out.reshape(steps, STAGES * states, STAGES * states)
 
 
@@ -96,34 +105,37 @@ class Steps(NamedTuple):
     """Steps (t,) of the period, solved for every start at once.
 
     phases, weights : (t, s) phases of the stages, and the time for which each stands
+    rates : (t s, k) of the classes at the stages
     stages : (t, s, n, n), a stage's probabilities for each state in which the step begins
     """
 
     phases: Array
     weights: Array
+    rates: Array
     stages: Array
 
+    def carry(self, columns: Array) -> tuple[Array, Array]:
+        """Columns (n, m) at the end of the steps, and the times (t s, n, m) spent in each state."""
+        starts = []
+        for step in self.stages[:, -1]:
+            starts.append(columns)
+            columns = step @ columns
+        spent = self.weights[:, :, None, None] * (self.stages @ np.array(starts)[:, None])
+        return columns, spent.reshape(-1, *columns.shape)
 
-def solve_steps(
-    generators: Callable[[Array], Array], period: float, edges: Array
-) -> Iterator[Steps]:
-    """Solve the steps between edges, some at a time.
 
-    Parameters
-    ----------
-    generators : maps phases (t,) to W (t, n, n)
-    period : a time
-    edges : (steps + 1,) phases
-    """
-    size = STAGES * generators(edges[:1]).shape[-1]
-    batch = max(1, BATCH // size**2)
+def solve_steps(process: JumpProcess, edges: Array) -> Iterator[Steps]:
+    """Solve the steps between edges (steps + 1,), phases, some at a time."""
+    states = process.states
+    batch = max(1, BATCH // (STAGES * states) ** 2)
     for first in range(0, len(edges) - 1, batch):
         part = edges[first : first + batch + 1]
         widths = np.diff(part)
         phases = part[:-1, None] + widths[:, None] * NODES
-        matrices = generators(phases.ravel())
-        states = matrices.shape[-1]
-        stages = solved(matrices.reshape(-1, STAGES, states, states), widths * period)
+        rates = process.rates(phases.ravel())
+        matrices = process.generators(rates).reshape(-1, STAGES, states, states)
+        durations = widths * process.period
+        stages = solved(matrices, durations)
         # Rounding grows with the length of a step in what is conserved alone: it is put right.
         stages /= stages.sum(axis=2, keepdims=True)
-        yield Steps(phases, np.outer(widths * period, WEIGHTS), stages)
+        yield Steps(phases, np.outer(durations, WEIGHTS), rates, stages)

@@ -5,7 +5,7 @@ follows the drive smoothly, by collocation with matrices; else column by column,
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from trajsim.ensemble.jumps.uniformization import LEAST_WEIGHT, Stepper, Steps
 from trajsim.plan import Plan
 
 # Collocation: steps at first and at most, and the most states for which it is considered.
-DENSE_STEPS, MOST_DENSE_STEPS, MOST_DENSE = 16, 1024, 512
+DENSE_STEPS, MOST_DENSE_STEPS, MOST_DENSE = 10, 1024, 512
 # Uniformisation: steps at first and at most.
 SPARSE_STEPS, MOST_STEPS = 8, 1 << 15
 # States up to which the whole map is worked out where they are rarely left.
@@ -128,7 +128,7 @@ class JumpEnsemble:
         """Columns (states, m) at the end of a segment, and their gains (g, m)."""
         begin, end, steps = segment / segments, (segment + 1) / segments, self.solution.steps
         if self.solution.dense:
-            return self._collocated(columns, segment, segments, steps, settled=False)
+            return self._through(columns, self._steps(steps, begin, end))
         if self.solution.smooth:
             return self._follower.carry(columns, begin, end, FINE)
         runs = [self._stepper.carry(columns, begin, end, steps // k) for k in (8, 4, 2)]
@@ -221,27 +221,23 @@ class JumpEnsemble:
 
     # -- few states ----------------------------------------------------------------------------
 
-    def _generators(self, u: Array) -> Array:
-        return self.process.generators(self.process.rates(u))
-
-    def _collocated(
-        self, columns: Array, segment: int, segments: int, steps: int, settled: bool
-    ) -> tuple[Array, Array]:
-        """Carry columns; if they are `settled`, they follow the drive from the beginning."""
+    def _steps(
+        self, steps: int, begin: float = 0.0, end: float = 1.0, settled: bool = False
+    ) -> Iterator[collocation.Steps]:
+        """Steps between two phases; what is `settled` follows the drive from the beginning."""
         process = self.process
-        begin, end = segment / segments, (segment + 1) / segments
-        total = np.zeros((process.width, columns.shape[1]))
         for first, last in process.pieces(begin, end):
             follows = settled and first == 0.0
             narrowest = 1.0 if follows else 0.5 / (process.fastest_exit * self.period)
             edges = collocation.step_edges(first, last, 1.0 / steps, narrowest)
-            for part in collocation.solve_steps(self._generators, self.period, edges):
-                starts = []
-                for step in part.stages[:, -1]:
-                    starts.append(columns)
-                    columns = step @ columns
-                spent = part.weights[:, :, None, None] * (part.stages @ np.array(starts)[:, None])
-                total += process.gains(part.phases.ravel(), spent.reshape(-1, *columns.shape))
+            yield from collocation.solve_steps(process, edges)
+
+    def _through(self, columns: Array, steps: Iterable[collocation.Steps]) -> tuple[Array, Array]:
+        """Columns (states, m) after some steps, and their gains (g, m)."""
+        total = np.zeros((self.width, columns.shape[1]))
+        for part in steps:
+            columns, spent = part.carry(columns)
+            total += self.process.gains(part.phases.ravel(), spent, part.rates)
         return columns, total
 
     def _solve_dense(self) -> Solution | None:
@@ -252,12 +248,15 @@ class JumpEnsemble:
         allowed = min(self.tolerance, ENOUGH) if fast else self.tolerance
         now = np.full(self.width + self.states, np.inf)
         while True:
-            propagator, totals = self._collocated(np.eye(self.states), 0, 1, steps, settled=True)
+            parts = list(self._steps(steps, settled=True))
+            propagator = np.eye(self.states)
+            for step in (step for part in parts for step in part.stages[:, -1]):
+                propagator = step @ propagator
             rounding = max(1e-15, float(np.abs(propagator.sum(axis=0) - 1.0).max()))
             p, rarest = stationary(propagator)
             if not rounding < allowed * rarest:
                 return None
-            rates = totals @ p / self.period
+            rates = self._through(p[:, None], parts)[1][:, 0] / self.period
             before, now, change_before = now, np.append(rates, p), change
             changes = np.abs(now - before)
             change = float(changes.max())
