@@ -18,7 +18,7 @@ LAWS = ["metropolis", pytest.param("glauber-product", marks=pytest.mark.long)]
 def made_both(request):
     made = replace(HEXAGON, law=request.param, period=2.0).made()
     large, small = counting_of(made), counting_of(made)
-    large.map = SparseCounting(large.process, 1e-10)
+    large.map = SparseCounting(large.process)
     small.map = DenseCounting(small.process, 1e-10)
     return large, small
 

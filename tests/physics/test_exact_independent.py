@@ -8,7 +8,7 @@ import pytest
 from networks import ENGINE, TRIANGLE, Gains, Network, pair
 
 from trajsim.config import parse
-from trajsim.ensemble import master
+from trajsim.ensemble import spins
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
 from trajsim.ensemble.spins import ensemble as master_equation
 from trajsim.models.rate_laws import LAWS
@@ -206,7 +206,7 @@ def by_hand(case, p, plan):
 def test_window_is_the_average_over_the_recorded_periods(plan, start):
     case = replace(TRIANGLE, period=6.0)
     made = case.made()
-    p = master.start_state(made, start)
+    p = spins.start_state(made, start)
     window = master_equation(made).window(p, plan)
     rates, occupation = by_hand(case, p, plan)
     np.testing.assert_allclose(window.edges["occupation"], occupation, rtol=1e-11, atol=1e-14)
@@ -216,12 +216,12 @@ def test_window_is_the_average_over_the_recorded_periods(plan, start):
 def test_starts_are_the_distributions_they_are_named_for():
     case = replace(TRIANGLE, temperatures=[0.7, 0.7])
     made = case.made()
-    np.testing.assert_array_equal(master.start_state(made, "up"), np.eye(1, 8)[0])
-    np.testing.assert_allclose(master.start_state(made, "random"), np.full(8, 0.125))
-    found = master.start_state(made, "equilibrium")
+    np.testing.assert_array_equal(spins.start_state(made, "up"), np.eye(1, 8)[0])
+    np.testing.assert_allclose(spins.start_state(made, "random"), np.full(8, 0.125))
+    found = spins.start_state(made, "equilibrium")
     np.testing.assert_allclose(found, networks.boltzmann(case), rtol=1e-13)
     p, _ = networks.periodic_rates(case)
-    np.testing.assert_allclose(master.start_state(made, "periodic"), p, atol=2e-11)
+    np.testing.assert_allclose(spins.start_state(made, "periodic"), p, atol=2e-11)
 
 
 @pytest.mark.parametrize("law", LAWS)

@@ -14,8 +14,8 @@ from trajsim.analysis.theorems.setting import Estimated, Outcome, durations
 def setting(**others):
     """Two spins at temperatures 1 and 0.5, from a uniform start unless said otherwise."""
     known = {
-        "kind": "spins",
-        "sites": 2,
+        "system": "spins",
+        "spins": 2,
         "temperatures": np.array([1.0, 0.5]),
         "initial": "random",
         "burn_in": 0,
@@ -251,7 +251,7 @@ REFUSED = {
         ({}, "no exact probabilities"),
     ],
     "gallavotti_cohen": [
-        ({"kind": "oscillators"}, "no bound"),
+        ({"system": "oscillators", "spins": 0}, "no bound"),
         ({}, "not its own reverse"),
         ({"temperatures": np.ones(2), "driven": False}, "nothing grows"),
     ],

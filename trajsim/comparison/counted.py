@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.windows import Observable, Windows
-from trajsim.comparison.settings import course_of
+from trajsim.comparison.settings import states_of
 from trajsim.comparison.spreads import with_total
 from trajsim.config import Experiment
 from trajsim.ensemble import NoExactSideError, counting_of
@@ -15,8 +15,8 @@ from trajsim.ensemble.weights import Weights
 
 Array = NDArray[np.float64]
 
-# Covariances of 8 spins take 0.6 s, of 10 spins 3 s.
-MOST_SITES = 10
+# Seconds that second moments may take beside a run.
+PATIENCE = 20.0
 
 
 class ExactFluctuations:
@@ -25,19 +25,21 @@ class ExactFluctuations:
     Windows of a trajectory are pooled; so is what they begin with. A window that begins with the
     mean of these distributions has the moments and the distribution of all windows together.
 
+    Parameters
+    ----------
+    experiment : one point
+    patience : seconds that second moments may take
+
     Raises
     ------
     trajsim.ensemble.NoExactSideError
-        If there are too many spins, or forces are not linear.
+        If it would take longer, or forces are not linear.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
-        self.spins = experiment.model.kind == "spins"
-        if self.spins and len(experiment.sites) > MOST_SITES:
-            raise NoExactSideError(f"fluctuations of more than {MOST_SITES} spins take too long")
+    def __init__(self, experiment: Experiment, patience: float = PATIENCE) -> None:
         self.experiment = experiment
-        self.counting = counting_of(experiment.network())
-        self._course = course_of(experiment)
+        self.counting = counting_of(experiment.network(), patience=patience)
+        self._states = states_of(experiment)
         labels = experiment.labels
         self.baths, self.drives = labels["bath"], labels["drive"]
 
@@ -62,19 +64,7 @@ class ExactFluctuations:
         trajsim.ensemble.NoExactSideError
             If windows of oscillators begin differently: their average is not Gaussian.
         """
-        if not self.spins:
-            first, last = (self._course.at(int(windows.starts[k])) for k in (0, -1))
-            if max(np.abs(a - b).max() for a, b in zip(first, last, strict=True)) > 1e-9:
-                raise NoExactSideError("the first windows begin otherwise than the last")
-            return first
-        total = last = np.zeros(2 ** len(self.experiment.sites))
-        for k, row in enumerate(windows.starts):
-            p = self._course.at(int(row))
-            if np.abs(p - last).max() < 1e-15:
-                # Periodic from here on.
-                return np.asarray((total + (windows.count - k) * p) / windows.count)
-            total, last = total + p, p
-        return np.asarray(total / windows.count)
+        return self._states.mean(windows.starts)
 
     @staticmethod
     def periods(windows: Windows) -> int:

@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.theorems import LogProbability, Setting
-from trajsim.analysis.theorems.integral import numbers
 from trajsim.comparison.verdict import CannotCheckError
 from trajsim.config import Config, Experiment, with_parameters
 from trajsim.config.schema import PERIODS
-from trajsim.ensemble import NoExactSideError, ensemble, start_state
-from trajsim.ensemble.gaussian import Gaussian
-from trajsim.ensemble.jumps.ensemble import JumpEnsemble
+from trajsim.ensemble import NoExactSideError, ensemble, recorded_states
+from trajsim.ensemble.recorded import RecordedStates
 from trajsim.store import Run
 
 Array = NDArray[np.float64]
@@ -46,20 +44,21 @@ def settings(config: Config) -> Settings:
 
 
 def _setting(experiment: Experiment) -> Setting:
-    kind, network = experiment.model.kind, experiment.network()
     probability, reason = None, ""
     try:
         # A distribution that is a single state has no logarithm.
         if experiment.ensemble.initial not in ("up", "rest") or experiment.ensemble.burn_in:
-            course = course_of(experiment)
-            probability = LogProbability(course.log_probability, course.columns)
+            states = states_of(experiment)
+            # Whether they have a density at all.
+            states.at(0)
+            probability = LogProbability(states.log_probability, states.columns)
     except NoExactSideError as error:
         reason = str(error)
     slope, no_slope = _speed_slope(experiment)
     terms = _harmonics(experiment)
     return Setting(
-        kind=kind,
-        sites=len(experiment.sites),
+        system=experiment.model.kind,
+        spins=len(experiment.sites) if experiment.two_states else 0,
         temperatures=np.array(list(experiment.temperatures.values())),
         initial=experiment.ensemble.initial,
         burn_in=experiment.ensemble.burn_in,
@@ -67,12 +66,23 @@ def _setting(experiment: Experiment) -> Setting:
         driven=bool(terms),
         own_reverse=_symmetric(terms, 0.0),
         shifted_reverse=any(_symmetric(terms, shift) for shift in _shifts(terms)),
-        canonical=kind == "spins" or bool(getattr(network, "linear", False)),
+        canonical=experiment.canonical,
         probability=probability,
         no_probability=reason,
         speed_slope=slope,
         no_speed_slope=no_slope,
     )
+
+
+def states_of(experiment: Experiment) -> RecordedStates:
+    """Exact distributions of the recorded states of an experiment.
+
+    Raises
+    ------
+    trajsim.ensemble.NoExactSideError
+        If there are none.
+    """
+    return recorded_states(experiment.network(), experiment.ensemble.initial, experiment.plan)
 
 
 def _speed_slope(experiment: Experiment) -> tuple[Array | None, str]:
@@ -126,100 +136,6 @@ def _shifts(terms: list[tuple[int, float]]) -> list[float]:
         return [0.0]
     order, phase = min(terms)
     return [(math.pi * k - phase) / order for k in range(2 * order)]
-
-
-# -- exact probabilities of recorded states ----------------------------------------------------
-
-
-class SpinCourse:
-    """P of spin states at the edges of the rows."""
-
-    columns = ("state",)
-
-    def __init__(self, experiment: Experiment) -> None:
-        network, self.plan = experiment.network(), experiment.plan
-        self.master: JumpEnsemble = ensemble(network, TOLERANCE)
-        p = start_state(network, experiment.ensemble.initial)
-        # P at the segments since the ledger opened, as far as they were asked for.
-        self.course = [self._burned(p)]
-
-    def _burned(self, p: Array) -> Array:
-        for _ in range(self.plan.burn_in):
-            before = p
-            p, _ = self.master.carry(p)
-            if np.abs(p - before).max() < 1e-15:
-                break
-        return p
-
-    def at(self, edge: int) -> Array:
-        """P (2**n,) at an edge of the rows."""
-        segments, phases = edge * self.plan.segments_per_row, self.plan.rows_per_period
-        while len(self.course) <= segments:
-            if len(self.course) > phases and self._settled(phases):
-                # Periodic from here on.
-                return self.course[-1 - phases + (segments - len(self.course) + 1) % phases]
-            p, _ = self.master.carry(self.course[-1], (len(self.course) - 1) % phases, phases)
-            self.course.append(p)
-        return self.course[segments]
-
-    def _settled(self, phases: int) -> bool:
-        return bool(np.abs(self.course[-1] - self.course[-1 - phases]).max() < 1e-15)
-
-    def log_probability(self, columns: dict[str, NDArray], edge: int) -> Array:
-        """ln P (m,) of the recorded states."""
-        p = self.at(edge)
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(p)[numbers(columns["state"][:, edge])])
-
-
-class OscillatorCourse:
-    """Density of positions and velocities at the edges of the rows."""
-
-    columns = ("position", "velocity")
-
-    def __init__(self, experiment: Experiment) -> None:
-        network, self.plan = experiment.network(), experiment.plan
-        self.ensemble = ensemble(network, TOLERANCE)
-        self.start = start_state(network, experiment.ensemble.initial)
-        self.known: dict[int, Gaussian] = {}
-        if np.linalg.cond(self.at(0).covariance) > 1e12:
-            raise NoExactSideError("the first states do not have a density")
-
-    def at(self, edge: int) -> Gaussian:
-        """Gaussian at an edge of the rows."""
-        if edge not in self.known:
-            phases = self.plan.rows_per_period
-            segments = edge * self.plan.segments_per_row
-            periods, rest = divmod(segments, phases)
-            course = self.ensemble.course(self.start, phases, 1, self.plan.burn_in + periods)
-            self.known[edge] = course.state[rest]
-        return self.known[edge]
-
-    def log_probability(self, columns: dict[str, NDArray], edge: int) -> Array:
-        """ln of the density (m,) at the recorded states."""
-        mean, covariance = self.at(edge)
-        z = np.concatenate([columns[name][:, edge] for name in self.columns], axis=1) - mean
-        factor = np.linalg.cholesky(covariance)
-        scaled = np.linalg.solve(factor, z.T)
-        log_norm = np.log(np.diag(factor)).sum() + 0.5 * len(mean) * math.log(2 * math.pi)
-        return np.asarray(-0.5 * (scaled**2).sum(axis=0) - log_norm)
-
-
-COURSES: dict[str, Any] = {"spins": SpinCourse, "oscillators": OscillatorCourse}
-
-
-def course_of(experiment: Experiment) -> Any:
-    """Exact probabilities of the recorded states of an experiment.
-
-    Raises
-    ------
-    trajsim.ensemble.NoExactSideError
-        If there are none.
-    """
-    course = COURSES.get(experiment.model.kind)
-    if course is None:
-        raise NoExactSideError(f"no probabilities of the states of {experiment.model.kind}")
-    return course(experiment)
 
 
 # -- two runs ----------------------------------------------------------------------------------

@@ -62,6 +62,8 @@ class Integrator(schema.Strict):
 class OscillatorExperiment(schema.Experiment):
     """A validated config of driven oscillators."""
 
+    works_apart = True
+
     model: OscillatorModel
     sites: list[OscillatorSite] = Field(min_length=1, max_length=1024)
     bonds: list[OscillatorBond] = Field(default=[])
@@ -90,6 +92,12 @@ class OscillatorExperiment(schema.Experiment):
                 "only exact answers do without"
             )
         return self.integrator.model_dump()
+
+    @property
+    def canonical(self) -> bool:
+        """Whether `initial = "equilibrium"` is that of the whole energy: forces are linear."""
+        parts: list[Any] = [*self.sites, *self.bonds]
+        return not any(part.quartic for part in parts)
 
     def network(self) -> oscillators.OscillatorNetwork:
         """Parameters for the kernels and the exact side."""

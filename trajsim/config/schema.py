@@ -1,7 +1,7 @@
 """What every config may say, whatever its model, and what must fit together in it."""
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
@@ -199,7 +199,16 @@ class Figure(Strict):
 
 
 class Experiment(Strict):
-    """A validated config; each model has its own, with its own kind of sites and bonds."""
+    """A validated config; each model has its own, with its own kind of sites and bonds.
+
+    Attributes
+    ----------
+    two_states : whether each site has two states, recorded as +1 and -1 in the column `state`
+    works_apart : whether figures show the work of each of two drives, not only their sum
+    """
+
+    two_states: ClassVar[bool] = False
+    works_apart: ClassVar[bool] = False
 
     title: str = Field(
         default="", max_length=1000, pattern=r"^[^\x00]*$", description="what figures are headed"
@@ -220,6 +229,11 @@ class Experiment(Strict):
         yield "kind", self.model.kind
         yield "sites", [site.name for site in self.sites]
         yield "baths", self.temperatures
+
+    @property
+    def canonical(self) -> bool:
+        """Whether `initial = "equilibrium"` is that of the whole energy."""
+        return True
 
     @property
     def plan(self) -> Plan:

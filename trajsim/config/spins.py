@@ -48,6 +48,8 @@ class SpinEnsemble(schema.Ensemble):
 class SpinExperiment(schema.Experiment):
     """A validated config of driven spins."""
 
+    two_states = True
+
     model: SpinModel
     sites: list[SpinSite] = Field(min_length=1, max_length=4096)
     bonds: list[SpinBond] = Field(default=[])

@@ -6,12 +6,15 @@ what they choose: a run that starts with all spins up does without, and scipy ta
 than such a run may take to start.
 """
 
+import math
 from functools import partial
 from typing import Any
 
 from trajsim.ensemble.answers import Course, Currents, Gains, NoExactSideError, Window
+from trajsim.ensemble.recorded import RecordedStates
 from trajsim.ensemble.weights import Weights
 from trajsim.extending.kinds import kind_of
+from trajsim.plan import Plan
 
 __all__ = [
     "Course",
@@ -22,6 +25,7 @@ __all__ = [
     "Window",
     "counting_of",
     "ensemble",
+    "recorded_states",
     "start_state",
 ]
 
@@ -37,8 +41,14 @@ def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
     return _side(network).ensemble(network, tolerance)
 
 
-def counting_of(network: Any, tolerance: float = 1e-10) -> Any:
+def counting_of(network: Any, tolerance: float = 1e-10, patience: float = math.inf) -> Any:
     """Exact fluctuations of a network: `JumpCounting` of jumps, `LinearCounting` of oscillators.
+
+    Parameters
+    ----------
+    network : of a model
+    tolerance : relative accuracy of what a period does
+    patience : seconds that second moments may take
 
     Raises
     ------
@@ -47,13 +57,14 @@ def counting_of(network: Any, tolerance: float = 1e-10) -> Any:
     """
     side = _side(network)
     if hasattr(side, "counting_of"):
-        return side.counting_of(network, tolerance)
+        return side.counting_of(network, tolerance, patience)
     solved = side.ensemble(network, tolerance)
     if not hasattr(solved, "process"):
         raise NoExactSideError("the exact side of this model knows no fluctuations")
     from trajsim.ensemble.jumps.counting import JumpCounting
 
-    return JumpCounting(solved.process, tolerance, partial(side.start_state, network))
+    start = partial(side.start_state, network)
+    return JumpCounting(solved.process, tolerance, start, patience)
 
 
 def start_state(network: Any, initial: str) -> Any:
@@ -65,6 +76,27 @@ def start_state(network: Any, initial: str) -> Any:
         If it does not exist or is out of reach.
     """
     return _side(network).start_state(network, initial)
+
+
+def recorded_states(network: Any, initial: str, plan: Plan) -> RecordedStates:
+    """Distributions of the states that a ledger records.
+
+    Parameters
+    ----------
+    network : of a model
+    initial : where trajectories begin
+    plan : of the rows
+
+    Raises
+    ------
+    NoExactSideError
+        If there are none, or they are out of reach.
+    """
+    side = _side(network)
+    if not hasattr(side, "recorded_states"):
+        raise NoExactSideError("the exact side of this model knows no probabilities of its states")
+    states: RecordedStates = side.recorded_states(network, initial, plan)
+    return states
 
 
 def _side(network: Any) -> Any:

@@ -50,6 +50,9 @@ class LinearCounting:
         If some motion is not damped.
     """
 
+    # Whether distributions and generating functions take seconds, not minutes.
+    quick = True
+
     def __init__(self, network: OscillatorNetwork) -> None:
         self.network = network
         self.ensemble = LinearEnsemble(network)

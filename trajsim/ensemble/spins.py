@@ -1,16 +1,19 @@
 """The exact ensemble of spins: that of their flips, listed as jumps."""
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
 from trajsim.ensemble.jumps.spins import jump_process, start_state
 from trajsim.models.spins import SpinNetwork
+from trajsim.plan import Plan
 
 if TYPE_CHECKING:
     from trajsim.ensemble.jumps.counting import JumpCounting
+    from trajsim.ensemble.jumps.recorded import SpinStates
 
-__all__ = ["counting_of", "ensemble", "start_state"]
+__all__ = ["counting_of", "ensemble", "recorded_states", "start_state"]
 
 
 def ensemble(network: SpinNetwork, tolerance: float = 1e-9) -> JumpEnsemble:
@@ -18,8 +21,18 @@ def ensemble(network: SpinNetwork, tolerance: float = 1e-9) -> JumpEnsemble:
     return JumpEnsemble(jump_process(network), tolerance)
 
 
-def counting_of(network: SpinNetwork, tolerance: float = 1e-10) -> "JumpCounting":
+def counting_of(
+    network: SpinNetwork, tolerance: float = 1e-10, patience: float = math.inf
+) -> "JumpCounting":
     """Exact fluctuations of a network."""
     from trajsim.ensemble.jumps.counting import JumpCounting
 
-    return JumpCounting(jump_process(network), tolerance, partial(start_state, network))
+    start = partial(start_state, network)
+    return JumpCounting(jump_process(network), tolerance, start, patience)
+
+
+def recorded_states(network: SpinNetwork, initial: str, plan: Plan) -> "SpinStates":
+    """Probabilities of the states that a ledger records."""
+    from trajsim.ensemble.jumps.recorded import SpinStates
+
+    return SpinStates(ensemble(network), start_state(network, initial), plan)

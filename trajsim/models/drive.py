@@ -43,6 +43,11 @@ def pack(
     return Drive(np.array(offsets, float), order, amplitude, phase)
 
 
+def some(drive: Drive, sites: NDArray[np.integer]) -> Drive:
+    """Drives of some of the sites."""
+    return Drive(*(array[sites] for array in drive))
+
+
 def bounds(drive: Drive) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Values (n,) that each site's drive never falls below and never exceeds."""
     reach = np.abs(drive.amplitude).sum(axis=1)
@@ -57,11 +62,14 @@ def values(drive: Drive, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(drive.offset + (drive.amplitude * np.cos(turns + drive.phase)).sum(axis=2))
 
 
-def slopes(drive: Drive, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Derivatives (t, n) of the drives by the fraction of the period: dh/dt times the period."""
-    speed = 2.0 * math.pi * drive.order
-    angles = np.multiply.outer(fractions, speed) + drive.phase
-    return np.asarray(-(drive.amplitude * speed * np.sin(angles)).sum(axis=2))
+def values_and_slopes(
+    drive: Drive, fractions: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Drives (t, n), and their derivatives by the fraction of the period: dh/dt times it."""
+    turns = 2.0 * math.pi * np.multiply.outer(fractions, drive.order) + drive.phase
+    speed = -2.0 * math.pi * drive.order * drive.amplitude
+    value = drive.offset + (drive.amplitude * np.cos(turns)).sum(axis=2)
+    return value, (speed * np.sin(turns)).sum(axis=2)
 
 
 @compiled

@@ -59,7 +59,7 @@ def lines_of(experiment: Experiment) -> list[Line]:
     for k, bath in enumerate(list(experiment.baths)[:MOST_BATHS]):
         wanted.append((rf"$\dot q_{upright(bath)}$", "heat", k))
     drives = experiment.labels["drive"]
-    if experiment.model.kind == "oscillators" and len(drives) == 2:
+    if experiment.works_apart and len(drives) == 2:
         wanted += [(rf"$\dot w_{upright(d)}$", "work", k) for k, d in enumerate(drives)]
     elif drives:
         wanted.append((r"$\dot w$", "work", None))

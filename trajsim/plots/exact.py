@@ -21,12 +21,12 @@ Answer = TypeVar("Answer")
 
 # Points of a curve, and how far it reaches beyond what samples are trusted for.
 CURVE_POINTS, BEYOND = 81, 1.15
-# Points of a curve of more spins than so many, each of which takes long.
+# Points of a curve of more spins than so many, each of which takes a while.
 FEW_SITES, FEW_POINTS = 3, 25
 # Probabilities of bins that are not so many times their errors are not shown.
 UNKNOWN = 3.0
-# Those of five spins take a minute, of each further one three times as long.
-MOST_SITES = 5
+# Seconds that exact cumulants of a figure may take.
+PATIENCE = 2.0
 
 
 class Twins(NamedTuple):
@@ -47,11 +47,10 @@ def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
         reverse = ExactFluctuations(exact.reversed_experiment())
     except NoExactSideError:
         return Twins(None, None, None)
-    quick = not exact.spins or len(experiment.sites) <= MOST_SITES
-    places = shown(found) if found.histograms and quick else []
+    places = shown(found) if found.histograms and exact.counting.quick else []
     probabilities: list[Array | None] = [None] * len(found.observables)
     curves: list[Curves | None] = [None] * len(found.observables)
-    # What takes long runs in compiled code, which lets other threads go on.
+    # What takes long is linear algebra, which lets other threads go on.
     with ThreadPoolExecutor() as pool:
         known = pool.map(lambda k: _known(partial(_probabilities, exact, found, k)), places)
         for k, answer in zip(
@@ -79,7 +78,7 @@ def _probabilities(exact: ExactFluctuations, found: Fluctuations, k: int) -> Arr
 def _curves(
     exact: ExactFluctuations, reverse: ExactFluctuations, found: Fluctuations, k: int
 ) -> Curves:
-    quick = not exact.spins or len(exact.experiment.sites) <= FEW_SITES
+    quick = len(exact.experiment.sites) <= FEW_SITES or not exact.experiment.two_states
     observable = found.observables[k]
     argument = _argument(found.generating[k], CURVE_POINTS if quick else FEW_POINTS)
     curves = (
@@ -103,10 +102,8 @@ def exact_cumulants(
     experiment: Experiment, windows: list[Fluctuations]
 ) -> tuple[list[Array] | None, Array | None]:
     """Exact cumulants (4, q) per unit time over each of these windows, and for long times."""
-    if experiment.model.kind == "spins" and len(experiment.sites) > MOST_SITES:
-        return None, None
     try:
-        exact = ExactFluctuations(experiment)
+        exact = ExactFluctuations(experiment, PATIENCE)
         each = [exact.cumulants(f.observables, f.windows) for f in windows]
         return each, exact.cumulant_rates(windows[0].observables)
     except NoExactSideError:

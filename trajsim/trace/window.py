@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.config import Experiment
-from trajsim.ledger import Layout
+from trajsim.ledger import Layout, all_columns
 from trajsim.models.drive import values
 from trajsim.plan import Plan
 from trajsim.running.blocks import RunError, model_of, seed_of
@@ -108,9 +108,15 @@ def fits(window: Window, events: int) -> None:
     TraceError
         If it would.
     """
-    labels, kind = window.layout.labels, window.layout.kind
+    labels = window.layout.labels
     sites, drives, baths = (len(labels[dim]) for dim in ("site", "drive", "bath"))
-    each = 8 * (3 + baths + 2 * drives) + sites * (1 if kind == "spins" else 16)
+    # What is recorded of a site at the edges of a row is traced at each event.
+    of_site = sum(
+        np.dtype(column.dtype).itemsize
+        for column in all_columns(window.layout.kind)
+        if column.dims == ("edge", "site")
+    )
+    each = 8 * (3 + baths + 2 * drives) + sites * of_site
     most = MOST_BYTES // each
     if events > most:
         raise TraceError(

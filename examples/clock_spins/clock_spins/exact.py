@@ -8,7 +8,7 @@ from trajsim.compiled.jit import compiled
 from trajsim.ensemble.answers import NoExactSideError
 from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
-from trajsim.models.drive import slopes, value, values
+from trajsim.models.drive import value, values_and_slopes
 
 Array = NDArray[np.float64]
 
@@ -30,12 +30,15 @@ def ensemble(network: ClockNetwork, tolerance: float) -> JumpEnsemble:
     along = network.along[sites, clocks].T
     constant = np.where(network.driven >= 0, 0.0, network.drive.offset)
 
-    def rates(u: Array) -> Array:
-        return np.asarray(_rates(network, site, cost - values(network.drive, u)[:, site] * turn))
+    heat = cost - constant[site] * turn
+    change = -turn * (site == driven[:, None])
 
     def fields(u: Array) -> tuple[Array, Array]:
-        slope = slopes(network.drive, u)[:, driven] / network.period
-        return values(network.drive, u)[:, driven], slope
+        value, slope = values_and_slopes(network.drive, u)
+        return value[:, driven], slope[:, driven] / network.period
+
+    def rate_at(u: Array, field: Array) -> Array:
+        return np.asarray(_rates(network, site, heat + field @ change))
 
     process = JumpProcess(
         states=len(clocks),
@@ -47,11 +50,11 @@ def ensemble(network: ClockNetwork, tolerance: float) -> JumpEnsemble:
         kind=np.arange(len(jumps)),
         bath=network.bath[site],
         counter=site,
-        heat=cost - constant[site] * turn,
-        change=-turn * (site == driven[:, None]),
+        heat=heat,
+        change=change,
         conjugate=-along[driven],
-        rates=rates,
         parameters=fields,
+        rate=rate_at,
     )
     return JumpEnsemble(process, tolerance)
 

@@ -209,11 +209,11 @@ def integral(setting: Setting, layout: Layout, point: int) -> Exponential:
     at = durations(layout.rows)
     heats, exact = _heats(setting, at), setting.probability
     if setting.uniform:
-        exact = _uniform(setting.sites)
-    single = setting.kind == "spins" and 2**setting.sites <= MOST_STATES
+        exact = _uniform(setting.spins)
+    single = 0 < setting.spins <= MOST_STATES.bit_length() - 1
     names = _names(layout, point, at)
     if single:
-        states = [_spelled(x, setting.sites) for x in range(2**setting.sites)]
+        states = [_spelled(x, setting.spins) for x in range(2**setting.spins)]
         names = [f"{name}, ending in {state}" for name in names for state in states]
 
     def logs(columns: Columns) -> Array:
@@ -224,7 +224,7 @@ def integral(setting: Setting, layout: Layout, point: int) -> Exponential:
             final = [_moved(columns, exact.columns, edge) for edge in at]
             return np.asarray(begun + np.stack([exact.of(c, 0) for c in final], axis=1))
         ends = numbers(columns["state"])[:, at]
-        hit = ends[:, :, None] == np.arange(2**setting.sites)
+        hit = ends[:, :, None] == np.arange(2**setting.spins)
         return np.where(hit, begun[:, :, None], -np.inf).reshape(len(ends), -1)
 
     return Exponential(

@@ -32,8 +32,8 @@ class Setting:
 
     Attributes
     ----------
-    kind : of the model, such as "spins"
-    sites : number of them
+    system : what it is in messages, such as "spins"
+    spins : number of sites with two states each, recorded as +1 and -1; 0 of other systems
     temperatures : (baths,)
     initial, burn_in : where trajectories begin, and periods before the ledger opens
     direction : "forward" or "reverse"
@@ -47,8 +47,8 @@ class Setting:
     no_speed_slope : why it is unknown
     """
 
-    kind: str
-    sites: int
+    system: str
+    spins: int
     temperatures: Array
     initial: str
     burn_in: int
@@ -65,12 +65,12 @@ class Setting:
     @property
     def uniform(self) -> bool:
         """Whether all states are equally likely when the ledger opens."""
-        return self.kind == "spins" and self.initial == "random" and self.burn_in == 0
+        return self.spins > 0 and self.initial == "random" and self.burn_in == 0
 
     def not_uniform(self) -> str | None:
         """Why the ledger does not open with all states equally likely."""
-        if self.kind != "spins":
-            return f"{self.kind} have no uniform distribution that is known of"
+        if not self.spins:
+            return f"{self.system} have no uniform distribution that is known of"
         if self.initial != "random":
             return f"trajectories begin {self.initial!r}, not 'random'"
         return self._burned()

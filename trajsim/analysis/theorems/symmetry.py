@@ -159,9 +159,9 @@ class GallavottiCohen:
 
 
 def _refusal(setting: Setting, partner: Setting | None, doublings: int) -> str | None:
-    if setting.kind != "spins":
+    if not setting.spins:
         return (
-            f"no bound of the energy of {setting.kind} is known of: boundary terms break the "
+            f"no bound of the energy of {setting.system} is known of: boundary terms break the "
             "symmetry of heat"
         )
     if np.ptp(setting.temperatures) == 0 and not setting.driven:

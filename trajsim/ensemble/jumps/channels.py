@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,15 @@ from trajsim.ensemble.answers import Array, Gains
 Integers = NDArray[np.integer]
 # Numbers in the table with which matrices are made at once.
 MOST_PATTERN = 1 << 18
+
+
+class Instants(NamedTuple):
+    """A process at phases u (t,): rates (t, k), lambda (t, d) and its derivative by time (t, d)."""
+
+    u: Array
+    rates: Array
+    value: Array
+    speed: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +45,10 @@ class JumpProcess:
     heat : (k,) energy that a jump takes from its bath while all parameters are 0
     change : (d, k) V_d after minus V_d before a jump
     conjugate : (d, states) V_d of each state
-    rates : maps phases u (t,), fractions of the period that are over, to the rates (t, k) per unit
-        time of each channel of a class
-    parameters : maps phases u (t,) to lambda (t, d) and its derivative by time (t, d)
+    parameters : maps phases u (t,), fractions of the period that are over, to lambda (t, d) and its
+        derivative by time (t, d)
+    rate : maps phases u (t,) and lambda (t, d) there to the rates (t, k) per unit time of each
+        channel of a class
     breaks : phases, 0 and 1 among them, between which rates and parameters are smooth
     """
 
@@ -54,8 +64,8 @@ class JumpProcess:
     heat: Array
     change: Array
     conjugate: Array
-    rates: Callable[[Array], Array]
     parameters: Callable[[Array], tuple[Array, Array]]
+    rate: Callable[[Array, Array], Array]
     breaks: list[float] = field(default_factory=lambda: [0.0, 1.0])
 
     @property
@@ -90,15 +100,32 @@ class JumpProcess:
         ones = np.ones(len(self.kind))
         return csr_matrix((ones, (self.kind, self.source)), shape=(self.classes, self.states))
 
+    @cached_property
+    def _by_state(self) -> Any:
+        return self.exits.T.copy() if isinstance(self.exits, np.ndarray) else self.exits.T.tocsr()
+
+    def leaving(self, rates: Array) -> Array:
+        """Rate (states,) at which each state is left, for rates (k,) of the classes."""
+        return np.asarray(self._by_state @ rates)
+
     @property
     def is_constant(self) -> bool:
         """Whether neither the rates nor the energies change in time."""
         rates = self.rates(np.linspace(0.0, 0.99, 34))
         return not self.drives and bool((rates == rates[0]).all())
 
-    def heats(self, u: Array) -> Array:
-        """Heat (t, k) that a jump of each class takes from its bath at phases u (t,)."""
-        return np.asarray(self.heat + self.parameters(u)[0] @ self.change)
+    def at(self, u: Array) -> Instants:
+        """The process at phases u (t,)."""
+        value, speed = self.parameters(u)
+        return Instants(u, self.rate(u, value), value, speed)
+
+    def rates(self, u: Array) -> Array:
+        """Rates (t, k) of the classes at phases u (t,)."""
+        return self.rate(u, self.parameters(u)[0])
+
+    def heats_of(self, value: Array) -> Array:
+        """Heat (t, k) that a jump of each class takes from its bath at lambda (t, d)."""
+        return np.asarray(self.heat + value @ self.change)
 
     def pieces(self, begin: float, end: float) -> Iterator[tuple[float, float]]:
         """Parts of an interval of phases between the breaks."""
@@ -120,28 +147,32 @@ class JumpProcess:
 
     def split(self, totals: Array) -> Gains:
         """Gains from one array (..., width)."""
-        ends = np.cumsum([self.baths, self.drives, self.drives])
-        return Gains(*np.split(totals, ends, axis=-1))
+        heat, work = self.baths, self.baths + self.drives
+        exclusive = work + self.drives
+        return Gains(
+            totals[..., :heat],
+            totals[..., heat:work],
+            totals[..., work:exclusive],
+            totals[..., exclusive:],
+        )
 
-    def gains(self, u: Array, spent: Array, rates: Array | None = None) -> Array:
+    def gains(self, at: Instants, spent: Array) -> Array:
         """Gains (width, m) of times spent in states: heats, works, exclusive works and jumps.
 
         Exclusive work is what the jumps change of lambda_d V_d, with the sign turned.
 
         Parameters
         ----------
-        u : (t,) phases
+        at : the process at phases (t,)
         spent : (t, states, m) time spent in each state at these phases
-        rates : (t, k) of the classes at these phases, where they are known
         """
-        rates = self.rates(u) if rates is None else rates
-        value, speed = self.parameters(u)
+        rates, value, speed = at.rates, at.value, at.speed
         times, states, columns = spent.shape
         flat = spent.transpose(1, 0, 2).reshape(states, -1)
         visits = (self.exits @ flat).reshape(-1, times, columns)
         stood = (self.conjugate @ flat).reshape(-1, times, columns)
         # Summed over time, class by class (drive by drive): products of rows with matrices.
-        heats = rates * (self.heat + value @ self.change)
+        heats = rates * self.heats_of(value)
         jumps = (rates.T[:, None] @ visits)[:, 0]
         taken = (heats.T[:, None] @ visits)[:, 0]
         power = (speed.T[:, None] @ stood)[:, 0]
@@ -158,22 +189,22 @@ class JumpProcess:
         return [np.flatnonzero(row) for row in self.change]
 
     @cached_property
-    def _most_moved(self) -> tuple[float, float]:
-        """Most energy that a jump takes, and most power of what the drives do and hold."""
-        u = np.arange(16) / 16
-        value, speed = self.parameters(u)
+    def _moved(self) -> tuple[Array, Array]:
+        """What each jump per unit time moves (width,), at most, and what the drives do and hold."""
+        value, speed = self.parameters(np.arange(16) / 16)
         most = abs(self.conjugate).max(axis=1, initial=0.0)
         power = (abs(speed) + abs(value) / self.period).max(axis=0, initial=0.0) * most
-        heats = self.heat + value @ self.change
-        return float(abs(heats).max(initial=0.0)), float(power.max(initial=0.0))
+        energetic = self.baths + 2 * self.drives
+        by_jump, by_drive = np.ones(self.width), np.zeros(self.width)
+        by_jump[:energetic] = abs(self.heats_of(value)).max(initial=0.0)
+        by_drive[:energetic] = power.max(initial=0.0)
+        return by_jump, by_drive
 
     def throughput(self, rates: Array) -> Array:
         """Energy (or number) that jumps move back and forth per unit time, for rates (width,)."""
-        counts = abs(rates[self.baths + 2 * self.drives :]).sum()
-        cost, power = self._most_moved
-        scale = np.full(self.width, cost * counts + power)
-        scale[self.baths + 2 * self.drives :] = counts
-        return scale
+        by_jump, by_drive = self._moved
+        jumps = float(rates[self.baths + 2 * self.drives :].sum())
+        return jumps * by_jump + by_drive
 
     # -- matrices ------------------------------------------------------------------------------
 

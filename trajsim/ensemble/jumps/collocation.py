@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trajsim.ensemble.answers import Array
-from trajsim.ensemble.jumps.channels import JumpProcess
+from trajsim.ensemble.jumps.channels import Instants, JumpProcess
 
 STAGES = 6
 # Ratio of one step to the one before where P follows the drive only after a fast decay.
@@ -104,14 +104,13 @@ def solved(matrices: Any, durations: Array) -> Any:
 class Steps(NamedTuple):
     """Steps (t,) of the period, solved for every start at once.
 
-    phases, weights : (t, s) phases of the stages, and the time for which each stands
-    rates : (t s, k) of the classes at the stages
+    at : the process at the phases (t s,) of the stages
+    weights : (t, s) the time for which each stage stands
     stages : (t, s, n, n), a stage's probabilities for each state in which the step begins
     """
 
-    phases: Array
+    at: Instants
     weights: Array
-    rates: Array
     stages: Array
 
     def carry(self, columns: Array) -> tuple[Array, Array]:
@@ -132,10 +131,10 @@ def solve_steps(process: JumpProcess, edges: Array) -> Iterator[Steps]:
         part = edges[first : first + batch + 1]
         widths = np.diff(part)
         phases = part[:-1, None] + widths[:, None] * NODES
-        rates = process.rates(phases.ravel())
-        matrices = process.generators(rates).reshape(-1, STAGES, states, states)
+        at = process.at(phases.ravel())
+        matrices = process.generators(at.rates).reshape(-1, STAGES, states, states)
         durations = widths * process.period
         stages = solved(matrices, durations)
         # Rounding grows with the length of a step in what is conserved alone: it is put right.
         stages /= stages.sum(axis=2, keepdims=True)
-        yield Steps(phases, np.outer(durations, WEIGHTS), rates, stages)
+        yield Steps(at, np.outer(durations, WEIGHTS), stages)

@@ -4,6 +4,7 @@ Cumulants come from power series in the counting field, not from differences; th
 generating function from the tilted map of one period (`trajsim.ensemble.jumps.tilt`).
 """
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 
@@ -24,6 +25,8 @@ from trajsim.ensemble.weights import Weighting, Weights, full, many
 SETTLED = 1e-10
 # States up to which fluctuations are solved with matrices.
 MOST_DENSE = 64
+# States up to which distributions take seconds.
+QUICK = 32
 
 
 class JumpCounting:
@@ -38,6 +41,7 @@ class JumpCounting:
     process : JumpProcess
     tolerance : relative accuracy of what a period does to a distribution
     start_state : P (states,) of a start given by its name; default: "periodic" alone has one
+    patience : seconds that second moments may take
 
     Raises
     ------
@@ -51,12 +55,21 @@ class JumpCounting:
         process: JumpProcess,
         tolerance: float = 1e-10,
         start_state: Callable[[str], Array] | None = None,
+        patience: float = math.inf,
     ) -> None:
         self.process, self._start_state = process, start_state
         self.period = process.period
         self.baths, self.drives = process.baths, process.drives
-        chosen = DenseCounting if process.states <= MOST_DENSE else SparseCounting
-        self.map: DenseCounting | SparseCounting = chosen(process, tolerance)
+        self.map: DenseCounting | SparseCounting = (
+            DenseCounting(process, tolerance)
+            if process.states <= MOST_DENSE
+            else SparseCounting(process, patience)
+        )
+
+    @property
+    def quick(self) -> bool:
+        """Whether distributions and generating functions take seconds, not minutes."""
+        return self.process.states <= QUICK
 
     # -- long times ----------------------------------------------------------------------------
 

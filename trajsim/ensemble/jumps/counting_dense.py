@@ -210,10 +210,11 @@ class DenseCounting:
         process, states = self.process, self.process.states
         flat, of_class = steps.phases.ravel(), steps.rates
         shape = steps.phases.shape
-        heats = process.heats(flat).reshape(*shape, -1)
+        value, speed = process.parameters(flat)
+        heats = process.heats_of(value).reshape(*shape, -1)
         # Jumps (t, s, baths, k) and rests (t, s, drives, n) by what they give.
         taken = (of_class * heats)[:, :, None] * process.heat_of_bath.T
-        power = process.parameters(flat)[1].reshape(*shape, -1, 1) * process.conjugate
+        power = speed.reshape(*shape, -1, 1) * process.conjugate
         resting = np.zeros((*power.shape, states))
         resting[..., np.arange(states), np.arange(states)] = power
         first = np.concatenate([process.transitions(taken), resting], axis=2)

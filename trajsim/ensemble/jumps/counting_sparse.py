@@ -33,7 +33,7 @@ class SparseCounting:
     Parameters
     ----------
     process : JumpProcess
-    tolerance : unused: accuracies are those of the single steps
+    patience : seconds that second moments may take
 
     Raises
     ------
@@ -41,10 +41,11 @@ class SparseCounting:
         If it would take too long, or the system relaxes too slowly.
     """
 
-    def __init__(self, process: JumpProcess, tolerance: float) -> None:
+    def __init__(self, process: JumpProcess, patience: float = math.inf) -> None:
         self.process = process
         kinds = process.baths + process.drives
-        expect_time(PERIODS * kinds * self.seconds_a_period(process), "fluctuations")
+        seconds = PERIODS * kinds * self.seconds_a_period(process)
+        expect_time(seconds, f"fluctuations of {process.states} states take too long", patience)
         solution = JumpEnsemble(process).smooth_solution
         if solution is None:
             raise NoExactSideError("the network relaxes too slowly to follow its fluctuations")
@@ -72,19 +73,20 @@ class SparseCounting:
         none = np.zeros(process.states)
 
         def slope(u: float, x: Array) -> Array:
-            at = np.array([u])
-            rates, speed = process.rates(at)[0], process.parameters(at)[1][0]
-            out = flow(np.repeat(rates[:, None], kinds + 1, axis=1), process.exits.T @ rates, x)
-            taken = (rates * process.heats(at)[0])[:, None] * process.heat_of_bath
+            now = process.at(np.array([u]))
+            rates = now.rates[0]
+            out = flow(np.repeat(rates[:, None], kinds + 1, axis=1), process.leaving(rates), x)
+            taken = (rates * process.heats_of(now.value)[0])[:, None] * process.heat_of_bath
             p = x[:, :1]
             out[:, 1 : 1 + baths] += flow(taken, none, np.repeat(p, baths, axis=1))
-            out[:, 1 + baths :] += (speed[:, None] * process.conjugate).T * p
+            out[:, 1 + baths :] += (now.speed[0][:, None] * process.conjugate).T * p
             return np.asarray(out)
 
         def add(phases: Array, spent: Array) -> None:
-            moved = process.gains(phases, spent)[:kinds, 1:]
+            at = process.at(phases)
+            moved = process.gains(at, spent)[:kinds, 1:]
             visits = process.exits @ spent[:, :, 0].T
-            squares = (process.rates(phases) * process.heats(phases) ** 2).T * visits
+            squares = (at.rates * process.heats_of(at.value) ** 2).T * visits
             own = np.append(process.heat_of_bath.T @ squares.sum(axis=1), np.zeros(kinds - baths))
             np.add(second, moved + moved.T + np.diag(own), out=second)
 
@@ -127,7 +129,7 @@ class SparseCounting:
             counts = tilt.counts(at)[0, 0]
             weights = rates[:, None] * counts[:, None] ** back / factorial[back]
             came = flow(weights, none, np.ascontiguousarray(x[:, target - back]))
-            out = np.add.reduceat(came, first, axis=1) - (process.exits.T @ rates)[:, None] * x
+            out = np.add.reduceat(came, first, axis=1) - (process.leaving(rates))[:, None] * x
             leaning = tilt.powers(at)[0, 0] - center
             out[:, 1:] += leaning[:, None] * x[:, :-1]
             return np.asarray(out)
@@ -192,7 +194,7 @@ class SparseCounting:
             factor = np.exp(tilt.counts(at)[:, 0])
             if silent is not None:
                 factor = np.where(silent, 0.0, factor)
-            out = self._follower.flow((rates * factor).T, process.exits.T @ rates, x)
+            out = self._follower.flow((rates * factor).T, process.leaving(rates), x)
             return out + tilt.powers(at)[:, 0].T * x
 
         return self._follower.integrate(slope, columns, (begin, end), FAIR)

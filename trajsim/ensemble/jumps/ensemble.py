@@ -38,9 +38,11 @@ ENOUGH = 1e-11
 # Exits of a typical state in the time over which basins are told apart.
 SETTLING = 30.0
 # Weight of the terms that are left out where a rough map will do.
-# Relative accuracy of each step where P is followed.
-FINE = 1e-12
-ROUGH_STEPS, ROUGH = 4, 1e-7
+# Relative accuracy of each step where P is followed: at first, in the end, and how much looser the
+# steps are that this is compared with.
+FAIR, FINE, LOOSER = 1e-10, 1e-12, 30.0
+ROUGH_STEPS, ROUGH = 12, 1e-9
+ROUGH_ACCURACY = 1e-5
 TOO_FAST = "jumps are too fast against the period to follow them all"
 
 
@@ -217,7 +219,7 @@ class JumpEnsemble:
     def _accurate(self, rates: Array, error: Array, rounding: float = 1e-13) -> bool:
         """Whether rates (g,) are as good as asked, or as rounding allows."""
         floor = rounding * self.process.throughput(rates)
-        return bool(np.all(error <= np.maximum(self.tolerance * np.abs(rates), floor)))
+        return bool((error <= np.maximum(self.tolerance * abs(rates), floor)).all())
 
     # -- few states ----------------------------------------------------------------------------
 
@@ -237,15 +239,12 @@ class JumpEnsemble:
         total = np.zeros((self.width, columns.shape[1]))
         for part in steps:
             columns, spent = part.carry(columns)
-            total += self.process.gains(part.phases.ravel(), spent, part.rates)
+            total += self.process.gains(part.at, spent)
         return columns, total
 
     def _solve_dense(self) -> Solution | None:
         """Solution by collocation; None if rounding spoils it because states are rarely left."""
         process, steps, change = self.process, DENSE_STEPS, math.inf
-        # Sums of positive terms are for fast drives: they need steps as short as relaxation.
-        fast = process.fastest_exit * self.period < MOST_EVENTS
-        allowed = min(self.tolerance, ENOUGH) if fast else self.tolerance
         now = np.full(self.width + self.states, np.inf)
         while True:
             parts = list(self._steps(steps, settled=True))
@@ -254,6 +253,10 @@ class JumpEnsemble:
                 propagator = step @ propagator
             rounding = max(1e-15, float(np.abs(propagator.sum(axis=0) - 1.0).max()))
             p, rarest = stationary(propagator)
+            # Sums of positive terms are for fast drives: they need steps as short as relaxation.
+            fastest = max(float((part.at.rates @ process.exits).max()) for part in parts)
+            fast = fastest * self.period < MOST_EVENTS
+            allowed = min(self.tolerance, ENOUGH) if fast else self.tolerance
             if not rounding < allowed * rarest:
                 return None
             rates = self._through(p[:, None], parts)[1][:, 0] / self.period
@@ -307,7 +310,7 @@ class JumpEnsemble:
         if self._states_are_few:
             return self._solve_levels(self._whole_map)
         # Long enough for most states to be left often.
-        typical = float(np.median(self.process.exits.T @ self.process.rates(np.zeros(1))[0]))
+        typical = float(np.median(self.process.leaving(self.process.rates(np.zeros(1))[0])))
         periods = max(1, math.ceil(SETTLING / max(typical * self.period, 1e-300)))
         label, weight = basins(self.process, periods * self.period)
         try:
@@ -331,31 +334,32 @@ class JumpEnsemble:
         jump = unit + process.generators(process.rates(u))[0] / process.fastest_exit
         p, _ = stationary(jump)
         column = p[:, None]
-        rates = process.gains(u, column[None])[:, 0]
+        rates = process.gains(process.at(u), column[None])[:, 0]
         return Solution(p, rates, 1e-14 * process.throughput(rates), 8, False, smooth=False)
 
     def _solve_smooth(self, gap: float) -> Solution | None:
         """Periodic state by corrections with a rough map."""
-        process, p, before, accuracy = self.process, self._relaxed, math.inf, 1e-6
+        process, before, accuracy = self.process, math.inf, FAIR
+        p = self._relaxed
+        p = p + self._correction(self._roughly(p) - p)
         while True:
-            moved, _ = self._follower.carry(p[:, None], 0.0, 1.0, accuracy, gains=False)
+            fine = accuracy <= FINE
+            moved, gained = self._follower.carry(p[:, None], 0.0, 1.0, accuracy, gains=fine)
             rest = moved[:, 0] - p
             off = float(abs(rest).sum()) / gap
-            if accuracy <= FINE and (off < 1e-13 or (off > 0.3 * before and off < ENOUGH)):
-                rates, looser = (
-                    self._follower.carry(p[:, None], 0.0, 1.0, k * FINE)[1][:, 0] / self.period
-                    for k in (1.0, 30.0)
-                )
-                error = abs(rates - looser)
-                # A change of P changes the rates by no more than that part of what jumps move.
+            rates = gained.sum(axis=1) / self.period
+            # A change of P changes the rates by no more than that part of what jumps move.
+            allowed = off * process.throughput(rates)
+            near = fine and off < ENOUGH and self._accurate(rates, allowed)
+            if near or (fine and off > 0.3 * before and off < ENOUGH):
+                looser = self._follower.carry(p[:, None], 0.0, 1.0, LOOSER * FINE)[1][:, 0]
+                error = abs(rates - looser / self.period)
                 error = error + max(1e-15, off) * process.throughput(rates)
                 return Solution(p, rates, error, SPARSE_STEPS, False, smooth=True)
-            if accuracy <= FINE and off > 0.3 * before:
+            if fine and off > 0.3 * before:
                 # What is left is rounding, which the slowest relaxation makes too large.
                 return None
-            before = off
-            if accuracy > max(FINE, 1e-4 * gap * off):
-                accuracy, before = max(FINE, 1e-6 * gap * off), math.inf
+            accuracy, before = FINE, off if fine else math.inf
             p = p + self._correction(rest)
 
     def _solve_levels(self, solver: Callable[[int, Array], tuple[Array, float]]) -> Solution:
@@ -428,7 +432,7 @@ class JumpEnsemble:
             return d - moved + d.mean()
 
         operator = LinearOperator((self.states, self.states), matvec=apply, dtype=np.float64)
-        d, _ = gmres(operator, rest, rtol=1e-3, atol=0.0, restart=60, maxiter=3)
+        d, _ = gmres(operator, rest, rtol=ROUGH_ACCURACY, atol=0.0, restart=60, maxiter=3)
         return np.asarray(d - d.mean())
 
 

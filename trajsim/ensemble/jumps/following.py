@@ -150,10 +150,10 @@ class Follower:
         def slope(u: float, x: Array) -> Array:
             rates = process.rates(np.array([u]))[0]
             weights = np.repeat(rates[:, None], columns, axis=1)
-            return np.asarray(self.flow(weights, process.exits.T @ rates, x))
+            return np.asarray(self.flow(weights, process.leaving(rates), x))
 
         def add(phases: Array, spent: Array) -> None:
-            np.add(total, process.gains(phases, spent), out=total)
+            np.add(total, process.gains(process.at(phases), spent), out=total)
 
         end_x = self.integrate(slope, x, (begin, end), accuracy, add if gains else None)
         return end_x, total

@@ -36,16 +36,23 @@ def expect_room(states: int, channels: int, system: str) -> None:
         )
 
 
-def expect_time(seconds: float, reason: str) -> None:
+def expect_time(seconds: float, reason: str, allowed: float = MOST_SECONDS) -> None:
     """Refuse what would take too long.
+
+    Parameters
+    ----------
+    seconds : what it would take, roughly
+    reason : why, for the message
+    allowed : seconds, at most ten minutes
 
     Raises
     ------
     NoExactSideError
-        If it takes more than ten minutes.
+        If it takes more.
     """
-    if seconds > MOST_SECONDS:
+    allowed = min(allowed, MOST_SECONDS)
+    if seconds > allowed:
         raise NoExactSideError(
             f"{reason}: it would take some {seconds / 60:.3g} minutes, and"
-            f" {MOST_SECONDS / 60:.0f} are allowed"
+            f" {allowed / 60:.3g} are allowed"
         )

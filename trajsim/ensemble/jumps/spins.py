@@ -56,13 +56,17 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
     spins = 1.0 - 2.0 * ((state >> driven[:, None]) & 1)
     cold = network.temperature[site_of]
 
-    def rates(u: Array) -> Array:
-        fields = drives.values(network.drive, u)
-        return np.asarray(_flip_rates(network.law, local_of, fields[:, site_of] * spin_of / cold))
+    # x of the field: what does not change of it, and what each drive adds (drives, classes).
+    still = constant[site_of] * spin_of / cold
+    driving = (site_of == driven[:, None]) * spin_of / cold
+    moved = drives.some(network.drive, driven)
 
     def parameters(u: Array) -> tuple[Array, Array]:
-        value, slope = drives.values(network.drive, u), drives.slopes(network.drive, u)
-        return value[:, driven], slope[:, driven] / network.period
+        value, slope = drives.values_and_slopes(moved, u)
+        return value, slope / network.period
+
+    def rate(u: Array, value: Array) -> Array:
+        return np.asarray(_flip_rates(network.law, local_of, still + value @ driving))
 
     return JumpProcess(
         states=states,
@@ -77,8 +81,8 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
         heat=2.0 * spin_of * (exchange_of + constant[site_of]),
         change=2.0 * spin_of * (site_of == driven[:, None]),
         conjugate=np.asarray(-spins, np.float64),
-        rates=rates,
         parameters=parameters,
+        rate=rate,
         breaks=_breaks(network, site_of, exchange_of),
     )
 

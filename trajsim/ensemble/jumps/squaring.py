@@ -51,7 +51,8 @@ class SquaringStepper(Steps):
         for part in np.split(edges, range(batch, len(edges), batch)):
             first, width = part.T
             phases = first[:, None] + width[:, None] * NODES
-            rates = process.rates(phases.ravel()).reshape(len(part), 2, -1)
+            at = process.at(phases.ravel())
+            rates = at.rates.reshape(len(part), 2, -1)
             mixed = [NEAR * rates[:, k] + FAR * rates[:, 1 - k] for k in (0, 1)]
             times = 0.5 * width * process.period
             one, two = (_exponentials(process, of_class, times) for of_class in mixed)
@@ -62,7 +63,7 @@ class SquaringStepper(Steps):
                 if gains:
                     spent += [NEAR * early + FAR * late, NEAR * late + FAR * early]
             if gains:
-                total += process.gains(phases.ravel(), np.array(spent))
+                total += process.gains(at, np.array(spent))
         return x, total
 
     def exponential(self, rates: Array, time: float, x: Array, least: float) -> tuple[Array, Array]:

@@ -146,7 +146,8 @@ class Steps(ABC):
         total = np.zeros((process.width if gains else 0, x.shape[1]))
         for first, width in self._edges(begin, end, steps):
             u = first + width * NODES
-            rates = process.rates(u)
+            at = process.at(u)
+            rates = at.rates
             spent = []
             for near, far in ((0, 1), (1, 0)):
                 mixed = NEAR * rates[near] + FAR * rates[far]
@@ -156,7 +157,7 @@ class Steps(ABC):
                 times = np.stack(
                     [NEAR * spent[0] + FAR * spent[1], NEAR * spent[1] + FAR * spent[0]]
                 )
-                total += process.gains(u, times)
+                total += process.gains(at, times)
         return x, total
 
 
