@@ -1,5 +1,6 @@
 """Exact fluctuations of spins obey closed forms, symmetries and a second, independent solution."""
 
+import pickle
 from dataclasses import replace
 
 import counted
@@ -243,3 +244,31 @@ def test_repeated_maps_are_their_powers(periods):
     for u, begun, ended in zip(maps, row, repeated(maps, row, periods), strict=True):
         expected = np.linalg.matrix_power(u, periods) @ begun
         np.testing.assert_allclose(ended, expected, rtol=1e-9, atol=1e-12 * abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("start", "periods", "weights", "told"),
+    [
+        ("typo", 1, {"work": 1}, "'typo'; allowed: 'up'"),
+        ([2.0, 0.0, 0.0, 0.0], 1, {"work": 1}, "4 probabilities"),
+        ([-1.0, 2.0, 0.0, 0.0], 1, {"work": 1}, "4 probabilities"),
+        ([0.5, 0.5], 1, {"work": 1}, "4 probabilities"),
+        ("up", 0, {"work": 1}, "periods: found 0"),
+        ("up", -1, {"work": 1}, "periods: found -1"),
+        ("up", 1.5, {"work": 1}, "periods: found 1.5"),
+        ("up", 1, {"wrk": 1}, "'wrk'; allowed: heat, work"),
+        ("up", 1, {"heat": [np.nan, 0.0]}, "not numbers"),
+        ("up", 1, {"heat": [1.0, 0.0, 0.0]}, "3 weights for 2 baths"),
+    ],
+)
+def test_what_is_no_start_no_time_and_no_weight_is_refused(start, periods, weights, told):
+    exact = counting_of(PUMP.made())
+    for ask in (exact.finite_cumulants, exact.log_average, exact.distribution):
+        with pytest.raises(ValueError, match=told):
+            ask(start, periods, weights)
+
+
+def test_an_exact_side_can_be_pickled():
+    made = ensemble(PUMP.made())
+    again = pickle.loads(pickle.dumps(made))
+    np.testing.assert_array_equal(again.currents.rates.heat, made.currents.rates.heat)

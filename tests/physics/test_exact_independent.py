@@ -248,3 +248,16 @@ def test_stiff_networks_conserve_energy_within_the_stated_error(law, right):
     # int h ds and -int s dh differ by nothing over a whole period.
     off = abs(rates.work - rates.exclusive_work)
     assert (off < error.work + error.exclusive_work + slack).all()
+
+
+@pytest.mark.parametrize("law", ["glauber-product", "heat-bath", "metropolis"])
+@pytest.mark.parametrize("cold", [0.02, 1e-3])
+def test_rates_that_all_but_jump_are_followed_to_the_stated_error(law, cold):
+    # Fields cross the bond, or touch it, where the rates of the cold spin turn within a thousandth.
+    case = pair(cold, 0.5, h0=0.5, coupling=0.5, period=20.0, law=law)
+    currents = master_equation(case.made()).currents
+    _, expected = networks.periodic_rates(case, cells=64, rtol=1e-13)
+    for name in Gains._fields:
+        off = abs(getattr(currents.rates, name) - getattr(expected, name))
+        # The independent one is good to some 1e-12.
+        assert (off <= getattr(currents.error, name) + 3e-12).all(), name

@@ -225,7 +225,7 @@ REFUSED = {
     "uniform_start": [
         ({"initial": "up"}, "'up', not 'random'"),
         ({"burn_in": 2}, "burn-in of 2 periods"),
-        ({"kind": "oscillators", "initial": "rest"}, "no uniform"),
+        ({"system": "oscillators", "spins": 0, "initial": "rest"}, "no uniform"),
     ],
     "integral": [
         ({"initial": "up"}, "all in one state"),

@@ -173,7 +173,20 @@ def refusals() -> Iterator[None]:
     if reason:
         fail(reason)
     expect_memory()
+    _tell_what_takes_long()
     yield
+
+
+def _tell_what_takes_long() -> None:
+    """Show what the ensemble says of its work, where somebody looks at it."""
+    import logging
+
+    from trajsim.running.progress import watched
+
+    logger = logging.getLogger("trajsim")
+    if watched() and not logger.handlers:
+        logger.addHandler(logging.StreamHandler())
+        logger.setLevel(logging.INFO)
 
 
 def expect_run(path: Path) -> None:

@@ -144,8 +144,11 @@ def against(run: Run, reference: Run) -> Check:
     Raises
     ------
     CannotCheckError
-        If the runs do not have the same points and labels, or too few trajectories.
+        If it is the run itself, or does not have the same points and labels, or too few
+        trajectories.
     """
+    if run.finished and reference.path.resolve() == run.path.resolve():
+        raise CannotCheckError(f"{reference.path}: is the run itself")
     mine, theirs = averages(run), averages(reference)
     same = run.layout.labels == reference.layout.labels
     if not same or [a.parameters for a in mine] != [a.parameters for a in theirs]:
@@ -173,7 +176,8 @@ def against(run: Run, reference: Run) -> Check:
                 ],
             )
         )
-    return verdict(points, min(a.trajectories for a in [*mine, *theirs]))
+    fewest = min(a.trajectories for a in [*mine, *theirs])
+    return replace(verdict(points, fewest), reference=str(reference.path))
 
 
 def _variances(one: Fluctuations, other: Fluctuations, rounding: float) -> list[tuple[Any, ...]]:

@@ -46,12 +46,14 @@ class CheckedPoint:
 class Check:
     """The verdict on a run.
 
-    `damage` tells what is wrong with the run itself, if anything is.
+    `damage` tells what is wrong with the run itself, if anything is; `reference` what it was
+    compared with.
     """
 
     threshold: float
     points: list[CheckedPoint]
     damage: str | None = None
+    reference: str = "exact"
 
     def __repr__(self) -> str:
         word = "agrees" if self.agrees else "DISAGREES"

@@ -28,7 +28,7 @@ from trajsim.ensemble.distribution import (
 )
 from trajsim.ensemble.gaussian import Gaussian, LinearEnsemble, lyapunov, start_state
 from trajsim.ensemble.oscillator_finite import log_averages, thetas
-from trajsim.ensemble.weights import Weighting, Weights, full, many
+from trajsim.ensemble.weights import Weighting, Weights, expect_periods, full, many
 from trajsim.models.oscillators import OscillatorNetwork
 
 # Points of Cauchy's integral, and the radius of its circle in units of the nearest that matters.
@@ -193,6 +193,7 @@ class LinearCounting:
         self, start: Gaussian | str, periods: int, weights: Weighting, z: ArrayLike
     ) -> Complex:
         """log <exp(z A)> (k,) over `periods` from a start, for z (k,), real or complex."""
+        expect_periods(periods)
         sites, fields = self._by_site(weights), np.asarray(z, np.complex128)
         return log_averages(self.ensemble, self.begin(start), periods, *sites, fields)
 

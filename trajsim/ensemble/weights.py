@@ -34,10 +34,13 @@ def full(weights: Weighting, baths: int, drives: int) -> tuple[Array, Array]:
     Raises
     ------
     ValueError
-        If their numbers are not those of the network.
+        If their numbers are not those of the network, or something else is weighted.
     """
     given: Any = weights
     if isinstance(weights, Mapping):
+        unknown = set(weights) - set(Weights._fields)
+        if unknown:
+            raise ValueError(f"weights of {', '.join(map(repr, unknown))}; allowed: heat, work")
         given = Weights(weights.get("heat", 0.0), weights.get("work", 0.0))
     arrays = []
     for values, count, name in ((given.heat, baths, "baths"), (given.work, drives, "drives")):
@@ -46,8 +49,22 @@ def full(weights: Weighting, baths: int, drives: int) -> tuple[Array, Array]:
             array = np.full(count, float(array))
         if array.shape[-1] != count:
             raise ValueError(f"{array.shape[-1]} weights for {count} {name}")
+        if np.isnan(array).any():
+            raise ValueError(f"weights of {name} that are not numbers")
         arrays.append(array)
     return arrays[0], arrays[1]
+
+
+def expect_periods(periods: int) -> None:
+    """See that something lasts.
+
+    Raises
+    ------
+    ValueError
+        If there is not one whole period.
+    """
+    if periods != int(periods) or periods < 1:
+        raise ValueError(f"periods: found {periods}; allowed: whole numbers from 1 on")
 
 
 def many(

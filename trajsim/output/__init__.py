@@ -198,9 +198,10 @@ def check_table(verdict: Check, most_points: int = 3) -> str:
 
 def verdict_line(verdict: Check) -> str:
     """The verdict in a sentence."""
+    if verdict.damage is not None:
+        return f"{verdict.damage}\ncheck: DISAGREES: the run is damaged\n"
     word = "agrees" if verdict.agrees else "DISAGREES"
-    damage = "" if verdict.damage is None else f"{verdict.damage}\n"
-    return f"{damage}check: sampled {word} with exact: {verdict.extent}\n"
+    return f"check: sampled {word} with {verdict.reference}: {verdict.extent}\n"
 
 
 # -- text --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -80,6 +81,12 @@ def write_all(handle: int, data: bytes | memoryview, at: int | None = None) -> N
     """Write bytes to the last of them, at a place of the file where that is given."""
     rest = memoryview(data).cast("B")
     while rest:
-        count = os.write(handle, rest) if at is None else os.pwrite(handle, rest, at)
+        try:
+            count = os.write(handle, rest) if at is None else os.pwrite(handle, rest, at)
+        except OSError as error:
+            # The system does not say which file it was.
+            with suppress(OSError):
+                error.filename = os.readlink(f"/proc/self/fd/{handle}")
+            raise
         at = None if at is None else at + count
         rest = rest[count:]

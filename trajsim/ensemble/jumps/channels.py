@@ -50,6 +50,8 @@ class JumpProcess:
     rate : maps phases u (t,) and lambda (t, d) there to the rates (t, k) per unit time of each
         channel of a class
     breaks : phases, 0 and 1 among them, between which rates and parameters are smooth
+    layer : least part of the period within which rates change at a break between; 0 if they are
+        continuous there
     """
 
     states: int
@@ -67,6 +69,7 @@ class JumpProcess:
     parameters: Callable[[Array], tuple[Array, Array]]
     rate: Callable[[Array, Array], Array]
     breaks: list[float] = field(default_factory=lambda: [0.0, 1.0])
+    layer: float = 0.0
 
     @property
     def drives(self) -> int:

@@ -19,6 +19,11 @@ from trajsim.ensemble.jumps.channels import Instants, JumpProcess
 STAGES = 6
 # Ratio of one step to the one before where P follows the drive only after a fast decay.
 GROWTH = 1.2
+# Where rates all but jump: steps a period times what the growth exceeds 1 by, and times the first
+# step over the width of the jump.
+LAYERED = 3.0
+# A part between breaks has no fewer steps than so many parts of those of the period.
+FEWEST_PARTS = 5.0
 # Numbers in the matrices that are solved at once: so many stay in the processor's cache.
 BATCH = 1 << 17
 
@@ -44,18 +49,56 @@ def _tableau(stages: int) -> tuple[Array, Array, Array]:
 NODES, DERIVATIVE, WEIGHTS = _tableau(STAGES)
 
 
-def step_edges(begin: float, end: float, widest: float, narrowest: float) -> Array:
-    """Edges of steps that grow from `narrowest` to `widest`, so that a decay is resolved."""
+def step_edges(
+    begin: float, end: float, widest: float, narrowest: float, growth: float = GROWTH
+) -> Array:
+    """Edges of steps that grow from `narrowest` to `widest`, so that a decay is resolved.
+
+    Parameters
+    ----------
+    begin, end : of all
+    widest, narrowest : widths
+    growth : ratio of one width to the one before
+    """
     widest = min(widest, end - begin)
     if narrowest >= widest:
         return np.linspace(begin, end, math.ceil((end - begin) / widest - 1e-9) + 1)
-    growing = max(0, math.ceil(math.log(widest / min(narrowest, widest)) / math.log(GROWTH)))
-    widths = widest * GROWTH ** np.arange(-growing, 0.0)
+    growing = max(0, math.ceil(math.log(widest / min(narrowest, widest)) / math.log(growth)))
+    widths = widest * growth ** np.arange(-growing, 0.0)
     kept = widths[np.cumsum(widths) < end - begin]
     left = end - begin - kept.sum()
     equal = np.full(math.ceil(left / widest - 1e-9), widest)
     equal[:] = left / len(equal)
     return np.append(begin + np.append(0.0, np.cumsum(np.append(kept, equal)))[:-1], end)
+
+
+def edges_of(
+    process: JumpProcess, begin: float, end: float, steps: int, settled: bool
+) -> list[Array]:
+    """Edges of the steps of each smooth part between two phases.
+
+    Parameters
+    ----------
+    process : JumpProcess
+    begin, end : phases
+    steps : a period, at least
+    settled : whether what is carried follows the drive from the beginning of the period
+    """
+    edges = []
+    relaxing = 0.5 / (process.fastest_exit * process.period)
+    for first, last in process.pieces(begin, end):
+        narrowest = 1.0 if settled and first == 0.0 else relaxing
+        # More steps a period are more in every part of it.
+        widest = min(1.0, FEWEST_PARTS * (last - first)) / steps
+        if process.layer == 0.0:
+            edges.append(step_edges(first, last, widest, narrowest))
+            continue
+        # Rates that all but jump are resolved from both sides.
+        middle, growth = 0.5 * (first + last), 1.0 + LAYERED / steps
+        near = process.layer * LAYERED / steps
+        edges.append(step_edges(first, middle, widest, min(near, narrowest), growth))
+        edges.append((middle + last - step_edges(middle, last, widest, near, growth))[::-1])
+    return edges
 
 
 @cache

@@ -19,7 +19,7 @@ from trajsim.ensemble.jumps.counting_dense import DenseCounting
 from trajsim.ensemble.jumps.counting_sparse import SparseCounting
 from trajsim.ensemble.jumps.distribution import Counted
 from trajsim.ensemble.jumps.tilt import Tilt
-from trajsim.ensemble.weights import Weighting, Weights, full, many
+from trajsim.ensemble.weights import Weighting, Weights, expect_periods, full, many
 
 # Of the largest entry, what may still change when a period is taken to repeat the one before.
 SETTLED = 1e-10
@@ -163,12 +163,14 @@ class JumpCounting:
 
     def log_average(self, start: Array | str, periods: int, weights: Weighting) -> float:
         """log <exp(A)> over `periods` from a start."""
+        expect_periods(periods)
         return self.map.log_average(self._tilt(weights), self.begin(start), periods)
 
     def finite_cumulants(
         self, start: Array | str, periods: int, weights: Weighting, order: int = 4
     ) -> Array:
         """Cumulants (order,) of A over `periods` from a start."""
+        expect_periods(periods)
         tilt, center = self._tilt(weights), self._center(weights)
         powers = order + 1
         rows = self.begin(start) * series.exponential(tilt.boundary[0], powers)
@@ -200,6 +202,7 @@ class JumpCounting:
 
     def covariance(self, start: Array | str, periods: int) -> Array:
         """Covariances of heats and works (baths + drives, same) over `periods` from a start."""
+        expect_periods(periods)
         p = self.begin(start)
         kinds = self.baths + self.drives
         v, total = np.zeros((kinds, len(p))), np.zeros((kinds, kinds))
@@ -235,6 +238,7 @@ class JumpCounting:
         --------
         trajsim.ensemble.distribution.Distribution.probabilities : of bins, for histograms
         """
+        expect_periods(periods)
         p, tilt = self.begin(start), self._tilt(weights)
         mean, variance = self.finite_cumulants(p, periods, weights, 2)
         counted = Counted(self.map, tilt, p, periods)
@@ -246,10 +250,14 @@ class JumpCounting:
         Raises
         ------
         ValueError
-            If there is no start of this name.
+            If it is no distribution, or there is no start of this name.
         """
         if not isinstance(start, str):
-            return np.asarray(start, np.float64)
+            p = np.asarray(start, np.float64)
+            states = self.process.states
+            if p.shape != (states,) or not (p >= 0.0).all() or abs(p.sum() - 1.0) > 1e-8:
+                raise ValueError(f"a start is {states} probabilities that add up to 1")
+            return p
         if start == "periodic":
             return self.map.stationary
         if self._start_state is None:

@@ -20,8 +20,8 @@ from trajsim.ensemble.jumps.collocation import (
     STAGES,
     WEIGHTS,
     begun,
+    edges_of,
     solved,
-    step_edges,
     systems,
 )
 from trajsim.ensemble.jumps.ensemble import DENSE_STEPS, JumpEnsemble
@@ -151,17 +151,9 @@ class DenseCounting:
 
     # -- steps ---------------------------------------------------------------------------------
 
-    def _edges(self, steps: int, settled: bool = False) -> list[Array]:
-        """Edges of the steps between kinks; a start that is not `settled` is resolved."""
-        fastest = self.process.fastest_exit * self.process.period
-        return [
-            step_edges(begin, end, 1.0 / steps, 1.0 if settled and begin == 0.0 else 0.5 / fastest)
-            for begin, end in self.process.pieces(0.0, 1.0)
-        ]
-
     def _steps(self, steps: int, settled: bool = False) -> tuple[Array, Array, Array]:
         """Phases (t, s), durations (t,) and rates (t, s, k) of the steps of a period."""
-        edges = self._edges(steps, settled)
+        edges = edges_of(self.process, 0.0, 1.0, steps, settled)
         widths = np.concatenate([np.diff(e) for e in edges])
         phases = np.concatenate([e[:-1] for e in edges])[:, None] + widths[:, None] * NODES
         rates = self.process.rates(phases.ravel()).reshape(*phases.shape, -1)

@@ -227,12 +227,8 @@ class JumpEnsemble:
         self, steps: int, begin: float = 0.0, end: float = 1.0, settled: bool = False
     ) -> Iterator[collocation.Steps]:
         """Steps between two phases; what is `settled` follows the drive from the beginning."""
-        process = self.process
-        for first, last in process.pieces(begin, end):
-            follows = settled and first == 0.0
-            narrowest = 1.0 if follows else 0.5 / (process.fastest_exit * self.period)
-            edges = collocation.step_edges(first, last, 1.0 / steps, narrowest)
-            yield from collocation.solve_steps(process, edges)
+        for edges in collocation.edges_of(self.process, begin, end, steps, settled):
+            yield from collocation.solve_steps(self.process, edges)
 
     def _through(self, columns: Array, steps: Iterable[collocation.Steps]) -> tuple[Array, Array]:
         """Columns (states, m) after some steps, and their gains (g, m)."""
@@ -247,7 +243,11 @@ class JumpEnsemble:
         process, steps, change = self.process, DENSE_STEPS, math.inf
         now = np.full(self.width + self.states, np.inf)
         while True:
-            parts = list(self._steps(steps, settled=True))
+            try:
+                parts = list(self._steps(steps, settled=True))
+            except np.linalg.LinAlgError:
+                # Steps so long that the equations have no digits left.
+                return None
             propagator = np.eye(self.states)
             for step in (step for part in parts for step in part.stages[:, -1]):
                 propagator = step @ propagator
@@ -263,9 +263,10 @@ class JumpEnsemble:
             before, now, change_before = now, np.append(rates, p), change
             changes = np.abs(now - before)
             change = float(changes.max())
-            # What is left is as much smaller than the last change as that is than the one before.
-            shrinks = change / change_before if math.isfinite(change_before) else 1.0
-            left = changes * min(1.0, 2.0 * shrinks)
+            # Changes that shrink by a factor add up to so many times the last one; convergence need
+            # not be regular, so that no less than that is taken to be left.
+            shrinks = min(change / change_before, 0.9) if math.isfinite(change_before) else 0.0
+            left = changes * max(1.0, shrinks / (1.0 - shrinks))
             error, shift = left[: self.width], float(left[self.width :].max())
             rounded = rounding / rarest
             accurate = self._accurate(rates, error, max(1e-13, rounded))

@@ -1,5 +1,6 @@
 """What is within reach: limits of memory and of time, told before the work begins."""
 
+import logging
 import os
 
 from trajsim.ensemble.answers import NoExactSideError
@@ -7,6 +8,9 @@ from trajsim.ensemble.answers import NoExactSideError
 # Bytes that the tables and matrices of one ensemble may take, and seconds that one answer may.
 MOST_BYTES = 2 << 30
 MOST_SECONDS = 600.0
+# Seconds from which on it is told how long something takes.
+WORTH_TELLING = 4.0
+LOGGER = logging.getLogger("trajsim")
 # Numbers of eight bytes that each channel costs: tables, a sparse matrix and its like.
 NUMBERS_A_CHANNEL = 6
 
@@ -51,6 +55,8 @@ def expect_time(seconds: float, reason: str, allowed: float = MOST_SECONDS) -> N
         If it takes more.
     """
     allowed = min(allowed, MOST_SECONDS)
+    if WORTH_TELLING < seconds <= allowed:
+        LOGGER.info("%s: some %.0f s", reason, seconds)
     if seconds > allowed:
         raise NoExactSideError(
             f"{reason}: it would take some {seconds / 60:.3g} minutes, and"

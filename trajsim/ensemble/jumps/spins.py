@@ -3,6 +3,7 @@
 dE_i = 2 s_i (sum_j J_ij s_j + h_i) is the heat that a flip of spin i takes (paper, Eq. 3).
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from trajsim.models.spins import SpinNetwork
 
 # Points in a cycle of the fastest harmonic between which a field crosses a level at most once.
 GRID = 64
+# Amplitude over temperature from which on a rate all but jumps where a flip costs nothing.
+STEEP = 30.0
 
 
 def jump_process(network: SpinNetwork) -> JumpProcess:
@@ -61,13 +64,7 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
     driving = (site_of == driven[:, None]) * spin_of / cold
     moved = drives.some(network.drive, driven)
 
-    def parameters(u: Array) -> tuple[Array, Array]:
-        value, slope = drives.values_and_slopes(moved, u)
-        return value, slope / network.period
-
-    def rate(u: Array, value: Array) -> Array:
-        return np.asarray(_flip_rates(network.law, local_of, still + value @ driving))
-
+    breaks, layer = _breaks(network, site_of, exchange_of)
     return JumpProcess(
         states=states,
         baths=int(network.bath.max()) + 1,
@@ -81,10 +78,22 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
         heat=2.0 * spin_of * (exchange_of + constant[site_of]),
         change=2.0 * spin_of * (site_of == driven[:, None]),
         conjugate=np.asarray(-spins, np.float64),
-        parameters=parameters,
-        rate=rate,
-        breaks=_breaks(network, site_of, exchange_of),
+        parameters=partial(_fields, moved, network.period),
+        rate=partial(_rates, network.law, local_of, still, driving),
+        breaks=breaks,
+        layer=layer,
     )
+
+
+def _fields(drive: drives.Drive, period: float, u: Array) -> tuple[Array, Array]:
+    """Driven fields (t, d) at phases u (t,), and their derivatives by time (t, d)."""
+    value, slope = drives.values_and_slopes(drive, u)
+    return value, slope / period
+
+
+def _rates(law: Any, local: Array, still: Array, driving: Array, u: Array, value: Array) -> Array:
+    """Rates (t, k) of the classes, where the fields are value (t, d)."""
+    return np.asarray(_flip_rates(law, local, still + value @ driving))
 
 
 def _neighbours(network: SpinNetwork, i: int) -> Any:
@@ -130,16 +139,22 @@ def _flip_rates(law, local, x):
     return out
 
 
-def _breaks(network: SpinNetwork, site: Any, exchange: Array) -> list[float]:
-    """Phases, 0 and 1 among them, between which all rates are smooth."""
+def _breaks(network: SpinNetwork, site: Any, exchange: Array) -> tuple[list[float], float]:
+    """Phases, 0 and 1 among them, between which rates are smooth, and within what they jump."""
     found = {0.0, 1.0}
-    if getattr(network.law, "kinked", False):
+    fastest = 2.0 * np.pi * abs(network.drive.amplitude * network.drive.order).sum(axis=1)
+    reach = abs(network.drive.amplitude).sum(axis=1)
+    steep = reach > STEEP * network.temperature
+    layer = min((network.temperature / np.maximum(fastest, 1e-300))[steep], default=0.0)
+    broken = np.flatnonzero((steep | getattr(network.law, "kinked", False)) & (reach > 0.0))
+    if len(broken):
         from scipy.optimize import brentq
 
         grid = np.linspace(0.0, 1.0, GRID * int(network.drive.order.max()) + 1)
         fields = drives.values(network.drive, grid)
-        for i in np.flatnonzero((network.drive.amplitude != 0.0).any(axis=1)):
-            for level in np.unique(-exchange[site == i]):
+        for i in broken:
+            # Where a flip, or the part of it that is the field's, costs nothing.
+            for level in np.unique(np.append(-exchange[site == i], 0.0)):
                 above = fields[:, i] - level
                 for k in np.flatnonzero(np.diff(np.sign(above))):
 
@@ -147,7 +162,7 @@ def _breaks(network: SpinNetwork, site: Any, exchange: Array) -> list[float]:
                         return float(drives.values(network.drive, np.array([x]))[0, i]) - level
 
                     found.add(brentq(crossing, grid[k], grid[k + 1], xtol=1e-15))
-    return sorted(found)
+    return sorted(found), float(layer)
 
 
 def equilibrium(network: SpinNetwork) -> Array:
@@ -186,11 +201,17 @@ def start_state(network: SpinNetwork, initial: str) -> Array:
     ------
     NoExactSideError
         If it does not exist or has too many states to list.
+    ValueError
+        If there is no start of this name.
     """
     if initial == "equilibrium":
         return equilibrium(network)
     if initial == "periodic":
         return JumpEnsemble(jump_process(network)).periodic_state
+    if initial not in ("up", "random"):
+        raise ValueError(
+            f"start: found {initial!r}; allowed: 'up', 'random', 'equilibrium', 'periodic'"
+        )
     sites = len(network.bath)
     expect_room(1 << min(sites, 1000), 1, f"{sites} spins")
     states = 1 << sites

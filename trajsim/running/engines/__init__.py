@@ -23,8 +23,10 @@ def engine_of(name: str, workers: int | None = None) -> Callable[[Job], Engine]:
     Raises
     ------
     RunError
-        If there is none of this name, or its library is not installed.
+        If there is none of this name, or its library is not installed, or there are no workers.
     """
+    if workers is not None and workers < 1:
+        raise RunError(f"workers: found {workers}; allowed: 1 or more, or None for all processors")
     kind, colon, address = name.partition(":")
     if name == "threads":
         return partial(ThreadEngine, workers=workers or _processors())
