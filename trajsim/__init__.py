@@ -4,30 +4,52 @@
 
     config = trajsim.load("configs/heat_pump.toml", {"ensemble.trajectories": 2000})
     run = trajsim.simulate(config)            # in memory; simulate(config, "runs/x.h5") on disk
-    print(run.averages()[0])
-    print(trajsim.exact(config).heat_rate)
+    print(run.averages()[0].heat_rate["L"])   # a mean and its standard error
+    print(trajsim.exact(config).heat_rate["L"])
     print(trajsim.check(run))
 
-Nothing is imported before it is asked for.
+What trajsim refuses is a `TrajsimError`. Nothing is imported before it is asked for.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trajsim.analysis.estimate import Estimate
+    from trajsim.analysis.windows import WindowError
     from trajsim.api import Exact, Run, check, exact, load, open, reproduce, simulate
+    from trajsim.comparison.verdict import CannotCheckError
     from trajsim.config import Config, ConfigError, Experiment
+    from trajsim.ensemble.answers import NoExactSideError
+    from trajsim.errors import TrajsimError
+    from trajsim.explore.points import ExploreError
     from trajsim.extending.kinds import Kind, register_model
+    from trajsim.extending.plugins import PluginError
     from trajsim.models.rate_laws import register_rate_law
+    from trajsim.running.blocks import RunError
+    from trajsim.running.stopping import StoppedError
+    from trajsim.store import StoreError
+    from trajsim.trace.window import TraceError
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CannotCheckError",
     "Config",
     "ConfigError",
+    "Estimate",
     "Exact",
     "Experiment",
+    "ExploreError",
     "Kind",
+    "NoExactSideError",
+    "PluginError",
     "Run",
+    "RunError",
+    "StoppedError",
+    "StoreError",
+    "TraceError",
+    "TrajsimError",
+    "WindowError",
     "check",
     "exact",
     "load",
@@ -37,9 +59,23 @@ __all__ = [
     "reproduce",
     "simulate",
 ]
-# What is not in `trajsim.api`: plugins need no more than the place where they register.
+# Where the rest is: neither errors nor plugins need all that `trajsim.api` does.
 HOMES = {
+    "CannotCheckError": "trajsim.comparison.verdict",
+    "Config": "trajsim.config",
+    "ConfigError": "trajsim.config",
+    "Estimate": "trajsim.analysis.estimate",
+    "Experiment": "trajsim.config",
+    "ExploreError": "trajsim.explore.points",
     "Kind": "trajsim.extending.kinds",
+    "NoExactSideError": "trajsim.ensemble.answers",
+    "PluginError": "trajsim.extending.plugins",
+    "RunError": "trajsim.running.blocks",
+    "StoppedError": "trajsim.running.stopping",
+    "StoreError": "trajsim.store",
+    "TraceError": "trajsim.trace.window",
+    "TrajsimError": "trajsim.errors",
+    "WindowError": "trajsim.analysis.windows",
     "register_model": "trajsim.extending.kinds",
     "register_rate_law": "trajsim.models.rate_laws",
 }

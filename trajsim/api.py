@@ -3,17 +3,21 @@
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import tomli_w
 
 from trajsim.analysis.averages import Averages, averages
+from trajsim.analysis.estimate import ByLabel
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
+from trajsim.analysis.rates import RATES, Rates
 from trajsim.analysis.regimes import Regime
+from trajsim.analysis.tables import PointList
 from trajsim.comparison import Check
 from trajsim.comparison import against as _against
 from trajsim.comparison import check as _check
@@ -131,8 +135,12 @@ def open(path: str | Path) -> "Run":
     return Run(**vars(open_run(path)))
 
 
-def exact(source: Source, tolerance: float = TOLERANCE) -> "Exact":
-    """Exact ensemble of a config of one point: `[exact(p) for p in config.points]` of a sweep.
+@overload
+def exact(source: Point, tolerance: float = TOLERANCE) -> "Exact": ...
+@overload
+def exact(source: Source, tolerance: float = TOLERANCE) -> Any: ...
+def exact(source: Source, tolerance: float = TOLERANCE) -> Any:
+    """Exact ensemble of a config: of a sweep a list of them, one for each point.
 
     Parameters
     ----------
@@ -141,13 +149,12 @@ def exact(source: Source, tolerance: float = TOLERANCE) -> "Exact":
 
     Raises
     ------
-    ValueError
-        If the config has several points.
     trajsim.ensemble.NoExactSideError
         If there is no exact ensemble, or it is out of reach.
     """
-    point = source if isinstance(source, Point) else _only(load(source))
-    return Exact(point, solve(point.experiment, tolerance))
+    points = [source] if isinstance(source, Point) else load(source).points
+    found = PointList(Exact(p, solve(p.experiment, tolerance)) for p in points)
+    return found[0] if len(found) == 1 else found
 
 
 def check(run: StoredRun | str | Path, reference: StoredRun | str | Path | None = None) -> Check:
@@ -213,9 +220,13 @@ class Run(StoredRun):
         """Sentences on code from outside that has changed since the run was made with it."""
         return differences(self.header.get("plugins"), plugins_of(self.config))
 
-    def averages(self) -> list[Averages]:
-        """Mean rates of each point, with standard errors."""
-        return averages(self)
+    def averages(self) -> PointList[Averages]:
+        """Mean rates of each point, with standard errors: a list, with `to_pandas()`."""
+        temperatures = None
+        # A run can be read where its config cannot: it may be of a plugin that is not here.
+        with suppress(ConfigError, StoreError):
+            temperatures = [point.experiment.temperatures for point in self.config.points]
+        return averages(self, temperatures)
 
     def fluctuations(self, window: int | None = None) -> list[Fluctuations]:
         """Cumulants, histograms and more of each point, over windows of so many rows."""
@@ -343,8 +354,8 @@ class Run(StoredRun):
 
 
 @dataclass(frozen=True, repr=False)
-class Exact:
-    """Exact ensemble of one point of a config.
+class Exact(Rates[float]):
+    """Exact ensemble of one point of a config; rates are numbers, such as `heat_rate["L"]`.
 
     Attributes
     ----------
@@ -355,34 +366,27 @@ class Exact:
     point: Point
     solved: Any
 
-    def _rates(self, kind: str, dim: str, gains: Gains | None = None) -> dict[str, float]:
-        values = getattr(self.solved.currents.rates if gains is None else gains, kind)
-        return dict(zip(self.point.experiment.labels[dim], map(float, values), strict=False))
+    @property
+    def parameters(self) -> dict[str, float]:  # type: ignore[override]
+        """Swept values by key."""
+        return self.point.parameters
+
+    def _of(self, kind: str) -> ByLabel[float]:
+        return self._by_label(kind, self.solved.currents.rates)
+
+    def _by_label(self, kind: str, gains: Gains) -> ByLabel[float]:
+        labels = self.point.experiment.labels[RATES[kind]]
+        return ByLabel(zip(labels, map(float, getattr(gains, kind)), strict=False))
 
     @property
-    def heat_rate(self) -> dict[str, float]:
-        """Heat from each bath per unit time."""
-        return self._rates("heat", "bath")
+    def total_work_rate(self) -> float:
+        """Inclusive work of all drives per unit time."""
+        return float(self.solved.currents.rates.work.sum())
 
     @property
-    def work_rate(self) -> dict[str, float]:
-        """Inclusive work of each drive per unit time."""
-        return self._rates("work", "drive")
-
-    @property
-    def exclusive_work_rate(self) -> dict[str, float]:
-        """Exclusive work of each drive per unit time."""
-        return self._rates("exclusive_work", "drive")
-
-    @property
-    def flip_rate(self) -> dict[str, float]:
-        """Flips of each spin per unit time; empty for oscillators."""
-        return self._rates("flips", "site")
-
-    @property
-    def heat_error(self) -> dict[str, float]:
+    def heat_error(self) -> ByLabel[float]:
         """Estimated errors of `heat_rate`, of the numerical solution."""
-        return self._rates("heat", "bath", self.solved.currents.error)
+        return self._by_label("heat", self.solved.currents.error)
 
     @property
     def regime(self) -> Regime:
@@ -395,17 +399,7 @@ class Exact:
         return counting_of(self.point.experiment.network())
 
     def __repr__(self) -> str:
-        from trajsim.output import exact_table
-
-        return exact_table(self.point, self.solved).strip()
-
-
-def _only(config: Config) -> Point:
-    if len(config.points) != 1:
-        raise ValueError(
-            f"the config has {len(config.points)} points: take one of config.points at a time"
-        )
-    return config.points[0]
+        return f"<exact ensemble{self.lines()}\n  regime: {self.regime}>"
 
 
 def _opened(run: StoredRun | str | Path) -> Run:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_configs import PUMP, SHAPES
+from small_configs import PUMP
 
 import trajsim
 from trajsim.ensemble import NoExactSideError
@@ -132,14 +132,6 @@ def test_exact_gives_what_the_command_line_gives(cli, config):
     counted = json.loads(cli("exact", config(PUMP), "--json", "--counting").stdout)["points"][0]
     assert variance == pytest.approx(counted["heat_variance_rate"]["L"], rel=1e-9)
     assert "heat_rate.L" in repr(found)
-
-
-def test_exact_takes_the_points_of_a_sweep_one_by_one(config):
-    swept = trajsim.load(config(SHAPES["sweep"]))
-    with pytest.raises(ValueError, match=f"{len(swept.points)} points"):
-        trajsim.exact(swept)
-    rates = [trajsim.exact(point).heat_rate["L"] for point in swept.points]
-    assert len(set(rates)) == len(rates)
 
 
 def test_there_is_no_exact_side_of_quartic_forces():

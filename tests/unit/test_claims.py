@@ -9,7 +9,7 @@ from scipy import stats
 from small_configs import PUMP, SHAPES, UNDRIVEN, changed, swept
 
 from trajsim.analysis.averages import Averages, Quantity
-from trajsim.analysis.regimes import Estimate
+from trajsim.analysis.estimate import Estimate
 from trajsim.comparison import CannotCheckError
 from trajsim.comparison.claims import claims
 from trajsim.config import parse
@@ -22,9 +22,10 @@ def averages(heat, work, error, shadow=None, parameters=None, trajectories=1000)
     """Averages with independent errors of the heats and the total work."""
     errors = np.broadcast_to(error, 3)
     quantities = [
-        Quantity("heat", bath, q, e) for bath, q, e in zip("LR", heat, errors[:2], strict=True)
+        Quantity("heat", bath, Estimate(q, e))
+        for bath, q, e in zip("LR", heat, errors[:2], strict=True)
     ]
-    quantities += [Quantity("work", drive, work / 2, errors[2]) for drive in "12"]
+    quantities += [Quantity("work", drive, Estimate(work / 2, errors[2])) for drive in "12"]
     return Averages(
         parameters=parameters or {},
         trajectories=trajectories,

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trajsim.analysis.regimes import SURE, Estimate, classify
+from trajsim.analysis.estimate import SURE, Estimate
+from trajsim.analysis.regimes import classify
 
 TWO = {"hot": 2.0, "cold": 1.0}
 

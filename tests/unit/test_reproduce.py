@@ -11,7 +11,7 @@ from scipy.linalg import solve_continuous_lyapunov
 import trajsim
 import trajsim.paper.runs
 import trajsim.plots.sweeps
-from trajsim.analysis.regimes import Estimate
+from trajsim.analysis.estimate import Estimate
 from trajsim.paper import Compared, has
 from trajsim.paper.published import NUMBERS, PARAMETERS, Number, equation_7
 from trajsim.paper.runs import RUNS, Current, Planned, Sweep, shipped

@@ -6,7 +6,8 @@ from small_configs import PUMP, TRIANGLE, UNDRIVEN, changed
 from test_claims import averages, judged
 
 import trajsim
-from trajsim.analysis.regimes import classify, sign
+from trajsim.analysis.estimate import sign
+from trajsim.analysis.regimes import classify
 from trajsim.config import parse
 from trajsim.ensemble import Currents, Gains
 from trajsim.explore.optimum import GOALS

@@ -6,9 +6,10 @@ from scipy import stats
 from scipy.special import logsumexp
 from synthetic import FALSE_ALARM, Ledger
 
+from trajsim.analysis.estimate import Estimate
 from trajsim.analysis.theorems import Setting, theorems
 from trajsim.analysis.theorems.integral import LogMean
-from trajsim.analysis.theorems.setting import Estimated, Outcome, durations
+from trajsim.analysis.theorems.setting import Outcome, Prediction, durations
 
 
 def setting(**others):
@@ -327,7 +328,7 @@ def test_z_allows_for_the_skewness_of_a_mean():
 
     def scores(skewness):
         triples = zip(x.mean(axis=1), error, skewness, strict=True)
-        return np.abs([Estimated("", m, e, 1.0, 60, True, s).z for m, e, s in triples])
+        return np.abs([Prediction("", Estimate(m, e), 1.0, 60, True, s).z for m, e, s in triples])
 
     # 108 of 40,000 are expected beyond 3. Uncorrected there are several times as many.
     assert (scores(0 * g) > 3).sum() > 250
@@ -343,7 +344,7 @@ def test_durations_double_up_to_the_longest(rows, step, expected):
 
 
 def test_the_threshold_allows_one_false_alarm_in_ten_thousand():
-    e = Estimated("", 1.0, 0.1, 1.0, 1e6, True)
+    e = Prediction("", Estimate(1.0, 0.1), 1.0, 1e6, True)
     for count in (1, 7, 300):
         outcome = Outcome("", "", None, [e] * count)
         assert 2 * count * stats.norm.sf(outcome.threshold) == pytest.approx(FALSE_ALARM)

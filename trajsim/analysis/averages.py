@@ -4,7 +4,7 @@ Trajectories are independent, so the error of a mean is the spread between traje
 is assumed of the rows within one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol
@@ -12,8 +12,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.analysis.estimate import ByLabel, Estimate
 from trajsim.analysis.moments import Moments
-from trajsim.analysis.regimes import Estimate, Regime, classify
+from trajsim.analysis.rates import NAMES, RATES, Rates
+from trajsim.analysis.regimes import Regime, classify
+from trajsim.analysis.tables import PointList
 from trajsim.ledger import Layout, first_law_residual, largest_entry
 
 Array = NDArray[np.float64]
@@ -23,14 +26,6 @@ MOST_STATES, MOST_CELLS = 16, 4096
 
 # Of the energy that goes back and forth, the part that rounding may leave.
 ROUNDING = 1e-13
-
-RATES = {"heat": "bath", "work": "drive", "exclusive_work": "drive", "flips": "site"}
-NAMES = {
-    "heat": "heat_rate",
-    "work": "work_rate",
-    "exclusive_work": "exclusive_work_rate",
-    "flips": "flip_rate",
-}
 
 
 class Source(Protocol):
@@ -51,18 +46,37 @@ class Quantity(NamedTuple):
 
     kind: str
     label: str
-    mean: float
-    stderr: float
+    estimate: Estimate[float]
 
     @property
     def name(self) -> str:
         """Such as heat_rate.L."""
         return f"{NAMES[self.kind]}.{self.label}"
 
+    @property
+    def mean(self) -> float:
+        """Mean of the estimate."""
+        return self.estimate.mean
+
+    @property
+    def stderr(self) -> float:
+        """Standard error of the estimate."""
+        return self.estimate.stderr
+
+
+class AskedRegime(Regime):
+    """The regime of averages, which may be called to ask for that at other temperatures."""
+
+    averages: "Averages"
+
+    def __call__(self, temperatures: Mapping[str, float]) -> Regime:
+        """Regime if the baths had these temperatures."""
+        return self.averages.classified(temperatures)
+
 
 @dataclass(frozen=True, repr=False)
-class Averages:
-    """Averages at one point of a run.
+class Averages(Rates[Estimate[float]]):
+    """Averages at one point of a run; rates are estimates, such as `heat_rate["L"].mean`.
 
     Attributes
     ----------
@@ -79,60 +93,81 @@ class Averages:
     first_law_residual : largest abs(dU - Q - W) of a row
     largest_entry : largest energy of an entry of the ledger
     sums : energies that were added up in a trajectory, each of which was rounded
+    temperatures : of the baths; None where not known
     """
 
     parameters: dict[str, float]
     trajectories: int
     time: float
     quantities: list[Quantity]
-    edges: dict[str, tuple[Array, Array]]
-    shadow_work: Estimate | None
-    total_work: Estimate
+    edges: dict[str, Estimate[Array]]
+    shadow_work: Estimate[float] | None
+    total_work: Estimate[float]
     covariance: Array
     first_law_residual: float
     largest_entry: float
     sums: float = 0.0
+    temperatures: Mapping[str, float] | None = None
 
     @property
     def rounding(self) -> float:
         """What rounding may leave of a rate of heat or work that is zero."""
         return ROUNDING * self.largest_entry * self.sums / self.time
 
-    def __repr__(self) -> str:
-        at = "".join(f", {key} = {value:g}" for key, value in self.parameters.items())
-        lines = [f"  {q.name.ljust(24)}{q.mean: .5e} +- {q.stderr:.1e}" for q in self.quantities]
-        head = f"<averages of {self.trajectories} trajectories of time {self.time:g}{at}"
-        return "\n".join([head, *lines]) + ">"
+    def _of(self, kind: str) -> ByLabel[Estimate[float]]:
+        return ByLabel((q.label, q.estimate) for q in self.quantities if q.kind == kind)
 
-    def of(self, kind: str) -> dict[str, Estimate]:
-        """Rates of one kind, a key of RATES, by label; none if the model has none of it.
+    @property
+    def total_work_rate(self) -> Estimate[float]:
+        """Inclusive work of all drives per unit time."""
+        return self.total_work
+
+    @property
+    def regime(self) -> AskedRegime:
+        """What the system does at this point, with efficiency or COP where it has one.
+
+        `regime(temperatures)` tells it of baths of other temperatures.
 
         Raises
         ------
-        KeyError
-            If there is no such kind.
+        ValueError
+            If the temperatures of the baths are not known.
         """
-        if kind not in RATES:
-            raise KeyError(f"no kind {kind!r}; there are {', '.join(RATES)}")
-        return {q.label: Estimate(q.mean, q.stderr) for q in self.quantities if q.kind == kind}
+        if self.temperatures is None:
+            raise ValueError("the temperatures of the baths are not known")
+        found = AskedRegime(*self.classified(self.temperatures))
+        found.averages = self
+        return found
 
-    def regime(self, temperatures: dict[str, float]) -> Regime:
-        """What the system does at this point."""
-        heat = np.array([e.mean for e in self.of("heat").values()])
-        driven = bool(self.of("work"))
+    def classified(self, temperatures: Mapping[str, float]) -> Regime:
+        """Regime between baths of these temperatures, in the order of the heat rates."""
+        heat = np.array([e.mean for e in self.heat_rate.values()])
+        driven = bool(self.work_rate)
         return classify(
             *(heat, self.total_work.mean, self.covariance, temperatures, driven),
             doubt=self.rounding,
         )
 
+    def __repr__(self) -> str:
+        text = f"<averages of {self.trajectories} trajectories of time {self.time:g}{self.lines()}"
+        return text + (f"\n  regime: {self.regime}>" if self.temperatures is not None else ">")
 
-def averages(run: Source) -> list[Averages]:
-    """Averages at every point of a run; points without trajectories are left out."""
+
+def averages(
+    run: Source, temperatures: Sequence[Mapping[str, float]] | None = None
+) -> PointList[Averages]:
+    """Averages at every point of a run; points without trajectories are left out.
+
+    Parameters
+    ----------
+    run : with a layout and slices of trajectories
+    temperatures : of the baths at each point, which regimes are judged by
+    """
     names = [c.name for c in run.layout.columns]
-    found = []
+    found: PointList[Averages] = PointList()
     # The sums of one point at a time: those of thousands take gigabytes.
     for point, slices in groupby(run.blocks(names), key=lambda block: block[0]):
-        gathering = _Point(run.layout, point)
+        gathering = _Point(run.layout, point, temperatures[point] if temperatures else None)
         for _, _, columns in slices:
             gathering.add(columns)
         found.append(gathering.averages())
@@ -142,8 +177,10 @@ def averages(run: Source) -> list[Averages]:
 class _Point:
     """Sums at one point while slices come in."""
 
-    def __init__(self, layout: Layout, point: int) -> None:
-        self.layout, self.point = layout, point
+    def __init__(
+        self, layout: Layout, point: int, temperatures: Mapping[str, float] | None
+    ) -> None:
+        self.layout, self.point, self.temperatures = layout, point, temperatures
         self.time = layout.duration(point)
         self.rates = Moments()
         self.energetics = Moments(covariance=True)
@@ -205,10 +242,10 @@ class _Point:
             trajectories=self.rates.count,
             time=self.time,
             quantities=[
-                Quantity(kind, label, float(mean), float(error))
+                Quantity(kind, label, Estimate(float(mean), float(error)))
                 for (kind, label), mean, error in zip(labels, means, errors, strict=True)
             ],
-            edges={name: (m.mean, m.stderr) for name, m in self.edges.items()},
+            edges={name: Estimate(m.mean, m.stderr) for name, m in self.edges.items()},
             shadow_work=(
                 Estimate(float(self.shadow.mean), float(self.shadow.stderr))
                 if self.shadow.count
@@ -221,4 +258,5 @@ class _Point:
             first_law_residual=self.residual,
             largest_entry=self.largest,
             sums=self.sums / self.rates.count,
+            temperatures=self.temperatures,
         )

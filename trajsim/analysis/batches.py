@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.analysis.estimate import Estimate
+
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
@@ -44,14 +46,9 @@ def added(values: Array, begins: Numbers, axis: int = 0) -> Array:
     return np.asarray(np.add.reduceat(values, begins, axis=axis), np.float64)
 
 
-class Jackknifed(NamedTuple):
-    """An estimate (...) and its standard error (...); nan where not known."""
-
-    mean: Array
-    stderr: Array
-
-
-def jackknife(statistic: Callable[..., Array], count: Numbers | Array, *sums: Array) -> Jackknifed:
+def jackknife(
+    statistic: Callable[..., Array], count: Numbers | Array, *sums: Array
+) -> Estimate[Array]:
     """Estimate from sums over all batches, its error from leaving out one after the other.
 
     Busing, Meijer & van der Leeden, Statistics and Computing 9, 3 (1999), for batches of
@@ -70,7 +67,7 @@ def jackknife(statistic: Callable[..., Array], count: Numbers | Array, *sums: Ar
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         whole = statistic(total[None], *(each[None] for each in totals))[0]
         if len(n) < 2:
-            return Jackknifed(whole, np.full_like(whole, np.nan))
+            return Estimate(whole, np.full_like(whole, np.nan))
         without = statistic(
             total - n, *(all_ - each for all_, each in zip(totals, held, strict=True))
         )
@@ -78,4 +75,4 @@ def jackknife(statistic: Callable[..., Array], count: Numbers | Array, *sums: Ar
         centre = len(n) * whole - ((1 - 1 / ratio) * without).sum(axis=0)
         pseudo = ratio * whole - (ratio - 1) * without
         variance = ((pseudo - centre) ** 2 / (ratio - 1)).mean(axis=0)
-        return Jackknifed(whole, np.sqrt(variance))
+        return Estimate(whole, np.sqrt(variance))

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.batches import Batches, Jackknifed, added, jackknife
+from trajsim.analysis.batches import Batches, added, jackknife
+from trajsim.analysis.estimate import Estimate
 
 Array = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ class RowCorrelation:
             both = np.einsum("rqm,rqm->qm", y[: n - lag], y[lag:]) / (n - lag)
             self.products[batch, lag] += added(both, begins, axis=1).T
 
-    def correlation(self) -> Jackknifed:
+    def correlation(self) -> Estimate[Array]:
         """Correlation (lags + 1, q) at lags of 0, 1, ... rows."""
         mean = self.sums / max(1, self.count.sum())
         n = len(mean)

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.batches import Batches, Jackknifed, added, jackknife
+from trajsim.analysis.batches import Batches, added, jackknife
+from trajsim.analysis.estimate import Estimate
 
 Array = NDArray[np.float64]
 
@@ -41,8 +42,8 @@ def k_statistics(n: Array, powers: Array) -> Array:
 class Shape(NamedTuple):
     """Skewness k3 / k2^1.5 and excess kurtosis k4 / k2^2, (q,) each."""
 
-    skewness: Jackknifed
-    kurtosis: Jackknifed
+    skewness: Estimate[Array]
+    kurtosis: Estimate[Array]
 
 
 class PowerSums:
@@ -77,14 +78,14 @@ class PowerSums:
                 flat = part.reshape(-1, x.shape[2])
                 self.products[number] += flat.T @ flat
 
-    def cumulants(self) -> Jackknifed:
+    def cumulants(self) -> Estimate[Array]:
         """First four cumulants (4, q) of the samples."""
         found = jackknife(k_statistics, self.count, self.powers)
         mean = found.mean.copy()
         mean[0] += self.reference
-        return Jackknifed(mean, found.stderr)
+        return Estimate(mean, found.stderr)
 
-    def covariance(self) -> Jackknifed | None:
+    def covariance(self) -> Estimate[Array] | None:
         """Covariance (q, q) of the samples; None for too many observables."""
         if self.products is None:
             return None
@@ -93,7 +94,7 @@ class PowerSums:
     def shape(self) -> Shape:
         """Skewness and excess kurtosis of the samples."""
 
-        def ratio(order: int) -> Jackknifed:
+        def ratio(order: int) -> Estimate[Array]:
             def statistic(n: Array, powers: Array) -> Array:
                 k = k_statistics(n, powers)
                 return np.asarray(k[..., order - 1, :] / k[..., 1, :] ** (order / 2))

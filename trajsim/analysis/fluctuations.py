@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.averages import Source
-from trajsim.analysis.batches import Batches, Jackknifed
+from trajsim.analysis.batches import Batches
 from trajsim.analysis.correlation import RowCorrelation
 from trajsim.analysis.cumulants import MOST_OBSERVABLES, ORDERS, PowerSums, Shape
+from trajsim.analysis.estimate import Estimate
 from trajsim.analysis.histograms import Counter, Histogram, bin_width
 from trajsim.analysis.scgf import ExponentialSums, Generating
 from trajsim.analysis.windows import (
@@ -50,10 +51,10 @@ class Fluctuations:
     observables: list[Observable]
     windows: Windows
     trajectories: int
-    cumulants: Jackknifed
-    covariance: Jackknifed | None
+    cumulants: Estimate[Array]
+    covariance: Estimate[Array] | None
     shape: Shape
-    correlation: Jackknifed | None
+    correlation: Estimate[Array] | None
     histograms: list[Histogram]
     generating: list[Generating]
 
@@ -172,8 +173,8 @@ class _Gathering:
             observables=self.observables,
             windows=self.windows,
             trajectories=self.trajectories,
-            cumulants=Jackknifed(*(part / time for part in cumulants)),
-            covariance=Jackknifed(*(part / time for part in covariance)) if covariance else None,
+            cumulants=Estimate(*(part / time for part in cumulants)),
+            covariance=Estimate(*(part / time for part in covariance)) if covariance else None,
             shape=self.powers.shape(),
             correlation=self.correlation.correlation() if self.correlation else None,
             histograms=[counter.histogram() for counter in self.counters],

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.averages import RATES, Source
+from trajsim.analysis.averages import Source
 from trajsim.analysis.moments import Moments
+from trajsim.analysis.rates import RATES
 
 Array = NDArray[np.float64]
 

@@ -11,45 +11,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.analysis.estimate import Estimate, sign
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-SURE = 3.0
-
-
-def sign(value: float, error: float, sure: float = SURE, doubt: float = 0.0) -> int:
-    """+1 or -1 where the sign of a number is sure, else 0.
-
-    Parameters
-    ----------
-    value : the number
-    error : its standard error, or that of its numerical solution; nan where not known
-    sure : how many errors it must exceed
-    doubt : by how much it may be off besides, such as by rounding
-    """
-    if not abs(value) - doubt > sure * error:
-        return 0
-    return 1 if value > 0 else -1
-
-
-class Estimate(NamedTuple):
-    """A number and its standard error; nan where not known."""
-
-    mean: float
-    stderr: float
-
-    @property
-    def sign(self) -> int:
-        """+1 or -1 where the sign is sure, else 0."""
-        return sign(self.mean, self.stderr)
 
 
 class Regime(NamedTuple):
     """Name, efficiency -w/q_hot of an engine, COP q_cold/w of a pump; None where there is none."""
 
     name: str
-    efficiency: Estimate | None
-    cop: Estimate | None
+    efficiency: Estimate[float] | None
+    cop: Estimate[float] | None
+
+    def __str__(self) -> str:
+        text = self.name
+        if self.efficiency:
+            text += f", efficiency {self.efficiency}"
+        return f"{text}, COP {self.cop}" if self.cop else text
 
 
 def classify(
@@ -120,7 +99,7 @@ def _error(weights: Array, covariance: Array) -> float:
     return variance if math.isnan(variance) else math.sqrt(max(0.0, variance))
 
 
-def _ratio(above: Array, below: Array, values: Array, covariance: Array) -> Estimate:
+def _ratio(above: Array, below: Array, values: Array, covariance: Array) -> Estimate[float]:
     """Ratio of two means, its error to first order in theirs."""
     divisor = float(below @ values)
     if divisor == 0.0:

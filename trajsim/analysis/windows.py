@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.errors import TrajsimError
 from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
@@ -15,7 +16,7 @@ Array = NDArray[np.float64]
 TOTAL, OTHER_TOTAL = "total", "sum of all"
 
 
-class WindowError(ValueError):
+class WindowError(TrajsimError, ValueError):
     """A window that the ledger has no rows for; the message says what is allowed."""
 
 

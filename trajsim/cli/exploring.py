@@ -168,7 +168,7 @@ def regimes(run: Path, output: Path | None, as_json: bool) -> None:
         saved = plots.save(plots.claims_figures(judged), folder, stem(run))
         files = [str(path) for path in saved]
         if as_json:
-            echo_text(out.to_json({**claims_json(judged, loaded), "figures": files}))
+            echo_text(out.to_json({**claims_json(judged), "figures": files}))
         else:
             echo_text(claims_table(judged, loaded))
             echo(*files)

@@ -59,16 +59,15 @@ def analyze(
             say(
                 f"shard {found_run.shard.number} of {found_run.shard.total}: its trajectories alone"
             )
-        config, sampled = found_run.config, found_run.averages()
-        pairs = [(a, config.at(a.parameters)) for a in sampled]
-        if not pairs:
+        sampled = found_run.averages()
+        if not sampled:
             fail(f"{run}: no trajectory is finished yet")
         warn_of_shadow(sampled)
         try:
             Windows.of(found_run.layout, 0, window)
         except WindowError as error:
             fail(f"{run}: {error}")
-        found = zip(pairs, fluctuations(found_run, window), strict=True)
+        found = zip(sampled, fluctuations(found_run, window), strict=True)
         outcomes = _outcomes(found_run, reversed_run) if with_theorems or reversed_run else None
         if as_json:
             rest = {
@@ -78,11 +77,11 @@ def analyze(
             }
             answers = (
                 {
-                    **out.averages_json(a, e),
+                    **out.averages_json(a),
                     **more.fluctuations_json(f),
                     **({"theorems": more.theorems_json(outcomes[k])} if outcomes else {}),
                 }
-                for k, ((a, e), f) in enumerate(found)
+                for k, (a, f) in enumerate(found)
             )
             # Shown when all is there, and held on disk until then.
             with TemporaryFile("w+", encoding="utf-8") as text:
@@ -91,8 +90,8 @@ def analyze(
                 while lines := text.readlines(1 << 20):
                     echo_text("".join(lines))
         else:
-            for k, ((a, e), f) in enumerate(found):
-                echo_text(out.averages_table(a, e) + more.fluctuations_table(f))
+            for k, (a, f) in enumerate(found):
+                echo_text(out.averages_table(a) + more.fluctuations_table(f))
                 if outcomes is not None:
                     echo_text(more.theorems_table(outcomes[k]))
 

@@ -189,22 +189,20 @@ def _report(target: Path) -> None:
     from trajsim.ensemble import NoExactSideError
 
     run = api.open(target)
-    experiment, sampled = run.config.experiment, run.averages()
+    sampled, sites = run.averages(), len(run.config.experiment.sites)
     warn_of_shadow(sampled)
-    if len(experiment.sites) > QUICK_SITES:
-        say(
-            f"comparing with the exact ensemble of {len(experiment.sites)} sites, if it is in reach"
-        )
+    if sites > QUICK_SITES:
+        say(f"comparing with the exact ensemble of {sites} sites, if it is in reach")
     try:
         verdict = check(run, run.config, sampled)
     except (CannotCheckError, NoExactSideError) as error:
         for point in sampled[:3]:
-            echo_text(out.averages_table(point, experiment))
+            echo_text(out.averages_table(point))
         echo(f"not checked: {error}")
         return
     echo_text(out.check_table(verdict))
     if len(sampled) == 1:
-        echo_text(out.regime_line(sampled[0], experiment))
+        echo_text(out.regime_line(sampled[0]))
 
 
 @click.command()

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from trajsim import ledger
-from trajsim.analysis.averages import RATES, Averages, averages
+from trajsim.analysis.averages import Averages, averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
+from trajsim.analysis.rates import RATES
 from trajsim.analysis.windows import Windows
 from trajsim.comparison.counted import ExactFluctuations
 from trajsim.comparison.spreads import FEWEST_TRAJECTORIES, compare_spreads, covariance_rounding

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.averages import Averages
-from trajsim.analysis.regimes import hot_and_cold, sign
+from trajsim.analysis.estimate import sign
+from trajsim.analysis.regimes import hot_and_cold
 from trajsim.comparison.verdict import CannotCheckError, threshold
 from trajsim.config import Config
 

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from trajsim.errors import TrajsimError
+
 # Chance that a correct run is said to disagree, over all its quantities and points.
 FALSE_ALARM = 1e-4
 # A mean over fewer events has no normal error: it is shown, not judged.
@@ -11,7 +13,7 @@ FEWEST_EVENTS = 400
 FIRST_LAW = "first_law"
 
 
-class CannotCheckError(ValueError):
+class CannotCheckError(TrajsimError, ValueError):
     """A run that has nothing exact to be compared with; the message says why."""
 
 

@@ -6,6 +6,8 @@ import types
 from collections.abc import Iterable
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
+from trajsim.errors import TrajsimError
+
 Loc = tuple[str | int, ...]
 
 # pydantic's type of a fault whose message says what is allowed.
@@ -32,7 +34,7 @@ class Fault(NamedTuple):
         return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
 
 
-class ConfigError(ValueError):
+class ConfigError(TrajsimError, ValueError):
     """A config that cannot be used; `faults` has everything wrong with it."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:

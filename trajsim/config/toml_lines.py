@@ -4,6 +4,8 @@ import bisect
 import re
 import tomllib
 
+from trajsim.errors import TrajsimError
+
 Path = tuple[str | int, ...]
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -18,7 +20,7 @@ _STRINGS = (
 )
 
 
-class TooDeepError(ValueError):
+class TooDeepError(TrajsimError, ValueError):
     """A text whose tables and lists lie too deep in each other."""
 
 

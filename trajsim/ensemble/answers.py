@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.errors import TrajsimError
+
 Array = NDArray[np.float64]
 
 
-class NoExactSideError(ValueError):
+class NoExactSideError(TrajsimError, ValueError):
     """The exact ensemble of this system is out of reach; the message says why."""
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from trajsim.analysis.regimes import Regime, hot_and_cold
 from trajsim.config import Experiment, with_parameters
 from trajsim.ensemble import NoExactSideError
+from trajsim.errors import TrajsimError
 from trajsim.explore.points import ExploreError, Flows, exact_regime, flows, solve
 from trajsim.running.progress import bar
 
@@ -64,7 +65,7 @@ GOALS = {
 }
 
 
-class _OutOfReachError(Exception):
+class _OutOfReachError(TrajsimError):
     """Holds a NoExactSideError on its way through scipy, which makes others of a ValueError."""
 
 

@@ -4,14 +4,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trajsim.analysis.regimes import Estimate, Regime, classify, hot_and_cold
+from trajsim.analysis.estimate import Estimate
+from trajsim.analysis.regimes import Regime, classify, hot_and_cold
 from trajsim.config import Experiment
 from trajsim.ensemble import Currents, ensemble
+from trajsim.errors import TrajsimError
 
 TOLERANCE = 1e-9
 
 
-class ExploreError(ValueError):
+class ExploreError(TrajsimError, ValueError):
     """A map or an optimum that cannot be had as asked; the message says why."""
 
 

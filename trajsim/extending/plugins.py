@@ -17,13 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from trajsim.errors import TrajsimError
 from trajsim.extending.sources import code_digest, digest_of, is_outside
 
 ENVIRONMENT = "TRAJSIM_PLUGINS"
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
 
 
-class PluginError(ValueError):
+class PluginError(TrajsimError, ValueError):
     """Code from outside that cannot be used; the message says why."""
 
 

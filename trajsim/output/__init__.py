@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from trajsim.analysis.averages import NAMES, RATES, Averages
+from trajsim.analysis.averages import Averages
+from trajsim.analysis.rates import NAMES, RATES
 from trajsim.analysis.regimes import Regime
 from trajsim.analysis.windows import total_of
 from trajsim.comparison import Check
@@ -102,9 +103,9 @@ def exact_table(point: Point, solved: Any) -> str:
 # -- sampled -----------------------------------------------------------------------------------
 
 
-def averages_json(sampled: Averages, experiment: Experiment) -> dict[str, Any]:
+def averages_json(sampled: Averages) -> dict[str, Any]:
     """One point of `trajsim analyze --json`."""
-    regime = sampled.regime(experiment.temperatures)
+    regime = sampled.regime
 
     def pair(estimate: Any) -> dict[str, float] | None:
         return {"mean": estimate[0], "stderr": estimate[1]} if estimate else None
@@ -124,7 +125,7 @@ def averages_json(sampled: Averages, experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def averages_table(sampled: Averages, experiment: Experiment) -> str:
+def averages_table(sampled: Averages) -> str:
     """One point of `trajsim analyze`."""
     rows = [(q.name, f"{q.mean: .5e}", f"{q.stderr:.1e}") for q in sampled.quantities]
     if sampled.of("work"):
@@ -134,7 +135,7 @@ def averages_table(sampled: Averages, experiment: Experiment) -> str:
         shadow = sampled.shadow_work
         rows.append(("shadow_work_rate", f"{shadow.mean: .5e}", f"{shadow.stderr:.1e}"))
     text = table(("per unit time", "mean", "std. error"), rows)
-    text += _regime(sampled.regime(experiment.temperatures))
+    text += _regime(sampled.regime)
     text += (
         f"{sampled.trajectories} trajectories of time {sampled.time:g}; "
         f"largest first-law residual {sampled.first_law_residual:.1e}\n"
@@ -156,9 +157,9 @@ def shadow_warning(sampled: Averages, most: float = 0.01) -> str | None:
     )
 
 
-def regime_line(sampled: Averages, experiment: Experiment) -> str:
+def regime_line(sampled: Averages) -> str:
     """What the system does, in a line."""
-    return _regime(sampled.regime(experiment.temperatures))
+    return _regime(sampled.regime)
 
 
 def check_json(verdict: Check) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trajsim.analysis.regimes import Estimate
+from trajsim.analysis.estimate import Estimate
 from trajsim.comparison import FALSE_ALARM
 from trajsim.comparison.claims import Claims
 from trajsim.config import Config
@@ -11,11 +11,11 @@ from trajsim.output import averages_json, table
 NAMES = ("pump", "transfer", "engine", "neither", "open")
 
 
-def claims_json(claims: Claims, config: Config) -> dict[str, Any]:
+def claims_json(claims: Claims) -> dict[str, Any]:
     """`trajsim regimes --json`: points as of `analyze --json`, and what is sure of each."""
     points = []
     for sampled, name, evidence in claims.points:
-        known = averages_json(sampled, config.at(sampled.parameters))
+        known = averages_json(sampled)
         if sampled.shadow_work:
             known["shadow_work_rate"] = sampled.shadow_work._asdict()
         points.append({**known, "sure": name, "sigma": evidence._asdict()})
@@ -44,7 +44,7 @@ def claims_table(claims: Claims, config: Config) -> str:
                 *(_short(e) for kind in ("heat", "work") for e in a.of(kind).values()),
                 _short(a.total_work),
                 shadow,
-                a.regime(config.at(a.parameters).temperatures).name,
+                a.regime.name,
                 name,
             ]
         )

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from trajsim.analysis.batches import Jackknifed
 from trajsim.analysis.cumulants import correlation
+from trajsim.analysis.estimate import Estimate
 from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.scgf import Generating
@@ -31,15 +31,13 @@ def fluctuations_json(found: Fluctuations) -> dict[str, Any]:
         if not places:
             continue
         for name, values in (
-            ("variance_rate", _at(found.cumulants, 1)),
+            ("variance_rate", found.cumulants.at(1)),
             ("skewness", found.shape.skewness),
             ("excess_kurtosis", found.shape.kurtosis),
         ):
-            answer[f"{kind}_{name}"] = {
-                label: _pairs(_at(values, k)) for label, k in places.items()
-            }
+            answer[f"{kind}_{name}"] = {label: _pairs(values.at(k)) for label, k in places.items()}
         answer[f"{kind}_cumulant_rates"] = {
-            label: [_pairs(_at(found.cumulants, (order, k))) for order in range(4)]
+            label: [_pairs(found.cumulants.at((order, k))) for order in range(4)]
             for label, k in places.items()
         }
     names = [o.name for o in found.observables]
@@ -48,10 +46,10 @@ def fluctuations_json(found: Fluctuations) -> dict[str, Any]:
         parts = [k for k, o in enumerate(found.observables) if not o.total]
         answer["covariance_rate"] = {
             "labels": [names[k] for k in parts],
-            "matrix": _pairs(_at(found.covariance, np.ix_(parts, parts))),
+            "matrix": _pairs(found.covariance.at(np.ix_(parts, parts))),
         }
     if found.correlation is not None:
-        pairs = _pairs(Jackknifed(*(part.T for part in found.correlation)))
+        pairs = _pairs(Estimate(*(part.T for part in found.correlation)))
         answer["autocorrelation"] = dict(zip(names, pairs, strict=True))
     answer["histograms"] = dict(zip(names, map(_histogram, found.histograms), strict=False))
     answer["generating_function"] = dict(
@@ -60,15 +58,11 @@ def fluctuations_json(found: Fluctuations) -> dict[str, Any]:
     return answer
 
 
-def _at(values: Jackknifed, place: Any) -> Jackknifed:
-    return Jackknifed(values.mean[place], values.stderr[place])
-
-
-def _pairs(values: Jackknifed) -> Any:
+def _pairs(values: Estimate[Any]) -> Any:
     """Means and errors of an array of any shape, as nested lists."""
     if values.mean.ndim == 0:
         return {"mean": float(values.mean), "stderr": float(values.stderr)}
-    return [_pairs(Jackknifed(*pair)) for pair in zip(*values, strict=True)]
+    return [_pairs(Estimate(*pair)) for pair in zip(*values, strict=True)]
 
 
 def _histogram(counted: Histogram) -> dict[str, Any]:
@@ -86,12 +80,12 @@ def _generating(found: Generating) -> dict[str, Any]:
     good = found.trusted
     return {
         "lambda": found.argument.tolist(),
-        "theta": _pairs(Jackknifed(found.theta, found.theta_error)),
+        "theta": _pairs(Estimate(found.theta, found.theta_error)),
         "effective_samples": found.effective.tolist(),
         "trusted": list(found.limits),
         "rate_function": {
             "current": found.current[good].tolist(),
-            "rate": _pairs(Jackknifed(found.rate[good], found.theta_error[good])),
+            "rate": _pairs(Estimate(found.rate[good], found.theta_error[good])),
         },
     }
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trajsim.analysis.regimes import Estimate
+from trajsim.analysis.estimate import Estimate
 from trajsim.comparison.verdict import threshold
 from trajsim.explore import exact_regime
 from trajsim.paper.published import Number, Parameters
@@ -56,7 +56,7 @@ def compared(number: Number, run: Finished) -> Compared:
     if kind == "efficiency":
         ours = exact_regime(experiment, solved.currents).efficiency
         exact = ours.mean if ours else float("nan")
-        estimate = sampled.regime(experiment.temperatures).efficiency
+        estimate = sampled.regime.efficiency
     else:
         place = list(experiment.baths).index(label)
         exact = float(getattr(solved.currents.rates, kind)[place])

@@ -70,7 +70,7 @@ def verdict(run: "Run", sampled: list[Averages]) -> Verdict:
     """Whether sampled agrees with exact, and what the system does."""
     remarks = [] if run.finished else ["The run is unfinished: this is what there is of it."]
     if len(sampled) == 1:
-        remarks.append(out.regime_line(sampled[0], run.config.experiment).strip())
+        remarks.append(out.regime_line(sampled[0]).strip())
     remarks += filter(None, [next(filter(None, map(out.shadow_warning, sampled)), None)])
     if not sampled:
         return Verdict("", "Nothing is there yet.", "", remarks, None)
@@ -95,10 +95,10 @@ def averages_sections(
     ]
     left = len(sampled) - len(shown)
     more = f"{left} more points are in the run: trajsim check {run.path.name}" if left else ""
-    return (_overview(run, shown, check) if len(sampled) > 1 else None), each, more
+    return (_overview(shown, check) if len(sampled) > 1 else None), each, more
 
 
-def _overview(run: "Run", sampled: list[Averages], check: Check | None) -> Grid:
+def _overview(sampled: list[Averages], check: Check | None) -> Grid:
     """A line for each point: swept values, heats, total work, regime, the largest sigma."""
     first = sampled[0]
     heading = [*first.parameters, *(f"heat {bath}" for bath in first.of("heat"))]
@@ -108,7 +108,7 @@ def _overview(run: "Run", sampled: list[Averages], check: Check | None) -> Grid:
         cells = [f"{x:.6g}" for x in a.parameters.values()]
         cells += [_estimate(*e) for e in a.of("heat").values()]
         cells.append(_estimate(*a.total_work))
-        row = [*_cells(*cells), Cell(a.regime(run.config.at(a.parameters).temperatures).name)]
+        row = [*_cells(*cells), Cell(a.regime.name)]
         if check:
             sigmas = [q.sigma for q in check.points[k].quantities if q.sigma is not None]
             row.append(_sigma(max(sigmas, key=abs, default=None), check))

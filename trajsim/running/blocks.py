@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trajsim.config import Config, Experiment
 from trajsim.ensemble import NoExactSideError, start_state
+from trajsim.errors import TrajsimError
 from trajsim.kernels import kernel_of
 from trajsim.ledger import Layout
 from trajsim.plan import Plan
@@ -19,7 +20,7 @@ CALL_SECONDS = 0.2
 MOST_BLOCK_BYTES = 8 << 20
 
 
-class RunError(Exception):
+class RunError(TrajsimError):
     """A run that cannot be made as asked."""
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from trajsim.errors import TrajsimError
+
 # A block that has begun when a stop is asked for may go on this long to its end.
 GRACE_SECONDS = 0.4
 # A process that has not obeyed a signal after this long is ended: it may be in compiled code.
@@ -17,7 +19,7 @@ PATIENCE_SECONDS = 1.0
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-class StoppedError(Exception):
+class StoppedError(TrajsimError):
     """A run stopped before its end, by a signal or a full disk; it can be resumed."""
 
 

@@ -6,8 +6,10 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from trajsim.errors import TrajsimError
 
-class StoreError(Exception):
+
+class StoreError(TrajsimError):
     """A run's files cannot be written, read or trusted; the message says which and why."""
 
 

@@ -13,11 +13,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from trajsim.errors import TrajsimError
+
 # A temporary folder is called so until it is locked, which it is before it is so old.
 NEW, YOUNG_SECONDS = "new-", 60.0
 
 
-class NotOwnError(OSError):
+class NotOwnError(TrajsimError, OSError):
     """A folder that another user could write in or replace; the message says which, and why."""
 
 

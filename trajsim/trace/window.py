@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.config import Experiment
+from trajsim.errors import TrajsimError
 from trajsim.ledger import Layout, all_columns
 from trajsim.models.drive import values
 from trajsim.plan import Plan
@@ -19,7 +20,7 @@ Array = NDArray[np.float64]
 MOST_BYTES = 200 << 20
 
 
-class TraceError(ValueError):
+class TraceError(TrajsimError, ValueError):
     """A trajectory that cannot be traced; the message says why."""
 
 

@@ -17,11 +17,11 @@ from trajsim.analysis.theorems.integral import (
     jarzynski,
     uniform_start,
 )
-from trajsim.analysis.theorems.setting import Estimated, LogProbability, Outcome, Setting
+from trajsim.analysis.theorems.setting import LogProbability, Outcome, Prediction, Setting
 from trajsim.analysis.theorems.symmetry import GallavottiCohen
 from trajsim.analysis.theorems.uncertainty import Uncertainty
 
-__all__ = ["Estimated", "LogProbability", "Outcome", "Setting", "theorems"]
+__all__ = ["LogProbability", "Outcome", "Prediction", "Setting", "theorems"]
 
 Theorem = Exponential | Reversal | GallavottiCohen | Uncertainty
 

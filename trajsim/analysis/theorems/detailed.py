@@ -15,9 +15,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.analysis.estimate import Estimate
 from trajsim.analysis.moments import Moments
 from trajsim.analysis.theorems.integral import FEWEST, gained
-from trajsim.analysis.theorems.setting import Columns, Estimated, Outcome, Setting, durations, span
+from trajsim.analysis.theorems.setting import Columns, Outcome, Prediction, Setting, durations, span
 from trajsim.analysis.windows import entries, observables
 from trajsim.ledger import Layout
 
@@ -80,7 +81,7 @@ class Detailed:
         other = np.concatenate([even, down[:, 1:], up[:, 1:]], axis=1) * f[:, None]
         return np.concatenate([one, odd], axis=1), np.concatenate([other, -odd], axis=1)
 
-    def estimates(self, duration: str) -> list[Estimated]:
+    def estimates(self, duration: str) -> list[Prediction]:
         """Each test: its mean in the run, and in the reversed one."""
         one, other = self._sides
         if one.count < 2 or other.count < 2 or self._edges is None:
@@ -91,10 +92,9 @@ class Detailed:
         for k, name in enumerate(self._test_names()):
             size = float(effective[k])
             found.append(
-                Estimated(
+                Prediction(
                     f"{name} {duration}",
-                    float(one.mean[k]),
-                    float(error[k]),
+                    Estimate(float(one.mean[k]), float(error[k])),
                     float(other.mean[k]),
                     size,
                     size >= FEWEST and bool(error[k] > 0),

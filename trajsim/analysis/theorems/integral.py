@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.analysis.estimate import Estimate
 from trajsim.analysis.scgf import needed
 from trajsim.analysis.theorems.setting import (
     Columns,
-    Estimated,
     LogProbability,
     Outcome,
+    Prediction,
     Setting,
     durations,
     span,
@@ -60,7 +61,7 @@ class LogMean:
         self.cubes = self.cubes * old**3 + (weight**3).sum(axis=0)
         self.shift = shift
 
-    def estimates(self, names: list[str], expected: Array) -> list[Estimated]:
+    def estimates(self, names: list[str], expected: Array) -> list[Prediction]:
         """Means with their errors beside what is expected."""
         n = self.count
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -74,10 +75,9 @@ class LogMean:
         # Weights of zero do not skew a mean as rare large ones do: they only must be few enough.
         enough = np.maximum(needed(self.nonzero.astype(float), STRICTNESS), FEWEST)
         return [
-            Estimated(
+            Prediction(
                 name,
-                float(scale[k] * mean[k]),
-                float(scale[k] * error[k]),
+                Estimate(float(scale[k] * mean[k]), float(scale[k] * error[k])),
                 float(expected[k]),
                 float(effective[k]),
                 bool(effective[k] >= enough[k]),

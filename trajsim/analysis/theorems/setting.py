@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.analysis.estimate import Estimate
+
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray]
 
@@ -97,11 +99,11 @@ class Setting:
         return None
 
 
-class Estimated(NamedTuple):
+class Prediction(NamedTuple):
     """One number that a theorem predicts.
 
     what : such as "over 4 rows"
-    value, stderr : estimate and its standard error
+    estimate : what the run says
     expected : what the theorem says
     effective : effective sample size
     trusted : whether so many samples count that the error is a normal one
@@ -110,13 +112,22 @@ class Estimated(NamedTuple):
     """
 
     what: str
-    value: float
-    stderr: float
+    estimate: Estimate[float]
     expected: float
     effective: float
     trusted: bool
     skewness: float = 0.0
     needed: float = 0.0
+
+    @property
+    def value(self) -> float:
+        """Mean of the estimate."""
+        return self.estimate.mean
+
+    @property
+    def stderr(self) -> float:
+        """Standard error of the estimate."""
+        return self.estimate.stderr
 
     @property
     def z(self) -> float:
@@ -149,12 +160,12 @@ class Outcome:
     name: str
     statement: str
     refusal: str | None
-    estimates: list[Estimated] = field(default_factory=list)
+    estimates: list[Prediction] = field(default_factory=list)
     bound: bool = False
     remarks: dict[str, float] = field(default_factory=dict)
 
     @property
-    def judged(self) -> list[Estimated]:
+    def judged(self) -> list[Prediction]:
         """Estimates that can be trusted, and vary, so that their error is known."""
         return [e for e in self.estimates if e.trusted and np.isfinite(e.z)]
 
@@ -178,7 +189,7 @@ class Outcome:
         return -NormalDist().inv_cdf(FALSE_ALARM / (sides * max(1, len(self.judged))))
 
     @property
-    def worst(self) -> Estimated | None:
+    def worst(self) -> Prediction | None:
         """The one furthest off."""
         key = (lambda e: -e.z) if self.bound else (lambda e: abs(e.z))
         return max(self.judged, key=key, default=None)

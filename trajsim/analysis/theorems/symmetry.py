@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.batches import Batches, added, jackknife
+from trajsim.analysis.estimate import Estimate
 from trajsim.analysis.scgf import effective_size, needed, trusted
 from trajsim.analysis.theorems.detailed import NO_REVERSE
 from trajsim.analysis.theorems.integral import gained
-from trajsim.analysis.theorems.setting import Columns, Estimated, Outcome, Setting, span
+from trajsim.analysis.theorems.setting import Columns, Outcome, Prediction, Setting, span
 from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
@@ -114,10 +115,9 @@ class GallavottiCohen:
             self.statement,
             None,
             [
-                Estimated(
+                Prediction(
                     f"theta({k:g}) - theta~({-1 - k:g}) {where}",
-                    float(value[j]),
-                    float(error[j]),
+                    Estimate(float(value[j]), float(error[j])),
                     0.0,
                     effective,
                     longest == last,

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.batches import Batches, jackknife
 from trajsim.analysis.cumulants import PowerSums, k_statistics
-from trajsim.analysis.theorems.setting import Columns, Estimated, Outcome, Setting
+from trajsim.analysis.estimate import Estimate
+from trajsim.analysis.theorems.setting import Columns, Outcome, Prediction, Setting
 from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
@@ -71,9 +72,9 @@ class Uncertainty:
             self.statement,
             None,
             [
-                Estimated(
+                Prediction(
                     f"heat.{bath} {over}",
-                    *(float(bound[k]), float(error[k]), 1.0, n, n >= FEWEST),
+                    *(Estimate(float(bound[k]), float(error[k])), 1.0, n, n >= FEWEST),
                     needed=FEWEST,
                 )
                 for k, bath in enumerate(self._baths)
