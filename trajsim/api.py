@@ -1,10 +1,9 @@
 """The Python interface: what `import trajsim` gives, made of what the command line is made of."""
 
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -17,7 +16,7 @@ from trajsim.analysis.estimate import ByLabel
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
 from trajsim.analysis.rates import RATES, Rates
 from trajsim.analysis.regimes import Regime
-from trajsim.analysis.tables import PointList
+from trajsim.analysis.tables import PointList, missing_library
 from trajsim.comparison import Check
 from trajsim.comparison import against as _against
 from trajsim.comparison import check as _check
@@ -31,10 +30,11 @@ from trajsim.explore.points import TOLERANCE, solve
 from trajsim.extending.plugins import differences
 from trajsim.paper import Reproduction
 from trajsim.paper import reproduce as _reproduce
+from trajsim.running.in_memory import save, simulate_in_memory
 from trajsim.running.provenance import layout_of, plugins_of
 from trajsim.running.run import simulate as _simulate
 from trajsim.store import Run as StoredRun
-from trajsim.store import StoreError, open_run, verify
+from trajsim.store import StoreError, open_run, verify, wrong_with
 from trajsim.system.files import expect_writable, publish
 from trajsim.system.text import printable
 
@@ -116,12 +116,7 @@ def simulate(
             config, path, workers=workers, engine=engine, resume=resume, force=force, say=_say
         )
         return open(path)
-    with tempfile.TemporaryDirectory(prefix="trajsim-") as folder:
-        path = Path(folder) / "run.h5"
-        _simulate(config, path, workers=workers, engine=engine, say=_say)
-        made = open(path)
-        image = path.read_bytes()
-    return replace(made, path=Path("<memory>"), image=image)
+    return _opened(simulate_in_memory(config, workers=workers, engine=engine, say=_say))
 
 
 def open(path: str | Path) -> "Run":
@@ -307,7 +302,25 @@ class Run(StoredRun):
 
     def verify(self) -> list[str]:
         """What is wrong with the file: nothing, if it is sound."""
-        return verify(self.path) if self.image is None else []
+        return verify(self.path) if self.image is None else wrong_with(self)
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the file that `simulate(config, path)` makes, whole or not at all; gives its path.
+
+        Parameters
+        ----------
+        path : HDF5 file to make
+        force : replace a run that is there
+
+        Raises
+        ------
+        trajsim.RunError
+            If there is a file or an unfinished run, or it cannot be written.
+        trajsim.StoreError
+            If the run is unfinished.
+        """
+        save(self, Path(path), force)
+        return Path(path)
 
     def to_xarray(self) -> Any:
         """The ledger as an `xarray.Dataset`, read when it is asked for.
@@ -319,7 +332,10 @@ class Run(StoredRun):
         """
         from io import BytesIO
 
-        import xarray
+        try:
+            import xarray
+        except ImportError:
+            raise missing_library("to_xarray", "xarray") from None
 
         source = self.path if self.image is None else BytesIO(self.image)
         return xarray.open_dataset(source, group="ledger", engine="h5netcdf")

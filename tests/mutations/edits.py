@@ -607,6 +607,27 @@ EDITS = (
         (UNIT + "test_run.py::test_what_others_put_into_the_folder_of_a_run_stays",),
     ),
     Edit(
+        "an error is shown in the digits of another power of ten",
+        "analysis/estimate.py",
+        "    places = power_of_ten - last\n",
+        "    places = power_of_ten - last + (last < -3)\n",
+        (UNIT + "test_estimate.py",),
+    ),
+    Edit(
+        "a block kept in memory is not a copy",
+        "store/in_memory.py",
+        "name: np.array(values) for",
+        "name: np.asarray(values) for",
+        (UNIT + "test_in_memory.py::test_a_block_in_memory_is_a_copy",),
+    ),
+    Edit(
+        "an unfinished run is written over by one that is saved",
+        "running/in_memory.py",
+        "    if Parts(output).exists():",
+        "    if Parts(output).exists() and not force:",
+        (UNIT + "test_in_memory.py::test_what_save_may_not_replace_is_refused",),
+    ),
+    Edit(
         "a run replaces a config",
         "running/run.py",
         "    if holds_config(output):",
@@ -769,7 +790,7 @@ EDITS = (
     ),
     Edit(
         "a sign as small as its doubt",
-        "analysis/regimes.py",
+        "analysis/estimate.py",
         "    if not abs(value) - doubt > sure * error:",
         "    if not abs(value) > sure * error:",
         (UNIT + "test_signs.py",),

@@ -415,7 +415,7 @@ def test_a_run_without_a_block_does_not_speak_of_blocks(config, cli, monkeypatch
     compiling = "trajsim.running.engines.threads.compile_and_tell"
     for where, says in (
         (compiling, "nothing is left"),
-        ("trajsim.running.run._run_blocks", "no block"),
+        ("trajsim.running.run.make_blocks", "no block"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(where, lambda *_: os.kill(os.getpid(), signal.SIGTERM))

@@ -32,7 +32,7 @@ class PointList(list[P]):
         try:
             import pandas
         except ImportError:
-            raise _missing("to_pandas", "pandas") from None
+            raise missing_library("to_pandas", "pandas") from None
 
         swept = self._swept() or {"point": list(range(len(self)))}
         index: Any = pandas.DataFrame(swept).set_index(list(swept)).index
@@ -57,7 +57,7 @@ class PointList(list[P]):
         try:
             import xarray
         except ImportError:
-            raise _missing("to_xarray", "xarray") from None
+            raise missing_library("to_xarray", "xarray") from None
 
         variables: dict[str, Any] = {}
         coordinates: dict[str, Any] = {k: ("point", values) for k, values in self._swept().items()}
@@ -103,5 +103,6 @@ def _variables(name: str, dims: tuple[str, ...], values: list[Any]) -> dict[str,
     return {name: (dims, numbers[..., 0]), f"{name}_stderr": (dims, numbers[..., 1])}
 
 
-def _missing(method: str, library: str) -> ImportError:
+def missing_library(method: str, library: str) -> ImportError:
+    """What a method raises without the library that it needs."""
     return ImportError(f"{method}() needs an optional library: pip install 'trajsim[{library}]'")

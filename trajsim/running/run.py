@@ -237,9 +237,9 @@ def _make(
 
     Nothing that is there is deleted before all that may be refused was looked at.
     """
-    parts, layout = job.parts, job.layout
+    parts, layout = place.parts, job.layout
     try:
-        _wait({work.connect(say)}, job.signals)
+        wait_for({work.connect(say)}, job.signals)
         job.signals.check()
         _lock(parts)
         # Another run may have ended between the first look and the lock.
@@ -250,7 +250,7 @@ def _make(
         missing = list(gaps(blocks or [], layout, share))
         began = time.perf_counter()
         if missing:
-            _wait({work.compile(say)}, job.signals)
+            wait_for({work.compile(say)}, job.signals)
             job.signals.check()
         compiling = time.perf_counter() - began
         if blocks is None:
@@ -260,7 +260,7 @@ def _make(
             blocks = []
         try:
             if missing:
-                _run_blocks(work, Sizes(missing, layout, job.config.experiment.plan), blocks, job)
+                make_blocks(work, Sizes(missing, layout, job.config.experiment.plan), blocks, job)
             if "shard" not in place.header:
                 left = pack_with_bar(parts, place.output, layout, job.signals)
                 tell_left(parts.folder, left, say)
@@ -339,12 +339,7 @@ def _asked(layout: Layout, shard: Shard) -> int:
 
 def _fits(layout: Layout, output: Path, need: int) -> None:
     """Refuse a ledger too large for memory, or for the disk, of which so many bytes are needed."""
-    if layout.trajectory_bytes > MOST_TRAJECTORY_BYTES:
-        raise RunError(
-            f"a trajectory's ledger of {layout.rows} rows takes "
-            f"{layout.trajectory_bytes >> 20} MB; "
-            f"allowed: {MOST_TRAJECTORY_BYTES >> 20} MB (raise ledger.periods_per_row)"
-        )
+    expect_size(layout)
     folder = output.absolute().parent
     while not folder.exists():
         folder = folder.parent
@@ -356,7 +351,23 @@ def _fits(layout: Layout, output: Path, need: int) -> None:
         )
 
 
-def _run_blocks(work: Engine, sizes: Sizes, blocks: list[Block], job: Job) -> None:
+def expect_size(layout: Layout) -> None:
+    """Refuse a ledger of which a single trajectory is too large for memory.
+
+    Raises
+    ------
+    RunError
+        If it is.
+    """
+    if layout.trajectory_bytes > MOST_TRAJECTORY_BYTES:
+        raise RunError(
+            f"a trajectory's ledger of {layout.rows} rows takes "
+            f"{layout.trajectory_bytes >> 20} MB; "
+            f"allowed: {MOST_TRAJECTORY_BYTES >> 20} MB (raise ledger.periods_per_row)"
+        )
+
+
+def make_blocks(work: Engine, sizes: Sizes, blocks: list[Block], job: Job) -> None:
     """Simulate what is missing of the trajectories asked for and add it to `blocks`."""
     with closing(work):
         try:
@@ -392,7 +403,7 @@ def _give_out(work: Engine, sizes: Sizes, blocks: list[Block], signals: Signals)
             shown.update(before + work.periods_done() - shown.n)
 
 
-def _wait(tasks: set[Future[None]], signals: Signals) -> None:
+def wait_for(tasks: set[Future[None]], signals: Signals) -> None:
     """Wait for tasks to end, or for a stop."""
     while tasks and not signals.stop:
         finished, tasks = wait(tasks, timeout=0.1, return_when=FIRST_COMPLETED)

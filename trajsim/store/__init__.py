@@ -5,7 +5,7 @@ The only importer of h5py.
 
 from trajsim.store.blocks import Block
 from trajsim.store.files import StoreError
-from trajsim.store.packed import pack, unproven, verify
+from trajsim.store.packed import pack, unproven, verify, wrong_with
 from trajsim.store.parts import Parts, differences
 from trajsim.store.reading import Run, UnsoundError, open_run
 from trajsim.store.shards import Shard
@@ -22,4 +22,5 @@ __all__ = [
     "pack",
     "unproven",
     "verify",
+    "wrong_with",
 ]

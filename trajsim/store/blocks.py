@@ -79,6 +79,20 @@ def named(name: str) -> Block | None:
     return Block(name, match[5], point, first, count, events) if count else None
 
 
+def asked_for(name: str, point: int, first: int, count: int) -> Block:
+    """The block that a file's name tells of, which must be that of these trajectories.
+
+    Raises
+    ------
+    StoreError
+        If it is another one.
+    """
+    block = named(name)
+    if block is None or (block.point, block.first, block.trajectories) != (point, first, count):
+        raise StoreError(f"{name}: not the block of {count} trajectories that was asked for")
+    return block
+
+
 def sealed(
     memory: Memory, columns: dict[str, NDArray], point: int, first: int, events: int, run: str
 ) -> tuple[Block, memoryview]:

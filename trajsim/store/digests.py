@@ -58,7 +58,7 @@ def digest_of(data: Any, values: str | None = None) -> str:
 
 
 def altered(
-    path: Path, file: Any, wanted: Mapping[str, str], hashes: Mapping[str, str]
+    path: Path, file: Any, size: int, wanted: Mapping[str, str], hashes: Mapping[str, str]
 ) -> list[str]:
     """What of a file's ledger is not as it was written, in sentences.
 
@@ -66,6 +66,7 @@ def altered(
     ----------
     path : to be named in messages
     file : of HDF5, open
+    size : its bytes
     wanted : digests that were written with it
     hashes : SHA-256 of the values of those arrays that are not to be read again
 
@@ -74,7 +75,6 @@ def altered(
     StoreError
         If it cannot be read.
     """
-    size = path.stat().st_size
     group = member(path, file, "ledger", h5py.Group)
     with reading(path):
         names = set(group)

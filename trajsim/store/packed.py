@@ -4,12 +4,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -22,8 +22,11 @@ from trajsim.store.files import StoreError, sync_folder, write_all
 from trajsim.store.frame import guarding_line
 from trajsim.store.memory import Journal
 from trajsim.store.parts import Parts
-from trajsim.store.reading import JSON_TEXTS, Judge, open_run
+from trajsim.store.reading import JSON_TEXTS, Judge, Run, open_run
 from trajsim.store.trust import digest
+
+# Takes bytes and their place in a file.
+Write = Callable[[bytes | memoryview, int], None]
 
 CONVENTIONS = "CF-1.11"
 DIMENSIONS = {
@@ -80,7 +83,11 @@ def pack(
     try:
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
         try:
-            _write(handle, sources, layout, tick)
+
+            def write(data: bytes | memoryview, at: int) -> None:
+                write_all(handle, data, at)
+
+            write_file(write, sources, layout, tick)
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -94,12 +101,31 @@ def pack(
     return parts.remove()
 
 
-def _write(
-    handle: int, sources: dict[Block, Parts], layout: Layout, tick: Callable[[int], None]
+class Source(Protocol):
+    """Where blocks are read from."""
+
+    def header(self) -> dict[str, Any]:
+        """Header of the run that they are of."""
+        ...
+
+    def read(self, block: Block, layout: Layout, names: Iterable[str]) -> dict[str, NDArray]:
+        """Columns of a block."""
+        ...
+
+
+def write_file(
+    write: Write, sources: Mapping[Block, Source], layout: Layout, tick: Callable[[int], None]
 ) -> None:
-    """Write the file: HDF5 lays it out in memory and says where the numbers go.
+    """Write a finished file: HDF5 lays it out in memory and says where the numbers go.
 
     HDF5 cannot be trusted with a disk that fills up under it: it crashes when it is closed.
+
+    Parameters
+    ----------
+    write : called with bytes and their place in an empty file
+    sources : all blocks of the run
+    layout : shape of the ledger
+    tick : called with the number of trajectories after each block; may raise to stop
     """
     blocks = sorted(sources, key=by_place)
     # That of a run on one machine says nothing of shards.
@@ -107,7 +133,7 @@ def _write(
     journal = Journal()
     with h5py.File(journal, "w", track_order=True) as file:
         group = file.create_group("ledger", track_order=True)
-        scales, hashes = _coordinates(group, layout, handle)
+        scales, hashes = _coordinates(group, layout, write)
         data = {c.name: _variable(group, c, layout, scales) for c in layout.columns}
         place = {name: values.id.get_offset() for name, values in data.items()}
         columns_hashes = {name: hashlib.sha256() for name in data}
@@ -122,7 +148,7 @@ def _write(
                 before = block.point * layout.trajectories + block.first
                 for name, values in columns.items():
                     at = place[name] + before * values[0].nbytes
-                    write_all(handle, values.data, at)
+                    write(values.data, at)
                 hashed.result()
                 tick(block.trajectories)
         for name, made in columns_hashes.items():
@@ -133,14 +159,13 @@ def _write(
             file.attrs[name] = value
         arrays = [(group[k].id.get_offset(), group[k].id.get_storage_size()) for k in hashes]
     for at, piece in journal.pieces:
-        write_all(handle, piece, at)
-    os.ftruncate(handle, journal.size)
+        write(piece, at)
 
     def read(at: int, count: int) -> bytes:
         journal.seek(at)
         return journal.read(count)
 
-    write_all(handle, guarding_line(read, journal.size, arrays), journal.size)
+    write(guarding_line(read, journal.size, arrays), journal.size)
 
 
 def _hash(hashes: dict[str, Any], columns: dict[str, NDArray]) -> None:
@@ -157,7 +182,7 @@ def _attributes(header: dict[str, Any], layout: Layout, blocks: list[Block]) -> 
     }
 
 
-def _coordinates(group: Any, layout: Layout, handle: int) -> tuple[dict[str, Any], dict[str, str]]:
+def _coordinates(group: Any, layout: Layout, write: Write) -> tuple[dict[str, Any], dict[str, str]]:
     """One dimension scale for every dimension, and the times and swept values along them.
 
     Returns the scales, and the SHA-256 of those whose values are written past HDF5.
@@ -174,7 +199,7 @@ def _coordinates(group: Any, layout: Layout, handle: int) -> tuple[dict[str, Any
             place, made = values.id.get_offset(), hashlib.sha256()
             for first in range(0, size, SLICE):
                 numbers = np.arange(first, min(size, first + SLICE))
-                write_all(handle, numbers.data, place + 8 * first)
+                write(numbers.data, place + 8 * first)
                 made.update(numbers.data)
             hashes[dim] = made.hexdigest()
         values.make_scale(dim)
@@ -237,7 +262,11 @@ def verify(path: Path) -> list[str]:
     StoreError
         If the file cannot be opened as a run at all.
     """
-    run = open_run(path)
+    return wrong_with(open_run(path))
+
+
+def wrong_with(run: Run) -> list[str]:
+    """As `verify`, of a run that was just opened."""
     judge = Judge(run, run.checksums)
     for point, first, columns in run.blocks(sound=False):
         judge.add(point, first, columns)
@@ -245,7 +274,7 @@ def verify(path: Path) -> list[str]:
     wrong = judge.wrong
     if run.digests:
         with run.file() as file:
-            wrong += altered(path, file, run.digests, judge.hashes)
+            wrong += altered(run.path, file, run.size, run.digests, judge.hashes)
     if not run.complete:
         wrong.append("the run is unfinished")
     return wrong

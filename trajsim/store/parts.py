@@ -23,6 +23,7 @@ from trajsim.store.blocks import (
     MOST_FRAME_BYTES,
     Block,
     ForeignBlockError,
+    asked_for,
     by_place,
     fits,
     line_of,
@@ -209,9 +210,7 @@ class Parts:
         StoreError
             If it is another one, or was changed on its way.
         """
-        block = named(name)
-        if block is None or (block.point, block.first, block.trajectories) != (point, first, count):
-            raise StoreError(f"{name}: not the block of {count} trajectories that was asked for")
+        block = asked_for(name, point, first, count)
         with opened(self.folder / name, image, block, self.run_id):
             self.add(block, image)
         return block

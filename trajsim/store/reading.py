@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -110,9 +110,13 @@ class Run:
             yield self._arrays(file)[name]
 
     def _arrays(self, file: Any) -> dict[str, Any]:
-        size = self.path.stat().st_size if self.image is None else len(self.image)
         with reading(self.path):
-            return _arrays(self.path, file, self.layout, size)
+            return _arrays(self.path, file, self.layout, self.size)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file of a finished run."""
+        return self.path.stat().st_size if self.image is None else len(self.image)
 
     def file(self) -> Any:
         """The HDF5 file of a finished run, open for reading."""
@@ -280,12 +284,23 @@ def open_run(path: str | Path) -> Run:
         raise StoreError(f"{path}: not a file")
     expect_frame(path)
     with reading(path), h5py.File(path, "r") as file:
-        header = _header(path, file)
-        layout = layout_of(path, header["layout"])
-        checksums = {
-            name: str(values.attrs.get("sha256", "none"))
-            for name, values in _arrays(path, file, layout, path.stat().st_size).items()
-        }
+        return _finished(path, file, path.stat().st_size)
+
+
+def open_image(path: Path, image: bytes) -> Run:
+    """Open the file of a finished run that is in memory; `path` is what messages call it."""
+    with reading(path), h5py.File(BytesIO(image), "r") as file:
+        return replace(_finished(path, file, len(image)), image=image)
+
+
+def _finished(path: Path, file: Any, size: int) -> Run:
+    """A finished run of so many bytes."""
+    header = _header(path, file, size)
+    layout = layout_of(path, header["layout"])
+    checksums = {
+        name: str(values.attrs.get("sha256", "none"))
+        for name, values in _arrays(path, file, layout, size).items()
+    }
     digests = header.pop("digests", {})
     return Run(path, header, layout, True, checksums, header["events"], digests)
 
@@ -306,8 +321,8 @@ def _arrays(path: Path, file: Any, layout: Layout, size: int) -> dict[str, Any]:
     }
 
 
-def _header(path: Path, file: Any) -> dict[str, Any]:
-    stored = attributes(path, file, path.stat().st_size)
+def _header(path: Path, file: Any, size: int) -> dict[str, Any]:
+    stored = attributes(path, file, size)
     if stored.get("program") != "trajsim":
         raise StoreError(f"{path}: not a run of trajsim")
     _expect_schema(path, stored.get("schema"), READABLE)

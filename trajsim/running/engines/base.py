@@ -12,6 +12,7 @@ from trajsim.ledger import Layout
 from trajsim.running.blocks import Done, Simulator
 from trajsim.running.stopping import Signals
 from trajsim.store import Parts
+from trajsim.store.in_memory import MemoryParts
 
 # Loading a kernel from the cache takes less; the user is told of what takes more.
 LONG_SECONDS = 1.5
@@ -24,7 +25,7 @@ class Job(NamedTuple):
 
     config: Config
     layout: Layout
-    parts: Parts
+    parts: Parts | MemoryParts
     signals: Signals
 
 

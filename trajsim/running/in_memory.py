@@ -1,0 +1,120 @@
+"""Runs without a file: made in memory, and written to one when that is asked for."""
+
+import mmap
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from trajsim.config import Config
+from trajsim.ledger import Layout
+from trajsim.running.blocks import RunError, Sizes
+from trajsim.running.engines import Job, engine_of
+from trajsim.running.progress import bar
+from trajsim.running.provenance import header_of, layout_of
+from trajsim.running.run import expect_size, expect_target, make_blocks, wait_for
+from trajsim.running.stopping import Signals
+from trajsim.store import Parts, Run, StoreError
+from trajsim.store.blocks import gaps
+from trajsim.store.files import publish
+from trajsim.store.in_memory import MEMORY, MemoryParts
+from trajsim.store.reading import open_image
+
+# Bytes that a run takes while its file is made of its blocks, for each byte of its ledger.
+BYTES_A_BYTE = 1.25
+
+
+def simulate_in_memory(
+    config: Config,
+    *,
+    workers: int | None = None,
+    engine: str = "threads",
+    say: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Run all trajectories of a config; nothing is written to any disk.
+
+    Parameters
+    ----------
+    config, workers, engine, say : as of `trajsim.running.run.simulate`
+
+    Raises
+    ------
+    RunError
+        If the run cannot be made as asked, or its ledger does not fit into memory.
+    StoppedError
+        If it was stopped by SIGINT or SIGTERM; then nothing is kept.
+    """
+    layout = layout_of(config)
+    expect_size(layout)
+    _expect_memory(layout)
+    parts, make = MemoryParts(header_of(config)), engine_of(engine, workers)
+    with Signals() as signals:
+        job = Job(config, layout, parts, signals)
+        work = make(job)
+        try:
+            for step in (work.connect, work.compile):
+                wait_for({step(say)}, signals)
+                signals.check()
+            make_blocks(
+                work, Sizes(list(gaps([], layout)), layout, config.experiment.plan), [], job
+            )
+        finally:
+            work.close()
+        total = layout.points * layout.trajectories
+        with bar(total, " trajectories", desc="packing", leave=False) as shown:
+
+            def tick(count: int) -> None:
+                signals.check()
+                shown.update(count)
+
+            image = parts.pack(layout, tick)
+    return open_image(MEMORY, image)
+
+
+def _expect_memory(layout: Layout) -> None:
+    """Refuse a ledger that is too large for the memory of this machine."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    need = BYTES_A_BYTE * layout.total_bytes
+    if need > there:
+        raise RunError(
+            f"in memory, the run needs {need / 1e9:.3g} GB, of which this machine has "
+            f"{there / 1e9:.3g}; a run with an output is written to disk as it is made"
+        )
+
+
+def save(run: Run, output: Path, force: bool = False) -> None:
+    """Write the file of a finished run, the same that `simulate` makes, whole or not at all.
+
+    Parameters
+    ----------
+    run : in memory or in a file
+    output : HDF5 file to make
+    force : replace a run that is there
+
+    Raises
+    ------
+    RunError
+        If there is a file or an unfinished run, which is not to be replaced, `output` cannot be
+        the name of a run, or it cannot be written.
+    StoreError
+        If the run is unfinished.
+    """
+    if not run.finished:
+        raise StoreError(f"{run.path}: unfinished; it becomes a file when it is resumed")
+    expect_target(output)
+    if output.exists() and not force:
+        raise RunError(f"{output}: exists; force=True replaces it")
+    if Parts(output).exists():
+        raise RunError(f"{Parts(output).folder}: an unfinished run is there; allowed: another name")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if run.image is not None:
+            publish(output, run.image)
+            return
+        with (
+            run.path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image,
+            memoryview(image) as data,
+        ):
+            publish(output, data)
+    except OSError as error:
+        raise RunError(f"{output}: cannot be written: {error.strerror or error}") from None

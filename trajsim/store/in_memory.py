@@ -1,0 +1,83 @@
+"""A run in memory: its blocks while it goes on, the finished file's bytes when it has ended."""
+
+import io
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.ledger import Layout
+from trajsim.store.blocks import Block, asked_for, opened
+from trajsim.store.packed import write_file
+from trajsim.store.trust import digest
+
+# What messages call a run that has no file.
+MEMORY = Path("<memory>")
+
+
+class MemoryParts:
+    """Blocks of an unfinished run, in memory: what `Parts` is on disk.
+
+    Parameters
+    ----------
+    header : of the run
+    """
+
+    def __init__(self, header: dict[str, Any]) -> None:
+        self._header = header
+        self.run_id = digest(header)
+        self._columns: dict[Block, dict[str, NDArray]] = {}
+
+    def header(self) -> dict[str, Any]:
+        """Header of the run."""
+        return self._header
+
+    def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
+        """Keep a copy of a block of trajectories; several threads may at a time."""
+        block = Block("", "", point, first, len(columns["energy"]), events)
+        self._columns[block] = {name: np.array(values) for name, values in columns.items()}
+        return block
+
+    def adopt(
+        self, name: str, image: bytes | memoryview, point: int, first: int, count: int
+    ) -> Block:
+        """Keep a block that was `sealed` elsewhere under a name, if it is the one asked for.
+
+        Raises
+        ------
+        StoreError
+            If it is another one, or was changed on its way.
+        """
+        block = asked_for(name, point, first, count)
+        with opened(Path(name), image, block, self.run_id) as file:
+            self._columns[block] = {name: file[name][...] for name in file}
+        return block
+
+    def read(self, block: Block, layout: Layout, names: Iterable[str]) -> dict[str, NDArray]:
+        """Columns of a block; once, for then there is room for others."""
+        columns, n = self._columns.pop(block), block.trajectories
+        # A sealed block has no column without entries.
+        return {
+            c.name: columns.get(c.name, np.zeros((n, *layout.shape(c)), c.dtype))
+            for c in layout.columns
+            if c.name in names
+        }
+
+    def pack(self, layout: Layout, tick: Callable[[int], None]) -> bytes:
+        """The finished file of all blocks, which are there no longer.
+
+        Parameters
+        ----------
+        layout : shape of the ledger
+        tick : called with the number of trajectories after each block; may raise to stop
+        """
+        target = io.BytesIO()
+
+        def write(data: bytes | memoryview, at: int) -> None:
+            target.seek(at)
+            target.write(data)
+
+        write_file(write, dict.fromkeys(self._columns, self), layout, tick)
+        return target.getvalue()
