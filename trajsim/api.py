@@ -49,28 +49,29 @@ if TYPE_CHECKING:
 
 # What a config can be given as.
 Source = str | Path | Mapping[str, Any] | Config | Point | Experiment
+# What is put in place: values by key, texts as after `--set`, pairs (key, value), or some of each.
+Override = str | Mapping[str, Any] | tuple[str, Any]
+Overrides = Override | Iterable[Override]
 
 
-def load(source: Source, overrides: Mapping[str, Any] | Iterable[str] = ()) -> Config:
+def load(source: Source, overrides: Overrides = ()) -> Config:
     """Config from a TOML file, a table of the same keys, or an experiment.
 
     Parameters
     ----------
     source : path of a file; dict as a file would give; or what was loaded before, such as
         `run.config`, with what was put in place then
-    overrides : values by key, {"sites.2.drive.phase": 1.0}, or texts as after `--set`. Values may
-        be numbers, texts, lists and tables, of Python or numpy; tables in tables name the same
-        keys as dotted ones do: {"ensemble": {"seed": 1}}
+    overrides : values by key, {"sites.2.drive.phase": 1.0}, where tables in tables name the same
+        keys as dotted ones do, {"sites": {"2": {"drive": {"phase": 1.0}}}}; or texts as after
+        `--set`, pairs (key, value), or a list of these. Values may be numbers, texts, lists, tables
+        and arrays, of Python, numpy or what numpy can read
 
     Raises
     ------
     ConfigError
         With every fault found, by key.
     """
-    if isinstance(overrides, Mapping):
-        puts: list[Any] = list(assignments(overrides))
-    else:
-        puts = [overrides] if isinstance(overrides, str) else list(overrides)
+    puts = list(assignments(overrides))
     if isinstance(source, str | Path):
         return _load(source, puts)
     if isinstance(source, Config):

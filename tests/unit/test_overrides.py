@@ -149,6 +149,58 @@ def test_tables_in_tables_name_the_keys_that_dotted_keys_name():
     assert found.ensemble.periods == 8
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"model.rate": 0.7, PHASE: 1.5},
+        {"model": {"rate": 0.7}, "sites": {"2": {"drive": {"phase": 1.5}}}},
+        {"model": {"rate": np.float64(0.7)}, "sites": {"2.drive": {"phase": np.array(1.5)}}},
+        ["model.rate=0.7", f"{PHASE}=1.5"],
+        (f"{PHASE} = 1.5", "model.rate = 0.7"),
+        [("model.rate", 0.7), (PHASE, np.float32(1.5))],
+        [{"model": {"rate": 0.7}}, f"{PHASE}=1.5"],
+        iter([("model", {"rate": 0.7}), {PHASE: 1.5}]),
+        {"model.rate": 0.7, PHASE: 1.5}.items(),
+    ],
+    ids=["dotted", "nested", "mixed", "texts", "tuple", "pairs", "list", "iterator", "items"],
+)
+def test_every_notation_puts_the_same_values(overrides):
+    found = loaded(overrides).experiment
+    assert (found.model.rate, found.sites[1].drive.phase) == (0.7, 1.5)
+    assert found.sites[1].drive.amplitude == 0.25
+
+
+def test_a_pair_alone_is_one_override():
+    assert loaded((PHASE, 1.5)).experiment.sites[1].drive.phase == 1.5
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        {"sites": {"2": {"drive": {"phase": np.linspace(0, 1, 3)}}}},
+        {"sites.2": {"drive.phase": [0.0, 0.5, 1.0]}},
+        {"sites": {"2.drive.phase": {"start": 0, "stop": 1, "num": 3}}},
+        {PHASE: {"start": 0, "stop": 1, "num": 3}},
+    ],
+)
+def test_keys_of_a_sweep_may_be_nested(sweep):
+    assert phases({"sweep": sweep}) == [0.0, 0.5, 1.0]
+    text = swept(PUMP, '"drive.period" = [10, 20]')
+    axis = {f"sweep.{key}": value for key, value in sweep.items()}
+    assert len(loaded(axis, text).points) == 6
+
+
+def test_what_numpy_can_read_is_a_list():
+    pandas, xarray = pytest.importorskip("pandas"), pytest.importorskip("xarray")
+    for values in (
+        pandas.Series([0.0, 0.5, 1.0]),
+        pandas.Index([0.0, 0.5, 1.0]),
+        xarray.DataArray([0.0, 0.5, 1.0]),
+    ):
+        assert phases({f"sweep.{PHASE}": values}) == [0.0, 0.5, 1.0]
+    assert loaded({PHASE: xarray.DataArray(1.5)}).experiment.sites[1].drive.phase == 1.5
+
+
 def test_a_part_of_an_experiment_is_a_value():
     other = parse(TRIANGLE).experiment.sites[1].drive
     assert loaded({"sites.1.drive": other}).experiment.sites[0].drive == other
@@ -213,6 +265,10 @@ def test_text_outside_the_basic_plane_is_kept_with_a_run(tmp_path):
         ({f"sweep.{PHASE}": itertools.count()}, "more than 1000000 entries"),
         ({f"sweep.{PHASE}": range(10**15)}, "more than 1000000 entries"),
         ("drive.period", "allowed: KEY=VALUE"),
+        (3, "found 3; allowed: a table of keys and values"),
+        ([3], "found 3; allowed: a table of keys and values"),
+        ([("drive.period", 1j)], r"drive\.period: found 1j; allowed: texts, numbers"),
+        ({"sweep": {"sites": {"3": {"drive": {"phase": [1.0]}}}}}, "sites has no '3'"),
     ],
 )
 def test_what_cannot_stand_there_is_told(overrides, says):

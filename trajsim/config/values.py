@@ -3,7 +3,7 @@
 import datetime
 import itertools
 import numbers
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from trajsim.config.faults import ConfigError, Fault, show
 DEEPEST = 20
 # A list of more is not looked at to its end, which it may not have.
 MOST_ENTRIES = 1_000_000
+OVERRIDES = 'allowed: a table of keys and values, "key=value", or a list of these'
 
 
 def plain(value: Any, key: str = "") -> Any:
@@ -22,8 +23,8 @@ def plain(value: Any, key: str = "") -> Any:
 
     Parameters
     ----------
-    value : mappings, sequences, iterators, ranges, numpy arrays and numbers, parts of an
-        experiment; None stands for a key that is left out
+    value : mappings, sequences, iterators, ranges, arrays and numbers of numpy, parts
+        of an experiment; None stands for a key that is left out
     key : where it stands
 
     Raises
@@ -37,8 +38,8 @@ def plain(value: Any, key: str = "") -> Any:
 def _plain(value: Any, at: tuple[str, ...]) -> Any:
     if isinstance(value, BaseModel):
         value = value.model_dump(exclude_unset=True, exclude_none=True)
-    elif isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
+    elif hasattr(value, "__array__"):  # of numpy, pandas, xarray ...
+        value = np.asarray(value).tolist()
     if isinstance(value, Mapping | Sequence | Iterator) and not isinstance(value, str | bytes):
         if len(at) > DEEPEST:
             raise _refused(at[:1], f"nested more than {DEEPEST} deep")
@@ -74,22 +75,51 @@ def known(value: Any) -> Any:
     return value
 
 
-def assignments(overrides: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Dotted keys and plain values of overrides.
+def assignments(overrides: Any) -> Iterator[str | tuple[str, Any]]:
+    """What is put in place, as texts and as dotted keys with plain values.
 
     A table at a dotted key stands there as a whole. Tables in tables name the same keys as dotted
-    ones do: {"ensemble": {"seed": 1}} is {"ensemble.seed": 1}; but a sweep is one value.
+    ones do: {"ensemble": {"seed": 1}} is {"ensemble.seed": 1}. A sweep is one value, in which keys
+    may be nested as well.
+
+    Parameters
+    ----------
+    overrides : table, "key=value" text, or any number of tables, texts and pairs (key, value)
 
     Raises
     ------
     ConfigError
         If a key is no text, or a value none that a file could hold.
     """
-    for key, value in plain(overrides).items():
-        if "." in key or key.strip() == "sweep":
-            yield key, value
-        else:
-            yield from _leaves(key, value)
+    if isinstance(overrides, str):
+        yield overrides
+    elif isinstance(overrides, Mapping):
+        for key, value in plain(overrides).items():
+            if key.strip() == "sweep" or key.startswith("sweep."):
+                yield from _swept(key, value)
+            elif "." in key:
+                yield key, value
+            else:
+                yield from _leaves(key, value)
+    elif _is_pair(overrides):
+        yield from assignments({overrides[0]: overrides[1]})
+    elif isinstance(overrides, Iterable):
+        for one in overrides:
+            if not isinstance(one, str | Mapping) and not _is_pair(one):
+                raise _refused((), f"found {show(one)}; {OVERRIDES}")
+            yield from assignments(one)
+    else:
+        raise _refused((), f"found {show(overrides)}; {OVERRIDES}")
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether something is (key, value), and not two texts."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and "=" not in value[0]
+    )
 
 
 def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -98,3 +128,22 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         return
     for inner, below in value.items():
         yield from _leaves(f"{key}.{inner}", below)
+
+
+def _swept(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A sweep, or an axis of it, in which tables of keys became dotted keys."""
+    if key.strip() == "sweep":
+        axes = value.items() if isinstance(value, dict) else ()
+        flat = dict(axis for name, below in axes for axis in _axes(name, below))
+        yield key, flat if isinstance(value, dict) else value
+    else:
+        yield from _axes(key, value)
+
+
+def _axes(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Axes of a sweep; a table of lists or tables is one of keys, others are ranges."""
+    if isinstance(value, dict) and any(isinstance(v, dict | list) for v in value.values()):
+        for inner, below in value.items():
+            yield from _axes(f"{key}.{inner}", below)
+    else:
+        yield key, value
