@@ -2,6 +2,7 @@
 
 import shlex
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ def run_command(
         except ValueError as error:
             fail(f"--shard: {error}")
         say(f"{loaded.experiment.title or config}: {loaded.summary}")
+        say(*dict.fromkeys(c for p in loaded.points for c in islice(p.experiment.cautions(), 1)))
         try:
             summary = simulate(
                 *(loaded, target),

@@ -1,5 +1,6 @@
 """What a config of driven Langevin oscillators may say."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -8,6 +9,9 @@ from pydantic import Field
 from trajsim.config import schema
 from trajsim.config.faults import Loc
 from trajsim.models import oscillators
+
+# Relative error of the work by steps too long from which on a user is told.
+MOST_ERROR = 0.03
 
 
 class OscillatorSite(schema.Site):
@@ -119,6 +123,19 @@ class OscillatorExperiment(schema.Experiment):
             drive=wires.drive,
             driven=wires.driven,
         )
+
+    def cautions(self) -> Iterator[str]:
+        """Steps too long for the works to be right to a few percent."""
+        if self.integrator is None or not self.labels["drive"]:
+            return
+        steps = self.integrator.steps_per_period
+        error = oscillators.step_error(self.network(), steps)
+        if error > MOST_ERROR:
+            enough = steps * math.sqrt(error / MOST_ERROR)
+            yield (
+                f"integrator.steps_per_period = {steps}: works are off by some {error:.1g} of "
+                f"themselves; by {MOST_ERROR:g} with some {enough:.2g} steps"
+            )
 
     def consequences(self) -> Iterator[tuple[Loc, str]]:
         """Faults of settings that are each allowed but do not go together."""

@@ -230,6 +230,10 @@ class Experiment(Strict):
         yield "sites", [site.name for site in self.sites]
         yield "baths", self.temperatures
 
+    def cautions(self) -> Iterator[str]:
+        """What is allowed, but not as good as a user may expect, in sentences."""
+        return iter(())
+
     @property
     def canonical(self) -> bool:
         """Whether `initial = "equilibrium"` is that of the whole energy."""
