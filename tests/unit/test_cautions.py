@@ -25,7 +25,7 @@ def test_no_shipped_config_is_cautioned():
 
 
 def test_a_run_says_that_its_steps_are_too_long(cli, tmp_path):
-    few = ("--set", "ensemble.trajectories=4", "--set", "ensemble.periods=2")
+    few = ("--set", "ensemble.trajectories=4", "--set", "ensemble.periods=10")
     path = CONFIGS / "oscillator_pair.toml"
     result = cli("run", path, *few, "--set", "drive.period=1000", "-o", tmp_path / "x.h5")
     assert "integrator.steps_per_period = " in result.stderr
