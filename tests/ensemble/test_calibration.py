@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_networks import random_config
 from scipy import stats
-from test_sampled_against_exact import random_config
 
 import trajsim.comparison
 from trajsim.comparison import check

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from test_sampled_against_exact import Tampered
+from random_networks import Tampered
 
 from trajsim.analysis.theorems import theorems
 from trajsim.cli import main

@@ -8,11 +8,11 @@ from pathlib import Path
 import networks
 import numpy as np
 import pytest
-import test_flip_counts
+from flip_counts import counted, scores_of_changes, scores_of_flips
 from networks import FALSE_ALARM
+from random_networks import random_config
 from random_oscillators import random_oscillators
 from scipy import stats
-from test_sampled_against_exact import random_config
 
 from trajsim.comparison import against, check
 from trajsim.config import load, parse
@@ -137,11 +137,11 @@ def test_flips_in_every_state_phase_and_channel_are_as_frequent_as_they_should_b
 ):
     case = network_of(config_of(name).experiment)
     # Fewer cells for more states: their number times that of the states is what takes time.
-    monkeypatch.setattr(test_flip_counts, "CELLS", 128 if case.sites < 3 else 32)
-    exact = networks.solve(case, test_flip_counts.CELLS, rtol=1e-9)
-    counts = test_flip_counts.counted(case, 100_000)
-    changes = test_flip_counts.scores_of_changes(counts, exact.end.swapaxes(1, 2))
-    flips = test_flip_counts.scores_of_flips(counts, exact.gains.flips, fewest=100)
+    cells = 128 if case.sites < 3 else 32
+    exact = networks.solve(case, cells, rtol=1e-9)
+    counts = counted(case, 100_000, cells)
+    changes = scores_of_changes(counts, exact.end.swapaxes(1, 2))
+    flips = scores_of_flips(counts, exact.gains.flips, fewest=100)
     for z in (changes, flips):
         assert len(z) >= 3 * case.sites
         assert abs(z).max() < threshold(len(z))

@@ -354,3 +354,15 @@ def periodic_by_positive_sums(case):
     state, heat = np.split(best, [case.states])
     off = abs(after - before)[case.states :].max() / max(abs(heat).max(), 1e-300)
     return state, heat, off
+
+
+# Six spins are beyond DENSE_SITES: distributions are carried without a matrix.
+HEXAGON = Network(
+    temperatures=[1.0, 0.7, 1.4],
+    bath=[0, 1, 2, 0, 1, 2],
+    bonds=[(k, (k + 1) % 6, J) for k, J in enumerate([0.5, -0.3, 0.4, 0.2, -0.6, 0.35])],
+    harmonics=[[(1, 0.4, 0.0)], [], [(1, 0.3, 1.0), (2, 0.2, 0.5)], [(3, 0.2, 2.0)], [], []],
+    offset=[0.0, 0.1, -0.2, 0.0, 0.3, 0.0],
+    rate=0.4,
+    period=8.0,
+)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_exact_independent import HEXAGON
+from networks import HEXAGON
 
 from trajsim.ensemble import Weights, counting_of
 from trajsim.ensemble.jumps.counting_dense import DenseCounting

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from closed_forms import moments
 from networks import ENGINE, PUMP, pair
-from test_exact_closed_forms import moments
 
 from trajsim.ensemble import ensemble
 

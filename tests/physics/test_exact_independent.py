@@ -5,7 +5,7 @@ from dataclasses import replace
 import networks
 import numpy as np
 import pytest
-from networks import ENGINE, TRIANGLE, Gains, Network, pair
+from networks import ENGINE, HEXAGON, TRIANGLE, Gains, Network, pair
 
 from trajsim.config import parse
 from trajsim.ensemble import spins
@@ -14,16 +14,6 @@ from trajsim.ensemble.spins import ensemble as master_equation
 from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan
 
-# Six spins are beyond DENSE_SITES: distributions are carried without a matrix.
-HEXAGON = Network(
-    temperatures=[1.0, 0.7, 1.4],
-    bath=[0, 1, 2, 0, 1, 2],
-    bonds=[(k, (k + 1) % 6, J) for k, J in enumerate([0.5, -0.3, 0.4, 0.2, -0.6, 0.35])],
-    harmonics=[[(1, 0.4, 0.0)], [], [(1, 0.3, 1.0), (2, 0.2, 0.5)], [(3, 0.2, 2.0)], [], []],
-    offset=[0.0, 0.1, -0.2, 0.0, 0.3, 0.0],
-    rate=0.4,
-    period=8.0,
-)
 CASES = {
     **{f"triangle, {law}": replace(TRIANGLE, law=law) for law in LAWS},
     "engine": ENGINE,

@@ -5,7 +5,8 @@ from dataclasses import replace
 import networks
 import numpy as np
 import pytest
-from networks import ENGINE, PUMP, RANDOM, TRIANGLE, Network, numbers, sample
+from flip_counts import SWAYED
+from networks import ENGINE, PUMP, RANDOM, TRIANGLE, numbers, sample
 
 from trajsim.ledger import first_law_residual
 from trajsim.models.rate_laws import LAWS
@@ -18,7 +19,9 @@ CASES = {
     "engine": (ENGINE, Plan(2, 1, 8, 1)),
     "undriven": (UNDRIVEN, Plan(4, 0, 3, 1)),
     "uncoupled": (UNCOUPLED, Plan(3, 2, 16, 1)),
-    **{f"triangle, {law}": (replace(TRIANGLE, law=law), Plan(3, 2, 16, 1)) for law in LAWS},
+    "triangle": (TRIANGLE, Plan(3, 2, 16, 1)),
+    "triangle, heat-bath": (replace(TRIANGLE, law="heat-bath"), Plan(3, 2, 16, 1)),
+    **{law: (replace(SWAYED, law=law), Plan(3, 2, 16, 1)) for law in LAWS},
     "triangle, long rows": (TRIANGLE, Plan(12, 3, 1, 4)),
 }
 
@@ -87,7 +90,7 @@ def test_a_bath_gives_the_heat_of_its_own_spins_only(run):
 
 def test_spins_without_bonds_keep_separate_books():
     # Then each site has an energy of its own, -h s, and the heat of its bath is its to know.
-    case, plan = replace(UNCOUPLED, bath=[0, 1, 2], temperatures=[0.9, 0.6, 1.1]), Plan(3, 1, 4, 1)
+    case, plan = replace(PUMP, bonds=[], offset=[0.1, -0.2], period=20.0), Plan(3, 1, 4, 1)
     rows = sample(case, plan, RANDOM, seed=4, count=300)
     own = -networks.fields(case, edges(plan)) * rows.state
     work = np.zeros_like(rows.heat)
@@ -97,11 +100,11 @@ def test_spins_without_bonds_keep_separate_books():
 
 
 def test_an_undriven_spin_takes_up_heat_in_quanta():
-    # A single spin in a constant field: heat is 2h for each flip down, -2h for each flip up.
-    case = Network([0.7], [0], [], [[]], offset=[0.3], period=5.0)
+    # Spins alone in constant fields: heat is 2h for each flip down, -2h for each flip up.
+    case = replace(UNDRIVEN, bonds=[], offset=[0.3, -0.2], period=5.0)
     rows = sample(case, Plan(4, 1, 2, 1), RANDOM, seed=5, count=500)
-    expected = -0.3 * np.diff(rows.state[..., 0].astype(float), axis=1)
-    np.testing.assert_allclose(rows.heat[..., 0], expected, atol=1e-13)
+    expected = -np.array(case.offset) * np.diff(rows.state.astype(float), axis=1)
+    np.testing.assert_allclose(rows.heat, expected, atol=1e-13)
 
 
 def test_spins_that_flipped_an_odd_number_of_times_have_changed(run):

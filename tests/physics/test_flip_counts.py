@@ -8,19 +8,16 @@ too high 7 to 14, a drive late by 0.01 radian 11 to 15, for each of the laws; al
 """
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import networks
 import numpy as np
 import pytest
-from networks import ENGINE, FALSE_ALARM, PUMP, UP, numbers, one_period, sample, z_threshold
+from flip_counts import CELLS, SWAYED, counted, scores_of_changes, scores_of_flips
+from networks import ENGINE, FALSE_ALARM, PUMP, z_threshold
 from scipy import stats
 
 from trajsim.models.rate_laws import LAWS
 
-CELLS, BLOCK = 128, 10_000
-# Strong fields and moderate bonds: the phases of the drives are seen best.
-SWAYED = networks.pair(0.6, 0.4, h0=1.2, phase=1.0, coupling=0.3, period=150.0, rate=0.5)
 CASES = {
     "pump": (PUMP, 200_000),
     "engine": (ENGINE, 100_000),
@@ -36,55 +33,12 @@ CASES = {
 FEWEST = 10.0
 
 
-class Counts(NamedTuple):
-    """changed (cell, before, after); flips and their squares (cell, before, site)."""
-
-    changed: np.ndarray
-    flips: np.ndarray
-    squared: np.ndarray
-
-
-def counted(case, trajectories):
-    """Counts over one period."""
-    shape, cells = (CELLS, case.states), np.arange(CELLS)
-    changed = np.zeros((*shape, case.states))
-    flips, squared = np.zeros((*shape, case.sites)), np.zeros((*shape, case.sites))
-    for first in range(0, trajectories, BLOCK):
-        rows = sample(case, one_period(CELLS), UP, 2007, BLOCK, first)
-        state = numbers(rows.state)
-        key = (cells * case.states + state[:, :-1]).ravel()
-        after = key * case.states + state[:, 1:].ravel()
-        changed += np.bincount(after, minlength=changed.size).reshape(changed.shape)
-        for i in range(case.sites):
-            n = rows.flips[..., i].ravel().astype(float)
-            flips[..., i] += np.bincount(key, n, np.prod(shape)).reshape(shape)
-            squared[..., i] += np.bincount(key, n * n, np.prod(shape)).reshape(shape)
-    return Counts(changed, flips, squared)
-
-
 @pytest.fixture(scope="module", params=CASES, name="both")
 def made_both(request):
     """A network, its Counts, and the exact (cell, before, after) and (cell, before, site)."""
     case, trajectories = CASES[request.param]
     exact = networks.solve(case, CELLS, rtol=1e-9)
     return case, counted(case, trajectories), exact.end.swapaxes(1, 2), exact.gains.flips
-
-
-def waves():
-    """1, cos and sin of the phase (3, cell): a rate, or a drive, that is off has a wave."""
-    angle = 2 * np.pi * (np.arange(CELLS) + 0.5) / CELLS
-    return np.stack([np.ones(CELLS), np.cos(angle), np.sin(angle)])
-
-
-def scores_of_changes(counts, chance):
-    """Distances in standard errors of how often each state follows another, and its waves."""
-    trials = counts.changed.sum(axis=2, keepdims=True)
-    off = counts.changed - trials * chance
-    spread = trials * chance * (1 - chance)
-    z = np.einsum("wk,kxy->wxy", waves(), off)
-    variance = np.einsum("wk,kxy->wxy", waves() ** 2, spread)
-    frequent = variance > 100
-    return z[frequent] / np.sqrt(variance[frequent])
 
 
 def test_changes_of_state_occur_as_often_as_they_should(both):
@@ -119,23 +73,6 @@ def test_changes_of_state_have_the_spread_of_independent_trials(both):
     scale = variance / mean
     tails = stats.gamma.isf([1 - FALSE_ALARM / 2, FALSE_ALARM / 2], mean / scale, scale=scale)
     assert tails[0] < total < tails[1]
-
-
-def scores_of_flips(counts, expected, fewest=0.0):
-    """Distances in standard errors of how often each site flips, and its waves, by state too.
-
-    States with a variance up to `fewest` do not stand alone.
-    """
-    trials = counts.changed.sum(axis=2)[..., None]
-    off = counts.flips - trials * expected
-    # The spread of the number of flips in a row from a state is taken from the rows themselves.
-    spread = counts.squared - counts.flips**2 / np.maximum(trials, 1)
-    z = np.einsum("wk,kxi->wxi", waves(), off)
-    variance = np.einsum("wk,kxi->wxi", waves() ** 2, spread)
-    frequent = variance > fewest
-    per_state = z[frequent] / np.sqrt(variance[frequent])
-    per_site = (z.sum(axis=1) / np.sqrt(variance.sum(axis=1))).ravel()
-    return np.concatenate([per_state, per_site])
 
 
 def test_flips_occur_as_often_as_they_should(both):

@@ -2,34 +2,12 @@
 
 import numpy as np
 import pytest
-from oscillator_networks import pair, ring
-from scipy.integrate import solve_ivp
+from oscillator_networks import closed_form, moment_equations, pair, ring
 
 from trajsim.ensemble import gaussian
 from trajsim.ensemble.answers import NoExactSideError
 from trajsim.models import drive, oscillators
-from trajsim.models.drive import value
 from trajsim.plan import Plan
-
-
-def closed_form(tl, tr, phase, k=2.0, kc=3.0, f0=1.0, gamma=1.0, m=1.0, period=3.0):
-    """q_L, q_R, w_L, w_R: the paper's Eq. 7."""
-    w = 2 * np.pi / period
-    a = k + kc - m * w**2 - 1j * gamma * w
-    below = a**2 - kc**2
-    one, two = a / below, kc / below
-    d = 2 * gamma**2 * w**2 * kc / abs(below) ** 2
-    noise = gamma * kc**2 * (tl - tr) / (2 * (m * kc**2 + (k + kc) * gamma**2))
-    even = one.imag + two.imag * np.cos(phase)
-    half = f0**2 * w / 2
-    return np.array(
-        [
-            -half * (even + d * np.sin(phase)) + noise,
-            -half * (even - d * np.sin(phase)) - noise,
-            half * (even - two.real * np.sin(phase)),
-            half * (even + two.real * np.sin(phase)),
-        ]
-    )
 
 
 @pytest.mark.parametrize(
@@ -52,40 +30,6 @@ def test_currents_are_those_of_the_papers_equation_7(tl, tr, phase, other):
     }
     expected = closed_form(tl, tr, phase, **{names.get(k, k): v for k, v in other.items()})
     np.testing.assert_allclose(np.append(rates.heat, rates.work), expected, rtol=0, atol=1e-12)
-
-
-def moment_equations(network, begin, periods):
-    """Mean, covariance and gains of the moment equations, integrated by brute force."""
-    n = len(network.mass)
-    drift = np.zeros((2 * n, 2 * n))
-    drift[:n, n:] = np.eye(n)
-    drift[n:, :n] = -network.stiffness / network.mass[:, None]
-    drift[n:, n:] = -np.diag(network.friction / network.mass)
-    noise = np.diag(
-        np.append(np.zeros(n), 2 * network.friction * network.temperature / network.mass**2)
-    )
-
-    def force(t):
-        return np.array([value(network.drive, i, t / network.period) for i in range(n)])
-
-    def slope(t, d=1e-4):
-        # Fourth-order difference, good to 1e-13 here.
-        return (8 * (force(t + d) - force(t - d)) - force(t + 2 * d) + force(t - 2 * d)) / (12 * d)
-
-    def right(t, y):
-        mean, cov = y[: 2 * n], y[2 * n : 2 * n + 4 * n * n].reshape(2 * n, 2 * n)
-        dmean = drift @ mean + np.append(np.zeros(n), force(t) / network.mass)
-        dcov = drift @ cov + cov @ drift.T + noise
-        square = np.diag(cov)[n:] + mean[n:] ** 2
-        heat = network.friction * (network.temperature / network.mass - square)
-        return np.concatenate(
-            [dmean, dcov.ravel(), heat, -slope(t) * mean[:n], force(t) * mean[n:]]
-        )
-
-    y = np.concatenate([begin.mean, begin.covariance.ravel(), np.zeros(3 * n)])
-    return solve_ivp(
-        right, (0, periods * network.period), y, method="DOP853", rtol=1e-11, atol=1e-13
-    ).y[:, -1]
 
 
 @pytest.mark.parametrize("make", [pair, ring])

@@ -7,9 +7,8 @@ linear map.
 
 import numpy as np
 import pytest
-from oscillator_networks import currents, pair, ring, simulate
+from oscillator_networks import closed_form, currents, pair, ring, simulate
 from scipy.linalg import solve_discrete_lyapunov
-from test_gaussian_ensemble import closed_form
 
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare

@@ -83,7 +83,7 @@ def test_trajectories_agree_at_temperatures_from_a_thousandth_to_a_thousand(law,
             case.made()
         return
     rows = sample(case, Plan(3, 0, 4, 1), RANDOM, 5, 10_000)
-    z = scores(rows, expected(case, 4, 3, np.full(4, 0.25)))
+    z = scores(rows, expected(case, 64, 3, np.full(4, 0.25)))
     assert len(z) >= 4
     assert abs(z).max() < z_threshold(len(z))
     residual = np.diff(rows.energy, axis=1) - rows.heat.sum(axis=-1) - rows.work.sum(axis=-1)

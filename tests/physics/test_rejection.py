@@ -10,31 +10,39 @@ from trajsim.kernels import jump, lanes
 from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan
 
-SITES = 9  # more than the lanes take
+# More than the lanes take; fewer where what is exact takes long, and the lanes leave them alone.
+MANY, FEW = 9, 5
 PLAN = Plan(periods=2, burn_in=1, rows_per_period=2, segments_per_row=1)
 
 
-def ring(law, cold=0.6):
+def ring(law, sites=MANY, cold=0.6):
     """Unlike bonds, two baths, two harmonics, an offset, a site that is not driven."""
-    harmonics = [[(1, 0.3 + 0.05 * i, 0.7 * i), (2 + i % 2, 0.2, 0.1 * i)] for i in range(SITES)]
+    harmonics = [[(1, 0.3 + 0.05 * i, 0.7 * i), (2 + i % 2, 0.2, 0.1 * i)] for i in range(sites)]
     harmonics[4] = []
     return networks.Network(
         temperatures=[cold, 1.1],
-        bath=[i % 2 for i in range(SITES)],
-        bonds=[(i, (i + 1) % SITES, 0.5 * (-1) ** (i // 2) + 0.1 * i) for i in range(SITES)],
+        bath=[i % 2 for i in range(sites)],
+        bonds=[(i, (i + 1) % sites, 0.5 * (-1) ** (i // 2) + 0.1 * i) for i in range(sites)],
         harmonics=harmonics,
-        offset=[0.1 * (i % 3) for i in range(SITES)],
+        offset=[0.1 * (i % 3) for i in range(sites)],
         law=law,
         period=12.0,
     )
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_means_agree_with_the_master_equation(law):
+@pytest.fixture
+def no_lanes(monkeypatch):
+    """Networks of any size are for the kernel of large ones."""
+    monkeypatch.setattr(lanes, "MOST_SITES", 0)
+
+
+@pytest.mark.parametrize(
+    ("law", "sites"), [("heat-bath", MANY), *((law, FEW) for law in LAWS if law != "heat-bath")]
+)
+def test_means_agree_with_the_master_equation(no_lanes, law, sites):
     # 1e5 to 1e6 flips a site: a rate that is 1 % off at one site lies 4 to 20 standard errors off
     # in its flips; allowed are 4.6 for the largest of some 30 quantities.
-    case, count = ring(law), 10_000
-    assert lanes.MOST_SITES < SITES
+    case, count = ring(law, sites), 10_000
     rows = sample(case, PLAN, UP, 5, count)
     master = master_equation(case.made(), 1e-7)
     start = np.eye(1, case.states)[0]
@@ -49,9 +57,15 @@ def test_means_agree_with_the_master_equation(law):
     assert abs(z).max() < z_threshold(len(z))
 
 
-def test_flips_where_hardly_any_happen():
+def test_networks_are_for_this_kernel_where_the_lanes_do_not_take_them():
+    models = [jump.prepare(ring("heat-bath", sites).made(), PLAN) for sites in (MANY, FEW)]
+    assert [isinstance(model, lanes.Laned) for model in models] == [False, True]
+
+
+@pytest.mark.parametrize("sites", [FEW, pytest.param(MANY, marks=pytest.mark.ensemble)])
+def test_flips_where_hardly_any_happen(no_lanes, sites):
     # Bounds of the sites differ by thirty powers of two.
-    case, count = ring("glauber-product", cold=0.06), 40_000
+    case, count = ring("glauber-product", sites, cold=0.06), 40_000
     rows = sample(case, PLAN, UP, 6, count)
     exact = master_equation(case.made(), 1e-7).window(np.eye(1, case.states)[0], PLAN).rates.flips
     flips = rows.flips.sum(axis=(0, 1)) / (count * PLAN.periods * case.period)

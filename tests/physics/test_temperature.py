@@ -8,25 +8,32 @@ from dataclasses import replace
 import networks
 import numpy as np
 import pytest
-from networks import RANDOM, Network, numbers, sample, z_threshold
+from networks import RANDOM, numbers, sample, z_threshold
 
 from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan
 
-# Three unequal bonds and two fields: no two states have the same energy.
-TRIANGLE = Network(
+# Three unequal bonds and two fields: no two states have the same energy. Drives of no amplitude
+# drive nothing, and need no kernel of their own.
+TRIANGLE = replace(
+    networks.TRIANGLE,
     temperatures=[0.8, 0.8],
-    bath=[0, 1, 0],
     bonds=[(0, 1, 0.55), (1, 2, -0.35), (0, 2, 0.2)],
-    harmonics=[[], [], []],
+    harmonics=[[(1, 0.0, 0.0), (2, 0.0, 0.0)], [], [(1, 0.0, 0.0)]],
     offset=[0.25, -0.1, 0.0],
+    rate=0.5,
 )
 COLD_PAIR = networks.pair(0.3, 0.3, h0=0.0, coupling=0.4, offset=[0.05, 0.15])
+PAIR = replace(
+    networks.pair(0.8, 0.8, coupling=0.55, offset=[0.25, -0.1]),
+    harmonics=[[(1, 0.0, 0.0)], [(1, 0.0, 0.0)]],
+)
 CASES = {
     "triangle, long rows": (TRIANGLE, 2.0),
     "triangle, short rows": (TRIANGLE, 0.3),
     "cold pair": (COLD_PAIR, 1.0),
-    **{law: (replace(TRIANGLE, law=law), 1.0) for law in LAWS},
+    "triangle, heat-bath": (replace(TRIANGLE, law="heat-bath"), 1.0),
+    **{law: (replace(PAIR, law=law), 1.0) for law in LAWS},
 }
 ROWS, TRAJECTORIES = 200, 20_000
 # Fewer changes than this have no normal logarithm.

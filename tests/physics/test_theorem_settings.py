@@ -7,8 +7,8 @@ import networks
 import numpy as np
 import pytest
 from networks import after, numbers, periodic_rates, periodic_state, solve
+from oscillator_networks import moment_equations
 from scipy.stats import multivariate_normal
-from test_gaussian_ensemble import moment_equations
 
 from trajsim.comparison.counted import ExactFluctuations
 from trajsim.comparison.settings import settings

@@ -4,15 +4,17 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
 from small_configs import PUMP, SHAPES
 
 from trajsim.cli import main
+from trajsim.comparison.counted import ExactFluctuations
 
 settings.register_profile("unit", deadline=None, max_examples=300)
 settings.load_profile("unit")
@@ -86,6 +88,21 @@ def run_of(tmp_path_factory) -> Callable[[str], Path]:
         return made[shape]
 
     return run
+
+
+@pytest.fixture(scope="module")
+def quick_histograms() -> Iterator[None]:
+    """The sampled histograms in the place of exact ones, which are solved for in seconds each.
+
+    Whether exact ones are right is asked in tests/physics and tests/ensemble.
+    """
+
+    def sampled(_exact, _observable, _windows, histogram):
+        return histogram.counts / histogram.samples, np.zeros(len(histogram.counts))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ExactFluctuations, "probabilities", sampled)
+        yield
 
 
 @pytest.fixture

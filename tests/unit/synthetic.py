@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import norm
 
+from trajsim.analysis.averages import Averages, Quantity
+from trajsim.analysis.estimate import Estimate
+from trajsim.analysis.theorems import Setting, theorems
+from trajsim.comparison.claims import claims
+from trajsim.config import parse
 from trajsim.ledger import Layout
 
 FALSE_ALARM = 1e-4
@@ -60,3 +65,72 @@ class Ledger:
 def threshold(comparisons):
     """Standard errors that the largest of so many may lie off, at FALSE_ALARM for all together."""
     return norm.isf(FALSE_ALARM / (2 * comparisons))
+
+
+def setting(**others):
+    """Two spins at temperatures 1 and 0.5, from a uniform start unless said otherwise."""
+    known = {
+        "system": "spins",
+        "spins": 2,
+        "temperatures": np.array([1.0, 0.5]),
+        "initial": "random",
+        "burn_in": 0,
+    }
+    return Setting(**{**known, **others})
+
+
+def outcomes(ledger, here, partner=None, partner_setting=None):
+    """Outcomes at the one point, by name."""
+    partners = None if partner is None else [partner_setting]
+    (found,) = theorems(ledger, [here], partner, partners)
+    return {outcome.name: outcome for outcome in found}
+
+
+def states(random, trajectories, rows):
+    return {"state": random.choice(np.array([1, -1], np.int8), (trajectories, rows + 1, 2))}
+
+
+def symmetric_heat(random, trajectories, rows, temperatures, spread=0.5, mean=None):
+    """Heats whose x = -sum Q / T is normal with mean half its variance in every row.
+
+    Then <exp(-x)> = 1 and P(x) / P(-x) = exp(x), for any number of rows.
+    """
+    mean = spread**2 / 2 if mean is None else mean
+    x = random.normal(mean, spread, (trajectories, rows))
+    share = random.normal(size=(trajectories, rows))
+    # Heat that passes from one bath to the other at equal odds changes x too: take it out again.
+    heat = np.stack([-temperatures[0] * (x + share), temperatures[1] * share], axis=-1)
+    return heat
+
+
+def made(seed, trajectories=100_000, rows=4, **others):
+    random = np.random.default_rng(seed)
+    heat = symmetric_heat(random, trajectories, rows, (1.0, 0.5), **others)
+    return Ledger(heat, slices=3, more=states(random, trajectories, rows))
+
+
+def averages(heat, work, error, shadow=None, parameters=None, trajectories=1000):
+    """Averages with independent errors of the heats and the total work."""
+    errors = np.broadcast_to(error, 3)
+    quantities = [
+        Quantity("heat", bath, Estimate(q, e))
+        for bath, q, e in zip("LR", heat, errors[:2], strict=True)
+    ]
+    quantities += [Quantity("work", drive, Estimate(work / 2, errors[2])) for drive in "12"]
+    return Averages(
+        parameters=parameters or {},
+        trajectories=trajectories,
+        time=1.0,
+        quantities=quantities,
+        edges={},
+        shadow_work=None if shadow is None else Estimate(shadow, 0.0),
+        total_work=Estimate(work, errors[2]),
+        covariance=np.diag(errors**2),
+        first_law_residual=0.0,
+        largest_entry=1.0,
+    )
+
+
+def judged(text, *arguments, **more):
+    (point,) = claims(parse(text), [averages(*arguments, **more)]).points
+    return point

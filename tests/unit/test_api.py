@@ -17,6 +17,8 @@ from trajsim.ensemble import NoExactSideError
 from trajsim.running.run import RunError
 from trajsim.store import StoreError
 
+pytestmark = pytest.mark.usefixtures("quick_histograms")
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 

@@ -7,42 +7,14 @@ import numpy as np
 import pytest
 from scipy import stats
 from small_configs import PUMP, SHAPES, UNDRIVEN, changed, swept
+from synthetic import averages, judged
 
-from trajsim.analysis.averages import Averages, Quantity
-from trajsim.analysis.estimate import Estimate
 from trajsim.comparison import CannotCheckError
 from trajsim.comparison.claims import claims
 from trajsim.config import parse
 
 TWO = changed(PUMP, ("0.499", "0.1"))
 EQUAL = changed(PUMP, ("0.499", "0.5"))
-
-
-def averages(heat, work, error, shadow=None, parameters=None, trajectories=1000):
-    """Averages with independent errors of the heats and the total work."""
-    errors = np.broadcast_to(error, 3)
-    quantities = [
-        Quantity("heat", bath, Estimate(q, e))
-        for bath, q, e in zip("LR", heat, errors[:2], strict=True)
-    ]
-    quantities += [Quantity("work", drive, Estimate(work / 2, errors[2])) for drive in "12"]
-    return Averages(
-        parameters=parameters or {},
-        trajectories=trajectories,
-        time=1.0,
-        quantities=quantities,
-        edges={},
-        shadow_work=None if shadow is None else Estimate(shadow, 0.0),
-        total_work=Estimate(work, errors[2]),
-        covariance=np.diag(errors**2),
-        first_law_residual=0.0,
-        largest_entry=1.0,
-    )
-
-
-def judged(text, *arguments, **more):
-    (point,) = claims(parse(text), [averages(*arguments, **more)]).points
-    return point
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from trajsim.config.spins import SpinExperiment
 from trajsim.running.run import StoppedError
 from trajsim.store import Parts
 
+pytestmark = pytest.mark.usefixtures("quick_histograms")
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 VERBS = [
     *("run", "exact", "map", "optimize", "analyze", "check", "regimes", "plot"),

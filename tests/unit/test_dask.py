@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from small_configs import PUMP, TRIANGLE, changed, swept
+from waiting import PATIENCE, processes_of, wait_until
 
 import trajsim.running.blocks
 import trajsim.running.engines.dask
@@ -33,7 +34,6 @@ from trajsim.system.folders import TemporaryFolder
 
 distributed = pytest.importorskip("distributed")
 
-PATIENCE = 120.0
 ROOT = Path(trajsim.__file__).parent.parent
 SWEEP = swept(PUMP, '"sites.2.drive.phase" = [0.0, 2.2, 3.0]')
 # A minute and more for one worker, and blocks of half a second.
@@ -45,14 +45,6 @@ ENDLESS = changed(
     ("ies = 60", "ies = 1"),
     ("rows_per_period = 1", "periods_per_row = 1_000_000"),
 )
-
-
-def wait_until(condition):
-    """Wait until a condition holds."""
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 class Cluster:
@@ -371,17 +363,6 @@ def test_blocks_are_longer_the_more_workers_there_are():
 
 
 # -- processes of this machine ---------------------------------------------------------------------
-
-
-def processes_of(session):
-    """Processes of a session that are still there."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, IndexError):
-            fields = (path / "stat").read_text().rsplit(")", 1)[1].split()
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(path.name))
-    return found
 
 
 def children_of(pid):

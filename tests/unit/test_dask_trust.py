@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from test_dask import processes_of, wait_until
+from waiting import processes_of, wait_until
 
 from trajsim.running.engines import places
 from trajsim.running.engines.places import Local

@@ -7,8 +7,7 @@ import tomllib
 import numpy as np
 import pytest
 from small_configs import PUMP, UNDRIVEN, changed
-from synthetic import Ledger
-from test_theorems import made, outcomes, setting
+from synthetic import Ledger, made, outcomes, setting
 
 import trajsim
 from trajsim.cli.common import say

@@ -14,6 +14,8 @@ from trajsim.ensemble import ensemble, start_state
 from trajsim.plots import figures, save
 from trajsim.plots.courses import time_figure
 
+pytestmark = pytest.mark.usefixtures("quick_histograms")
+
 PHASES = '"sites.2.drive.phase" = { start = 0.0, stop = 6.283185307179586, num = 5 }'
 COLDER = '"baths.R.temperature" = [0.5, 0.45]'
 INSET = "\n[figure]\ninset = true\n"

@@ -16,6 +16,8 @@ from trajsim.running.merging import merge
 from trajsim.running.run import RunError, StoppedError, simulate
 from trajsim.store import Shard, StoreError, open_run, verify
 
+pytestmark = pytest.mark.usefixtures("quick_histograms")
+
 CONFIG = swept(
     changed(PUMP, ("ies = 60", "ies = 12"), ("rows_per_period = 1", "rows_per_period = 2")),
     '"sites.2.drive.phase" = [0.0, 2.2]',

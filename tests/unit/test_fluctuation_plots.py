@@ -9,6 +9,8 @@ from trajsim.analysis.fluctuations import fluctuations
 from trajsim.plots.distributions import Curves, generating_figure, histogram_figure, rate_figure
 from trajsim.plots.moments import covariance_figure, cumulants_figure
 
+pytestmark = pytest.mark.usefixtures("quick_histograms")
+
 
 @pytest.fixture(scope="module")
 def found():

@@ -8,11 +8,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from owners import OTHER, as_root, others_folder
 
 from trajsim.system.folders import NotOwnError, TemporaryFolder, own_folder
-
-OTHER = 54321
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
 
 
 def test_a_folder_that_is_not_there_is_made_for_this_user_alone(tmp_path):
@@ -25,10 +23,6 @@ def test_a_folder_that_is_not_there_is_made_for_this_user_alone(tmp_path):
     for folder in (made, made.parent):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert own_folder(made) == made
-
-
-def others_folder(path):
-    os.chown(path, OTHER, OTHER)
 
 
 def open_to_all(path):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_folders import as_root, others_folder
+from owners import as_root, others_folder
 
 import trajsim
 from trajsim.compiled import jit
@@ -154,6 +154,7 @@ def number(x):
 def kept(tmp_path, monkeypatch):
     """Calls `number` with new eyes: its value, and whether it was found compiled."""
     monkeypatch.setattr(jit, "cache_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(jit, "_not_kept", [])
     # What is made anew in this process need not have a source.
     monkeypatch.setattr(jit, "digest_of", lambda _: "")
 

@@ -28,6 +28,8 @@ from trajsim.system.files import (
     stem,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_histograms")
+
 
 @pytest.fixture
 def run(tmp_path, run_of):

@@ -13,6 +13,8 @@ import trajsim
 from trajsim.config import parse
 from trajsim.report import report
 
+pytestmark = pytest.mark.usefixtures("quick_histograms")
+
 HOSTILE = "</title></h1><script>alert(1)</script><img src=http://x.invalid/a.png onerror=alert(2)>"
 EVIL = changed(
     PUMP,

@@ -15,6 +15,8 @@ import trajsim
 from trajsim.config import parse
 from trajsim.plots import figures, save
 
+pytestmark = pytest.mark.usefixtures("quick_histograms")
+
 HOSTILE = "a\nb\x1b[31mc\x9b2J\u202ed"
 SHOWN = r"a\nb\x1b[31mc\x9b2J\u202ed"
 QUICK = changed(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from small_configs import PUMP, TRIANGLE, UNDRIVEN, changed
-from test_claims import averages, judged
+from synthetic import averages, judged
 
 import trajsim
 from trajsim.analysis.estimate import sign

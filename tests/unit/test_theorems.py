@@ -4,54 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import logsumexp
-from synthetic import FALSE_ALARM, Ledger
+from synthetic import FALSE_ALARM, Ledger, made, outcomes, setting, states
 
 from trajsim.analysis.estimate import Estimate
-from trajsim.analysis.theorems import Setting, theorems
 from trajsim.analysis.theorems.integral import LogMean
 from trajsim.analysis.theorems.setting import Outcome, Prediction, durations
-
-
-def setting(**others):
-    """Two spins at temperatures 1 and 0.5, from a uniform start unless said otherwise."""
-    known = {
-        "system": "spins",
-        "spins": 2,
-        "temperatures": np.array([1.0, 0.5]),
-        "initial": "random",
-        "burn_in": 0,
-    }
-    return Setting(**{**known, **others})
-
-
-def outcomes(ledger, here, partner=None, partner_setting=None):
-    """Outcomes at the one point, by name."""
-    partners = None if partner is None else [partner_setting]
-    (found,) = theorems(ledger, [here], partner, partners)
-    return {outcome.name: outcome for outcome in found}
-
-
-def states(random, trajectories, rows):
-    return {"state": random.choice(np.array([1, -1], np.int8), (trajectories, rows + 1, 2))}
-
-
-def symmetric_heat(random, trajectories, rows, temperatures, spread=0.5, mean=None):
-    """Heats whose x = -sum Q / T is normal with mean half its variance in every row.
-
-    Then <exp(-x)> = 1 and P(x) / P(-x) = exp(x), for any number of rows.
-    """
-    mean = spread**2 / 2 if mean is None else mean
-    x = random.normal(mean, spread, (trajectories, rows))
-    share = random.normal(size=(trajectories, rows))
-    # Heat that passes from one bath to the other at equal odds changes x too: take it out again.
-    heat = np.stack([-temperatures[0] * (x + share), temperatures[1] * share], axis=-1)
-    return heat
-
-
-def made(seed, trajectories=100_000, rows=4, **others):
-    random = np.random.default_rng(seed)
-    heat = symmetric_heat(random, trajectories, rows, (1.0, 0.5), **others)
-    return Ledger(heat, slices=3, more=states(random, trajectories, rows))
 
 
 def test_heats_that_obey_the_uniform_theorem_are_found_to():

@@ -1,6 +1,6 @@
 """Compiling ahead: a run after it compiles nothing."""
 
-import os
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import get_args
 
 from small_configs import PUMP, changed
 
+from trajsim.compiled.jit import compiled_code
 from trajsim.config.oscillators import Integrator
 from trajsim.kernels.lanes import MOST_SITES
 from trajsim.models.rate_laws import LAWS
@@ -24,40 +25,58 @@ def test_every_rate_law_and_every_scheme_is_among_the_shipped():
     assert any(len(e.sites) > MOST_SITES for e in experiments)
 
 
+# Writes down all compiled code that the command line asks for, and what it compiles itself.
+WATCHED = """
+import json, pathlib, sys
+from trajsim.compiled.jit import Kept
+asked, made = set(), []
+load, save = Kept.load_overload, Kept.save_overload
+def loaded(kept, signature, context):
+    asked.add(f"{kept._function.__module__}.{kept._function.__qualname__}{signature}")
+    return load(kept, signature, context)
+def saved(kept, signature, code):
+    made.append(kept._function.__qualname__)
+    save(kept, signature, code)
+Kept.load_overload, Kept.save_overload = loaded, saved
+from trajsim.cli import main
+try:
+    main()
+finally:
+    pathlib.Path("watched.json").write_text(json.dumps([sorted(asked), made]))
+"""
+
+
 def test_a_run_after_a_warmup_of_its_config_compiles_nothing(config, tmp_path):
-    path, cache = config(COLD), tmp_path / "cache"
+    path = config(COLD)
 
     def trajsim(*arguments):
-        program = "from trajsim.cli import main; main()"
         done = subprocess.run(
-            [sys.executable, "-c", program, *arguments],
+            [sys.executable, "-c", WATCHED, *arguments],
             cwd=tmp_path,
-            env={**os.environ, "XDG_CACHE_HOME": str(cache)},
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return done
+        asked, made = json.loads((tmp_path / "watched.json").read_text())
+        return done, set(asked), made
 
-    def kept():
-        return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in cache.rglob("*.nb?")}
-
-    warm = trajsim("warmup", path)
+    warm, ready, _ = trajsim("warmup", path)
     folder, _, rest = warm.stdout.partition(": ready in ")
-    assert Path(folder).parent == cache / "trajsim"
+    assert Path(folder) == compiled_code()
     assert rest.strip().endswith(" s")
     assert "1/1: " in warm.stderr
-    before = kept()
-    assert len(before) > 10
-    ran = trajsim("run", path, "-o", tmp_path / "x.h5")
+    assert len(ready) > 10
+    ran, asked, made = trajsim("run", path, "-o", tmp_path / "x.h5")
     assert "check: sampled agrees" in ran.stdout
-    assert kept() == before
+    assert made == []
+    # Not because somebody else had compiled it.
+    assert asked <= ready
 
 
 def test_without_a_config_every_shipped_kind_is_compiled(cli):
     done = cli("warmup")
-    assert done.exit_code == 0
+    assert done.exit_code == 0, done.stderr
     for number, name in enumerate(shipped(), 1):
         assert f"{number}/{len(shipped())}: {name}: " in done.stderr
     assert Path(done.stdout.partition(": ready in ")[0]).is_dir()
