@@ -43,8 +43,7 @@ if TYPE_CHECKING:
 
     from trajsim.analysis.extremes import Extreme
     from trajsim.analysis.theorems import Outcome
-    from trajsim.ensemble.jumps.counting import JumpCounting
-    from trajsim.ensemble.oscillator_counting import LinearCounting
+    from trajsim.ensemble.faces import Counting
     from trajsim.trace import Trace
 
 # What a config can be given as.
@@ -411,7 +410,7 @@ class Exact(Rates[float]):
         return exact_regime(self.point.experiment, self.solved.currents)
 
     @cached_property
-    def counting(self) -> "JumpCounting | LinearCounting":
+    def counting(self) -> "Counting":
         """Exact fluctuations: cumulants, theta, distributions."""
         return counting_of(self.point.experiment.network())
 

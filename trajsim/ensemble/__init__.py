@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from trajsim.ensemble.answers import Course, Currents, Gains, NoExactSideError, Window
+from trajsim.ensemble.faces import Counting, Ensemble
 from trajsim.ensemble.recorded import RecordedStates
 from trajsim.ensemble.weights import Weights
 from trajsim.extending.kinds import kind_of
@@ -30,19 +31,20 @@ __all__ = [
 ]
 
 
-def ensemble(network: Any, tolerance: float = 1e-9) -> Any:
-    """Exact ensemble of a network, with `currents`, `periodic_state`, `course` and `window`.
+def ensemble(network: Any, tolerance: float = 1e-9) -> Ensemble:
+    """Exact ensemble of a network.
 
     Raises
     ------
     NoExactSideError
         If there is none, or it is out of reach.
     """
-    return _side(network).ensemble(network, tolerance)
+    solved: Ensemble = _side(network).ensemble(network, tolerance)
+    return solved
 
 
-def counting_of(network: Any, tolerance: float = 1e-10, patience: float = math.inf) -> Any:
-    """Exact fluctuations of a network: `JumpCounting` of jumps, `LinearCounting` of oscillators.
+def counting_of(network: Any, tolerance: float = 1e-10, patience: float = math.inf) -> Counting:
+    """Exact fluctuations of a network.
 
     Parameters
     ----------
@@ -57,7 +59,8 @@ def counting_of(network: Any, tolerance: float = 1e-10, patience: float = math.i
     """
     side = _side(network)
     if hasattr(side, "counting_of"):
-        return side.counting_of(network, tolerance, patience)
+        counting: Counting = side.counting_of(network, tolerance, patience)
+        return counting
     solved = side.ensemble(network, tolerance)
     if not hasattr(solved, "process"):
         raise NoExactSideError("the exact side of this model knows no fluctuations")

@@ -21,7 +21,7 @@ from trajsim.kernels.oscillator_booking import (
     touch_baths,
 )
 from trajsim.kernels.random import normal_pair, normals, streams
-from trajsim.models.drive import value
+from trajsim.models.drive import value, values
 from trajsim.models.oscillators import OscillatorNetwork
 from trajsim.plan import Plan
 
@@ -98,14 +98,9 @@ def prepare(
     edge = np.array(
         [[value(drive, i, k % segments / segments) for i in range(n)] for k in range(segments + 1)]
     )
-    fraction = (np.arange(steps) + 0.5) / steps
-    held = np.tile(drive.offset, (steps, 1))
-    for i, k in np.ndindex(drive.order.shape):
-        order = drive.order[i, k]
-        angle = 2.0 * math.pi * order * fraction + drive.phase[i, k]
-        factor = method.held(math.pi * order / steps)
-        held[:, i] += factor * drive.amplitude[i, k] * np.cos(angle)
-    held = np.vstack([held, edge[0]])
+    factor = np.vectorize(method.held)(math.pi * drive.order / steps)
+    waves = drive._replace(amplitude=factor * drive.amplitude)
+    held = np.vstack([values(waves, (np.arange(steps) + 0.5) / steps), edge[0]])
     decay = network.friction * dt / network.mass
     small = n <= MOST_SITES
     return Oscillation(
