@@ -415,7 +415,7 @@ class Exact(Rates[float]):
         return counting_of(self.point.experiment.network())
 
     def __repr__(self) -> str:
-        return f"<exact ensemble{self.lines()}\n  regime: {self.regime}>"
+        return f"<exact ensemble{self._lines()}\n  regime: {self.regime}>"
 
 
 def _opened(run: StoredRun | str | Path) -> Run:

@@ -65,6 +65,8 @@ def test_a_regime_needs_no_temperatures(grid):
     hot = next(a for a in sampled if a.parameters["baths.L.temperature"] == 1.3)
     assert hot.regime({"L": 1.0, "R": 1.0}).name == "transfer"
     assert hot.regime({"L": 1.0, "R": 1.0}) != hot.regime
+    assert hot.regime_at({"L": 1.0, "R": 1.0}) == hot.regime({"L": 1.0, "R": 1.0})
+    assert repr(hot.regime) == f"<regime: {hot.regime}>"
 
 
 def test_a_regime_is_told_with_its_figure_of_merit():
@@ -74,6 +76,7 @@ def test_a_regime_is_told_with_its_figure_of_merit():
     engine = Regime("engine", trajsim.Estimate(0.1, 0.01), None)
     assert str(engine) == "engine, efficiency 0.100(10)"
     assert str(Regime("heater", None, None)) == "heater"
+    assert repr(engine) == "<regime: engine, efficiency 0.100(10)>"
 
 
 def test_without_temperatures_there_is_no_regime():

@@ -70,8 +70,8 @@ class AskedRegime(Regime):
     averages: "Averages"
 
     def __call__(self, temperatures: Mapping[str, float]) -> Regime:
-        """Regime if the baths had these temperatures."""
-        return self.averages.classified(temperatures)
+        """Regime of baths of these temperatures."""
+        return self.averages.regime_at(temperatures)
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,11 +135,11 @@ class Averages(Rates[Estimate[float]]):
         """
         if self.temperatures is None:
             raise ValueError("the temperatures of the baths are not known")
-        found = AskedRegime(*self.classified(self.temperatures))
+        found = AskedRegime(*self.regime_at(self.temperatures))
         found.averages = self
         return found
 
-    def classified(self, temperatures: Mapping[str, float]) -> Regime:
+    def regime_at(self, temperatures: Mapping[str, float]) -> Regime:
         """Regime between baths of these temperatures, in the order of the heat rates."""
         heat = np.array([e.mean for e in self.heat_rate.values()])
         driven = bool(self.work_rate)
@@ -149,7 +149,7 @@ class Averages(Rates[Estimate[float]]):
         )
 
     def __repr__(self) -> str:
-        text = f"<averages of {self.trajectories} trajectories of time {self.time:g}{self.lines()}"
+        text = f"<averages of {self.trajectories} trajectories of time {self.time:g}{self._lines()}"
         return text + (f"\n  regime: {self.regime}>" if self.temperatures is not None else ">")
 
 

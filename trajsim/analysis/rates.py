@@ -61,7 +61,7 @@ class Rates(Generic[V]):
         """Inclusive work of all drives per unit time."""
         raise NotImplementedError
 
-    def lines(self) -> str:
+    def _lines(self) -> str:
         """Swept values, then a line a rate, as text."""
         at = "".join(f", {key} = {value:g}" for key, value in self.parameters.items())
         return at + "".join(f"\n  {name:24}{_shown(v):>18}" for name, v in self.rates.items())

@@ -30,6 +30,9 @@ class Regime(NamedTuple):
             text += f", efficiency {self.efficiency}"
         return f"{text}, COP {self.cop}" if self.cop else text
 
+    def __repr__(self) -> str:
+        return f"<regime: {self}>"
+
 
 def classify(
     heat: Array,
