@@ -203,13 +203,16 @@ def without_avx512() -> None:
 
 
 def arguments(about: str, **more: dict[str, Any]) -> argparse.Namespace:
-    """Options of a benchmark: --quick, --rounds, --json, and its own."""
+    """Options of a benchmark: --quick, --rounds, --save, --json, and its own."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument(
         "--quick", action="store_true", help="a smoke test: the numbers mean nothing"
     )
     parser.add_argument("--rounds", type=int, default=None, help="times that all take turns")
-    parser.add_argument("--json", type=Path, default=None, help="where to write the results")
+    parser.add_argument(
+        "--save", action="store_true", help="write the results to benchmarks/results, for report.py"
+    )
+    parser.add_argument("--json", type=Path, default=None, help="where else to write the results")
     for name, options in more.items():
         parser.add_argument(f"--{name}", **options)
     return parser.parse_args()
@@ -232,15 +235,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 def save(
     name: str, options: argparse.Namespace, results: dict[str, Any], libraries: Sequence[str] = ()
 ) -> None:
-    """Write benchmarks/results/<name>.json; a quick run writes nothing unless told where."""
-    path = options.json or (None if options.quick else RESULTS / f"{name}.json")
+    """Write results to the file of --json, with --save to benchmarks/results/<name>.json."""
+    path = options.json or (RESULTS / f"{name}.json" if options.save else None)
     if path is None:
         return
     command = ["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]
+    # Where it went is nobody's business.
     if options.json:
-        # Where it went is nobody's business.
         at = command.index("--json")
         del command[at : at + 2]
+    command = [word for word in command if word != "--save"]
     found = {
         "benchmark": name,
         "command": " ".join(command),

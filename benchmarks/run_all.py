@@ -22,14 +22,15 @@ COMMANDS = [
 
 
 def main():
-    quick = [option for option in sys.argv[1:] if option == "--quick"]
+    quick = "--quick" in sys.argv[1:]
+    how = "--quick" if quick else "--save"
     failed = []
     for script, *options in COMMANDS:
         # The packages live in an environment of their own, where there is one.
         own = script == "packages.py" and PACKAGES.exists()
         python = str(PACKAGES) if own else sys.executable
-        print(f"\n== {' '.join([script, *options, *quick])}", flush=True)
-        if subprocess.run([python, str(HERE / script), *options, *quick]).returncode:
+        print(f"\n== {' '.join([script, *options, how])}", flush=True)
+        if subprocess.run([python, str(HERE / script), *options, how]).returncode:
             failed.append(" ".join([script, *options]))
     if not quick:
         subprocess.run([sys.executable, str(HERE / "report.py")], check=True)

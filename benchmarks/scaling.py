@@ -167,7 +167,7 @@ def main():
     }
     results["workers"] = workers(shared, rounds, seconds)
     report(results)
-    if not options.quick:
+    if options.save:
         figures(results)
     common.save("scaling", options, results)
 

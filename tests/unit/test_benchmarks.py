@@ -1,5 +1,6 @@
 """The benchmarks run and write what the results page is made of. How fast is nobody's test."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -42,6 +43,18 @@ def test_a_quick_run_prints_tables_and_writes_results(script, quick):
     assert results["benchmark"] == script
     assert results["command"] == f"python benchmarks/{script}.py --quick"
     assert {"processor", "cores", "system", "compiler", "libraries"} <= set(results["machine"])
+
+
+def test_results_are_replaced_only_if_asked_for(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    common = importlib.import_module("common")
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    for words in ([], ["--quick"], ["--json", str(tmp_path / "other" / "x.json")], ["--save"]):
+        monkeypatch.setattr(sys, "argv", ["x.py", *words])
+        assert not list(tmp_path.glob("*.json"))
+        common.save("x", common.arguments(""), {})
+    assert json.loads((tmp_path / "x.json").read_text())["command"] == "python benchmarks/x.py"
+    assert (tmp_path / "other" / "x.json").exists()
 
 
 def test_the_results_page_shows_the_results():
