@@ -374,6 +374,18 @@ def test_a_signal_is_obeyed_where_python_does_not_see_it(begin, deaf, verb, numb
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_hangup_stops_unless_it_is_ignored(begin, ignored):
+    asleep = (
+        "    time.sleep(30)\n" if not ignored else "    time.sleep(2)\n    raise SystemExit(7)\n"
+    )
+    told = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" if ignored else ""
+    process = begin(told + LOADING + asleep + LOADED, "exact", "x.toml")
+    process.send_signal(signal.SIGHUP)
+    status, said = end_of(process)
+    assert (status, said.startswith("stopped")) == ((7, False) if ignored else (129, True))
+
+
 @pytest.mark.parametrize(("verb", "status"), [("exact", 130), ("run", 3), ("reproduce", 3)])
 def test_more_signals_after_the_first_change_nothing(begin, verb, status):
     # What is tidied up on the way is not interrupted.

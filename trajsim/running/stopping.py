@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop, obeyed where nothing is lost by it."""
+"""SIGINT, SIGTERM and SIGHUP as a wish to stop, obeyed where nothing is lost by it."""
 
 import os
 import signal
@@ -16,7 +16,13 @@ from trajsim.errors import TrajsimError
 GRACE_SECONDS = 0.4
 # A process that has not obeyed a signal after this long is ended: it may be in compiled code.
 PATIENCE_SECONDS = 1.0
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def obeyed() -> list[signal.Signals]:
+    """Signals that ask for a stop: a hang-up only if `nohup` has not told to ignore it."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [s for s in STOPPING if s != signal.SIGHUP or not ignored]
 
 
 class StoppedError(TrajsimError):
@@ -24,7 +30,7 @@ class StoppedError(TrajsimError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM, by its number."""
+    """One of these signals, by its number."""
 
     def __init__(self, number: int) -> None:
         super().__init__("stopped")
@@ -39,7 +45,7 @@ class Stop:
 
 @contextmanager
 def interruptible(leave: Callable[[int], None], own: bool = False) -> Iterator[Stop]:
-    """While entered, the first SIGINT or SIGTERM raises Interrupted; later ones change nothing.
+    """While entered, the first of these signals raises Interrupted; later ones change nothing.
 
     Compiled code sees no signal, and what it raises may be lost in a callback: where the block is
     not left within PATIENCE_SECONDS, another thread ends the process.
@@ -59,7 +65,7 @@ def interruptible(leave: Callable[[int], None], own: bool = False) -> Iterator[S
             stop.number = number
             raise Interrupted(number)
 
-    before = {number: signal.signal(number, interrupt) for number in STOPPING}
+    before = {number: signal.signal(number, interrupt) for number in obeyed()}
     shown = sys.unraisablehook
 
     def show(lost: Any) -> None:
@@ -113,7 +119,7 @@ def end_group(leader: int) -> None:
 
 
 class Signals:
-    """While entered, SIGINT and SIGTERM are noted, to be looked at between kernel calls."""
+    """While entered, signals are noted, to be looked at between kernel calls."""
 
     def __init__(self) -> None:
         self._since: float | None = None
@@ -121,7 +127,7 @@ class Signals:
 
     def __enter__(self) -> "Signals":
         if threading.current_thread() is threading.main_thread():
-            for number in STOPPING:
+            for number in obeyed():
                 self._before[number] = signal.signal(number, self._wish)
         return self
 
