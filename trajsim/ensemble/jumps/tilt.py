@@ -102,6 +102,6 @@ class Tilt(NamedTuple):
         value = process.parameters(np.linspace(0.0, 0.99, 34))[0]
         varies = (value != value[0]).any(axis=0)
         leaning = (self.lean[0] != 0.0) & varies
-        through = leaning @ (process.change != 0.0).reshape(process.drives, -1)
-        levered = varies @ (self.lever[0] != 0.0).reshape(process.drives, -1)
+        through = (leaning[:, None] & (process.change != 0.0)).any(axis=0)
+        levered = (varies[:, None] & (self.lever[0] != 0.0)).any(axis=0)
         return np.asarray(through | levered, np.bool_)
