@@ -22,7 +22,9 @@ from trajsim.ensemble.jumps.uniformization import LEAST_WEIGHT, Stepper, Steps
 from trajsim.plan import Plan
 
 # Collocation: steps at first and at most, and the most states for which it is considered.
-DENSE_STEPS, MOST_DENSE_STEPS, MOST_DENSE = 10, 1024, 512
+DENSE_STEPS, MOST_DENSE_STEPS, MOST_DENSE = 12, 1024, 512
+# Of the last change, what is taken to be left at least.
+LEAST_LEFT = 0.3
 # Uniformisation: steps at first and at most.
 SPARSE_STEPS, MOST_STEPS = 8, 1 << 15
 # States up to which the whole map is worked out where they are rarely left.
@@ -263,10 +265,10 @@ class JumpEnsemble:
             before, now, change_before = now, np.append(rates, p), change
             changes = np.abs(now - before)
             change = float(changes.max())
-            # Changes that shrink by a factor add up to so many times the last one; convergence need
-            # not be regular, so that no less than that is taken to be left.
+            # Changes that shrink by a factor add up to so many times the last one; but convergence
+            # need not be regular.
             shrinks = min(change / change_before, 0.9) if math.isfinite(change_before) else 0.0
-            left = changes * max(1.0, shrinks / (1.0 - shrinks))
+            left = changes * max(LEAST_LEFT if shrinks else 1.0, shrinks / (1.0 - shrinks))
             error, shift = left[: self.width], float(left[self.width :].max())
             rounded = rounding / rarest
             accurate = self._accurate(rates, error, max(1e-13, rounded))

@@ -20,7 +20,7 @@ from trajsim.models.spins import SpinNetwork
 # Points in a cycle of the fastest harmonic between which a field crosses a level at most once.
 GRID = 64
 # Amplitude over temperature from which on a rate all but jumps where a flip costs nothing.
-STEEP = 30.0
+STEEP = 15.0
 
 
 def jump_process(network: SpinNetwork) -> JumpProcess:
