@@ -67,12 +67,12 @@ class Spins:
             p = flat.reshape(states + 2 * n, -1)[:states]
             angle = omega * t + self.phase
             h, rise = self.h0 * np.cos(angle), -self.h0 * omega * np.sin(angle)
-            rise_p, gains = np.zeros_like(p), []
+            rise_p, energetics = np.zeros_like(p), []
             for i in range(n):
                 current = (local[i] * (1 - np.tanh(h[i] / self.temperature[i]) * s[i]))[:, None] * p
                 rise_p += current[flipped[i]] - current
-                gains.append(2 * (s[i] * (exchange[i] + h[i])) @ current)
-            return np.concatenate([rise_p, gains, -rise[:, None] * (s @ p)]).ravel()
+                energetics.append(2 * (s[i] * (exchange[i] + h[i])) @ current)
+            return np.concatenate([rise_p, energetics, -rise[:, None] * (s @ p)]).ravel()
 
         begin = np.concatenate([p, np.zeros((2 * n, p.shape[1]))])
         settings = {"method": "DOP853", "rtol": 1e-13, "atol": 1e-17}

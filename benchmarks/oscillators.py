@@ -68,8 +68,8 @@ def trajsim_call(network, scheme, noise, columns, count, number, plan, steps):
     kernel = kernel_of(network)
     model = kernel.prepare(network, plan, scheme=scheme, steps_per_period=steps, noise=noise)
     start = kernel.start(network, "rest", start_state(network, "rest"))
-    walkers = kernel.begin(model, start, 4, 0, number * count, count)
-    _, witness = kernel.advance(model, plan, walkers, kernel.Rows(**columns), 0, plan.segments)
+    replicas = kernel.begin(model, start, 4, 0, number * count, count)
+    _, witness = kernel.advance(model, plan, replicas, kernel.Rows(**columns), 0, plan.segments)
     assert kernel.fault(witness, 0) is None
 
 

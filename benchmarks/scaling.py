@@ -78,10 +78,10 @@ class System:
 
     def run(self, number):
         """Returns the flips made, or the steps."""
-        walkers = self.kernel.begin(self.model, self.start, 1, 0, number * self.count, self.count)
+        replicas = self.kernel.begin(self.model, self.start, 1, 0, number * self.count, self.count)
         rows = self.kernel.Rows(**self.layout.allocate(self.count))
         made, witness = self.kernel.advance(
-            self.model, self.plan, walkers, rows, 0, self.plan.segments
+            self.model, self.plan, replicas, rows, 0, self.plan.segments
         )
         assert self.kernel.fault(witness, 0) is None
         self.events += made

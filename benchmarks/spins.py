@@ -50,8 +50,8 @@ def pair_of(experiment):
 
 
 def trajsim_call(kernel, model, start, plan, columns, count, number):
-    walkers = kernel.begin(model, start, 2007, 0, number * count, count)
-    _, witness = kernel.advance(model, plan, walkers, kernel.Rows(**columns), 0, plan.segments)
+    replicas = kernel.begin(model, start, 2007, 0, number * count, count)
+    _, witness = kernel.advance(model, plan, replicas, kernel.Rows(**columns), 0, plan.segments)
     assert kernel.fault(witness, 0) is None
 
 

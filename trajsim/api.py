@@ -24,7 +24,7 @@ from trajsim.config import Config, Experiment, Point, build, restore
 from trajsim.config import ConfigError as ConfigError  # what `load` raises is named here, too
 from trajsim.config import load as _load
 from trajsim.config.values import assignments, known, plain
-from trajsim.ensemble import Gains, counting_of
+from trajsim.ensemble import Energetics, counting_of
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
 from trajsim.extending.plugins import differences
@@ -390,9 +390,9 @@ class Exact(Rates[float]):
     def _of(self, kind: str) -> ByLabel[float]:
         return self._by_label(kind, self.solved.currents.rates)
 
-    def _by_label(self, kind: str, gains: Gains) -> ByLabel[float]:
+    def _by_label(self, kind: str, energetics: Energetics) -> ByLabel[float]:
         labels = self.point.experiment.labels[RATES[kind]]
-        return ByLabel(zip(labels, map(float, getattr(gains, kind)), strict=False))
+        return ByLabel(zip(labels, map(float, getattr(energetics, kind)), strict=False))
 
     @property
     def total_work_rate(self) -> float:

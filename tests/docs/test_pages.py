@@ -171,13 +171,13 @@ def test_every_function_and_module_named_exists(page):
     assert [(n, found[1]) for n, found in named if found and not exists(found[1])] == []
 
 
-def test_every_booking_function_that_the_theory_names_exists():
-    from trajsim.kernels import oscillator_booking
+def test_every_function_of_the_energetics_that_the_theory_names_exists():
+    from trajsim.kernels import oscillator_energetics
 
     text = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
     named = re.findall(r"\(`(\w+)`\)", text)
     assert set(named) >= {"touch_baths", "move_force", "close_row"}
-    assert [name for name in named if not hasattr(oscillator_booking, name)] == []
+    assert [name for name in named if not hasattr(oscillator_energetics, name)] == []
 
 
 # -- tables that say what the code says ------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_exit_statuses_are_those_of_the_program():
 
     rows = table_below(ROOT / "docs" / "reference" / "cli.md", "# Command line")
     told = {int(row[0]): row[1] for row in rows}
-    ended = {common.INTERNAL, common.OUT_OF_RESOURCES, common.PIPE_CLOSED, 130, 143}
+    ended = {common.INTERNAL, common.OUT_OF_RESOURCES, common.PIPE_CLOSED, 129, 130, 143}
     assert set(told) == {0, common.DISAGREES, common.BAD_INPUT, common.STOPPED} | ended
     assert told[common.STOPPED].startswith("stopped")
     assert told[common.BAD_INPUT].startswith("bad input")

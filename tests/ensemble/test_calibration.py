@@ -72,8 +72,8 @@ def scores(config, monkeypatch):
     found = []
     for seed in range(SEEDS):
         columns = layout.allocate(count)
-        walkers = kernel.begin(model, start, seed, 0, 0, count)
-        kernel.advance(model, plan, walkers, kernel.Rows(**columns), 0, plan.segments)
+        replicas = kernel.begin(model, start, seed, 0, 0, count)
+        kernel.advance(model, plan, replicas, kernel.Rows(**columns), 0, plan.segments)
         verdict = check(Sampled(layout, columns), config)
         found.append({q.name: q.sigma for q in verdict.judged if q.name != "first_law"})
     names = [n for n in found[0] if all(n in f for f in found) and found[0][n] != 0.0]

@@ -141,7 +141,7 @@ def test_flips_in_every_state_phase_and_channel_are_as_frequent_as_they_should_b
     exact = networks.solve(case, cells, rtol=1e-9)
     counts = counted(case, 100_000, cells)
     changes = scores_of_changes(counts, exact.end.swapaxes(1, 2))
-    flips = scores_of_flips(counts, exact.gains.flips, fewest=100)
+    flips = scores_of_flips(counts, exact.energetics.flips, fewest=100)
     for z in (changes, flips):
         assert len(z) >= 3 * case.sites
         assert abs(z).max() < threshold(len(z))

@@ -111,8 +111,8 @@ def sample(case, plan, start, seed, count, first=0):
         state=np.zeros((count, rows + 1, case.sites), np.int8),
     )
     made = case.made()
-    walkers = jump.begin(made, start, seed, 0, first, count)
-    _, excess = jump.advance(made, plan, walkers, ledger, 0, plan.segments)
+    replicas = jump.begin(made, start, seed, 0, first, count)
+    _, excess = jump.advance(made, plan, replicas, ledger, 0, plan.segments)
     assert excess <= 1.0 + 1e-9, "a rate exceeded the bound it is thinned from"
     return ledger
 
@@ -210,8 +210,8 @@ def boltzmann(case, fraction=0.0):
     return weight / weight.sum()
 
 
-class Gains(NamedTuple):
-    """Gains by start; the last axis is baths, drives, drives, sites."""
+class Energetics(NamedTuple):
+    """Energetics by start; the last axis is baths, drives, drives, sites."""
 
     heat: np.ndarray
     work: np.ndarray
@@ -220,14 +220,14 @@ class Gains(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """P (cells, 2**n, starts) at the ends of cells of the period, and Gains (cells, starts, g)."""
+    """P (cells, 2**n, starts) at the ends of cells, and Energetics (cells, starts, g)."""
 
     end: np.ndarray
-    gains: Gains
+    energetics: Energetics
 
 
 def _gain_rates(case, fraction):
-    """Gains per unit time (..., g, 2**n) in each state: heats, works, exclusive works, flips."""
+    """Heats, works, exclusive works, flips (..., g, 2**n) per unit time in each state."""
     rates, s = flip_rates(case, fraction), spins(case)
     heat = rates * costs(case, fraction)
     in_bath = np.array(case.bath) == np.arange(len(case.temperatures))[:, None]
@@ -239,7 +239,7 @@ def _gain_rates(case, fraction):
 
 
 def solve(case, cells=1, begin=None, tilt=None, rtol=1e-12):
-    """Integrate the master equation and its gains over equal cells of the period, all at once.
+    """Integrate the master equation and its energetics over equal cells of the period, all at once.
 
     `begin` (2**n, starts) is where every cell begins, by default each state. `tilt`(fraction)
     (..., 2**n) is added to the diagonal of the generator.
@@ -264,7 +264,7 @@ def solve(case, cells=1, begin=None, tilt=None, rtol=1e-12):
     end = found.y[:, -1].reshape(first.shape)
     baths, drives = len(case.temperatures), len(case.drives)
     split = np.cumsum([baths, drives, drives])
-    return Solution(end[:, :n], Gains(*np.split(end[:, n:].swapaxes(1, 2), split, axis=-1)))
+    return Solution(end[:, :n], Energetics(*np.split(end[:, n:].swapaxes(1, 2), split, axis=-1)))
 
 
 def after(cells, p):
@@ -283,14 +283,14 @@ def periodic_state(propagator):
 
 
 def periodic_rates(case, cells=8, rtol=1e-12):
-    """Periodic state at time 0 and Gains (g,) per unit time averaged over the period.
+    """Periodic state at time 0 and Energetics (g,) per unit time averaged over the period.
 
     Where rates have kinks in time, many cells and a small rtol keep the error below 1e-11.
     """
-    end, gains = solve(case, cells, rtol=rtol)
+    end, energetics = solve(case, cells, rtol=rtol)
     p = periodic_state(np.linalg.multi_dot(end[::-1]) if cells > 1 else end[0])
     course = after(end, p)[:-1]
-    return p, Gains(*(np.einsum("ks,ksg->g", course, g) / case.period for g in gains))
+    return p, Energetics(*(np.einsum("ks,ksg->g", course, g) / case.period for g in energetics))
 
 
 # -- relative accuracy, where states are rarely left -----------------------------------------------
@@ -334,9 +334,9 @@ def _periodic_by_midpoints(case, steps):
         u = half @ (half @ u)
     p = start = _eliminated(u)
     heat = np.zeros(len(case.temperatures))
-    for half, gains in zip(halves, _gain_rates(case, middles), strict=True):
+    for half, energetics in zip(halves, _gain_rates(case, middles), strict=True):
         middle = half @ p
-        heat += gains[: len(heat)] @ middle / steps
+        heat += energetics[: len(heat)] @ middle / steps
         p = half @ middle
     return start, heat
 

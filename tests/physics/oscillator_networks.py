@@ -78,8 +78,8 @@ def simulate(network, plan, count, scheme="hoh", steps=48, seed=1, noise="float6
     start = langevin.Start(np.zeros(size), np.zeros((size, size)), 0.0)
     if state is not None:
         start = langevin.start(network, "periodic", state)
-    walkers = langevin.begin(model, start, seed, 0, 0, count)
-    _, broken = langevin.advance(model, plan, walkers, langevin.Rows(**columns), 0, plan.segments)
+    replicas = langevin.begin(model, start, seed, 0, 0, count)
+    _, broken = langevin.advance(model, plan, replicas, langevin.Rows(**columns), 0, plan.segments)
     assert langevin.fault(broken, 0) is None
     return columns
 
@@ -113,7 +113,7 @@ def closed_form(tl, tr, phase, k=2.0, kc=3.0, f0=1.0, gamma=1.0, m=1.0, period=3
 
 
 def moment_equations(network, begin, periods):
-    """Mean, covariance and gains of the moment equations, integrated by brute force."""
+    """Mean, covariance and energetics of the moment equations, integrated by brute force."""
     n = len(network.mass)
     drift = np.zeros((2 * n, 2 * n))
     drift[:n, n:] = np.eye(n)

@@ -105,9 +105,9 @@ def test_reversing_the_bond_and_one_field_changes_nothing(law):
 def test_currents_repeat_after_half_a_period(law):
     # Half a period later both fields are reversed, and so may all spins be.
     master = master_equation(pair(0.6, 0.5, h0=0.4, phase=1.3, period=30.0, law=law).made())
-    gains = master.course(master.periodic_state, 16).gains
+    energetics = master.time_series(master.periodic_state, 16).energetics
     for name in ("heat", "work", "flips"):
-        halves = getattr(gains, name)
+        halves = getattr(energetics, name)
         np.testing.assert_allclose(halves[:8], halves[8:], rtol=1e-9, atol=1e-12)
         # Within a half they do change.
         assert np.ptp(halves[:8], axis=0).min() > 1e-4

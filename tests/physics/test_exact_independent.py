@@ -5,7 +5,7 @@ from dataclasses import replace
 import networks
 import numpy as np
 import pytest
-from networks import ENGINE, HEXAGON, TRIANGLE, Gains, Network, pair
+from networks import ENGINE, HEXAGON, TRIANGLE, Energetics, Network, pair
 
 from trajsim.config import parse
 from trajsim.ensemble import spins
@@ -36,7 +36,7 @@ def made_solved(request):
 
 
 def assert_close(found, expected, rtol=1e-9, atol=1e-15):
-    for name in Gains._fields:
+    for name in Energetics._fields:
         np.testing.assert_allclose(
             getattr(found, name), getattr(expected, name), rtol=rtol, atol=atol, err_msg=name
         )
@@ -62,7 +62,7 @@ def test_stated_error_bounds_the_true_error(solved, tolerance):
     found = master_equation(case.made(), tolerance).currents
     # The integration of the test has its own error, some 1e-12.
     slack = 5e-12 * energy_moved(case, rates)
-    for name in Gains._fields:
+    for name in Energetics._fields:
         off = abs(getattr(found.rates, name) - getattr(rates, name))
         assert (off <= getattr(found.error, name) + slack).all(), name
 
@@ -75,7 +75,7 @@ def test_stated_error_bounds_the_true_error_where_rates_have_kinks(phase):
     # A shift of the phase changes nothing; at phase 0 the kinks fall on edges of the cells.
     _, rates = networks.periodic_rates(start, cells=4)
     found = master_equation(case.made()).currents
-    for name in Gains._fields:
+    for name in Energetics._fields:
         off = abs(getattr(found.rates, name) - getattr(rates, name))
         assert (off <= getattr(found.error, name) + 1e-12).all(), name
 
@@ -86,33 +86,33 @@ def test_networks_agree_with_and_without_matrices(law, monkeypatch):
     without = master_equation(made)
     assert not without.solution.dense
     up = np.eye(1, 64)[0]
-    course = without.course(up, 2)
+    course = without.time_series(up, 2)
     monkeypatch.setattr(JumpEnsemble, "_dense_is_faster", lambda _: True)
     dense = master_equation(made)
     assert dense.solution.dense
     np.testing.assert_allclose(without.periodic_state, dense.periodic_state, rtol=1e-9)
     assert_close(without.currents.rates, dense.currents.rates)
-    other = dense.course(up, 2)
+    other = dense.time_series(up, 2)
     np.testing.assert_allclose(course.state, other.state, rtol=1e-8, atol=1e-13)
-    assert_close(course.gains, other.gains, atol=1e-12)
+    assert_close(course.energetics, other.energetics, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_transients_from_all_up_agree(name):
     case = CASES[name]
     cells, periods = 6, 2
-    end, gains = networks.solve(case, cells, rtol=1e-13)
+    end, energetics = networks.solve(case, cells, rtol=1e-13)
     up = np.eye(1, case.states)[0]
     states = networks.after(np.concatenate([end] * periods), up)
-    expected = Gains(
+    expected = Energetics(
         *(
             np.concatenate([np.einsum("ks,ksg->kg", p, g) for p in states[:-1].reshape(2, 6, -1)])
-            for g in gains
+            for g in energetics
         )
     )
-    course = master_equation(case.made()).course(up, cells, periods)
+    course = master_equation(case.made()).time_series(up, cells, periods)
     np.testing.assert_allclose(course.state, states, rtol=1e-8, atol=1e-12)
-    assert_close(course.gains, expected, rtol=1e-8, atol=1e-11 * abs(expected.heat).max())
+    assert_close(course.energetics, expected, rtol=1e-8, atol=1e-11 * abs(expected.heat).max())
 
 
 # The triangle with no field on the site that is not driven, as a config.
@@ -170,10 +170,10 @@ def test_a_config_is_the_network_that_it_describes():
 def by_hand(case, p, plan):
     """Window averages from every single segment, the burn-in run and left out."""
     segments = plan.rows_per_period
-    course = master_equation(case.made()).course(p, segments, plan.burn_in + plan.periods)
+    course = master_equation(case.made()).time_series(p, segments, plan.burn_in + plan.periods)
     kept = slice(plan.burn_in * segments, None)
     time = plan.periods * case.period
-    rates = Gains(*(g[kept].sum(axis=0) / time for g in course.gains))
+    rates = Energetics(*(g[kept].sum(axis=0) / time for g in course.energetics))
     edges = course.state[:-1][kept][:: plan.segments_per_row]
     phases = edges.reshape(-1, segments, case.states)
     return rates, phases.mean(axis=0)
@@ -247,7 +247,7 @@ def test_rates_that_all_but_jump_are_followed_to_the_stated_error(law, cold):
     case = pair(cold, 0.5, h0=0.5, coupling=0.5, period=20.0, law=law)
     currents = master_equation(case.made()).currents
     _, expected = networks.periodic_rates(case, cells=64, rtol=1e-13)
-    for name in Gains._fields:
+    for name in Energetics._fields:
         off = abs(getattr(currents.rates, name) - getattr(expected, name))
         # The independent one is good to some 1e-12.
         assert (off <= getattr(currents.error, name) + 3e-12).all(), name

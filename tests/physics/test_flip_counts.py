@@ -38,7 +38,7 @@ def made_both(request):
     """A network, its Counts, and the exact (cell, before, after) and (cell, before, site)."""
     case, trajectories = CASES[request.param]
     exact = networks.solve(case, CELLS, rtol=1e-9)
-    return case, counted(case, trajectories), exact.end.swapaxes(1, 2), exact.gains.flips
+    return case, counted(case, trajectories), exact.end.swapaxes(1, 2), exact.energetics.flips
 
 
 def test_changes_of_state_occur_as_often_as_they_should(both):

@@ -38,26 +38,28 @@ def test_transient_from_rest_agrees_with_the_moment_equations(make):
     n = len(network.mass)
     rest = gaussian.start_state(network, "rest")
     end = moment_equations(network, rest, periods)
-    course = gaussian.LinearEnsemble(network).course(rest, 4, periods)
+    course = gaussian.LinearEnsemble(network).time_series(rest, 4, periods)
     heat, work, exclusive = np.split(end[2 * n + 4 * n * n :], 3)
     by_bath = [heat[network.bath == b].sum() for b in range(2)]
     np.testing.assert_allclose(course.state[-1].mean, end[: 2 * n], atol=1e-9)
     np.testing.assert_allclose(
         course.state[-1].covariance.ravel(), end[2 * n : 2 * n + 4 * n * n], atol=1e-9
     )
-    np.testing.assert_allclose(course.gains.heat.sum(axis=0), by_bath, atol=1e-8)
-    np.testing.assert_allclose(course.gains.work.sum(axis=0), work[network.driven >= 0], atol=1e-8)
+    np.testing.assert_allclose(course.energetics.heat.sum(axis=0), by_bath, atol=1e-8)
     np.testing.assert_allclose(
-        course.gains.exclusive_work.sum(axis=0), exclusive[network.driven >= 0], atol=1e-8
+        course.energetics.work.sum(axis=0), work[network.driven >= 0], atol=1e-8
+    )
+    np.testing.assert_allclose(
+        course.energetics.exclusive_work.sum(axis=0), exclusive[network.driven >= 0], atol=1e-8
     )
 
 
 def test_periodic_state_returns_to_itself_and_carries_the_period_averages():
     ensemble = gaussian.LinearEnsemble(ring())
-    course = ensemble.course(ensemble.periodic_state, 6)
+    course = ensemble.time_series(ensemble.periodic_state, 6)
     np.testing.assert_allclose(course.state[-1].mean, course.state[0].mean, atol=1e-12)
     rates = ensemble.currents.rates
-    for mean, gain in zip(rates, course.gains, strict=True):
+    for mean, gain in zip(rates, course.energetics, strict=True):
         np.testing.assert_allclose(gain.sum(axis=0) / ensemble.network.period, mean, atol=1e-12)
     assert abs(rates.heat.sum() + rates.work.sum()) < 1e-13
 
@@ -66,9 +68,9 @@ def test_window_is_the_average_of_the_periods_it_covers():
     network, plan = ring(), Plan(periods=6, burn_in=1, rows_per_period=1, segments_per_row=2)
     ensemble = gaussian.LinearEnsemble(network)
     rest = gaussian.start_state(network, "rest")
-    course = ensemble.course(rest, 1, 7)
+    course = ensemble.time_series(rest, 1, 7)
     window = ensemble.window(rest, plan)
-    for mean, gain in zip(window.rates, course.gains, strict=True):
+    for mean, gain in zip(window.rates, course.energetics, strict=True):
         np.testing.assert_allclose(mean, gain[1:].mean(axis=0) / network.period, atol=1e-12)
     begins = [course.state[k].mean[:4] for k in (1, 3, 5)]
     np.testing.assert_allclose(window.edges["position"][0], np.mean(begins, axis=0), atol=1e-12)

@@ -62,7 +62,7 @@ def test_the_kernel_of_large_networks_flips_as_often_as_it_should(monkeypatch):
     exact = networks.solve(SWAYED, CELLS, rtol=1e-9)
     monkeypatch.setattr(lanes, "MOST_SITES", 0)
     counts = counted(SWAYED, 40_000)
-    flips = scores_of_flips(counts, exact.gains.flips)
+    flips = scores_of_flips(counts, exact.energetics.flips)
     changes = scores_of_changes(counts, exact.end.swapaxes(1, 2))
     assert len(flips) == 3 * SWAYED.sites * (SWAYED.states + 1)
     assert len(changes) >= 30

@@ -68,11 +68,11 @@ def test_quartic_equilibrium_settles_into_the_boltzmann_distribution():
     ensemble = { trajectories = 1, periods = 1, initial = "equilibrium", seed = 1 }
     """
     _, model, start = model_of(parse(text).experiment)
-    walkers = langevin.begin(model, start, 5, 0, 0, 20_000)
+    replicas = langevin.begin(model, start, 5, 0, 0, 20_000)
     grid = np.linspace(-4, 4, 8001)
     weight = np.exp(-(grid**2) / 2 - grid**4)
     cumulative = np.cumsum(weight) / weight.sum()
-    found = stats.kstest(walkers.x[0], lambda x: np.interp(x, grid, cumulative))
+    found = stats.kstest(replicas.x[0], lambda x: np.interp(x, grid, cumulative))
     assert found.pvalue > FALSE_ALARM
 
 

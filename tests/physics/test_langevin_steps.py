@@ -147,12 +147,12 @@ def test_a_trajectory_that_blows_up_is_named():
     plan = Plan(50, 0, 1, 1)
     model = langevin.prepare(network, plan, "hoh", 6, "float64")
     start = langevin.Start(np.zeros(4), np.zeros((4, 4)), 0.0)
-    walkers = langevin.begin(model, start, 1, 0, 7, 3)
+    replicas = langevin.begin(model, start, 1, 0, 7, 3)
     rows = langevin.Rows(
         *(np.zeros((3, 50, k)) for k in (2, 2, 2)),
         np.zeros((3, 50)),
         np.zeros((3, 51)),
         *np.zeros((2, 3, 51, 2)),
     )
-    _, broken = langevin.advance(model, plan, walkers, rows, 0, 50)
+    _, broken = langevin.advance(model, plan, replicas, rows, 0, 50)
     assert "trajectory 7 is no longer finite" in langevin.fault(broken, 7)

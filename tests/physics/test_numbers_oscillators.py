@@ -194,9 +194,9 @@ def test_the_phase_after_a_billion_periods_is_that_of_the_first_to_the_last_bit(
     later = plan._replace(burn_in=before)
     model = langevin.prepare(network, later, scheme, 48, "float64")
     start = langevin.Start(np.zeros(4), np.zeros((4, 4)), 0.0)
-    walkers = langevin.begin(model, start, 1, 0, 0, count)
+    replicas = langevin.begin(model, start, 1, 0, 0, count)
     rows = langevin.Rows(**{name: np.zeros_like(values) for name, values in whole.items()})
-    langevin.advance(model, later, walkers, rows, 3 * before, 3 * before + plan.segments)
+    langevin.advance(model, later, replicas, rows, 3 * before, 3 * before + plan.segments)
     for name, values in whole.items():
         np.testing.assert_array_equal(getattr(rows, name), values, err_msg=name)
 

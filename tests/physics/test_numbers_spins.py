@@ -42,10 +42,10 @@ def totals(rows):
 def expected(case, cells, periods, begin):
     """The same on average, from an independent solution of the master equation."""
     solution, total = networks.solve(case, cells, rtol=1e-9), 0.0
-    gains = np.concatenate(solution.gains, axis=-1)
+    energetics = np.concatenate(solution.energetics, axis=-1)
     for _ in range(periods):
         for k in range(cells):
-            total, begin = total + begin @ gains[k], solution.end[k] @ begin
+            total, begin = total + begin @ energetics[k], solution.end[k] @ begin
     return total
 
 
@@ -143,10 +143,10 @@ def test_a_drive_much_faster_than_the_flips_is_sampled_and_solved_right(law):
 
 
 def frozen_rates(case, phases=256):
-    """Mean Gains (g,) of the states that the fields of each instant would make stationary."""
+    """Mean Energetics (g,) of the states that the fields of each instant would make stationary."""
     fraction = np.arange(phases) / phases
-    gains, total = networks._gain_rates(case, fraction), 0.0
-    for w, gain in zip(networks.generator(case, fraction), gains, strict=True):
+    energetics, total = networks._gain_rates(case, fraction), 0.0
+    for w, gain in zip(networks.generator(case, fraction), energetics, strict=True):
         total = total + gain @ networks.periodic_state(np.eye(case.states) + w / 8) / phases
     return total
 
@@ -252,8 +252,8 @@ def carried_on(case, plan, before, count):
     model = jump.prepare(made, later)
     rows = sample(case, plan, UP, 12, 1)
     rows = jump.Rows(*(np.zeros((count, *c.shape[1:]), c.dtype) for c in rows))
-    walkers = jump.begin(model, UP, 12, 0, 0, count)
-    jump.advance(model, later, walkers, rows, first, first + plan.segments)
+    replicas = jump.begin(model, UP, 12, 0, 0, count)
+    jump.advance(model, later, replicas, rows, first, first + plan.segments)
     return rows
 
 

@@ -120,8 +120,8 @@ def test_finite_cumulants_tend_to_their_rates_and_begin_at_the_ensembles_means(s
             growth / network.period, found.cumulant_rates(weights), rtol=1e-6, atol=1e-7
         )
     solved = ensemble(network)
-    course = solved.course(found.begin(start), 1, 2)
-    heat = course.gains.heat.sum(axis=0)
+    course = solved.time_series(found.begin(start), 1, 2)
+    heat = course.energetics.heat.sum(axis=0)
     for bath in (0, 1):
         one = Weights(np.eye(2)[bath], 0)
         mean = found.finite_cumulants(start, 2, one, 1)[0]

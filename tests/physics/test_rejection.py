@@ -85,10 +85,10 @@ def test_a_run_in_pieces_is_the_run_in_one_go(case):
     plan = Plan(periods=4, burn_in=1, rows_per_period=3, segments_per_row=1)
     whole = sample(case, plan, UP, 3, 70)
     model = jump.prepare(case.made(), plan)
-    walkers = jump.begin(model, UP, 3, 0, 0, 70)
+    replicas = jump.begin(model, UP, 3, 0, 0, 70)
     pieces = jump.Rows(*(np.full_like(column, 77) for column in whole))
     for first, last in ((0, 1), (1, 5), (5, 5), (5, 14), (14, 15)):
-        jump.advance(model, plan, walkers, pieces, first, last)
+        jump.advance(model, plan, replicas, pieces, first, last)
     for name in whole._fields:
         np.testing.assert_array_equal(getattr(pieces, name), getattr(whole, name), err_msg=name)
 

@@ -138,9 +138,9 @@ def test_trajectories_do_not_depend_on_how_their_time_is_cut_into_calls():
     plan, made = Plan(periods=4, burn_in=2, rows_per_period=3, segments_per_row=1), TRIANGLE.made()
     whole = sample(TRIANGLE, plan, RANDOM, 8, 50)
     rows = Rows(*(np.zeros_like(column) for column in whole))
-    walkers = begin(made, RANDOM, 8, 0, 0, 50)
+    replicas = begin(made, RANDOM, 8, 0, 0, 50)
     # Cuts within the burn-in, within a period, and none at all.
     for first, last in itertools.pairwise([0, 1, 5, 6, 6, 13, plan.segments]):
-        advance(made, plan, walkers, rows, first, last)
+        advance(made, plan, replicas, rows, first, last)
     for name in whole._fields:
         np.testing.assert_array_equal(getattr(rows, name), getattr(whole, name))

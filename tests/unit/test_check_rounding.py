@@ -8,7 +8,7 @@ import pytest
 from small_configs import PUMP, changed
 
 import trajsim
-from trajsim.comparison.spreads import covariance_rounding
+from trajsim.comparison.covariances import covariance_rounding
 from trajsim.comparison.verdict import comparison
 from trajsim.config import parse
 

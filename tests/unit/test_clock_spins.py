@@ -245,10 +245,10 @@ def test_a_trajectory_is_the_same_however_the_run_is_cut(clock_spins):
         rows = kernel.Rows(**layout.allocate(count))
         for column in rows:
             column[...] = 77
-        walkers = kernel.begin(model, start, experiment.ensemble.seed, 0, first, count)
+        replicas = kernel.begin(model, start, experiment.ensemble.seed, 0, first, count)
         edges = [0, 1, 18, 19, 30, experiment.plan.segments]
         for begin, end in itertools.pairwise(edges):
-            kernel.advance(model, experiment.plan, walkers, rows, begin, end)
+            kernel.advance(model, experiment.plan, replicas, rows, begin, end)
         parts.append(rows._asdict())
     for name in one:
         np.testing.assert_array_equal(one[name], two[name])
@@ -264,9 +264,9 @@ def test_a_run_goes_on_from_the_blocks_that_are_there(tmp_path, digest):
     block = {name: np.ascontiguousarray(c[100:150]) for name, c in columns_of(whole).items()}
     # Of as many events as are missing in the rest.
     kernel, model, begin = model_of(config.experiment)
-    walkers = kernel.begin(model, begin, config.experiment.ensemble.seed, 0, 100, 50)
+    replicas = kernel.begin(model, begin, config.experiment.ensemble.seed, 0, 100, 50)
     rows, plan = kernel.Rows(**whole.layout.allocate(50)), config.experiment.plan
-    parts.publish(block, 0, 100, kernel.advance(model, plan, walkers, rows, 0, plan.segments)[0])
+    parts.publish(block, 0, 100, kernel.advance(model, plan, replicas, rows, 0, plan.segments)[0])
     parts.unlock()
     api.simulate(config, tmp_path / "x.h5", resume=True)
     assert digest(tmp_path / "x.h5") == digest(tmp_path / "y.h5")

@@ -12,7 +12,7 @@ from trajsim.comparison import expected
 from trajsim.config import ConfigError, parse
 from trajsim.ensemble import ensemble, start_state
 from trajsim.plots import figures, save
-from trajsim.plots.courses import time_figure
+from trajsim.plots.time_series import time_figure
 
 pytestmark = pytest.mark.usefixtures("quick_histograms")
 
@@ -110,10 +110,10 @@ def test_curves_in_time_run_through_the_exact_means_over_rows(runs, sampled):
     for point, panel in zip(config.points, panels(drawn), strict=True):
         network = point.experiment.network()
         master = ensemble(network, 1e-6)
-        begin = master.course(start_state(network, "up"), 1, 2).state[-1]
-        gains = master.course(begin, 6, 2).gains
+        begin = master.time_series(start_state(network, "up"), 1, 2).state[-1]
+        energetics = master.time_series(begin, 6, 2).energetics
         width = point.experiment.drive.period / 6
-        wanted = np.column_stack([gains.heat, gains.work.sum(axis=1)]) / width
+        wanted = np.column_stack([energetics.heat, energetics.work.sum(axis=1)]) / width
         for line, values in zip(curves(panel), wanted.T, strict=True):
             at = np.interp((np.arange(12) + 0.5) * width, *line.get_data())
             np.testing.assert_allclose(at, values, atol=1e-8)

@@ -15,7 +15,7 @@ from trajsim.config import parse
 from trajsim.running import in_memory
 from trajsim.running.provenance import header_of, layout_of
 from trajsim.store import StoreError, wrong_with
-from trajsim.store.blocks import sealed
+from trajsim.store.blocks import block_with_file
 from trajsim.store.in_memory import MemoryParts
 from trajsim.store.memory import Memory
 
@@ -156,12 +156,12 @@ def test_a_block_made_elsewhere_is_the_one_asked_for(parts):
     columns = layout.allocate(3)
     for values in columns.values():
         values[...] = 1
-    block, image = sealed(Memory(), columns, 0, 5, 7, kept.run_id)
+    block, image = block_with_file(Memory(), columns, 0, 5, 7, kept.run_id)
     assert kept.adopt(block.file, image, 0, 5, 3) == block
     for name, values in kept.read(block, layout, list(columns)).items():
         np.testing.assert_array_equal(values, columns[name])
     with pytest.raises(StoreError, match="not the block of 3 trajectories that was asked for"):
         kept.adopt(block.file, image, 0, 4, 3)
-    foreign, other = sealed(Memory(), columns, 0, 5, 7, "another run")
+    foreign, other = block_with_file(Memory(), columns, 0, 5, 7, "another run")
     with pytest.raises(StoreError, match="another run"):
         kept.adopt(foreign.file, other, 0, 5, 3)

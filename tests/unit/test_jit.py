@@ -139,8 +139,8 @@ from trajsim.kernels import jump
 from trajsim.ledger import Layout
 from trajsim.plan import Plan
 layout = Layout("spins", 1, 100, 10, 1, 1.0, [1.0], {"bath": ["b"], "drive": [], "site": ["s"]}, {})
-walkers = jump.begin(one, jump.Start(jump.UP, np.ones(1)), 1, 0, 0, 100)
-print(jump.advance(one, Plan(10, 0, 1, 1), walkers, jump.Rows(**layout.allocate(100)), 0, 10)[0])
+replicas = jump.begin(one, jump.Start(jump.UP, np.ones(1)), 1, 0, 0, 100)
+print(jump.advance(one, Plan(10, 0, 1, 1), replicas, jump.Rows(**layout.allocate(100)), 0, 10)[0])
 """
 COMPUTED = """
 print(round(1000 * spins.rate(one, 0.0, 1, 0, 0.0)))

@@ -9,7 +9,7 @@ import trajsim
 from trajsim.analysis.estimate import sign
 from trajsim.analysis.regimes import classify
 from trajsim.config import parse
-from trajsim.ensemble import Currents, Gains
+from trajsim.ensemble import Currents, Energetics
 from trajsim.explore.optimum import GOALS
 from trajsim.explore.points import Flows, flows
 
@@ -128,9 +128,9 @@ def test_a_ratio_of_rounding_has_no_merit(goal):
     experiment = parse(changed(PUMP, ("0.499", "0.1"))).experiment
     heat, work = {"efficiency": ([1.0, 1.0], [-4.0, -5.0]), "cop": ([-8.0, 9.0], [1.0, 0.5])}[goal]
     nothing = np.zeros(0)
-    rates = Gains(1e-17 * np.array(heat), 1e-17 * np.array(work), nothing, nothing)
+    rates = Energetics(1e-17 * np.array(heat), 1e-17 * np.array(work), nothing, nothing)
     for error, sure in ((1e-16, False), (1e-19, True)):
-        errors = Gains(np.full(2, error), np.full(2, error), nothing, nothing)
+        errors = Energetics(np.full(2, error), np.full(2, error), nothing, nothing)
         at = flows(experiment, Currents(rates, errors))
         assert isinstance(at, Flows)
         assert (GOALS[goal].merit(at) > 0) == sure

@@ -6,7 +6,7 @@ from scipy import stats
 from synthetic import FALSE_ALARM, Ledger
 
 from trajsim.analysis.fluctuations import fluctuations
-from trajsim.comparison.spreads import compare_spreads, with_total
+from trajsim.comparison.covariances import compare_covariances, with_total
 
 COVARIANCE = np.array([[2.0, -1.9, 0.3], [-1.9, 2.5, 0.1], [0.3, 0.1, 0.5]])
 
@@ -32,7 +32,7 @@ def compared(samples, exact, flips=1e9):
     ledger = Ledger(samples[:, None, :2], samples[:, None, 2:])
     (found,) = fluctuations(ledger, detailed=False)
     behind = {("heat", "L"): flips, ("heat", "R"): flips, ("work", "1"): flips}
-    return {q.name: q for q in compare_spreads(found, with_total(exact, 1), behind)}
+    return {q.name: q for q in compare_covariances(found, with_total(exact, 1), behind)}
 
 
 def test_names_are_those_of_variances_and_covariances():

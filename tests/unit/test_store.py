@@ -338,8 +338,8 @@ def columns_of(layout, count, seed):
     columns = layout.allocate(count)
     for name in ("heat", "work", "exclusive_work"):
         columns[name][...] = random.normal(size=columns[name].shape)
-    gains = columns["heat"].sum(axis=-1) + columns["work"].sum(axis=-1)
-    columns["energy"][:, 1:] = np.cumsum(gains, axis=1)
+    energetics = columns["heat"].sum(axis=-1) + columns["work"].sum(axis=-1)
+    columns["energy"][:, 1:] = np.cumsum(energetics, axis=1)
     columns["flips"][...] = random.integers(0, 9, size=columns["flips"].shape)
     columns["state"][...] = random.choice([-1, 1], size=columns["state"].shape)
     return columns

@@ -12,7 +12,11 @@ from trajsim.analysis.fluctuations import Fluctuations, fluctuations
 from trajsim.analysis.rates import RATES
 from trajsim.analysis.windows import Windows
 from trajsim.comparison.counted import ExactFluctuations
-from trajsim.comparison.spreads import FEWEST_TRAJECTORIES, compare_spreads, covariance_rounding
+from trajsim.comparison.covariances import (
+    FEWEST_TRAJECTORIES,
+    compare_covariances,
+    covariance_rounding,
+)
 from trajsim.comparison.verdict import (
     FALSE_ALARM,
     FEWEST_EVENTS,
@@ -25,7 +29,7 @@ from trajsim.comparison.verdict import (
     verdict,
 )
 from trajsim.config import Config, Experiment
-from trajsim.ensemble import Gains, NoExactSideError, Window, ensemble, start_state
+from trajsim.ensemble import Energetics, NoExactSideError, Window, ensemble, start_state
 from trajsim.ledger import Layout
 from trajsim.store import Run, UnsoundError
 
@@ -38,8 +42,8 @@ __all__ = [
     "Comparison",
     "against",
     "check",
+    "compile_ahead",
     "expected",
-    "rehearse",
 ]
 
 
@@ -67,7 +71,7 @@ def expected(config: Config) -> list[Window]:
     return windows
 
 
-def rehearse(config: Config, layout: Layout) -> None:
+def compile_ahead(config: Config, layout: Layout) -> None:
     """Solve what a check of the first point needs, so that it is compiled when one comes.
 
     Raises
@@ -134,7 +138,7 @@ def _compare_spreads(
     except NoExactSideError:
         return []
     flips = _events(sampled, _by_name(window.rates, experiment), experiment)
-    return compare_spreads(spread, exact, flips, _rounding(sampled, experiment))
+    return compare_covariances(spread, exact, flips, _rounding(sampled, experiment))
 
 
 def against(run: Run, reference: Run) -> Check:
@@ -275,7 +279,7 @@ def _events(
     return {key: through[key[1]] if key[0] == "heat" else flips[key[1]] for key in exact}
 
 
-def _by_name(rates: Gains, experiment: Experiment) -> dict[tuple[str, str], float]:
+def _by_name(rates: Energetics, experiment: Experiment) -> dict[tuple[str, str], float]:
     return {
         (kind, label): float(value)
         for kind, dim in RATES.items()

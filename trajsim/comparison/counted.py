@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.windows import Observable, Windows
+from trajsim.comparison.covariances import with_total
 from trajsim.comparison.settings import states_of
-from trajsim.comparison.spreads import with_total
 from trajsim.config import Experiment
 from trajsim.ensemble import NoExactSideError, counting_of
 from trajsim.ensemble.weights import Weights

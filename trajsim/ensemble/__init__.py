@@ -10,7 +10,7 @@ import math
 from functools import partial
 from typing import Any
 
-from trajsim.ensemble.answers import Course, Currents, Gains, NoExactSideError, Window
+from trajsim.ensemble.answers import Currents, Energetics, NoExactSideError, TimeSeries, Window
 from trajsim.ensemble.faces import Counting, Ensemble
 from trajsim.ensemble.recorded import RecordedStates
 from trajsim.ensemble.weights import Weights
@@ -18,10 +18,10 @@ from trajsim.extending.kinds import kind_of
 from trajsim.plan import Plan
 
 __all__ = [
-    "Course",
     "Currents",
-    "Gains",
+    "Energetics",
     "NoExactSideError",
+    "TimeSeries",
     "Weights",
     "Window",
     "counting_of",

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from numpy.typing import ArrayLike
 
-from trajsim.ensemble.answers import Array, Course, Currents, Window
+from trajsim.ensemble.answers import Array, Currents, TimeSeries, Window
 from trajsim.ensemble.distribution import Distribution
 from trajsim.ensemble.weights import Weighting
 from trajsim.plan import Plan
@@ -26,7 +26,7 @@ class Ensemble(Protocol):
     def currents(self) -> Currents:
         """Period-averaged rates in the periodic state, and their errors."""
 
-    def course(self, start: Any, segments: int, periods: int = 1) -> Course:
+    def time_series(self, start: Any, segments: int, periods: int = 1) -> TimeSeries:
         """What is followed from time 0 through whole periods, cut into equal segments."""
 
     def window(self, start: Any, plan: Plan) -> Window:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.ensemble.answers import Course, Currents, Gains, NoExactSideError, Window
+from trajsim.ensemble.answers import Currents, Energetics, NoExactSideError, TimeSeries, Window
 from trajsim.models.drive import value
 from trajsim.models.oscillators import OscillatorNetwork
 from trajsim.plan import Plan
@@ -185,7 +185,7 @@ class LinearEnsemble:
             exclusive += 0.5 * (force * v.conj()).real
         return Currents(self._rates(square, work, exclusive), self._errors(square))
 
-    def _errors(self, square: Array) -> Gains:
+    def _errors(self, square: Array) -> Energetics:
         """Errors by rounding of the currents, of which <v^2> is (n,).
 
         Each solution may be off by what solves its equation with what it leaves of it.
@@ -207,16 +207,18 @@ class LinearEnsemble:
         gross = network.friction * (ROUNDING * network.temperature / network.mass + spread)
         heat = [gross[network.bath == b].sum() for b in range(network.bath.max() + 1)]
         driven = network.driven >= 0
-        return Gains(np.array(heat), work[driven], exclusive[driven], np.zeros(0))
+        return Energetics(np.array(heat), work[driven], exclusive[driven], np.zeros(0))
 
-    def _rates(self, square: Array, work: Array, exclusive: Array) -> Gains:
+    def _rates(self, square: Array, work: Array, exclusive: Array) -> Energetics:
         """Rates from <v^2> (..., n) and works of each site (..., n)."""
         network = self.network
         heat = network.friction * (network.temperature / network.mass - square)
         driven = network.driven >= 0
         baths = [heat[..., network.bath == b].sum(axis=-1) for b in range(network.bath.max() + 1)]
         nothing = np.zeros((*heat.shape[:-1], 0))
-        return Gains(np.stack(baths, axis=-1), work[..., driven], exclusive[..., driven], nothing)
+        return Energetics(
+            np.stack(baths, axis=-1), work[..., driven], exclusive[..., driven], nothing
+        )
 
     @property
     def work_variance_rate(self) -> tuple[Array, float]:
@@ -239,7 +241,9 @@ class LinearEnsemble:
 
     # -- in time -----------------------------------------------------------------------------
 
-    def course(self, start: Gaussian, segments: int, periods: int = 1, skip: int = 0) -> Course:
+    def time_series(
+        self, start: Gaussian, segments: int, periods: int = 1, skip: int = 0
+    ) -> TimeSeries:
         """Follow a Gaussian through whole periods, cut into equal segments.
 
         `skip` periods are passed over first.
@@ -272,7 +276,7 @@ class LinearEnsemble:
             shift, excess = step @ shift, step @ excess @ step.T
         states.append(Gaussian(self.mean(0.0) + shift, self.covariance + excess))
         rates = self._rates(np.array(squares), np.array(works), np.array(exclusives))
-        return Course(states, Gains(*(rate * width for rate in rates)))
+        return TimeSeries(states, Energetics(*(rate * width for rate in rates)))
 
     def _settled(self, time: float, width: float) -> tuple[Array, Array, Array]:
         """Averages (n,) of v^2, -x df/dt and f v over a time, in the mean of the periodic state."""
@@ -348,13 +352,13 @@ class LinearEnsemble:
         fading = int(np.ceil(FADED / (self.slowest * self.network.period)))
         followed = min(plan.periods, max(1, 1 + fading - plan.burn_in))
         segments, period = plan.rows_per_period, self.network.period
-        states, gains = self.course(start, segments, followed, plan.burn_in)
+        states, energetics = self.time_series(start, segments, followed, plan.burn_in)
         rest = plan.periods - followed
         rates = [
             (gain.sum(axis=0) + rest * gain[-segments:].sum(axis=0)) / (plan.periods * period)
-            for gain in gains
+            for gain in energetics
         ]
-        return Window(Gains(*rates), self._edges(states, plan, followed))
+        return Window(Energetics(*rates), self._edges(states, plan, followed))
 
     def _edges(self, states: list[Gaussian], plan: Plan, followed: int) -> dict[str, Array]:
         """Means of x, v and of their squares where rows begin, (phases, n) each."""

@@ -209,8 +209,8 @@ class LinearCounting:
         # Well inside the disc in which log <exp(z A)> is analytic: tails of heat fall as
         # exp(-Q/T).
         heat, _ = self._by_site(weights)
-        coldness = abs(heat * np.maximum(self.network.temperature, 1e-300)).max()
-        radius = CIRCLE / max(coldness, np.sqrt(max(variance, 0.0)), 1e-60)
+        beta = abs(heat * np.maximum(self.network.temperature, 1e-300)).max()
+        radius = CIRCLE / max(beta, np.sqrt(max(variance, 0.0)), 1e-60)
         turns = np.exp(2j * np.pi * np.arange(AROUND) / AROUND)
         values = self.log_averages(start, periods, weights, radius * turns)
         powers = np.fft.fft(values)[: order + 1].real / AROUND / radius ** np.arange(order + 1)

@@ -37,7 +37,7 @@ class OscillatorStates:
         if edge not in self._known:
             phases = self._plan.rows_per_period
             periods, rest = divmod(edge * self._plan.segments_per_row, phases)
-            course = self._solved.course(self._start, phases, 1, self._plan.burn_in + periods)
+            course = self._solved.time_series(self._start, phases, 1, self._plan.burn_in + periods)
             self._known[edge] = course.state[rest]
         return self._known[edge]
 

@@ -18,14 +18,14 @@ class Fields(NamedTuple):
 
     offset (p,), the constant part; turning (k,), turns of each harmonic in a segment;
     amplitude, turns (k * p,), those of each harmonic, with its phase in whole turns;
-    coldness (p,), 1 / T_i.
+    beta (p,), 1 / T_i.
     """
 
     offset: NDArray[np.float64]
     turning: NDArray[np.float64]
     amplitude: NDArray[np.float64]
     turns: NDArray[np.float64]
-    coldness: NDArray[np.float64]
+    beta: NDArray[np.float64]
 
 
 def fields_of(network: SpinNetwork, plan: Plan, p: int) -> Fields:
@@ -43,7 +43,7 @@ def fields_of(network: SpinNetwork, plan: Plan, p: int) -> Fields:
         turning=orders / plan.rows_per_period,
         amplitude=amplitude.ravel(),
         turns=turns.ravel(),
-        coldness=np.pad(1.0 / network.temperature, (0, p - n)),
+        beta=np.pad(1.0 / network.temperature, (0, p - n)),
     )
 
 

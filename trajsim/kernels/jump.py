@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from trajsim.compiled.jit import compiled
 from trajsim.kernels import lanes, rejection
 from trajsim.kernels.random import streams, uniform
-from trajsim.kernels.spin_booking import Rows
+from trajsim.kernels.spin_energetics import Rows
 from trajsim.models.spins import SpinNetwork, excess, spins_of
 from trajsim.plan import Plan
 
 __all__ = [
+    "Replicas",
     "Rows",
     "Start",
-    "Walkers",
     "advance",
     "begin",
     "fault",
@@ -44,7 +44,7 @@ class Start(NamedTuple):
     cumulative: NDArray[np.float64]
 
 
-class Walkers(NamedTuple):
+class Replicas(NamedTuple):
     """Trajectories on their way: their streams (m, 4) uint64, spins (m, n) int8, and more.
 
     ahead (m,): time to the next proposal, as part of a segment; below 0 where none is drawn yet.
@@ -92,33 +92,33 @@ def fault(broken: int, first: int) -> str | None:
     return None
 
 
-def begin(model: Any, start: Start, seed: int, point: int, first: int, count: int) -> Walkers:
+def begin(model: Any, start: Start, seed: int, point: int, first: int, count: int) -> Replicas:
     """Trajectories first ... first + count - 1 of a point, at time 0."""
     network = model if isinstance(model, SpinNetwork) else model.network
-    walkers = Walkers(
+    replicas = Replicas(
         stream=streams(np.uint64(seed), point, first, count),
         spins=np.ones((count, len(network.bath)), np.int8),
         ahead=np.full(count, -1.0),
     )
-    _place(start, walkers)
-    return walkers
+    _place(start, replicas)
+    return replicas
 
 
 @compiled
-def _place(start, walkers):
-    for k in range(len(walkers.spins)):
+def _place(start, replicas):
+    for k in range(len(replicas.spins)):
         if start.kind == RANDOM:
-            for i in range(walkers.spins.shape[1]):
-                walkers.spins[k, i] = 1 if uniform(walkers.stream[k]) < 0.5 else -1
+            for i in range(replicas.spins.shape[1]):
+                replicas.spins[k, i] = 1 if uniform(replicas.stream[k]) < 0.5 else -1
         elif start.kind == DRAWN:
-            at = np.searchsorted(start.cumulative, uniform(walkers.stream[k]), side="right")
-            spins_of(min(at, len(start.cumulative) - 1), walkers.spins[k])
+            at = np.searchsorted(start.cumulative, uniform(replicas.stream[k]), side="right")
+            spins_of(min(at, len(start.cumulative) - 1), replicas.spins[k])
 
 
 def advance(
     model: Any,
     plan: Plan,
-    walkers: Walkers,
+    replicas: Replicas,
     rows: Rows,
     first: int,
     last: int,
@@ -129,7 +129,7 @@ def advance(
     ----------
     model : what `prepare` made, or a network
     plan : Plan
-    walkers : Walkers, moved on
+    replicas : Replicas, moved on
     rows : Rows, added to
     first, last : segments counted from the beginning of the burn-in
 
@@ -141,4 +141,4 @@ def advance(
     if isinstance(model, SpinNetwork):
         model = prepare(model, plan)
     suited = lanes if isinstance(model, lanes.Laned) else rejection
-    return suited.advance(model, plan, walkers, rows, first, last), -1
+    return suited.advance(model, plan, replicas, rows, first, last), -1

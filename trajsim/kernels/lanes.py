@@ -32,7 +32,7 @@ from trajsim.compiled.simd import (
 )
 from trajsim.kernels.fields import edge_fields
 from trajsim.kernels.random import inside, step, unit
-from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
+from trajsim.kernels.spin_energetics import Shape, Sums, begin_segment, book
 from trajsim.kernels.tables import Laned, prepare
 from trajsim.models.law_functions import flip_rate
 
@@ -143,7 +143,7 @@ def _decide(model, words, numbers, sums, bank):
         index, field = (site << np.uint64(n)) + state, load(numbers, FIELD + k)
         aligned = where(((state >> site) & U1) == U0, field, -field)
         local = _lookup(model.local, 0, index, p << n)
-        rate = flip_rate(model.law, local, aligned * _lookup(model.fields.coldness, 0, site, p))
+        rate = flip_rate(model.law, local, aligned * _lookup(model.fields.beta, 0, site, p))
         flips = load(numbers, MARK + k) < rate
         cost = _lookup(model.cost, 0, index, p << n)
         for i in range(n):
@@ -211,7 +211,7 @@ def _end_segment(model, plan, shape, rows, h, lanes, k):
 
 
 @compiled(inline=True)
-def _take(model, plan, walkers, shape, h, lanes, k, j, first):
+def _take(model, plan, replicas, shape, h, lanes, k, j, first):
     """Put trajectory j into lane k, at segment `first`."""
     n, spr, state = len(model.sites), plan.segments_per_row, 0
     recorded, part = first - plan.burn_in * plan.rows_per_period, first % plan.rows_per_period
@@ -221,16 +221,16 @@ def _take(model, plan, walkers, shape, h, lanes, k, j, first):
     write(lanes.line, k, j * shape.rows + recorded // spr if recorded >= 0 else -1)
     write(lanes.left, k, spr - recorded % spr)
     for i in range(n):
-        state |= (1 if read(walkers.spins, j * n + i) < 0 else 0) << i
+        state |= (1 if read(replicas.spins, j * n + i) < 0 else 0) << i
     _align(model, lanes.sums, k, state, h, part)
     write(lanes.words, STATE + k, np.uint64(state))
     s = (
-        read(walkers.stream, 4 * j),
-        read(walkers.stream, 4 * j + 1),
-        read(walkers.stream, 4 * j + 2),
-        read(walkers.stream, 4 * j + 3),
+        read(replicas.stream, 4 * j),
+        read(replicas.stream, 4 * j + 1),
+        read(replicas.stream, 4 * j + 2),
+        read(replicas.stream, 4 * j + 3),
     )
-    now = read(walkers.ahead, j)
+    now = read(replicas.ahead, j)
     if now < 0.0:
         bits, s = step(s)
         now = -log(inside(bits)) * read(model.pause, state)
@@ -240,14 +240,14 @@ def _take(model, plan, walkers, shape, h, lanes, k, j, first):
 
 
 @compiled(inline=True)
-def _leave(model, walkers, lanes, k):
+def _leave(model, replicas, lanes, k):
     """Take the trajectory out of lane k."""
     n, j, state = len(model.sites), read(lanes.who, k), np.int64(read(lanes.words, STATE + k))
     for word in range(4):
-        write(walkers.stream, 4 * j + word, read(lanes.words, STREAM + word * LANES + k))
+        write(replicas.stream, 4 * j + word, read(lanes.words, STREAM + word * LANES + k))
     for i in range(n):
-        write(walkers.spins, j * n + i, 1 - 2 * ((state >> i) & 1))
-    write(walkers.ahead, j, read(lanes.numbers, NOW + k))
+        write(replicas.spins, j * n + i, 1 - 2 * ((state >> i) & 1))
+    write(replicas.ahead, j, read(lanes.numbers, NOW + k))
     write(lanes.who, k, -1)
 
 
@@ -263,7 +263,7 @@ def _open(model, shape, rows, lanes, k):
 
 
 @compiled
-def advance(model, plan, walkers, rows, first, last):
+def advance(model, plan, replicas, rows, first, last):
     """As `trajsim.kernels.jump.advance`."""
     n, h = len(model.sites), edge_fields(model.network, plan.rows_per_period)
     size = n * LANES
@@ -277,14 +277,14 @@ def advance(model, plan, walkers, rows, first, last):
         np.zeros(LANES, np.int64),
         np.zeros(LANES, np.int64),
     )
-    count, each = len(walkers.spins), rows.heat.shape[1]
-    return _advance(model, plan, walkers, count, rows, each, first, last, h, lanes)
+    count, each = len(replicas.spins), rows.heat.shape[1]
+    return _advance(model, plan, replicas, count, rows, each, first, last, h, lanes)
 
 
 @compiled
 def _advance(model_, plan, walkers_, count, rows_, each, first, last, h_, lanes_):
     """`advance` of `count` trajectories of `each` rows in fields h at the edges of segments."""
-    model, walkers, rows = bare(model_), bare(walkers_), bare(rows_)
+    model, replicas, rows = bare(model_), bare(walkers_), bare(rows_)
     h, lanes = bare(h_), bare(lanes_)
     shape = Shape(each, len(model.sites), len(model.baths), len(model.drives))
     words, numbers, sums = lanes.words, lanes.numbers, lanes.sums
@@ -299,13 +299,13 @@ def _advance(model_, plan, walkers_, count, rows_, each, first, last, h_, lanes_
             if read(lanes.who, k) >= 0:
                 flips += _end_segment(model, plan, shape, rows, h, lanes, k)
                 if read(lanes.at, k) == last:
-                    _leave(model, walkers, lanes, k)
+                    _leave(model, replicas, lanes, k)
             if read(lanes.who, k) < 0:
                 if taken == count:
                     in_use &= ~(U1 << np.uint64(k - bank))
                     beyond &= beyond - U1
                     continue
-                _take(model, plan, walkers, shape, h, lanes, k, taken, first)
+                _take(model, plan, replicas, shape, h, lanes, k, taken, first)
                 taken += 1
             if read(lanes.at, k) == burn_in:
                 _open(model, shape, rows, lanes, k)

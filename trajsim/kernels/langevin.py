@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import WIDTH, bare, load, read, store, write
 from trajsim.kernels.integrators import LANES, SCHEMES, first_half, second_half
-from trajsim.kernels.oscillator_booking import (
+from trajsim.kernels.oscillator_energetics import (
     Rows,
     Sizes,
     book,
@@ -69,7 +69,7 @@ class Start(NamedTuple):
     settle: float
 
 
-class Walkers(NamedTuple):
+class Replicas(NamedTuple):
     """Trajectories on their way: streams (m, 4) uint64, positions and velocities (n, m)."""
 
     stream: NDArray[np.uint64]
@@ -146,28 +146,28 @@ def fault(broken: int, first: int) -> str | None:
 
 def begin(
     model: Oscillation, start: Start, seed: int, point: int, first: int, count: int
-) -> Walkers:
+) -> Replicas:
     """Trajectories first ... first + count - 1 of a point, at time 0."""
     n = len(model.network.mass)
-    walkers = Walkers(
+    replicas = Replicas(
         streams(np.uint64(seed), point, first, count), np.zeros((n, count)), np.zeros((n, count))
     )
-    _place(model, start, walkers)
+    _place(model, start, replicas)
     steps = math.ceil(start.settle / model.scheme.dt)
     if steps > 0:
-        _settle_all(model, walkers, sizes_of(model, count, 0), steps)
-    return walkers
+        _settle_all(model, replicas, sizes_of(model, count, 0), steps)
+    return replicas
 
 
 @compiled
-def _place(model, start, walkers):
-    n, m = walkers.x.shape
+def _place(model, start, replicas):
+    n, m = replicas.x.shape
     drawn, random = np.zeros((2 * n, m)), False
     for i in range(2 * n):
         for j in range(2 * n):
             random |= start.factor[i, j] != 0.0
     if random:
-        normals(walkers.stream, model.fine, drawn)
+        normals(replicas.stream, model.fine, drawn)
     # Number by number: operations on whole arrays take long to compile.
     for i in range(n):
         for k in range(m):
@@ -175,17 +175,17 @@ def _place(model, start, walkers):
             for j in range(2 * n):
                 x += start.factor[i, j] * drawn[j, k]
                 v += start.factor[n + i, j] * drawn[j, k]
-            walkers.x[i, k], walkers.v[i, k] = x, v
+            replicas.x[i, k], replicas.v[i, k] = x, v
 
 
 @compiled
-def _settle_all(model, walkers, sizes, steps):
+def _settle_all(model, replicas, sizes, steps):
     """Move all trajectories on by some steps at the force of time 0."""
     numbers, words = _lanes(sizes)
     for begin in range(0, sizes.trajectories, LANES):
-        _load(walkers, numbers, words, sizes, begin)
+        _load(replicas, numbers, words, sizes, begin)
         _settle(model, numbers, words, sizes, steps)
-        _unload(walkers, numbers, words, sizes, begin)
+        _unload(replicas, numbers, words, sizes, begin)
 
 
 def sizes_of(model: Oscillation, trajectories: int, rows: int) -> Sizes:
@@ -203,31 +203,31 @@ def _lanes(sizes):
 
 
 @compiled
-def _load(walkers, numbers, words, sizes, begin):
+def _load(replicas, numbers, words, sizes, begin):
     """Put trajectories from `begin` on into the lanes; nothing into lanes that are left."""
     n, m = sizes.sites, min(LANES, sizes.trajectories - begin)
     numbers[:] = 0.0
     words[:] = 0
     for k in range(m):
         for i in range(n):
-            numbers[i * LANES + k] = walkers.x[i, begin + k]
-            numbers[(n + i) * LANES + k] = walkers.v[i, begin + k]
+            numbers[i * LANES + k] = replicas.x[i, begin + k]
+            numbers[(n + i) * LANES + k] = replicas.v[i, begin + k]
         for word in range(4):
-            words[word * LANES + k] = walkers.stream[begin + k, word]
+            words[word * LANES + k] = replicas.stream[begin + k, word]
 
 
 @compiled
-def _unload(walkers, numbers, words, sizes, begin):
+def _unload(replicas, numbers, words, sizes, begin):
     """Take the trajectories out again; the first that is no longer finite, -1 if all are."""
     n, m, broken = sizes.sites, min(LANES, sizes.trajectories - begin), -1
     for k in range(m):
         total = 0.0
         for i in range(n):
-            walkers.x[i, begin + k] = numbers[i * LANES + k]
-            walkers.v[i, begin + k] = numbers[(n + i) * LANES + k]
-            total += walkers.x[i, begin + k] + walkers.v[i, begin + k]
+            replicas.x[i, begin + k] = numbers[i * LANES + k]
+            replicas.v[i, begin + k] = numbers[(n + i) * LANES + k]
+            total += replicas.x[i, begin + k] + replicas.v[i, begin + k]
         for word in range(4):
-            walkers.stream[begin + k, word] = words[word * LANES + k]
+            replicas.stream[begin + k, word] = words[word * LANES + k]
         if broken < 0 and not np.isfinite(total):
             broken = begin + k
     return broken
@@ -273,7 +273,7 @@ def _settle(model_, numbers_, words_, sizes, steps):
 
 
 def advance(
-    model: Oscillation, plan: Plan, walkers: Walkers, rows: Rows, first: int, last: int
+    model: Oscillation, plan: Plan, replicas: Replicas, rows: Rows, first: int, last: int
 ) -> tuple[int, int]:
     """Run the trajectories from segment `first` to segment `last`, and book what happens.
 
@@ -281,7 +281,7 @@ def advance(
     ----------
     model : Oscillation
     plan : Plan
-    walkers : Walkers, moved on
+    replicas : Replicas, moved on
     rows : Rows, written
     first, last : segments counted from the beginning of the burn-in
 
@@ -290,22 +290,22 @@ def advance(
     steps : number of steps made, burn-in included
     broken : number of the first trajectory that is no longer finite, -1 if all are
     """
-    count = walkers.x.shape[1]
+    count = replicas.x.shape[1]
     sizes = sizes_of(model, count, rows.heat.shape[1])
-    broken = _advance_all(model, plan, walkers, rows, sizes, first, last)
+    broken = _advance_all(model, plan, replicas, rows, sizes, first, last)
     return count * (last - first) * ((len(model.held) - 1) // plan.rows_per_period), broken
 
 
 @compiled
-def _advance_all(model, plan, walkers, rows, sizes, first, last):
+def _advance_all(model, plan, replicas, rows, sizes, first, last):
     """`advance` as many trajectories at a time as there are lanes; the first broken."""
     broken = -1
     numbers, words = _lanes(sizes)
     spare = np.empty(LANES)
     for begin in range(0, sizes.trajectories, LANES):
-        _load(walkers, numbers, words, sizes, begin)
+        _load(replicas, numbers, words, sizes, begin)
         _advance(model, plan, numbers, words, spare, sizes, rows, begin, first, last)
-        found = _unload(walkers, numbers, words, sizes, begin)
+        found = _unload(replicas, numbers, words, sizes, begin)
         broken = found if broken < 0 else broken
     return broken
 

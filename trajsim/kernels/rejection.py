@@ -18,7 +18,7 @@ from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare, bits_of, highest, read, write
 from trajsim.kernels.fields import Fields, edge_fields, field_of, fields_of, per_segment
 from trajsim.kernels.random import inside, multiply_high, step, unit
-from trajsim.kernels.spin_booking import Shape, Sums, begin_segment, book
+from trajsim.kernels.spin_energetics import Shape, Sums, begin_segment, book
 from trajsim.models.law_functions import flip_rate, join, start
 from trajsim.models.spins import SpinNetwork, fastest_rates
 from trajsim.plan import Plan
@@ -194,33 +194,33 @@ def _note_edge(model, sums, spins, at, n, rows, edge):
 
 
 @compiled
-def advance(model, plan, walkers, rows, first, last):
+def advance(model, plan, replicas, rows, first, last):
     """As `trajsim.kernels.jump.advance`; flips alone are returned."""
     n = len(model.network.bath)
     h = edge_fields(model.network, plan.rows_per_period)
     shape = Shape(rows.heat.shape[1], n, rows.heat.shape[2], rows.work.shape[2])
     sums = Sums(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
     sites, flips = sites_of(n), 0
-    for j in range(len(walkers.spins)):
-        flips += _trajectory(model, plan, walkers, shape, rows, first, last, h, sites, sums, j)
+    for j in range(len(replicas.spins)):
+        flips += _trajectory(model, plan, replicas, shape, rows, first, last, h, sites, sums, j)
     return flips
 
 
 @compiled
 def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, sums_, j):
     """Run trajectory j from segment `first` to segment `last`; number of flips."""
-    model, walkers, rows = bare(model_), bare(walkers_), bare(rows_)
+    model, replicas, rows = bare(model_), bare(walkers_), bare(rows_)
     h, sites, sums = bare(h_), bare(sites_), bare(sums_)
-    network, spins, n = model.network, walkers.spins, shape.sites
+    network, spins, n = model.network, replicas.spins, shape.sites
     spr, burn_in, at = plan.segments_per_row, plan.burn_in * plan.rows_per_period, j * n
     s = (
-        read(walkers.stream, 4 * j),
-        read(walkers.stream, 4 * j + 1),
-        read(walkers.stream, 4 * j + 2),
-        read(walkers.stream, 4 * j + 3),
+        read(replicas.stream, 4 * j),
+        read(replicas.stream, 4 * j + 1),
+        read(replicas.stream, 4 * j + 2),
+        read(replicas.stream, 4 * j + 3),
     )
     flips, total = 0, sort(model, sites, spins, at, n)
-    now = read(walkers.ahead, j)
+    now = read(replicas.ahead, j)
     if now < 0.0:
         bits, s = step(s)
         now = -log(inside(bits)) / (model.unit * total)
@@ -237,7 +237,7 @@ def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, s
             i, level = choose(sites, n, np.int64(multiply_high(bits, np.uint64(total))))
             spin = read(spins, at + i)
             field = field_of(model.fields, len(model.harmonics), n, i, part + now)
-            x = spin * field * read(model.fields.coldness, i)
+            x = spin * field * read(model.fields.beta, i)
             bits, s = step(s)
             height = model.unit * (1 << level)
             if unit(bits) * height < flip_rate(model.law, read(sites.local, i), x):
@@ -260,7 +260,7 @@ def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, s
             book(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
             if recorded % spr == spr - 1:
                 _note_edge(model, sums, spins, at, n, rows, j * (shape.rows + 1) + row + 1)
-    write(walkers.ahead, j, now)
+    write(replicas.ahead, j, now)
     for word in range(4):
-        write(walkers.stream, 4 * j + word, s[word])
+        write(replicas.stream, 4 * j + word, s[word])
     return flips

@@ -31,23 +31,23 @@ class Flips(NamedTuple):
     field: NDArray[np.float64]
 
 
-def replay(model: Any, walkers: Any, part: int) -> Flips:
+def replay(model: Any, replicas: Any, part: int) -> Flips:
     """Flips of one trajectory's segment.
 
     Parameters
     ----------
     model : what `trajsim.kernels.jump.prepare` made
-    walkers : of one trajectory, as they were when the segment began; moved on
+    replicas : of one trajectory, as they were when the segment began; moved on
     part : number of the segment in its period
     """
     run = _by_state if isinstance(model, Laned) else _by_class
     room = 64
     while True:
         found = Flips(np.empty(room), np.empty(room, np.int64), np.empty(room))
-        stream, spins, ahead = (part_.copy() for part_ in walkers)
+        stream, spins, ahead = (part_.copy() for part_ in replicas)
         flips = run(model, stream[0], spins[0], ahead, part, found)
         if flips <= room:
-            walkers.stream[:], walkers.spins[:], walkers.ahead[:] = stream, spins, ahead
+            replicas.stream[:], replicas.spins[:], replicas.ahead[:] = stream, spins, ahead
             return Flips(found.when[:flips], found.site[:flips], found.field[:flips])
         room = flips
 
@@ -137,7 +137,7 @@ def _by_state(model, stream, spins, ahead, part, found):
         field = field_of(fields, harmonics, p, site, part + now)
         aligned = field if (state >> site) & 1 == 0 else -field
         local = model.local[(site << n) + state]
-        if mark - low < flip_rate(model.law, local, aligned * model.fields.coldness[site]):
+        if mark - low < flip_rate(model.law, local, aligned * model.fields.beta[site]):
             _note(found, count, now, site, field)
             count += 1
             state ^= 1 << site
@@ -167,7 +167,7 @@ def _with_sites(model_, stream, spins_, ahead, part, found, sites_):
         mark = np.int64(multiply_high(next_bits(stream), np.uint64(total)))
         i, level = choose(sites, n, mark)
         spin, field = read(spins, i), field_of(model.fields, harmonics, n, i, part + now)
-        x = spin * field * read(model.fields.coldness, i)
+        x = spin * field * read(model.fields.beta, i)
         height = model.unit * (1 << level)
         if unit(next_bits(stream)) * height < flip_rate(model.law, read(sites.local, i), x):
             _note(found, count, now, i, field)

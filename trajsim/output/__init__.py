@@ -14,7 +14,7 @@ from trajsim.analysis.regimes import Regime
 from trajsim.analysis.windows import total_of
 from trajsim.comparison import Check
 from trajsim.config import Experiment, Point
-from trajsim.ensemble import Currents, Gains
+from trajsim.ensemble import Currents, Energetics
 from trajsim.explore.points import exact_regime
 
 
@@ -48,11 +48,11 @@ def _known(value: Any) -> Any:
 # -- exact -------------------------------------------------------------------------------------
 
 
-def _named(gains: Gains, experiment: Experiment) -> dict[str, dict[str, float]]:
+def _named(energetics: Energetics, experiment: Experiment) -> dict[str, dict[str, float]]:
     """Rates by kind and label; kinds that the model does not have are absent."""
     found = {
         NAMES[kind]: dict(
-            zip(experiment.labels[dim], map(float, getattr(gains, kind)), strict=False)
+            zip(experiment.labels[dim], map(float, getattr(energetics, kind)), strict=False)
         )
         for kind, dim in RATES.items()
     }

@@ -144,9 +144,9 @@ def _periodic(runs: Runs) -> Judged:
     off = sigma = 0.0
     for profile, solved, point in zip(run.profiles, run.solved, run.config.points, strict=True):
         start = start_state(point.experiment.network(), point.experiment.ensemble.initial)
-        gains = solved.course(start, rows, 3).gains
+        energetics = solved.time_series(start, rows, 3).energetics
         for kind in ("heat", "work"):
-            exact = getattr(gains, kind)
+            exact = getattr(energetics, kind)
             change = abs(exact[2 * rows :] - exact[rows : 2 * rows]).max()
             off = max(off, float(change / abs(exact[2 * rows :]).max()))
             mean, error = profile.rate[kind], profile.stderr[kind]

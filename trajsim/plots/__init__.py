@@ -28,7 +28,6 @@ from trajsim.comparison.claims import Claims
 from trajsim.config import Config, Experiment
 from trajsim.explore import RegimeMap
 from trajsim.plots.claims import claims_figure
-from trajsim.plots.courses import time_figure
 from trajsim.plots.currents import no_exact_side
 from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
 from trajsim.plots.exact import exact_cumulants, exact_twins
@@ -38,6 +37,7 @@ from trajsim.plots.moments import covariance_figure, cumulants_figure
 from trajsim.plots.rates import rates_figure
 from trajsim.plots.style import log, missing_letters, styled
 from trajsim.plots.sweeps import sweep_figure
+from trajsim.plots.time_series import time_figure
 from trajsim.plots.trajectory import trajectory_figure
 from trajsim.store import Run
 from trajsim.system.files import publish

@@ -72,7 +72,7 @@ class Simulator:
         kernel, model, start = self._model(point)
         rows = kernel.Rows(**columns)
         seed = seed_of(self.config.points[point].experiment)
-        walkers = kernel.begin(model, start, seed, point, first, count)
+        replicas = kernel.begin(model, start, seed, point, first, count)
         began = time.perf_counter()
         events, at, step = 0, 0, max(1, 256 // count)
         while at < self.plan.segments:
@@ -80,7 +80,7 @@ class Simulator:
                 return None
             end = min(self.plan.segments, at + step)
             called = time.perf_counter()
-            made, witness = kernel.advance(model, self.plan, walkers, rows, at, end)
+            made, witness = kernel.advance(model, self.plan, replicas, rows, at, end)
             fault = kernel.fault(witness, first)
             if fault:
                 raise RunError(f"point {point}: {fault}")
@@ -132,8 +132,8 @@ def model_of(experiment: Experiment, plan: Plan | None = None) -> tuple[Any, Any
 def compile_kernel(kernel: Any, model: Any, start: Any, layout: Layout, plan: Plan) -> None:
     """Have what `model_of` gave compiled, or loaded from the cache, by running it for no time."""
     rows = kernel.Rows(**layout.allocate(1))
-    walkers = kernel.begin(model, start, 0, 0, 0, 1)
-    kernel.advance(model, plan, walkers, rows, 0, 0)
+    replicas = kernel.begin(model, start, 0, 0, 0, 1)
+    kernel.advance(model, plan, replicas, rows, 0, 0)
 
 
 class Sizes:

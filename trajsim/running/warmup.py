@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from trajsim.comparison import rehearse
+from trajsim.comparison import compile_ahead
 from trajsim.config import Config, parse
 from trajsim.ensemble import NoExactSideError
 from trajsim.models.rate_laws import LAWS
@@ -67,4 +67,4 @@ def warm_up(config: Config) -> None:
     first, layout = config.points[0].experiment, layout_of(config)
     compile_kernel(*model_of(first), layout, first.plan)
     with suppress(NoExactSideError):
-        rehearse(config, layout)
+        compile_ahead(config, layout)

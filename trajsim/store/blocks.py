@@ -93,7 +93,7 @@ def asked_for(name: str, point: int, first: int, count: int) -> Block:
     return block
 
 
-def sealed(
+def block_with_file(
     memory: Memory, columns: dict[str, NDArray], point: int, first: int, events: int, run: str
 ) -> tuple[Block, memoryview]:
     """A block and the HDF5 file of it.

@@ -43,7 +43,7 @@ class MemoryParts:
     def adopt(
         self, name: str, image: bytes | memoryview, point: int, first: int, count: int
     ) -> Block:
-        """Keep a block that was `sealed` elsewhere under a name, if it is the one asked for.
+        """Keep a block made elsewhere under a name, if it is the one asked for.
 
         Raises
         ------

@@ -24,13 +24,13 @@ from trajsim.store.blocks import (
     Block,
     ForeignBlockError,
     asked_for,
+    block_with_file,
     by_place,
     fits,
     line_of,
     listed,
     named,
     opened,
-    sealed,
 )
 from trajsim.store.files import StoreError, append, publish, small_file
 from trajsim.store.memory import Memory
@@ -188,14 +188,14 @@ class Parts:
     def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
         """Write a block of trajectories for good, then list it; several threads may at a time."""
         memory = self._memories.pop() if self._memories else Memory()
-        block, image = sealed(memory, columns, point, first, events, self.run_id)
+        block, image = block_with_file(memory, columns, point, first, events, self.run_id)
         with image:
             self.add(block, image)
         self._memories.append(memory)
         return block
 
     def add(self, block: Block, image: bytes | memoryview) -> None:
-        """Write a block that was `sealed`, here or elsewhere, for good, then list it."""
+        """Write a block made by `block_with_file`, here or elsewhere, for good, then list it."""
         self.hold()
         publish(self.folder / block.file, image)
         append(self.manifest, line_of(block, self.run_id))
@@ -203,7 +203,7 @@ class Parts:
     def adopt(
         self, name: str, image: bytes | memoryview, point: int, first: int, count: int
     ) -> Block:
-        """Write a block that was `sealed` elsewhere under a name, if it is the one asked for.
+        """Write a block made elsewhere under a name, if it is the one asked for.
 
         Raises
         ------

@@ -25,8 +25,8 @@ def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) ->
             else f"every {every} steps; allowed: divisors of {steps}, the steps of a period"
         )
     fits(window, (window.last - window.first) * (steps // every) + 1)
-    kernel, model, walkers, plan, rows = ready(window, steps // every)
-    _, broken = kernel.advance(model, plan, walkers, rows, 0, plan.segments)
+    kernel, model, replicas, plan, rows = ready(window, steps // every)
+    _, broken = kernel.advance(model, plan, replicas, rows, 0, plan.segments)
     fault = kernel.fault(broken, window.trajectory)
     if fault:
         raise TraceError(fault)

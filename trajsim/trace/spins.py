@@ -25,21 +25,21 @@ def trace_spins(window: Window, ledger: dict[str, NDArray], every: int) -> Trace
     segments = window.layout.rows_per_period
     flips = int(ledger["flips"][rows].sum())
     fits(window, flips + (window.last - window.first) * segments + 1)
-    kernel, model, walkers, plan, row = ready(window, segments)
+    kernel, model, replicas, plan, row = ready(window, segments)
     begin = plan.burn_in_segments
-    kernel.advance(model, plan, walkers, row, 0, begin)
+    kernel.advance(model, plan, replicas, row, 0, begin)
     events = flips + plan.segments - begin + 1
     time, site = np.empty(events), np.full(events, -1)
     lines, count = _lines(window, events), 0
     network = window.experiment.network()
     driven = np.flatnonzero(network.driven >= 0)
     drive = Drive(*(part[driven] for part in network.drive))
-    books = _opened(network, walkers.spins[0].copy(), values(drive, np.array([0.0]))[0], lines)
+    books = _opened(network, replicas.spins[0].copy(), values(drive, np.array([0.0]))[0], lines)
     time[0], count = window.first * window.experiment.drive.period, 1
     width = window.experiment.drive.period / segments
     for segment in range(begin, plan.segments):
         part = segment % segments
-        found = replay(model, walkers, part)
+        found = replay(model, replicas, part)
         end = count + len(found.when) + 1
         if end > events:
             # Not the flips of the ledger: the comparison with its rows tells where.

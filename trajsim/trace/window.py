@@ -127,21 +127,21 @@ def fits(window: Window, events: int) -> None:
 
 
 def ready(window: Window, rows_per_period: int) -> tuple[Any, Any, Any, Plan, Any]:
-    """Kernel, model, walkers, plan and rows for a trajectory recorded over the window alone."""
+    """Kernel, model, replicas, plan and rows for a trajectory recorded over the window alone."""
     experiment, periods = window.experiment, window.last - window.first
     plan = Plan(periods, experiment.plan.burn_in + window.first, rows_per_period, 1)
     try:
         kernel, model, start = model_of(experiment, plan)
     except RunError as error:
         raise TraceError(str(error)) from None
-    walkers = kernel.begin(model, start, seed_of(experiment), window.point, window.trajectory, 1)
+    replicas = kernel.begin(model, start, seed_of(experiment), window.point, window.trajectory, 1)
     layout = replace(
         window.layout,
         rows=plan.rows,
         rows_per_period=rows_per_period,
         row_periods=1 / rows_per_period,
     )
-    return kernel, model, walkers, plan, kernel.Rows(**layout.allocate(1))
+    return kernel, model, replicas, plan, kernel.Rows(**layout.allocate(1))
 
 
 def drives_at(experiment: Experiment, plan: Plan, parts: Array) -> Array:

@@ -29,7 +29,7 @@ class Start(NamedTuple):
     cumulative: NDArray[np.float64]
 
 
-class Walkers(NamedTuple):
+class Replicas(NamedTuple):
     """Trajectories on their way: streams (m, 4) uint64, clock (m, n) int8."""
 
     stream: NDArray[np.uint64]
@@ -67,18 +67,18 @@ def start(network: ClockNetwork, initial: str, state: NDArray[np.float64] | None
 
 def begin(
     network: ClockNetwork, start: Start, seed: int, point: int, first: int, count: int
-) -> Walkers:
+) -> Replicas:
     """Trajectories first ... first + count - 1 of a point, at time 0."""
-    walkers = Walkers(
+    replicas = Replicas(
         streams(np.uint64(seed), point, first, count),
         np.zeros((count, len(network.bath)), np.int8),
     )
-    _place(start, walkers)
-    return walkers
+    _place(start, replicas)
+    return replicas
 
 
 def advance(
-    network: ClockNetwork, plan: Plan, walkers: Walkers, rows: Rows, first: int, last: int
+    network: ClockNetwork, plan: Plan, replicas: Replicas, rows: Rows, first: int, last: int
 ) -> tuple[int, int]:
     """Run trajectories from segment `first` to segment `last`, counted from the burn-in's begin.
 
@@ -87,7 +87,7 @@ def advance(
     events : number of jumps, burn-in included
     broken : -1, for no trajectory can go wrong
     """
-    return _advance(network, plan, walkers, rows, first, last), -1
+    return _advance(network, plan, replicas, rows, first, last), -1
 
 
 def fault(broken: int, first: int) -> str | None:
@@ -96,17 +96,17 @@ def fault(broken: int, first: int) -> str | None:
 
 
 @compiled
-def _place(start, walkers):
-    n = walkers.clock.shape[1]
-    for k in range(len(walkers.clock)):
+def _place(start, replicas):
+    n = replicas.clock.shape[1]
+    for k in range(len(replicas.clock)):
         if start.kind == RANDOM:
             for i in range(n):
-                walkers.clock[k, i] = min(int(3.0 * uniform(walkers.stream[k])), 2)
+                replicas.clock[k, i] = min(int(3.0 * uniform(replicas.stream[k])), 2)
         elif start.kind == DRAWN:
-            at = np.searchsorted(start.cumulative, uniform(walkers.stream[k]), side="right")
+            at = np.searchsorted(start.cumulative, uniform(replicas.stream[k]), side="right")
             at = min(at, len(start.cumulative) - 1)
             for i in range(n):
-                walkers.clock[k, i] = at % 3
+                replicas.clock[k, i] = at % 3
                 at //= 3
 
 
@@ -126,13 +126,13 @@ def _bounds(network, clock, costs, bounds):
 
 
 @compiled
-def _advance(network, plan, walkers, rows, first, last):
+def _advance(network, plan, replicas, rows, first, last):
     events, segments, n = 0, plan.rows_per_period, len(network.bath)
     # Of the segment in hand: energy put into the bonds, int h dcos, and h cos where it began.
     bonds, field, before, h = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     flips, costs, bounds = np.empty(n, np.int32), np.empty((n, 2)), np.empty((n, 2))
-    for j in range(len(walkers.clock)):
-        clock, stream = walkers.clock[j], walkers.stream[j]
+    for j in range(len(replicas.clock)):
+        clock, stream = replicas.clock[j], replicas.stream[j]
         for segment in range(first, last):
             part, recorded = segment % segments, segment - plan.burn_in * segments
             row, place = recorded // plan.segments_per_row, recorded % plan.segments_per_row

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.ensemble.answers import Array, Gains
+from trajsim.ensemble.answers import Array, Energetics
 
 Integers = NDArray[np.integer]
 # Numbers in the table with which matrices are made at once.
@@ -148,19 +148,19 @@ class JumpProcess:
         """Number of entries of all energetics: heats, works, exclusive works and jumps."""
         return self.baths + 2 * self.drives + self.counters
 
-    def split(self, totals: Array) -> Gains:
-        """Gains from one array (..., width)."""
+    def split(self, totals: Array) -> Energetics:
+        """Energetics from one array (..., width)."""
         heat, work = self.baths, self.baths + self.drives
         exclusive = work + self.drives
-        return Gains(
+        return Energetics(
             totals[..., :heat],
             totals[..., heat:work],
             totals[..., work:exclusive],
             totals[..., exclusive:],
         )
 
-    def gains(self, at: Instants, spent: Array) -> Array:
-        """Gains (width, m) of times spent in states: heats, works, exclusive works and jumps.
+    def energetics(self, at: Instants, spent: Array) -> Array:
+        """Energetics (width, m) of times spent in states: heats, works, exclusive works and jumps.
 
         Exclusive work is what the jumps change of lambda_d V_d, with the sign turned.
 

@@ -84,7 +84,7 @@ class SparseCounting:
 
         def add(phases: Array, spent: Array) -> None:
             at = process.at(phases)
-            moved = process.gains(at, spent)[:kinds, 1:]
+            moved = process.energetics(at, spent)[:kinds, 1:]
             visits = process.exits @ spent[:, :, 0].T
             squares = (at.rates * process.heats_of(at.value) ** 2).T * visits
             own = np.append(process.heat_of_bath.T @ squares.sum(axis=1), np.zeros(kinds - baths))
@@ -110,7 +110,7 @@ class SparseCounting:
 
     def _once(self, p: Array, accuracy: float) -> Array:
         column = np.asarray(p, np.float64).reshape(-1, 1)
-        return self._follower.carry(column, 0.0, 1.0, accuracy, gains=False)[0][:, 0]
+        return self._follower.carry(column, 0.0, 1.0, accuracy, energetics=False)[0][:, 0]
 
     # -- power series --------------------------------------------------------------------------
 

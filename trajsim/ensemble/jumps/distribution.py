@@ -69,7 +69,9 @@ class Counted:
     ) -> Distribution:
         """Distribution of A, whose mean and variance are known."""
         jumps = self._jumps()
-        scale = float(abs(jumps).max(initial=0.0)) + float(abs(self.tilt.lean).max(initial=0.0))
+        scale = float(abs(jumps).max(initial=0.0)) + float(
+            abs(self.tilt.unbalanced).max(initial=0.0)
+        )
         if variance <= 1e-20 * scale**2 or variance == 0.0:
             atoms = Atoms(np.array([mean]), np.ones(1))
             return only_atoms(atoms, (mean - 0.5 * scale - 0.5, mean + 0.5 * scale + 0.5), grid)

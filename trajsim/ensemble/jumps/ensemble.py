@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trajsim.ensemble.answers import Array, Course, Currents, Gains, NoExactSideError, Window
+from trajsim.ensemble.answers import (
+    Array,
+    Currents,
+    Energetics,
+    NoExactSideError,
+    TimeSeries,
+    Window,
+)
 from trajsim.ensemble.jumps import collocation
 from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.following import Follower
@@ -101,7 +108,7 @@ class JumpEnsemble:
         """
         rates, error = self.solution.rates, self.solution.error
         floor = 1e-15 * self.process.throughput(rates)
-        return Currents(self.gains_of(rates), self.gains_of(np.maximum(error, floor)))
+        return Currents(self.energetics_of(rates), self.energetics_of(np.maximum(error, floor)))
 
     @property
     def steps(self) -> int:
@@ -113,7 +120,7 @@ class JumpEnsemble:
         """One-period propagator (states, states): column x is P after a period begun in x."""
         return self.carry(np.eye(self.states))[0].T
 
-    def gains_of(self, totals: Array) -> Gains:
+    def energetics_of(self, totals: Array) -> Energetics:
         """Split energetics (..., g) into heat, work, exclusive work and flips."""
         return self.process.split(totals)
 
@@ -125,11 +132,11 @@ class JumpEnsemble:
                 self._maps[key] = self._carried(np.eye(self.states), *key)
             propagator, totals = self._maps[key]
             return p @ propagator.T, p @ totals.T
-        after, gains = self._carried(np.atleast_2d(p).T, *key)
-        return after.T.reshape(p.shape), gains.T.reshape(*p.shape[:-1], -1)
+        after, energetics = self._carried(np.atleast_2d(p).T, *key)
+        return after.T.reshape(p.shape), energetics.T.reshape(*p.shape[:-1], -1)
 
     def _carried(self, columns: Array, segment: int, segments: int) -> tuple[Array, Array]:
-        """Columns (states, m) at the end of a segment, and their gains (g, m)."""
+        """Columns (states, m) at the end of a segment, and their energetics (g, m)."""
         begin, end, steps = segment / segments, (segment + 1) / segments, self.solution.steps
         if self.solution.dense:
             return self._through(columns, self._steps(steps, begin, end))
@@ -139,44 +146,44 @@ class JumpEnsemble:
         before = None
         while True:
             runs = [*runs[-2:], self._stepper.carry(columns, begin, end, steps)]
-            after, gains = _extrapolated(*runs)
+            after, energetics = _extrapolated(*runs)
             if before is not None:
-                floor = 1e-13 * abs(gains).max(initial=0.0)
-                allowed = np.maximum(self.tolerance * abs(gains), floor)
-                if (abs(gains - before) <= allowed).all() or steps >= MOST_STEPS:
-                    return after, gains
-            steps, before = 2 * steps, gains
+                floor = 1e-13 * abs(energetics).max(initial=0.0)
+                allowed = np.maximum(self.tolerance * abs(energetics), floor)
+                if (abs(energetics - before) <= allowed).all() or steps >= MOST_STEPS:
+                    return after, energetics
+            steps, before = 2 * steps, energetics
             expect_time(self._stepper.seconds(steps, columns.shape[1]), TOO_FAST)
 
-    def course(self, p: Array, segments: int, periods: int = 1) -> Course:
+    def time_series(self, p: Array, segments: int, periods: int = 1) -> TimeSeries:
         """Follow P from time 0 through whole periods, cut into equal segments."""
-        states, gains = [p], []
+        states, energetics = [p], []
         for k in range(segments * periods):
             p, gain = self.carry(p, k % segments, segments)
             states.append(p)
-            gains.append(gain)
-        return Course(np.array(states), self.gains_of(np.array(gains)))
+            energetics.append(gain)
+        return TimeSeries(np.array(states), self.energetics_of(np.array(energetics)))
 
     def window(self, p: Array, plan: Plan) -> Window:
         """What trajectories that begin with P show, burn-in left out, over the recorded periods."""
         segments = plan.rows_per_period
         totals, occupation = np.zeros(self.width), np.zeros((segments, self.states))
         for period in range(plan.burn_in + plan.periods):
-            begin, gains, seen = p, np.zeros(self.width), []
+            begin, energetics, seen = p, np.zeros(self.width), []
             for k in range(segments):
                 seen.append(p)
                 p, gain = self.carry(p, k, segments)
-                gains += gain
+                energetics += gain
             settled = bool(np.abs(p - begin).max() < 1e-14)
             # Once settled, this period stands for all that follow.
             ahead = plan.burn_in + plan.periods - period if settled else 1
             recorded = range(max(period, plan.burn_in), period + ahead)
             rows_begin = sum((k - plan.burn_in) % plan.segments_per_row == 0 for k in recorded)
-            totals += len(recorded) * gains / plan.periods
+            totals += len(recorded) * energetics / plan.periods
             occupation += rows_begin * np.array(seen) * plan.segments_per_row / plan.periods
             if settled:
                 break
-        return Window(self.gains_of(totals / self.period), {"occupation": occupation})
+        return Window(self.energetics_of(totals / self.period), {"occupation": occupation})
 
     # -- the periodic state ------------------------------------------------------------------
 
@@ -233,11 +240,11 @@ class JumpEnsemble:
             yield from collocation.solve_steps(self.process, edges)
 
     def _through(self, columns: Array, steps: Iterable[collocation.Steps]) -> tuple[Array, Array]:
-        """Columns (states, m) after some steps, and their gains (g, m)."""
+        """Columns (states, m) after some steps, and their energetics (g, m)."""
         total = np.zeros((self.width, columns.shape[1]))
         for part in steps:
             columns, spent = part.carry(columns)
-            total += self.process.gains(part.at, spent)
+            total += self.process.energetics(part.at, spent)
         return columns, total
 
     def _solve_dense(self) -> Solution | None:
@@ -337,7 +344,7 @@ class JumpEnsemble:
         jump = unit + process.generators(process.rates(u))[0] / process.fastest_exit
         p, _ = stationary(jump)
         column = p[:, None]
-        rates = process.gains(process.at(u), column[None])[:, 0]
+        rates = process.energetics(process.at(u), column[None])[:, 0]
         return Solution(p, rates, 1e-14 * process.throughput(rates), 8, False, smooth=False)
 
     def _solve_smooth(self, gap: float) -> Solution | None:
@@ -347,7 +354,7 @@ class JumpEnsemble:
         p = p + self._correction(self._roughly(p) - p)
         while True:
             fine = accuracy <= FINE
-            moved, gained = self._follower.carry(p[:, None], 0.0, 1.0, accuracy, gains=fine)
+            moved, gained = self._follower.carry(p[:, None], 0.0, 1.0, accuracy, energetics=fine)
             rest = moved[:, 0] - p
             off = float(abs(rest).sum()) / gap
             rates = gained.sum(axis=1) / self.period

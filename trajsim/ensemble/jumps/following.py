@@ -128,7 +128,7 @@ class Follower:
         return x
 
     def carry(
-        self, x: Array, begin: float, end: float, accuracy: float, gains: bool = True
+        self, x: Array, begin: float, end: float, accuracy: float, energetics: bool = True
     ) -> tuple[Array, Array]:
         """Columns at the end of a part of the period, and their energetics (width, m).
 
@@ -137,7 +137,7 @@ class Follower:
         x : (states, m)
         begin, end : phases
         accuracy : relative, of each step
-        gains : whether to work out the energetics, else they are empty
+        energetics : whether to work out the energetics, else they are empty
 
         Raises
         ------
@@ -145,7 +145,7 @@ class Follower:
             If the integration fails.
         """
         process, columns = self.process, x.shape[1]
-        total = np.zeros((process.width if gains else 0, columns))
+        total = np.zeros((process.width if energetics else 0, columns))
 
         def slope(u: float, x: Array) -> Array:
             rates = process.rates(np.array([u]))[0]
@@ -153,7 +153,7 @@ class Follower:
             return np.asarray(self.flow(weights, process.leaving(rates), x))
 
         def add(phases: Array, spent: Array) -> None:
-            np.add(total, process.gains(process.at(phases), spent), out=total)
+            np.add(total, process.energetics(process.at(phases), spent), out=total)
 
-        end_x = self.integrate(slope, x, (begin, end), accuracy, add if gains else None)
+        end_x = self.integrate(slope, x, (begin, end), accuracy, add if energetics else None)
         return end_x, total

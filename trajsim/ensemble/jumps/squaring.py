@@ -40,12 +40,12 @@ class SquaringStepper(Steps):
         begin: float,
         end: float,
         steps: int,
-        gains: bool = True,
+        energetics: bool = True,
         least: float = LEAST_WEIGHT,
     ) -> tuple[Array, Array]:
         """As of `uniformization.Steps`."""
         process = self.process
-        total = np.zeros((process.width if gains else 0, x.shape[1]))
+        total = np.zeros((process.width if energetics else 0, x.shape[1]))
         edges = np.array(list(self._edges(begin, end, steps)))
         batch = max(1, BATCH // process.states**2)
         for part in np.split(edges, range(batch, len(edges), batch)):
@@ -60,10 +60,10 @@ class SquaringStepper(Steps):
             for k in range(len(part)):
                 early, x = one[1][k] @ x, one[0][k] @ x
                 late, x = two[1][k] @ x, two[0][k] @ x
-                if gains:
+                if energetics:
                     spent += [NEAR * early + FAR * late, NEAR * late + FAR * early]
-            if gains:
-                total += process.gains(at, np.array(spent))
+            if energetics:
+                total += process.energetics(at, np.array(spent))
         return x, total
 
     def exponential(self, rates: Array, time: float, x: Array, least: float) -> tuple[Array, Array]:

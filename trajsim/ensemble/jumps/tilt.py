@@ -29,14 +29,14 @@ class Tilt(NamedTuple):
 
     count (f, k) : what a jump of a class counts while all parameters are 0
     lever (f, d, k) : what it counts of each driven parameter
-    lean (f, d) : what counts d lambda_d V_d
+    unbalanced (f, d) : what counts d lambda_d V_d
     boundary (f, states) : -sum_d c_d lambda_d V_d at the beginning of the period
     """
 
     process: JumpProcess
     count: Any
     lever: Any
-    lean: Any
+    unbalanced: Any
     boundary: Any
 
     @classmethod
@@ -76,7 +76,7 @@ class Tilt(NamedTuple):
     def powers(self, u: Array) -> Any:
         """What each state counts per unit time at phases u (t,): (f, t, states)."""
         speed = self.process.parameters(u)[1]
-        return (speed * self.lean[:, None]) @ self.process.conjugate
+        return (speed * self.unbalanced[:, None]) @ self.process.conjugate
 
     def matrices(self, u: Array, rates: Array, silent: NDArray[np.bool_] | None = None) -> Any:
         """K (f, t, states, states) at phases u (t,), for rates (t, k) of the classes.
@@ -101,7 +101,7 @@ class Tilt(NamedTuple):
         process = self.process
         value = process.parameters(np.linspace(0.0, 0.99, 34))[0]
         varies = (value != value[0]).any(axis=0)
-        leaning = (self.lean[0] != 0.0) & varies
+        leaning = (self.unbalanced[0] != 0.0) & varies
         through = (leaning[:, None] & (process.change != 0.0)).any(axis=0)
         levered = (varies[:, None] & (self.lever[0] != 0.0)).any(axis=0)
         return np.asarray(through | levered, np.bool_)

@@ -129,7 +129,7 @@ class Steps(ABC):
         begin: float,
         end: float,
         steps: int,
-        gains: bool = True,
+        energetics: bool = True,
         least: float = LEAST_WEIGHT,
     ) -> tuple[Array, Array]:
         """Columns (states, m) at the end of a part of the period, and their energetics (width, m).
@@ -139,11 +139,11 @@ class Steps(ABC):
         x : (states, m)
         begin, end : phases
         steps : a period
-        gains : whether to work out the energetics, else they are empty
+        energetics : whether to work out the energetics, else they are empty
         least : weight of the terms that are left out
         """
         process, x = self.process, np.ascontiguousarray(x)
-        total = np.zeros((process.width if gains else 0, x.shape[1]))
+        total = np.zeros((process.width if energetics else 0, x.shape[1]))
         for first, width in self._edges(begin, end, steps):
             u = first + width * NODES
             at = process.at(u)
@@ -153,11 +153,11 @@ class Steps(ABC):
                 mixed = NEAR * rates[near] + FAR * rates[far]
                 x, integral = self.exponential(mixed, 0.5 * width * process.period, x, least)
                 spent.append(integral)
-            if gains:
+            if energetics:
                 times = np.stack(
                     [NEAR * spent[0] + FAR * spent[1], NEAR * spent[1] + FAR * spent[0]]
                 )
-                total += process.gains(at, times)
+                total += process.energetics(at, times)
         return x, total
 
 

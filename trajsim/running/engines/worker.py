@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trajsim.config import Config, restore
 from trajsim.running.blocks import RunError, Simulator
 from trajsim.running.provenance import identity, layout_of, plugins_of, processor
-from trajsim.store.blocks import sealed
+from trajsim.store.blocks import block_with_file
 from trajsim.store.memory import Memory
 
 
@@ -84,7 +84,7 @@ def make(order: bytes, run: str, point: int, first: int, count: int) -> Made | N
     if made is None:
         return None
     events, seconds = made
-    block, image = sealed(Memory(), columns, point, first, events, run)
+    block, image = block_with_file(Memory(), columns, point, first, events, run)
     return Made(block.file, np.frombuffer(image, np.uint8), seconds, processor())
 
 

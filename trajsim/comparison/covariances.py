@@ -39,7 +39,7 @@ def covariance_rounding(covariance: Array, rounding: float, time: float) -> Arra
     return np.asarray(both + TOLERANCE * np.outer(spread, spread))
 
 
-def compare_spreads(
+def compare_covariances(
     sampled: Fluctuations,
     exact: Array,
     flips: dict[tuple[str, str], float],

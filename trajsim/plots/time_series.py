@@ -69,14 +69,14 @@ def _exact_course(experiment: Experiment, folded: bool) -> tuple[Array, Any] | N
         else:
             p, periods = start_state(network, experiment.ensemble.initial), plan.periods
             if plan.burn_in:
-                p = master.course(p, 1, plan.burn_in).state[-1]
-        gains = master.course(p, segments, periods).gains
+                p = master.time_series(p, 1, plan.burn_in).state[-1]
+        energetics = master.time_series(p, segments, periods).energetics
     except NoExactSideError:
         return None
     width = experiment.drive.period / plan.rows_per_period
     rates = {}
     for kind in ("heat", "work"):
-        sums = np.cumsum(np.pad(getattr(gains, kind), ((1, 0), (0, 0))), axis=0)
+        sums = np.cumsum(np.pad(getattr(energetics, kind), ((1, 0), (0, 0))), axis=0)
         rates[kind] = (sums[FINER:] - sums[:-FINER]) / width
     time = (0.5 + np.arange(len(rates["heat"])) / FINER) * width
     return time, rates
