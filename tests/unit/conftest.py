@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from hypothesis import settings
 from small_configs import PUMP, SHAPES
 
+import trajsim.running.blocks
 from trajsim.cli import main
 from trajsim.comparison.counted import ExactFluctuations
 
@@ -71,6 +72,12 @@ def config(tmp_path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def tiny_blocks(monkeypatch):
+    """Blocks of a few trajectories."""
+    monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 12_000)
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,10 @@ import h5py
 import numpy as np
 import pytest
 import xarray
-from small_configs import PUMP, SHAPES, TRIANGLE, changed
+from small_configs import PUMP, SHAPES
+from stored import unsound
 
-from trajsim.config import parse
-from trajsim.ledger import SPINS
-from trajsim.running.provenance import header_of, layout_of
-from trajsim.store import Parts, StoreError, open_run, pack, verify
+from trajsim.store import verify
 
 DIMS = {
     "heat": ("point", "trajectory", "row", "bath"),
@@ -24,6 +22,8 @@ DIMS = {
     "flips": ("point", "trajectory", "row", "site"),
     "state": ("point", "trajectory", "edge", "site"),
 }
+
+
 DTYPES = {"flips": np.int32, "state": np.int8}
 
 
@@ -158,14 +158,6 @@ def test_half_driven_runs_keep_work_of_the_driven_site_alone(run_of, engine):
 def test_an_undamaged_run_is_sound(run_of, shape, cli):
     assert verify(run_of(shape)) == []
     assert cli("verify", run_of(shape)).exit_code == 0
-
-
-def unsound(cli, path):
-    """What verify tells of a bad file, in sentences."""
-    result = cli("verify", path)
-    assert result.exit_code == 1, result.output
-    assert str(path) in result.stderr
-    return result.stderr
 
 
 @pytest.mark.parametrize("column", DIMS)
@@ -327,176 +319,3 @@ def test_a_bit_flipped_anywhere_outside_the_columns_is_told_without_a_traceback(
             except Exception as error:
                 raised[k, verb] = f"{type(error).__name__}: {error}"
     assert raised == {}
-
-
-# -- parts ---------------------------------------------------------------------------------------
-
-
-def columns_of(layout, count, seed):
-    """Columns with recognisable numbers in them, whose books are right."""
-    random = np.random.default_rng(seed)
-    columns = layout.allocate(count)
-    for name in ("heat", "work", "exclusive_work"):
-        columns[name][...] = random.normal(size=columns[name].shape)
-    energetics = columns["heat"].sum(axis=-1) + columns["work"].sum(axis=-1)
-    columns["energy"][:, 1:] = np.cumsum(energetics, axis=1)
-    columns["flips"][...] = random.integers(0, 9, size=columns["flips"].shape)
-    columns["state"][...] = random.choice([-1, 1], size=columns["state"].shape)
-    return columns
-
-
-@pytest.fixture
-def written(tmp_path):
-    """A folder of parts with three blocks of a config, and what is in them."""
-    made = parse(changed(TRIANGLE, ("trajectories = 50", "trajectories = 10")))
-    layout = layout_of(made)
-    parts = Parts(tmp_path / "x.h5")
-    parts.lock()
-    parts.begin(header_of(made))
-    blocks = {}
-    # Blocks end in any order.
-    for first, count in ((4, 3), (0, 4), (7, 3)):
-        blocks[first] = columns_of(layout, count, first)
-        parts.publish(blocks[first], 0, first, 100 + first)
-    yield parts, layout, {k: np.concatenate([blocks[f][k] for f in (0, 4, 7)]) for k in blocks[0]}
-    parts.unlock()
-
-
-def test_blocks_are_read_back_in_the_order_of_the_trajectories(written):
-    parts, _, columns = written
-    run = open_run(parts.folder)
-    assert not run.finished
-    assert run.events == 311
-    assert [(p, first, len(c["heat"])) for p, first, c in run.blocks()] == [
-        (0, 0, 4),
-        (0, 4, 3),
-        (0, 7, 3),
-    ]
-    for name in columns:
-        np.testing.assert_array_equal(
-            np.concatenate([c[name] for _, _, c in run.blocks()]), columns[name]
-        )
-
-
-def test_a_packed_file_holds_the_blocks_and_replaces_their_folder(written, tmp_path):
-    parts, layout, columns = written
-    ticks = []
-    pack(parts, tmp_path / "x.h5", layout, ticks.append)
-    assert sum(ticks) == 10
-    assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]
-    run = open_run(tmp_path / "x.h5")
-    assert (run.finished, run.events, verify(run.path)) == (True, 311, [])
-    assert {c.name for c in SPINS} == set(columns)
-    ((_, _, read),) = run.blocks()
-    for name in columns:
-        np.testing.assert_array_equal(read[name], columns[name])
-
-
-def whole_in_order(manifest):
-    """Lines of a manifest by their first trajectory."""
-    lines = manifest.splitlines(keepends=True)
-    return b"".join(sorted(lines, key=lambda line: json.loads(line)["first"]))
-
-
-def test_a_manifest_line_cut_short_does_not_count(written):
-    parts, layout, _ = written
-    whole = parts.manifest.read_bytes()
-    ends = [k for k, byte in enumerate(whole) if byte == ord("\n")]
-    for cut in range(ends[1] + 1, len(whole)):
-        parts.manifest.write_bytes(whole[:cut])
-        assert [block.first for block in parts.blocks()] == [0, 4]
-        assert len(list(open_run(parts.folder).blocks())) == 2
-    # The third block is there, and tells its SHA-256 by its name.
-    sound, lost = parts.sound_blocks(layout)
-    assert ([block.first for block in sound], lost) == ([0, 4, 7], 0)
-    assert parts.manifest.read_bytes() == whole_in_order(whole)
-
-
-@pytest.mark.parametrize("harm", ["flip", "cut", "empty", "gone", "folder"])
-def test_a_damaged_block_is_struck_from_the_manifest(written, harm):
-    parts, layout, _ = written
-    path = parts.folder / parts.blocks()[1].file
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.unlink()
-    if harm == "folder":
-        path.mkdir()
-    elif harm != "gone":
-        path.write_bytes({"flip": data, "cut": data[:-1], "empty": b""}[harm])
-    with pytest.raises(StoreError, match=path.name):
-        parts.read(parts.blocks()[1], layout, ["heat"])
-    sound, lost = parts.sound_blocks(layout)
-    assert ([block.first for block in sound], lost) == ([0, 7], 1)
-    assert [block.first for block in parts.blocks()] == [0, 7]
-
-
-def test_a_block_without_a_manifest_line_is_harmless(written, tmp_path):
-    parts, layout, columns = written
-    path = parts.folder / parts.blocks()[0].file
-    shutil.copy(path, parts.folder / "block-00000-000000000005-9.h5")
-    (parts.folder / ".block-00000-000000000000-4.h5.tmp").write_bytes(b"half a block")
-    assert len(parts.sound_blocks(layout)[0]) == 3
-    pack(parts, tmp_path / "x.h5", layout)
-    ((_, _, read),) = open_run(tmp_path / "x.h5").blocks()
-    np.testing.assert_array_equal(read["heat"], columns["heat"])
-
-
-def test_a_folder_with_a_gap_is_not_packed(written, tmp_path):
-    parts, layout, _ = written
-    (parts.folder / parts.blocks()[1].file).unlink()
-    parts.sound_blocks(layout)
-    with pytest.raises(StoreError, match="missing"):
-        pack(parts, tmp_path / "x.h5", layout)
-    assert not (tmp_path / "x.h5").exists()
-
-
-def test_a_block_damaged_after_it_was_listed_is_not_packed(written, tmp_path):
-    parts, layout, _ = written
-    path = parts.folder / parts.blocks()[2].file
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(StoreError, match="SHA-256"):
-        pack(parts, tmp_path / "x.h5", layout)
-    assert not (tmp_path / "x.h5").exists()
-    assert parts.folder.exists()
-
-
-@pytest.mark.parametrize(
-    "line", ["x", "{}", "null", "[]", '{"file": "a"}', "\x00\x00", '{"file": 1, "x": 2}']
-)
-def test_a_damaged_line_within_the_manifest_is_told(written, cli, line):
-    parts, _, _ = written
-    lines = parts.manifest.read_text().splitlines(keepends=True)
-    parts.manifest.write_text(lines[0] + line + "\n" + "".join(lines[1:]))
-    for verb in ("analyze", "check", "info", "verify"):
-        result = cli(verb, parts.folder)
-        assert result.exit_code == (1 if verb == "verify" else 2)
-        assert "manifest.jsonl:2: damaged line" in result.stderr
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"program": "trajsim"}', "\x00"])
-def test_a_damaged_header_is_told(written, cli, text):
-    parts, _, _ = written
-    parts.header_file.write_text(text)
-    for verb in ("analyze", "check", "info", "verify"):
-        result = cli(verb, parts.folder)
-        assert result.exit_code == (1 if verb == "verify" else 2)
-        assert result.stderr
-
-
-def test_an_unfinished_run_verifies_as_unfinished(written, cli):
-    parts, _, _ = written
-    assert verify(parts.folder) == ["the run is unfinished"]
-    assert "unfinished" in unsound(cli, parts.folder)
-
-
-def test_a_folder_that_is_no_run_and_a_run_that_is_not_there_are_told(written, tmp_path, cli):
-    parts, _, _ = written
-    for path, says in (
-        (tmp_path, "not that of an unfinished run"),
-        (tmp_path / "x.h5", "an unfinished run is in"),
-        (tmp_path / "y.h5", "no such file"),
-    ):
-        result = cli("analyze", path)
-        assert result.exit_code == 2
-        assert says in result.stderr
-    assert parts.exists()
