@@ -9,7 +9,7 @@ import pytest
 from networks import ENGINE, PUMP, TRIANGLE, Network, pair, periodic_rates
 
 from trajsim.ensemble import NoExactSideError, Weights, counting_of, ensemble
-from trajsim.ensemble.jumps.counting_dense import repeated
+from trajsim.ensemble.jumps.waves import repeated
 from trajsim.models.rate_laws import LAWS
 
 FAST = pair(0.9, 0.4, h0=0.6, coupling=-0.7, period=4.0)

@@ -137,7 +137,7 @@ class FakeConfig:
     class experiment:
         title = summary = "x"
 
-    summary = "x"
+    summary, points = "x", ()
 
 
 @pytest.mark.parametrize("words", [["--traceback", "exact", "x"], ["exact", "x", "--traceback"]])
@@ -379,7 +379,9 @@ def test_a_hangup_stops_unless_it_is_ignored(begin, ignored):
     asleep = (
         "    time.sleep(30)\n" if not ignored else "    time.sleep(2)\n    raise SystemExit(7)\n"
     )
-    told = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" if ignored else ""
+    told = (
+        f"import signal; signal.signal(signal.SIGHUP, signal.SIG_{'IGN' if ignored else 'DFL'})\n"
+    )
     process = begin(told + LOADING + asleep + LOADED, "exact", "x.toml")
     process.send_signal(signal.SIGHUP)
     status, said = end_of(process)

@@ -104,6 +104,17 @@ class JumpProcess:
         return csr_matrix((ones, (self.kind, self.source)), shape=(self.classes, self.states))
 
     @cached_property
+    def incoming(self) -> tuple[Any, Any, Any]:
+        """Channels by target: first of each state (states + 1,), sources (c,) and classes (c,)."""
+        into = np.argsort(self.target, kind="stable")
+        states = np.arange(self.states + 1)
+        return (
+            np.searchsorted(self.target[into], states).astype(np.uint64),
+            self.source[into].astype(np.uint32),
+            self.kind[into].astype(np.uint32),
+        )
+
+    @cached_property
     def _by_state(self) -> Any:
         return self.exits.T.copy() if isinstance(self.exits, np.ndarray) else self.exits.T.tocsr()
 

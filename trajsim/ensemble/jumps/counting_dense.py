@@ -33,14 +33,8 @@ MOST_STEPS = 4096
 HOPELESS_STEPS = 256
 # The matrix is raised to 2**SQUARINGS to find its largest eigenvalue, smoothly in time.
 SQUARINGS = 8
-# Frequencies side by side.
-LANES = 64
 # exp of more overflows.
 LARGEST_EXPONENT = 700.0
-# Of the characteristic function.
-WAVE_TOLERANCE = 1e-9
-# Seconds that a multiplication within a system of equations takes, as measured.
-SECONDS_A_MULTIPLICATION = 4e-10
 Carry = Callable[[Array], Array]
 
 
@@ -132,10 +126,8 @@ class DenseCounting:
         self._solution_steps = solution.steps if solution.dense else DENSE_STEPS
         # Steps that follow a distribution from any start, whatever is counted.
         self._series_steps = 0
-        self._wave_steps = 0
         self._factored: tuple[int, list[Factored]] = (0, [])
         self._series: dict[tuple[bytes, int], Array] = {}
-        self.seconds = 0.0
 
     @cached_property
     def stationary(self) -> Array:
@@ -319,74 +311,25 @@ class DenseCounting:
                 return now
             before, steps = now, steps + steps // 2
 
-    def _maps(
-        self, tilt: Tilt, steps: int, settled: bool = False, silent: Any = None
-    ) -> tuple[Any, Array]:
-        """Tilted maps (f, n, n) of a period, and the growth (f,) taken out of real ones."""
+    def _maps(self, tilt: Tilt, steps: int, settled: bool = False) -> tuple[Array, Array]:
+        """Tilted maps (f, n, n) of a period, and the growth (f,) taken out of them."""
         states = self.process.states
         phases, durations, rates = self._steps(steps, settled)
         size = len(durations) * (STAGES * states) ** 2
         diagonal = np.arange(states)
         maps, growth = [], []
         for part in _batches(len(tilt.count), size):
-            matrices = tilt.part(part).matrices(
-                phases.ravel(), rates.reshape(-1, rates.shape[-1]), silent
-            )
+            matrices = tilt.part(part).matrices(phases.ravel(), rates.reshape(-1, rates.shape[-1]))
             fields = len(matrices)
-            if np.isrealobj(matrices):
-                largest = _largest(matrices)
-                matrices[..., diagonal, diagonal] -= largest[..., None]
-                growth.append(largest @ np.outer(durations, WEIGHTS).ravel())
-            self.seconds += SECONDS_A_MULTIPLICATION * fields * size * STAGES * states
+            largest = _largest(matrices)
+            matrices[..., diagonal, diagonal] -= largest[..., None]
+            growth.append(largest @ np.outer(durations, WEIGHTS).ravel())
             stages = solved(
                 matrices.reshape(-1, STAGES, states, states), np.tile(durations, fields)
             )
             ends = stages[:, -1].reshape(fields, len(durations), states, states)
             maps.append(_composed([Maps(ends.swapaxes(0, 1))]).maps[0])
-        return np.concatenate(maps), np.concatenate(growth or [np.zeros(len(tilt.count))])
-
-    # -- waves -----------------------------------------------------------------------------------
-
-    def waves(self, tilt: Tilt, p: Array, periods: int, w: Array, silent: Any = None) -> Any:
-        """<exp(i w A)> (f,) over `periods` from P (n,), for a tilt of one field.
-
-        Parameters
-        ----------
-        tilt : of A
-        p : start
-        periods : whole ones
-        w : (f,), ascending
-        silent : (k,) classes after whose jumps a path is left out
-        """
-        if len(w) == 0:
-            return np.zeros(0, np.complex128)
-        # Where it turns fastest: what suffices there suffices for the others.
-        steps = self._wave_steps or self._solution_steps
-        last = w[-1:]
-        before = self._waves_in(steps, tilt, p, periods, last, silent)
-        while True:
-            steps += steps // 2
-            now = self._waves_in(steps, tilt, p, periods, last, silent)
-            if abs(now - before).max() <= WAVE_TOLERANCE or steps > MOST_STEPS:
-                break
-            before = now
-        # The coarser one was as good.
-        self._wave_steps = (2 * steps + 2) // 3
-        values = [
-            self._waves_in(self._wave_steps, tilt, p, periods, part, silent)
-            for part in np.split(w[:-1], range(LANES, len(w) - 1, LANES))
-            if len(part)
-        ]
-        return np.concatenate([*values, now])
-
-    def _waves_in(
-        self, steps: int, tilt: Tilt, p: Array, periods: int, w: Array, silent: Any
-    ) -> Any:
-        waves = tilt.times(1j * w)
-        maps, _ = self._maps(waves, steps, silent=silent)
-        ends = np.exp(waves.boundary)
-        rows = repeated(maps, (ends * p)[:, :, None], periods)[:, :, 0]
-        return (rows / ends).sum(axis=1)
+        return np.concatenate(maps), np.concatenate(growth)
 
 
 def _batches(count: int, size: int) -> Iterator[slice]:
@@ -447,16 +390,3 @@ def _through(u: Array, growth: float, tilt: Tilt, p: Array, periods: int) -> flo
             break
     total = float(row @ np.exp(-boundary))
     return logarithm + math.log(total) if total > 0.0 else math.inf
-
-
-def repeated(maps: Any, columns: Any, periods: int) -> Any:
-    """Columns (f, n, m) after so many periods, each multiplied by maps (f, n, n)."""
-    if periods <= maps.shape[-1] ** 2:
-        for _ in range(periods):
-            columns = maps @ columns
-        return columns
-    while periods:
-        if periods % 2:
-            columns = maps @ columns
-        maps, periods = maps @ maps, periods // 2
-    return columns

@@ -19,8 +19,6 @@ FINE, FAIR = 1e-12, 1e-10
 ACCURACY, SHIFT, ROUNDS = 1e-10, 1e-4, 8
 # Parts of the period after which what grows is brought back to 1.
 PARTS = 16
-# Frequencies side by side, and the size below which a wave has died out.
-LANES, QUIET = 64, 1e-14
 # Seconds that a jump takes in a slope, as measured; slopes of a period at least, and per exit.
 SECONDS_A_JUMP, FEWEST_SLOPES, SLOPES_AN_EXIT = 2e-9, 240, 3.0
 # Periods that second moments are followed through, roughly.
@@ -57,11 +55,6 @@ class SparseCounting:
         """What following one distribution through a period takes, roughly."""
         slopes = FEWEST_SLOPES + SLOPES_AN_EXIT * process.fastest_exit * process.period
         return SECONDS_A_JUMP * slopes * len(process.kind)
-
-    @property
-    def seconds(self) -> float:
-        """What has been worked on so far took, roughly."""
-        return SECONDS_A_JUMP * self._follower.work
 
     # -- second moments ------------------------------------------------------------------------
 
@@ -182,9 +175,7 @@ class SparseCounting:
             grown += math.log(size)
         return column[:, 0], grown
 
-    def _tilted(
-        self, tilt: Tilt, columns: Any, begin: float, end: float, silent: Any = None
-    ) -> Any:
+    def _tilted(self, tilt: Tilt, columns: Array, begin: float, end: float) -> Array:
         """Columns (n, f), one for each field, after a part of the period."""
         process = self.process
 
@@ -192,8 +183,6 @@ class SparseCounting:
             at = np.array([u])
             rates = process.rates(at)[0]
             factor = np.exp(tilt.counts(at)[:, 0])
-            if silent is not None:
-                factor = np.where(silent, 0.0, factor)
             out = self._follower.flow((rates * factor).T, process.leaving(rates), x)
             return out + tilt.powers(at)[:, 0].T * x
 
@@ -213,22 +202,6 @@ class SparseCounting:
                 break
         total = float(row @ np.exp(-tilt.boundary[0]))
         return logarithm + math.log(total) if total > 0.0 else math.inf
-
-    # -- waves -----------------------------------------------------------------------------------
-
-    def waves(self, tilt: Tilt, p: Array, periods: int, w: Array, silent: Any = None) -> Any:
-        """<exp(i w A)> (f,); as of `counting_dense.DenseCounting`."""
-        values = []
-        for part in np.split(w, range(LANES, len(w), LANES)):
-            wave = tilt.times(1j * part)
-            ends = np.exp(wave.boundary).T
-            columns = np.asarray(ends * p[:, None], np.complex128)
-            for _ in range(periods):
-                if abs(columns).sum(axis=0).max() < QUIET:
-                    break
-                columns = self._tilted(wave, columns, 0.0, 1.0, silent)
-            values.append((columns / ends).sum(axis=0))
-        return np.concatenate(values) if values else np.zeros(0, np.complex128)
 
 
 def _correction(once: Callable[[Array], Array], rest: Array, accuracy: float) -> Array:

@@ -24,9 +24,10 @@ from trajsim.ensemble.distribution import (
 from trajsim.ensemble.jumps.counting_dense import DenseCounting
 from trajsim.ensemble.jumps.counting_sparse import SparseCounting
 from trajsim.ensemble.jumps.tilt import Tilt
+from trajsim.ensemble.jumps.waves import Waves
 
 # Seconds that finding a characteristic function may take, roughly.
-MOST_SECONDS = 10.0
+MOST_SECONDS = 3.0
 
 
 class Counted:
@@ -45,7 +46,7 @@ class Counted:
     ) -> None:
         self.counting, self.tilt, self.p, self.periods = counting, tilt, p, periods
         self.dated = tilt.dated
-        self._begun = counting.seconds
+        self.waves = Waves(tilt, p, periods)
         self._last = 0.0
 
     def log_average(self, g: float) -> float:
@@ -54,15 +55,14 @@ class Counted:
 
     def characteristic(self, w: Array, only_undated: bool = False) -> Complex:
         """<exp(i w A)> at ascending w (f,), of the paths without dated jumps if so asked."""
-        begun = self.counting.seconds
-        silent = self.dated if only_undated else None
-        values = self.counting.waves(self.tilt, self.p, self.periods, w, silent)
-        self._last = self.counting.seconds - begun
-        return np.asarray(values, np.complex128)
+        begun = self.waves.seconds
+        values = self.waves.average(w, self.dated if only_undated else None)
+        self._last = self.waves.seconds - begun
+        return values
 
     def room(self) -> bool:
         """Whether twice the frequencies so far, at twice the cost of each, are within reach."""
-        return self.counting.seconds - self._begun + 4 * self._last <= MOST_SECONDS
+        return self.waves.seconds + 4 * self._last <= MOST_SECONDS
 
     def distribution(
         self, mean: float, variance: float, grid: ArrayLike | None, tolerance: float

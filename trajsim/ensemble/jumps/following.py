@@ -46,15 +46,6 @@ class Follower:
 
     def __init__(self, process: JumpProcess) -> None:
         self.process = process
-        into = np.argsort(process.target, kind="stable")
-        states = np.arange(process.states + 1)
-        self._tables: tuple[Any, ...] = (
-            np.searchsorted(process.target[into], states).astype(np.uint64),
-            process.source[into].astype(np.uint32),
-            process.kind[into].astype(np.uint32),
-        )
-        # Numbers that slopes were worked out of: channels times columns.
-        self.work = 0
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -70,8 +61,13 @@ class Follower:
         x : (states, m)
         """
         out, states = np.empty_like(x), self.process.states
-        arguments: tuple[Any, ...] = (*self._tables, np.ascontiguousarray(weights), leave, x, out)
-        self.work += len(self.process.kind) * x.shape[1]
+        arguments: tuple[Any, ...] = (
+            *self.process.incoming,
+            np.ascontiguousarray(weights),
+            leave,
+            x,
+            out,
+        )
         if len(self.process.kind) < THREADED:
             _flow(*arguments, 0, states)
             return out

@@ -78,19 +78,9 @@ class Tilt(NamedTuple):
         speed = self.process.parameters(u)[1]
         return (speed * self.unbalanced[:, None]) @ self.process.conjugate
 
-    def matrices(self, u: Array, rates: Array, silent: NDArray[np.bool_] | None = None) -> Any:
-        """K (f, t, states, states) at phases u (t,), for rates (t, k) of the classes.
-
-        Parameters
-        ----------
-        u : phases
-        rates : of the classes at these phases
-        silent : (k,) classes after whose jumps a path is left out
-        """
-        factor = np.exp(self.counts(u))
-        if silent is not None:
-            factor = np.where(silent, 0.0, factor)
-        out = self.process.transitions(rates * factor)
+    def matrices(self, u: Array, rates: Array) -> Any:
+        """K (f, t, states, states) at phases u (t,), for rates (t, k) of the classes."""
+        out = self.process.transitions(rates * np.exp(self.counts(u)))
         diagonal = np.arange(self.process.states)
         out[..., diagonal, diagonal] += self.powers(u) - rates @ self.process.exits
         return out
