@@ -2,7 +2,6 @@
 
 import shlex
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +89,8 @@ def run_command(
         except ValueError as error:
             fail(f"--shard: {error}")
         say(f"{loaded.experiment.title or config}: {loaded.summary}")
-        say(*dict.fromkeys(c for p in loaded.points for c in islice(p.experiment.cautions(), 1)))
+        for caution in dict.fromkeys(c for p in loaded.points for c in p.experiment.cautions()):
+            say(caution)
         try:
             summary = simulate(
                 *(loaded, target),

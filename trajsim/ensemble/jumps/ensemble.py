@@ -30,6 +30,8 @@ from trajsim.plan import Plan
 
 # Collocation: steps at first and at most, and the most states for which it is considered.
 DENSE_STEPS, MOST_DENSE_STEPS, MOST_DENSE = 12, 1024, 512
+# Part of the tolerance that is asked of probabilities, which other means are sums of.
+STATE = 0.2
 # Of the last change, what is taken to be left at least.
 LEAST_LEFT = 0.3
 # Uniformisation: steps at first and at most.
@@ -279,7 +281,7 @@ class JumpEnsemble:
             error, shift = left[: self.width], float(left[self.width :].max())
             rounded = rounding / rarest
             accurate = self._accurate(rates, error, max(1e-13, rounded))
-            if (accurate and shift < self.tolerance) or steps >= MOST_DENSE_STEPS:
+            if (accurate and shift < STATE * self.tolerance) or steps >= MOST_DENSE_STEPS:
                 error = error + rounded * process.throughput(rates)
                 return Solution(p, rates, error, steps, dense=True, smooth=True)
             steps += steps // 2
