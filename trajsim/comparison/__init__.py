@@ -152,7 +152,10 @@ def against(run: Run, reference: Run) -> Check:
         If it is the run itself, or does not have the same points and labels, or too few
         trajectories.
     """
-    if run.finished and reference.path.resolve() == run.path.resolve():
+    if reference is run or (
+        # Runs in memory have no file.
+        run.path.exists() and reference.path.resolve() == run.path.resolve()
+    ):
         raise CannotCheckError(f"{reference.path}: is the run itself")
     mine, theirs = averages(run), averages(reference)
     same = run.layout.labels == reference.layout.labels

@@ -27,7 +27,7 @@ from trajsim.ensemble.jumps.tilt import Tilt
 from trajsim.ensemble.jumps.waves import Waves
 
 # Seconds that finding a characteristic function may take, roughly.
-MOST_SECONDS = 3.0
+MOST_SECONDS = 4.0
 
 
 class Counted:
