@@ -72,8 +72,8 @@ def test_cumulants_have_exact_twins(case):
 
 def test_networks_too_large_for_curves_have_none(case):
     experiment, found, _ = case
-    if experiment.model.kind == "spins":
-        many = experiment.model_copy(update={"sites": [*experiment.sites] * 3})
+    if experiment.two_states:
+        many = experiment.model_copy(update={"sites": [*experiment.sites] * 6})
         assert exact_cumulants(many, [found]) == (None, None)
     else:
         quartic = [s.model_copy(update={"quartic": 1.0}) for s in experiment.sites]

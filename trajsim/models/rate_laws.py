@@ -22,7 +22,24 @@ from trajsim.compiled.elementary import exp
 from trajsim.extending.plugins import Origin, Registry
 from trajsim.extending.sources import home_of, set_apart
 from trajsim.models.law_checks import check_law
-from trajsim.models.law_functions import FUNCTIONS
+from trajsim.models.law_functions import FUNCTIONS, bond, flip_rate, join, start
+
+__all__ = [
+    "FUNCTIONS",
+    "LAWS",
+    "SHIPPED",
+    "Additive",
+    "Arrhenius",
+    "GlauberProduct",
+    "HeatBath",
+    "Metropolis",
+    "bond",
+    "flip_rate",
+    "join",
+    "law_origin",
+    "register_rate_law",
+    "start",
+]
 
 
 class GlauberProduct(NamedTuple):
