@@ -116,6 +116,8 @@ def test_every_verb_answers_or_says_why_not(tmp_path, sites):
     wanted = [
         (("run", "up.toml", "-o", "up.h5"), (0, f"not checked: {refusal}")),
         (("run", "random.toml", "-o", "random.h5"), (0, f"not checked: {refusal}")),
+        (("run", "up.toml", "--set", "ensemble.seed=8", "-o", "up-8.h5"), (0, refusal)),
+        (("check", "up.h5", "--against", "up-8.h5"), does),
         (("run", "equilibrium.toml", "-o", "no.h5"), (2, "allowed up to")),
         (("run", "periodic.toml", "-o", "no.h5"), (2, "allowed up to")),
         (("exact", "up.toml"), refuses),
@@ -129,7 +131,7 @@ def test_every_verb_answers_or_says_why_not(tmp_path, sites):
         run = f"{start}.h5"
         wanted += [
             (("check", run), refuses),
-            (("check", run, "--against", run), does),
+            (("check", run, "--against", run), (2, "is the run itself")),
             (("analyze", run, "--theorems"), does),
             (("analyze", run, "--json"), does),
             (("trace", run, "--trajectory", "0", "-o", f"{start}.csv"), does),
