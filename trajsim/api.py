@@ -244,7 +244,7 @@ class Run(StoredRun):
         return list(theorems(self, settings(self.config), reversed_run, partner))
 
     def check(self, reference: "Run | None" = None) -> Check:
-        """As `trajsim.comparison`."""
+        """As `trajsim.check`."""
         return check(self, reference)
 
     def figures(self, window: int | None = None) -> "dict[str, Figure]":

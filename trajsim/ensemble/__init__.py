@@ -58,8 +58,9 @@ def counting_of(network: Any, tolerance: float = 1e-10, patience: float = math.i
         If there are none, or they are out of reach.
     """
     side = _side(network)
+    # Those of jumps are the same for all models; others bring their own.
     if hasattr(side, "counting_of"):
-        counting: Counting = side.counting_of(network, tolerance, patience)
+        counting: Counting = side.counting_of(network, tolerance)
         return counting
     solved = side.ensemble(network, tolerance)
     if not hasattr(solved, "process"):

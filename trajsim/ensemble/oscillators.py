@@ -26,7 +26,7 @@ def ensemble(network: OscillatorNetwork, tolerance: float) -> LinearEnsemble:
     return LinearEnsemble(network)
 
 
-def counting_of(network: OscillatorNetwork, tolerance: float, patience: float) -> "LinearCounting":
+def counting_of(network: OscillatorNetwork, tolerance: float) -> "LinearCounting":
     """Exact fluctuations of a network.
 
     Raises

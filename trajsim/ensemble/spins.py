@@ -1,7 +1,5 @@
 """The exact ensemble of spins: that of their flips, listed as jumps."""
 
-import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
@@ -10,25 +8,14 @@ from trajsim.models.spins import SpinNetwork
 from trajsim.plan import Plan
 
 if TYPE_CHECKING:
-    from trajsim.ensemble.jumps.counting import JumpCounting
     from trajsim.ensemble.jumps.recorded import SpinStates
 
-__all__ = ["counting_of", "ensemble", "recorded_states", "start_state"]
+__all__ = ["ensemble", "recorded_states", "start_state"]
 
 
 def ensemble(network: SpinNetwork, tolerance: float = 1e-9) -> JumpEnsemble:
     """Exact ensemble of a network."""
     return JumpEnsemble(jump_process(network), tolerance)
-
-
-def counting_of(
-    network: SpinNetwork, tolerance: float = 1e-10, patience: float = math.inf
-) -> "JumpCounting":
-    """Exact fluctuations of a network."""
-    from trajsim.ensemble.jumps.counting import JumpCounting
-
-    start = partial(start_state, network)
-    return JumpCounting(jump_process(network), tolerance, start, patience)
 
 
 def recorded_states(network: SpinNetwork, initial: str, plan: Plan) -> "SpinStates":

@@ -31,7 +31,8 @@ class Kind:
     network : NamedTuple class of the parameters, by which a network is known to be of this kind
     kernel : with `prepare`, `start`, `begin`, `advance`, `fault`, `needs_state` and `Rows`, as
         `trajsim.kernels.jump`
-    exact : with `ensemble`, `start_state` and perhaps `counting_of`, as `trajsim.ensemble.spins`;
+    exact : with `ensemble` and `start_state`, and perhaps `counting_of` (fluctuations other than
+        those of jumps) and `recorded_states`, as `trajsim.ensemble.oscillators`;
         None if there is no exact side
     tracer : as `trajsim.trace.spins.trace_spins`; None if it cannot be traced
     """

@@ -58,7 +58,7 @@ class MemoryParts:
     def read(self, block: Block, layout: Layout, names: Iterable[str]) -> dict[str, NDArray]:
         """Columns of a block; once, for then there is room for others."""
         columns, n = self._columns.pop(block), block.trajectories
-        # A sealed block has no column without entries.
+        # The file of a block has no column without entries.
         return {
             c.name: columns.get(c.name, np.zeros((n, *layout.shape(c)), c.dtype))
             for c in layout.columns

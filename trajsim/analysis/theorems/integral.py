@@ -210,7 +210,7 @@ def integral(setting: Setting, layout: Layout, point: int) -> Exponential:
     heats, exact = _heats(setting, at), setting.probability
     if setting.uniform:
         exact = _uniform(setting.spins)
-    single = 0 < setting.spins <= MOST_STATES.bit_length() - 1
+    single = setting.spins > 0 and 2**setting.spins <= MOST_STATES
     names = _names(layout, point, at)
     if single:
         states = [_spelled(x, setting.spins) for x in range(2**setting.spins)]

@@ -30,6 +30,10 @@ class Instants(NamedTuple):
     value: Array
     speed: Array
 
+    def part(self, which: slice) -> "Instants":
+        """Some of the phases."""
+        return Instants(*(array[which] for array in self))
+
 
 @dataclass(frozen=True, eq=False)
 class JumpProcess:
@@ -237,12 +241,12 @@ class JumpProcess:
     def _generator(self) -> Array:
         return self._patterns(-1.0)
 
-    def transitions(self, rates: Any) -> Any:
+    def transitions(self, rates: Array) -> Array:
         """Matrices (..., states, states) of the jumps alone, for rates (..., k) of the classes."""
         shape = (*rates.shape[:-1], self.states, self.states)
         if self.classes * self.states**2 <= MOST_PATTERN:
-            return (rates @ self._jumps).reshape(shape)
-        out = np.zeros(shape, rates.dtype)
+            return np.asarray(rates @ self._jumps).reshape(shape)
+        out = np.zeros(shape)
         flat = out.reshape(-1, self.states, self.states)
         for matrix, of_class in zip(flat, rates.reshape(-1, self.classes), strict=True):
             np.add.at(matrix, (self.target, self.source), of_class[self.kind])
@@ -252,7 +256,7 @@ class JumpProcess:
         """W (t, states, states) for rates (t, k) of the classes; columns sum to zero."""
         if self.classes * self.states**2 <= MOST_PATTERN:
             return np.asarray(rates @ self._generator).reshape(-1, self.states, self.states)
-        out: Array = self.transitions(rates)
+        out = self.transitions(rates)
         diagonal = np.arange(self.states)
         out[:, diagonal, diagonal] -= rates @ self.exits
         return out

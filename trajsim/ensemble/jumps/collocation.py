@@ -85,9 +85,10 @@ def edges_of(
     settled : whether what is carried follows the drive from the beginning of the period
     """
     edges = []
-    relaxing = 0.5 / (process.fastest_exit * process.period)
     for first, last in process.pieces(begin, end):
-        narrowest = 1.0 if settled and first == 0.0 else relaxing
+        narrowest = 1.0
+        if not (settled and first == 0.0):
+            narrowest = 0.5 / (process.fastest_exit * process.period)
         # More steps a period are more in every part of it.
         widest = min(1.0, FEWEST_PARTS * (last - first)) / steps
         if process.layer == 0.0:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trajsim.ensemble.answers import Array, NoExactSideError
-from trajsim.ensemble.jumps.channels import JumpProcess
+from trajsim.ensemble.jumps.channels import Instants, JumpProcess
 from trajsim.ensemble.jumps.collocation import (
     BATCH,
     NODES,
@@ -63,7 +63,7 @@ class Moments(NamedTuple):
 class Maps(NamedTuple):
     """What some steps do at each of f fields: (t, f, n, n)."""
 
-    maps: Any
+    maps: Array
 
     def after(self, before: "Maps") -> "Maps":
         """Steps `before`, then these."""
@@ -87,19 +87,19 @@ class Powers(NamedTuple):
 class Factored(NamedTuple):
     """Steps (t,) with the equations of their stages inverted.
 
-    phases (t, s), durations (t,), rates (t, s, k) of the classes, inverse (t, s n, s n)
+    at : the process at the phases (t s,) of the stages
+    durations (t,), inverse (t, s n, s n)
     """
 
-    phases: Array
+    at: Instants
     durations: Array
-    rates: Array
     inverse: Array
 
-    def stages(self, source: Any) -> Any:
+    def stages(self, source: Array) -> Array:
         """Stages (t, s, n, m) that sources (t, s, n, m) per unit time lead to, from nothing."""
         steps, stages, states, columns = source.shape
         flat = (source * self.durations[:, None, None, None]).reshape(steps, -1, columns)
-        return (self.inverse @ flat).reshape(steps, stages, states, columns)
+        return np.asarray(self.inverse @ flat).reshape(steps, stages, states, columns)
 
 
 class DenseCounting:
@@ -143,25 +143,24 @@ class DenseCounting:
 
     # -- steps ---------------------------------------------------------------------------------
 
-    def _steps(self, steps: int, settled: bool = False) -> tuple[Array, Array, Array]:
-        """Phases (t, s), durations (t,) and rates (t, s, k) of the steps of a period."""
+    def _steps(self, steps: int, settled: bool = False) -> tuple[Instants, Array]:
+        """The process at the stages (t s,) of the steps of a period, and their durations (t,)."""
         edges = edges_of(self.process, 0.0, 1.0, steps, settled)
         widths = np.concatenate([np.diff(e) for e in edges])
         phases = np.concatenate([e[:-1] for e in edges])[:, None] + widths[:, None] * NODES
-        rates = self.process.rates(phases.ravel()).reshape(*phases.shape, -1)
-        return phases, widths * self.process.period, rates
+        return self.process.at(phases.ravel()), widths * self.process.period
 
     def _inverted(self, steps: int) -> list[Factored]:
         """All steps of a period, inverted, in batches."""
         if self._factored[0] != steps:
-            phases, durations, rates = self._steps(steps)
+            whole, durations = self._steps(steps)
             states = self.process.states
             batches = []
             for part in _batches(len(durations), (STAGES * states) ** 2):
-                matrices = self.process.generators(rates[part].reshape(-1, rates.shape[-1]))
-                matrices = matrices.reshape(-1, STAGES, states, states)
-                inverse = np.linalg.inv(systems(matrices, durations[part]))
-                batches.append(Factored(phases[part], durations[part], rates[part], inverse))
+                at = whole.part(slice(STAGES * part.start, STAGES * part.stop))
+                matrices = self.process.generators(at.rates).reshape(-1, STAGES, states, states)
+                inverse = np.asarray(np.linalg.inv(systems(matrices, durations[part])), np.float64)
+                batches.append(Factored(at, durations[part], inverse))
             self._factored = steps, batches
         return self._factored[1]
 
@@ -192,13 +191,12 @@ class DenseCounting:
 
     def _moments_of(self, steps: Factored) -> Moments:
         process, states = self.process, self.process.states
-        flat, of_class = steps.phases.ravel(), steps.rates
-        shape = steps.phases.shape
-        value, speed = process.parameters(flat)
-        heats = process.heats_of(value).reshape(*shape, -1)
+        at, shape = steps.at, (len(steps.durations), STAGES)
+        of_class = at.rates.reshape(*shape, -1)
+        heats = process.heats_of(at.value).reshape(*shape, -1)
         # Jumps (t, s, baths, k) and rests (t, s, drives, n) by what they give.
         taken = (of_class * heats)[:, :, None] * process.heat_of_bath.T
-        power = speed.reshape(*shape, -1, 1) * process.conjugate
+        power = at.speed.reshape(*shape, -1, 1) * process.conjugate
         resting = np.zeros((*power.shape, states))
         resting[..., np.arange(states), np.arange(states)] = power
         first = np.concatenate([process.transitions(taken), resting], axis=2)
@@ -256,28 +254,29 @@ class DenseCounting:
         return np.asarray(_composed(parts).maps[0])
 
     def _series_of(self, steps: Factored, tilt: Tilt, center: float, powers: int) -> Powers:
-        shape, states = steps.phases.shape, self.process.states
-        flat = steps.phases.ravel()
-        counts = np.broadcast_to(tilt.counts(flat)[0], (len(flat), self.process.classes))
-        counts = counts.reshape(*shape, -1)
+        at, states = steps.at, self.process.states
+        shape = (len(steps.durations), STAGES, states)
+        counts = tilt.counts(at)[0]
         tilted = [
-            self.process.transitions(steps.rates * counts**j / math.factorial(j))
+            self.process.transitions(at.rates * counts**j / math.factorial(j)).reshape(
+                *shape, states
+            )
             for j in range(1, powers)
         ]
         diagonal = np.arange(states)
-        leaning = (tilt.powers(flat)[0] - center).reshape(*shape, states)
+        leaning = (tilt.powers(at)[0] - center).reshape(shape)
         tilted[0][..., diagonal, diagonal] += leaning
         rows = [self._plain(steps)]
         for k in range(1, powers):
-            source = sum(tilted[j - 1] @ rows[k - j] for j in range(1, k + 1))
-            rows.append(steps.stages(source))
+            sources = [tilted[j - 1] @ rows[k - j] for j in range(1, k + 1)]
+            rows.append(steps.stages(np.sum(sources, axis=0)))
         return Powers(np.stack([row[:, -1] for row in rows], axis=1))
 
     # -- one value of the counting field -------------------------------------------------------
 
     def growth(self, tilt: Tilt) -> Array:
         """log (f,) of the spectral radius of the maps tilted by A; inf beyond all numbers."""
-        count = len(tilt.count)
+        count = len(tilt.counted)
         growths, open_ = np.full(count, np.inf), np.flatnonzero(_within_numbers(tilt))
         steps = self._solution_steps
         before = np.full(count, np.inf)
@@ -314,12 +313,12 @@ class DenseCounting:
     def _maps(self, tilt: Tilt, steps: int, settled: bool = False) -> tuple[Array, Array]:
         """Tilted maps (f, n, n) of a period, and the growth (f,) taken out of them."""
         states = self.process.states
-        phases, durations, rates = self._steps(steps, settled)
+        at, durations = self._steps(steps, settled)
         size = len(durations) * (STAGES * states) ** 2
         diagonal = np.arange(states)
         maps, growth = [], []
-        for part in _batches(len(tilt.count), size):
-            matrices = tilt.part(part).matrices(phases.ravel(), rates.reshape(-1, rates.shape[-1]))
+        for part in _batches(len(tilt.counted), size):
+            matrices = tilt.part(part).matrices(at)
             fields = len(matrices)
             largest = _largest(matrices)
             matrices[..., diagonal, diagonal] -= largest[..., None]
@@ -341,7 +340,8 @@ def _batches(count: int, size: int) -> Iterator[slice]:
 
 def _within_numbers(tilt: Tilt) -> Any:
     """Whether (f,) what jumps count can be exponentiated."""
-    return abs(tilt.counts(np.linspace(0.0, 1.0, 33))).max(axis=(1, 2)) < LARGEST_EXPONENT
+    at = tilt.process.at(np.linspace(0.0, 1.0, 33))
+    return abs(tilt.counts(at)).max(axis=(1, 2)) < LARGEST_EXPONENT
 
 
 def _composed(parts: list[Any]) -> Any:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -11,12 +10,15 @@ from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
 from trajsim.ensemble.jumps.following import Follower
 from trajsim.ensemble.jumps.limits import expect_time
+from trajsim.ensemble.jumps.stationary import correction
 from trajsim.ensemble.jumps.tilt import Tilt
 
-# Relative accuracy of each step: of moments, and of tilted averages and waves.
+# Relative accuracy of each step: of moments, and of tilted averages.
 FINE, FAIR = 1e-12, 1e-10
 # Of the solution of d - U d = rest, and of a single GMRES towards it.
 ACCURACY, SHIFT, ROUNDS = 1e-10, 1e-4, 8
+# Of a rest that is left alone.
+QUIET = 1e-14
 # Parts of the period after which what grows is brought back to 1.
 PARTS = 16
 # Seconds that a jump takes in a slope, as measured; slopes of a period at least, and per exit.
@@ -94,7 +96,7 @@ class SparseCounting:
         d, left = np.zeros_like(rest), rest
         for _ in range(ROUNDS):
             # The coarse map finds the way, the better one tells how far it is.
-            d = d + _correction(lambda x: self._once(x, 1e-3 * SHIFT), left, SHIFT)
+            d = d + correction(lambda x: self._once(x, 1e-3 * SHIFT), left, SHIFT, QUIET)
             left = rest - (d - self._once(d, FINE))
             left = left - left.mean()
             if abs(left).max() <= ACCURACY * abs(rest).max():
@@ -117,12 +119,12 @@ class SparseCounting:
         none = np.zeros(process.states)
 
         def slope(u: float, x: Array) -> Array:
-            at = np.array([u])
-            rates = process.rates(at)[0]
+            at = process.at(np.array([u]))
+            rates = at.rates[0]
             counts = tilt.counts(at)[0, 0]
             weights = rates[:, None] * counts[:, None] ** back / factorial[back]
             came = flow(weights, none, np.ascontiguousarray(x[:, target - back]))
-            out = np.add.reduceat(came, first, axis=1) - (process.leaving(rates))[:, None] * x
+            out = np.add.reduceat(came, first, axis=1) - process.leaving(rates)[:, None] * x
             leaning = tilt.powers(at)[0, 0] - center
             out[:, 1:] += leaning[:, None] * x[:, :-1]
             return np.asarray(out)
@@ -138,7 +140,7 @@ class SparseCounting:
 
     def growth(self, tilt: Tilt) -> Array:
         """log (f,) of the spectral radius of the maps tilted by A; inf if it is out of reach."""
-        return np.array([self._growth(tilt.part([field])) for field in range(len(tilt.count))])
+        return np.array([self._growth(tilt.part([field])) for field in range(len(tilt.counted))])
 
     def _growth(self, tilt: Tilt) -> float:
         from scipy.sparse.linalg import LinearOperator, eigs
@@ -179,12 +181,12 @@ class SparseCounting:
         """Columns (n, f), one for each field, after a part of the period."""
         process = self.process
 
-        def slope(u: float, x: Any) -> Any:
-            at = np.array([u])
-            rates = process.rates(at)[0]
+        def slope(u: float, x: Array) -> Array:
+            at = process.at(np.array([u]))
+            rates = at.rates[0]
             factor = np.exp(tilt.counts(at)[:, 0])
             out = self._follower.flow((rates * factor).T, process.leaving(rates), x)
-            return out + tilt.powers(at)[:, 0].T * x
+            return np.asarray(out + tilt.powers(at)[:, 0].T * x)
 
         return self._follower.integrate(slope, columns, (begin, end), FAIR)
 
@@ -202,23 +204,3 @@ class SparseCounting:
                 break
         total = float(row @ np.exp(-tilt.boundary[0]))
         return logarithm + math.log(total) if total > 0.0 else math.inf
-
-
-def _correction(once: Callable[[Array], Array], rest: Array, accuracy: float) -> Array:
-    """Solve (1 - U) d = rest for the d that sums to zero, to a relative accuracy, by GMRES.
-
-    |u><1| with u uniform is added to 1 - U: it changes nothing for such d and takes away the
-    null space.
-    """
-    from scipy.sparse.linalg import LinearOperator, gmres
-
-    size = len(rest)
-    if np.abs(rest).max() < 1e-15:
-        return np.zeros(size)
-
-    def apply(d: Any) -> Any:
-        return d - once(d) + d.sum() / size
-
-    operator = LinearOperator((size, size), matvec=apply, dtype=np.float64)
-    d, _ = gmres(operator, rest, rtol=accuracy, atol=1e-14, restart=60, maxiter=3)
-    return np.asarray(d - d.mean(), np.float64)

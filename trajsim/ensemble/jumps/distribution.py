@@ -81,7 +81,7 @@ class Counted:
         atoms = self._atoms(jumps, ends)
         if not self.dated.any() and len(atoms.positions) > 0:
             return only_atoms(atoms, ends, grid)
-        counts = abs(self.tilt.count)
+        counts = abs(self.tilt.counted)
         finest = float(counts[counts > 1e-9 * (scale + 1e-300)].min(initial=math.inf))
         return invert(
             self.characteristic,
@@ -98,7 +98,7 @@ class Counted:
         process, boundary = self.tilt.process, self.tilt.boundary[0]
         undated = ~self.dated[process.kind]
         source, target = process.source[undated], process.target[undated]
-        counts = self.tilt.count[0, process.kind[undated]]
+        counts = self.tilt.counted[0, process.kind[undated]]
         return np.unique(counts + boundary[source] - boundary[target])
 
     def _atoms(self, jumps: Array, ends: tuple[float, float]) -> Atoms:

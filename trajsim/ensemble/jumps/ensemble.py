@@ -24,7 +24,7 @@ from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.following import Follower
 from trajsim.ensemble.jumps.limits import expect_time
 from trajsim.ensemble.jumps.squaring import SquaringStepper
-from trajsim.ensemble.jumps.stationary import Aggregated, basins, stationary
+from trajsim.ensemble.jumps.stationary import Aggregated, basins, correction, stationary
 from trajsim.ensemble.jumps.uniformization import LEAST_WEIGHT, Stepper, Steps
 from trajsim.plan import Plan
 
@@ -435,17 +435,8 @@ class JumpEnsemble:
         return max(0.0, 1.0 - max(float(abs(values).max()), rate))
 
     def _correction(self, rest: Array) -> Array:
-        """Solve (1 - U) d = rest for the d that sums to zero, to a part of it, by GMRES."""
-        from scipy.sparse.linalg import LinearOperator, gmres
-
-        def apply(d: Array) -> Array:
-            # |u><1| with u uniform changes nothing for such d and takes away the null space.
-            moved = self._roughly(d)
-            return d - moved + d.mean()
-
-        operator = LinearOperator((self.states, self.states), matvec=apply, dtype=np.float64)
-        d, _ = gmres(operator, rest, rtol=ROUGH_ACCURACY, atol=0.0, restart=60, maxiter=3)
-        return np.asarray(d - d.mean())
+        """Solve (1 - U) d = rest for the d that sums to zero, to a part of it."""
+        return correction(self._roughly, rest, ROUGH_ACCURACY)
 
 
 def _extrapolated(

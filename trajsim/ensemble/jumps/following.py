@@ -51,8 +51,8 @@ class Follower:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(1)
 
-    def flow(self, weights: Any, leave: Array, x: Any) -> Any:
-        """What jumps bring in less what leaves, (states, m), real or complex.
+    def flow(self, weights: Array, leave: Array, x: Array) -> Array:
+        """What jumps bring in less what leaves, (states, m).
 
         Parameters
         ----------
@@ -79,18 +79,18 @@ class Follower:
 
     def integrate(
         self,
-        slope: Callable[[float, Any], Any],
-        x: Any,
+        slope: Callable[[float, Array], Array],
+        x: Array,
         interval: tuple[float, float],
         accuracy: float,
-        add: Callable[[Array, Any], None] | None = None,
-    ) -> Any:
+        add: Callable[[Array, Array], None] | None = None,
+    ) -> Array:
         """Columns (states, m) at the end of a part of the period.
 
         Parameters
         ----------
         slope : maps a phase and columns to what these change by per unit time
-        x : (states, m) at the beginning, real or complex
+        x : (states, m) at the beginning
         interval : phases
         accuracy : relative, of each step
         add : is given phases (t,) of every step and the times spent in each state (t, states, m)
@@ -106,7 +106,7 @@ class Follower:
         # No entry is known to less than a part of the mean.
         least = accuracy * max(1e-300, float(abs(x).sum(axis=0).max())) / shape[0]
 
-        def flat_slope(u: float, flat: Any) -> Any:
+        def flat_slope(u: float, flat: Array) -> Array:
             return slope(u, flat.reshape(shape)).ravel() * period
 
         for first, last in self.process.pieces(*interval):

@@ -61,6 +61,33 @@ def stationary(propagator: Array) -> tuple[Array, float]:
     return p / p.sum(), rarest
 
 
+def correction(
+    once: Callable[[Array], Array], rest: Array, accuracy: float, least: float = 0.0
+) -> Array:
+    """Solve (1 - U) d = rest for the d (states,) that sums to zero, by GMRES.
+
+    Parameters
+    ----------
+    once : U, the map
+    rest : (states,), sums to zero
+    accuracy : relative, of the rest that is left
+    least : size of a rest that may be left in any case
+    """
+    from scipy.sparse.linalg import LinearOperator, gmres
+
+    size = len(rest)
+    if abs(rest).max() < 0.1 * least:
+        return np.zeros(size)
+
+    def apply(d: Array) -> Array:
+        # |u><1| with u uniform changes nothing for such d and takes away the null space.
+        return d - once(d) + d.mean()
+
+    operator = LinearOperator((size, size), matvec=apply, dtype=np.float64)
+    d, _ = gmres(operator, rest, rtol=accuracy, atol=least, restart=60, maxiter=3)
+    return np.asarray(d - d.mean(), np.float64)
+
+
 def basins(process: JumpProcess, time: float) -> tuple[Integers, Array]:
     """Basin (states,) of each state, and its weight within the basin.
 

@@ -18,26 +18,26 @@ with exp(-sum_d c_d lambda_d V_d) at the start and its inverse at the end (`boun
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from trajsim.ensemble.answers import Array
-from trajsim.ensemble.jumps.channels import JumpProcess
+from trajsim.ensemble.jumps.channels import Instants, JumpProcess
 
 
 class Tilt(NamedTuple):
     """Counting fields (f,) as they meet the classes (k,), drives (d,) and states of a process.
 
-    count (f, k) : what a jump of a class counts while all parameters are 0
+    counted (f, k) : what a jump of a class counts while all parameters are 0
     lever (f, d, k) : what it counts of each driven parameter
     unbalanced (f, d) : what counts d lambda_d V_d
     boundary (f, states) : -sum_d c_d lambda_d V_d at the beginning of the period
     """
 
     process: JumpProcess
-    count: Any
-    lever: Any
-    unbalanced: Any
-    boundary: Any
+    counted: Array
+    lever: Array
+    unbalanced: Array
+    boundary: Array
 
     @classmethod
     def of(cls, process: JumpProcess, heat: Array, work: Array) -> "Tilt":
@@ -57,32 +57,30 @@ class Tilt(NamedTuple):
             -(by_parts * value) @ process.conjugate,
         )
 
-    def times(self, z: Any) -> "Tilt":
-        """Tilts (f,) of this one (of one field) times numbers z (f,), real or complex."""
-        z = np.asarray(z)
-        scaled = (np.multiply.outer(z, a[0]) for a in self[1:])
+    def times(self, z: ArrayLike) -> "Tilt":
+        """Tilts (f,) of this one (of one field) times numbers z (f,)."""
+        scaled = (np.multiply.outer(np.asarray(z, np.float64), a[0]) for a in self[1:])
         return Tilt(self.process, *scaled)
 
     def part(self, which: Any) -> "Tilt":
         """Some of the fields."""
         return Tilt(self.process, *(a[which] for a in self[1:]))
 
-    def counts(self, u: Array) -> Any:
-        """What a jump of each class counts at phases u (t,): (f, t, k), or (f, 1, k) if always."""
+    def counts(self, at: Instants) -> Array:
+        """What a jump of each class counts at phases (t,): (f, t, k), or (f, 1, k) if always."""
         if not self.lever.any():
-            return self.count[:, None]
-        return self.count[:, None] + self.process.parameters(u)[0] @ self.lever
+            return self.counted[:, None]
+        return np.asarray(self.counted[:, None] + at.value @ self.lever)
 
-    def powers(self, u: Array) -> Any:
-        """What each state counts per unit time at phases u (t,): (f, t, states)."""
-        speed = self.process.parameters(u)[1]
-        return (speed * self.unbalanced[:, None]) @ self.process.conjugate
+    def powers(self, at: Instants) -> Array:
+        """What each state counts per unit time at phases (t,): (f, t, states)."""
+        return np.asarray((at.speed * self.unbalanced[:, None]) @ self.process.conjugate)
 
-    def matrices(self, u: Array, rates: Array) -> Any:
-        """K (f, t, states, states) at phases u (t,), for rates (t, k) of the classes."""
-        out = self.process.transitions(rates * np.exp(self.counts(u)))
+    def matrices(self, at: Instants) -> Array:
+        """K (f, t, states, states) at phases (t,)."""
+        out: Array = self.process.transitions(at.rates * np.exp(self.counts(at)))
         diagonal = np.arange(self.process.states)
-        out[..., diagonal, diagonal] += self.powers(u) - rates @ self.process.exits
+        out[..., diagonal, diagonal] += self.powers(at) - at.rates @ self.process.exits
         return out
 
     @property

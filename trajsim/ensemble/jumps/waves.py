@@ -1,7 +1,8 @@
 """Averages of waves <exp(i w A)>, many frequencies side by side in compiled code.
 
-The classical Runge-Kutta method for dp/dt = K(i w) p (`tilt`), LANES frequencies at once: of the
-pump, two thousand frequencies of eight periods take 0.1 s, by the matrices of `collocation` 10 s.
+The classical Runge-Kutta method for dp/dt = K(i w) p (`tilt`), LANES frequencies at once. Beside
+the matrices of `collocation`, both to 2e-9, as measured for two spins over 8 periods: 0.05 s
+against 0.15 for 129 frequencies, 0.5 against 1.1 for 513, 8 against 11 for 2,049.
 """
 
 import math
@@ -116,12 +117,11 @@ class Waves:
         self.tilt, self.p, self.periods = tilt, p, periods
         process: JumpProcess = tilt.process
         self.process = process
-        self._tables = process.incoming
         self._fewest = math.ceil(process.fastest_exit * process.period / STABLE) + 1
         if self._fewest > MOST_STEPS:
             raise NoExactSideError("jumps are too fast against the period to follow them all")
         # Radians that a frequency of one turns a state by in a period, at most.
-        turns = tilt.powers(np.arange(64) / 64)[0]
+        turns = tilt.powers(process.at(np.arange(64) / 64))[0]
         self._turns = float(abs(turns).max(initial=0.0)) * process.period
         self.seconds = 0.0
 
@@ -155,19 +155,21 @@ class Waves:
 
     def _values(self, w: Array, heard: Array, steps: int) -> Complex:
         process, tilt, states = self.process, self.tilt, self.process.states
-        u = np.arange(2 * steps + 1) / (2 * steps)
-        rates = np.ascontiguousarray(process.rates(u))
-        along = (
-            rates,
-            np.ascontiguousarray(rates @ process.exits),
-            np.ascontiguousarray(tilt.powers(u)[0]),
-            np.ascontiguousarray(tilt.counts(u)[0]),
-        )
+        at = process.at(np.arange(2 * steps + 1) / (2 * steps))
+        along = [
+            np.ascontiguousarray(array)
+            for array in (
+                at.rates,
+                at.rates @ process.exits,
+                tilt.powers(at)[0],
+                tilt.counts(at)[0],
+            )
+        ]
 
         def carry(row: Complex) -> Complex:
             self.seconds += SECONDS_A_JUMP * steps * len(process.kind) * LANES
             re, im = row.real.copy(), row.imag.copy()
-            _carry(*self._tables, *along, heard, w, re, im, process.period / steps)
+            _carry(*process.incoming, *along, heard, w, re, im, process.period / steps)
             return re + 1j * im
 
         ends = np.exp(1j * np.multiply.outer(tilt.boundary[0], w))
