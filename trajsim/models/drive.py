@@ -80,13 +80,3 @@ def value(drive: Drive, site: int, fraction: float) -> float:
         angle = 2.0 * math.pi * drive.order[site, k] * fraction
         h += drive.amplitude[site, k] * math.cos(angle + drive.phase[site, k])
     return h
-
-
-@compiled
-def slope(drive: Drive, site: int, fraction: float) -> float:
-    """Derivative of the drive of `site` by the fraction of the period: dh/dt times the period."""
-    rise = 0.0
-    for k in range(drive.order.shape[1]):
-        speed = 2.0 * math.pi * drive.order[site, k]
-        rise -= drive.amplitude[site, k] * speed * math.sin(speed * fraction + drive.phase[site, k])
-    return rise
