@@ -36,12 +36,12 @@ def test_signs_far_beyond_their_errors_have_a_name(text, heat, work, name):
     assert judged(text, heat, work, np.array(errors)).name == "open"
 
 
-def test_the_evidence_is_in_standard_errors():
+def test_what_a_claim_rests_on_is_in_standard_errors():
     point = judged(TWO, (3.0, -2.0), -1.0, np.array([0.1, 0.2, 0.05]))
-    assert point.evidence == pytest.approx((-20.0, -10.0))
+    assert (point.sigmas.work, point.sigmas.taken) == pytest.approx((-20.0, -10.0))
     # What the integrator adds to the energy may be missing anywhere.
     point = judged(TWO, (3.0, -2.0), -1.0, np.array([0.1, 0.2, 0.05]), shadow=-0.4)
-    assert point.evidence == pytest.approx((-12.0, -8.0))
+    assert (point.sigmas.work, point.sigmas.taken) == pytest.approx((-12.0, -8.0))
     assert judged(TWO, (3.0, -2.0), -1.0, 0.01, shadow=1.0).name == "open"
 
 

@@ -120,7 +120,7 @@ def test_a_claim_needs_more_than_rounding():
 
     rough = replace(averages((3.0, -2.0), -1e-15, 1e-18), sums=1.0, largest_entry=0.1)
     (point,) = claims(parse(two), [rough]).points
-    assert (point.name, point.evidence.work) == ("open", 0.0)
+    assert (point.name, point.sigmas.work) == ("open", 0.0)
 
 
 @pytest.mark.parametrize("goal", ["efficiency", "cop"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trajsim.analysis.estimate import ByLabel, Estimate
 from trajsim.analysis.moments import Moments
 from trajsim.analysis.rates import NAMES, RATES, Rates
-from trajsim.analysis.regimes import Regime, classify
+from trajsim.analysis.regimes import Regime, Sigmas, classify, regime_sigmas
 from trajsim.analysis.tables import PointList
 from trajsim.ledger import Layout, first_law_residual, largest_entry
 
@@ -141,12 +141,21 @@ class Averages(Rates[Estimate[float]]):
 
     def regime_at(self, temperatures: Mapping[str, float]) -> Regime:
         """Regime between baths of these temperatures, in the order of the heat rates."""
-        heat = np.array([e.mean for e in self.heat_rate.values()])
-        driven = bool(self.work_rate)
-        return classify(
-            *(heat, self.total_work.mean, self.covariance, temperatures, driven),
-            doubt=self.rounding,
-        )
+        means = self._heats, self.total_work.mean, self.covariance, temperatures
+        return classify(*means, bool(self.work_rate), self.rounding)
+
+    def sigmas(self, temperatures: Mapping[str, float]) -> Sigmas:
+        """What a claim rests on between baths of these temperatures.
+
+        The integrator's own error counts as doubt: it could be missing from any heat or work.
+        """
+        doubt = self.rounding + (abs(self.shadow_work.mean) if self.shadow_work else 0.0)
+        means = self._heats, self.total_work.mean, self.covariance, temperatures
+        return regime_sigmas(*means, doubt)
+
+    @property
+    def _heats(self) -> Array:
+        return np.array([e.mean for e in self.heat_rate.values()])
 
     def __repr__(self) -> str:
         text = f"<averages of {self.trajectories} trajectories of time {self.time:g}{self._lines()}"

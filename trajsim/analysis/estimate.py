@@ -13,19 +13,25 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 
-def sign(value: float, error: float, sure: float = SURE, doubt: float = 0.0) -> int:
-    """+1 or -1 where the sign of a number is sure, else 0.
+def sigmas(value: float, error: float, doubt: float = 0.0) -> float:
+    """By how many errors a number is off zero, with its sign; 0 where the error is not known.
 
     Parameters
     ----------
     value : the number
     error : its standard error, or that of its numerical solution; nan where not known
-    sure : how many errors it must exceed
     doubt : by how much it may be off besides, such as by rounding
     """
-    if not abs(value) - doubt > sure * error:
-        return 0
-    return 1 if value > 0 else -1
+    beyond = max(0.0, abs(value) - doubt)
+    if beyond == 0.0 or not error >= 0.0:
+        return 0.0
+    return math.copysign(beyond / error if error > 0 else math.inf, value)
+
+
+def sign(value: float, error: float, sure: float = SURE, doubt: float = 0.0) -> int:
+    """+1 or -1 where a number is more than `sure` errors off zero (`sigmas`), else 0."""
+    off = sigmas(value, error, doubt)
+    return (off > sure) - (off < -sure)
 
 
 class Estimate(NamedTuple, Generic[T]):

@@ -1,7 +1,7 @@
 """What a driven system between baths does: engine, pump, heater, accelerator, transfer.
 
-A regime is named only where every sign it rests on is sure: `sign` decides, of samples and of exact
-numbers alike.
+A regime is named only where every sign it rests on is sure: where the number is enough errors off
+zero (`Sigmas`), of samples, of exact numbers and of whole sweeps alike.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.estimate import Estimate, sign
+from trajsim.analysis.estimate import SURE, Estimate, sigmas
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -34,6 +34,79 @@ class Regime(NamedTuple):
         return f"<regime: {self}>"
 
 
+class Sigmas(NamedTuple):
+    """Heats and work of a point in units of their errors (`estimate.sigmas`).
+
+    heats : of each bath
+    hot, cold : of the sums over baths of the higher and of the lower temperature; None unless there
+        are two
+    work : of all drives
+    """
+
+    heats: tuple[float, ...]
+    hot: float | None
+    cold: float | None
+    work: float
+
+    def regime(self, driven: bool = True, sure: float = SURE) -> str:
+        """Name of the regime between at most two temperatures.
+
+        "engine", "pump", "heater", "accelerator" or, of equally warm baths, "transfer"; if nothing
+        is driven, "conduction"; "undecided" where a sign that it rests on is not sure.
+        """
+        if self.hot is None or self.cold is None:
+            # In equilibrium there is no regime, whatever samples show.
+            if driven and max(self.heats) > sure and min(self.heats) < -sure:
+                return "transfer"
+            return "heater" if driven and max(self.heats) < -sure else "undecided"
+        if not driven:
+            return "conduction" if self.hot > sure and self.cold < -sure else "undecided"
+        if self.work < -sure and self.hot > sure:
+            return "engine"
+        if self.work > sure and self.cold > sure:
+            return "pump"
+        if self.hot < -sure and self.cold < -sure:
+            return "heater"
+        if self.work > sure and self.hot > sure and self.cold < -sure:
+            return "accelerator"
+        return "undecided"
+
+    @property
+    def taken(self) -> float:
+        """Largest heat from the colder bath, or from any of equally warm ones."""
+        return max(self.heats) if self.cold is None else self.cold
+
+    def claim(self, sure: float) -> str:
+        """Regime of a driven system if that is "engine", "pump" or "transfer".
+
+        Else "neither" where the work is lost and no colder bath gives heat, which may be sure where
+        it is not whether a hotter one does; else "open".
+        """
+        name = self.regime(sure=sure)
+        if name in ("engine", "pump", "transfer"):
+            return name
+        return "neither" if self.work > sure and self.taken < -sure else "open"
+
+
+def regime_sigmas(
+    heat: Array,
+    work: float,
+    covariance: Array,
+    temperatures: Mapping[str, float],
+    doubt: float = 0.0,
+) -> Sigmas:
+    """What regimes are told by; the parameters are those of `classify`."""
+    values = np.append(heat, work)
+
+    def of(weights: Array) -> float:
+        return sigmas(float(weights @ values), _error(weights, covariance), doubt)
+
+    *heats, only_work = (of(one) for one in np.eye(len(values)))
+    masks = hot_and_cold(temperatures)
+    hot, cold = (None, None) if masks is None else (of(_weights(mask)) for mask in masks)
+    return Sigmas(tuple(heats), hot, cold, only_work)
+
+
 def classify(
     heat: Array,
     work: float,
@@ -53,41 +126,19 @@ def classify(
     driven : whether anything is driven at all
     doubt : by how much each of them may be off besides, by rounding
     """
-    values = np.append(heat, work)
-
-    def of(weights: Array) -> int:
-        return sign(float(weights @ values), _error(weights, covariance), doubt=doubt)
-
-    each = [of(one) for one in np.eye(len(values))]
+    off = regime_sigmas(heat, work, covariance, temperatures, doubt)
     if len(set(temperatures.values())) > 2:
-        return Regime(_signs(each, list(temperatures)), None, None)
+        return Regime(_signs(off, list(temperatures)), None, None)
+    name = off.regime(driven)
     masks = hot_and_cold(temperatures)
-    if masks is None:
-        return Regime(_equally_warm(each[:-1]) if driven else "undecided", None, None)
-    hot, cold = (np.append(mask.astype(float), 0.0) for mask in masks)
-    q_hot, q_cold, w = of(hot), of(cold), each[-1]
-    if not driven:
-        return Regime("conduction" if q_hot > 0 > q_cold else "undecided", None, None)
-    only_work = np.eye(len(values))[-1]
-    if w < 0 < q_hot:
-        return Regime("engine", _ratio(-only_work, hot, values, covariance), None)
-    if w > 0 and q_cold > 0:
-        return Regime("pump", None, _ratio(cold, only_work, values, covariance))
-    if q_hot < 0 and q_cold < 0:
-        return Regime("heater", None, None)
-    if w > 0 and q_hot > 0 > q_cold:
-        return Regime("accelerator", None, None)
-    return Regime("undecided", None, None)
-
-
-def _equally_warm(heats: list[int]) -> str:
-    """What drives do between baths of one temperature, of which the signs of the heats are given.
-
-    Without drives that is nothing: in equilibrium there is no regime, whatever samples show.
-    """
-    if 1 in heats and -1 in heats:
-        return "transfer"
-    return "heater" if set(heats) == {-1} else "undecided"
+    if masks is None or name not in ("engine", "pump"):
+        return Regime(name, None, None)
+    hot, cold = map(_weights, masks)
+    only_work = np.eye(len(hot))[-1]
+    values = np.append(heat, work)
+    if name == "engine":
+        return Regime(name, _ratio(-only_work, hot, values, covariance), None)
+    return Regime(name, None, _ratio(cold, only_work, values, covariance))
 
 
 def hot_and_cold(temperatures: Mapping[str, float]) -> tuple[Mask, Mask] | None:
@@ -111,7 +162,12 @@ def _ratio(above: Array, below: Array, values: Array, covariance: Array) -> Esti
     return Estimate(ratio, _error((above - ratio * below) / divisor, covariance))
 
 
-def _signs(each: list[int], names: list[str]) -> str:
-    marks = {1: "> 0", -1: "< 0", 0: "~ 0"}
+def _weights(mask: Mask) -> Array:
+    """Weights (baths + 1,) of heats and work that sum the heats of some baths."""
+    return np.append(mask.astype(float), 0.0)
+
+
+def _signs(off: Sigmas, names: list[str]) -> str:
     words = [f"q_{name}" for name in names] + ["w"]
-    return ", ".join(f"{word} {marks[s]}" for word, s in zip(words, each, strict=True))
+    signs = ["> 0" if x > SURE else "< 0" if x < -SURE else "~ 0" for x in (*off.heats, off.work)]
+    return ", ".join(f"{word} {mark}" for word, mark in zip(words, signs, strict=True))

@@ -8,22 +8,28 @@ from trajsim.comparison.claims import Claims
 from trajsim.config import Config
 from trajsim.output import averages_json, table
 
-NAMES = ("pump", "transfer", "engine", "neither", "open")
+MEANINGS = {
+    "pump": "a colder bath gives heat",
+    "transfer": "one of two equally warm baths gives heat",
+    "engine": "the drives gain work",
+    "neither": "no colder bath gives heat, and the drives lose work",
+    "open": "not sure",
+}
 
 
 def claims_json(claims: Claims) -> dict[str, Any]:
     """`trajsim regimes --json`: points as of `analyze --json`, and what is sure of each."""
     points = []
-    for sampled, name, evidence in claims.points:
+    for sampled, name, off in claims.points:
         known = averages_json(sampled)
         if sampled.shadow_work:
             known["shadow_work_rate"] = sampled.shadow_work._asdict()
-        points.append({**known, "sure": name, "sigma": evidence._asdict()})
+        points.append({**known, "sure": name, "sigma": {"work": off.work, "taken": off.taken}})
     return {
         "false_alarm": FALSE_ALARM,
         "threshold": claims.threshold,
         "tests": claims.tests,
-        "counts": {name: claims.count(name) for name in NAMES},
+        "counts": {name: claims.count(name) for name in MEANINGS},
         "points": points,
     }
 
@@ -54,16 +60,9 @@ def claims_table(claims: Claims, config: Config) -> str:
 
 def verdict_lines(claims: Claims) -> str:
     """The verdict on all points, in sentences."""
-    means = {
-        "pump": "a colder bath gives heat",
-        "transfer": "one of two equally warm baths gives heat",
-        "engine": "the drives gain work",
-        "neither": "no colder bath gives heat, and the drives lose work",
-        "open": "not sure",
-    }
     text = "".join(
-        f"{claims.count(name)} of {len(claims.points)} points: {name} ({means[name]})\n"
-        for name in NAMES
+        f"{claims.count(name)} of {len(claims.points)} points: {name} ({meaning})\n"
+        for name, meaning in MEANINGS.items()
         if claims.count(name)
     )
     return text + (

@@ -24,7 +24,7 @@ def claims_figure(claims: Claims) -> Figure:
     for ax, kind, label in zip(
         axes, ("taken", "work"), ("heat from the colder bath", "work of the drives"), strict=True
     ):
-        sigma = np.array([getattr(point.evidence, kind) for point in claims.points])
+        sigma = np.array([getattr(point.sigmas, kind) for point in claims.points])
         shown = np.clip(sigma, -FURTHEST, FURTHEST)
         for k, name in enumerate(NAMES):
             if (names == name).any():
