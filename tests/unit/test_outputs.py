@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -285,6 +287,47 @@ def test_what_is_replaced_keeps_its_permissions_and_its_link(tmp_path):
     publish(fresh, "x")
     plain.write_text("x")
     assert fresh.stat().st_mode == plain.stat().st_mode
+
+
+def test_nobody_waits_for_a_reader_of_a_pipe(run, cli, tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    (tmp_path / "link").symlink_to("x.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        for name in ("x.png", "link", "socket"):
+            for verb in (("report", "x.h5"), ("trace", "x.h5", "--trajectory", "0")):
+                ended = cli(*verb, "-o", name)
+                said = f"{name}: a pipe, a socket or a disk; allowed: the name of a file\n"
+                assert (ended.exit_code, ended.stderr) == (2, said)
+        ended = cli("plot", "x.h5")
+        assert (ended.exit_code, "x.png: a pipe" in ended.stderr) == (2, True)
+
+
+def test_the_pipe_that_a_shell_has_opened_is_written_to():
+    reading, writing = os.pipe()
+    publish(Path(f"/dev/fd/{writing}"), "through")
+    os.close(writing)
+    with open(reading) as pipe:
+        assert pipe.read() == "through"
+
+
+@pytest.mark.parametrize("verb", ["run", "merge", "save"])
+def test_a_run_does_not_take_the_place_of_a_link(cli, tmp_path, run, shard, verb):
+    (tmp_path / "kept").mkdir()
+    os.rename("x.h5", "kept/real.h5")
+    (tmp_path / "link.h5").symlink_to("kept/real.h5")
+    before = digests(tmp_path / "kept")
+    said = f"link.h5: a link to {tmp_path}/kept/real.h5, which is not replaced; allowed: that name"
+    if verb == "save":
+        with pytest.raises(trajsim.RunError, match=re.escape(said)):
+            trajsim.open("link.h5").save("link.h5", force=True)
+    else:
+        command = ("run", "x.toml") if verb == "run" else ("merge", shard)
+        ended = cli(*command, "-o", "link.h5", "--force")
+        assert (ended.exit_code, said in ended.stderr) == (2, True)
+    assert (tmp_path / "link.h5").is_symlink()
+    assert digests(tmp_path / "kept") == before
+    assert not Path("link.h5.parts").exists()
 
 
 def test_a_device_is_written_to_and_not_replaced():

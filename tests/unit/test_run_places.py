@@ -79,7 +79,7 @@ def test_an_ensemble_too_large_for_the_disk_is_refused(config, cli, tmp_path):
             *("run", config(), "-o", "deep/er/x.h5"),
             *("--set", f"ensemble.trajectories={trajectories}"),
         )
-        assert result.exit_code == 2
+        assert result.exit_code == 5
         assert "GB of disk" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
 

@@ -25,12 +25,14 @@ from trajsim.cli.common import (
 def verify(run: Path) -> None:
     """Check the integrity of RUN: schema, digests of all in it, finite numbers, first law."""
     with refusals():
-        from trajsim.store import StoreError, unproven
+        from trajsim.store import NoRunError, StoreError, unproven
         from trajsim.store import verify as verify_file
 
         expect_run(run)
         try:
             wrong = verify_file(run)
+        except NoRunError:
+            raise
         except StoreError as error:
             fail(str(error), status=DISAGREES)
         for sentence in wrong:

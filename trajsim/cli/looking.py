@@ -194,6 +194,6 @@ def report_command(run: Path, output: Path | None) -> None:
     with refusals():
         from trajsim.system.files import expect_writable, stem
 
-        page = output or run.with_name(f"{stem(run)}.html")
+        page = output or run.parent / f"{stem(run)}.html"
         expect_writable(page)
         echo(opened(run).report(page))

@@ -11,7 +11,13 @@ from trajsim.running.blocks import RunError, Sizes
 from trajsim.running.engines import Job, engine_of
 from trajsim.running.progress import bar
 from trajsim.running.provenance import header_of, layout_of
-from trajsim.running.run import expect_size, expect_target, make_blocks, wait_for
+from trajsim.running.run import (
+    expect_replaceable,
+    expect_size,
+    expect_target,
+    make_blocks,
+    wait_for,
+)
 from trajsim.running.stopping import Signals
 from trajsim.store import Parts, Run, StoreError
 from trajsim.store.blocks import gaps
@@ -103,6 +109,7 @@ def save(run: Run, output: Path, force: bool = False) -> None:
     expect_target(output)
     if output.exists() and not force:
         raise RunError(f"{output}: exists; force=True replaces it")
+    expect_replaceable(output)
     if Parts(output).exists():
         raise RunError(f"{Parts(output).folder}: an unfinished run is there; allowed: another name")
     try:

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from trajsim.config import restore
 from trajsim.ledger import Layout
 from trajsim.running.provenance import layout_of
-from trajsim.running.run import RunError, Summary, expect_target, pack_with_bar, tell_left
+from trajsim.running.run import (
+    RunError,
+    Summary,
+    expect_replaceable,
+    expect_target,
+    pack_with_bar,
+    tell_left,
+)
 from trajsim.running.stopping import Signals
 from trajsim.store import Block, Parts, Run, Shard, StoreError, open_run
 from trajsim.store.blocks import fits, gaps
@@ -84,6 +91,7 @@ def merge(
             raise RunError(f"{output}: in the place of the shard {source.folder}")
     if output.exists() and not force:
         raise RunError(f"{output}: exists; --force replaces it")
+    expect_replaceable(output)
     layout = _agreed(sources, say)
     with Signals() as signals:
         try:

@@ -1,5 +1,6 @@
 """From a config to a file: blocks of trajectories made by an engine, published one by one."""
 
+import errno
 import os
 import shutil
 import time
@@ -135,6 +136,19 @@ def expect_target(output: Path, shard: Shard | None = None) -> None:
         raise RunError(f"{parts}: {what}, in the way of the run's blocks; move it elsewhere")
 
 
+def expect_replaceable(output: Path) -> None:
+    """Refuse to put a run in the place of a link: which of the two names was meant is not told.
+
+    Raises
+    ------
+    RunError
+        If there is a link.
+    """
+    if output.is_symlink():
+        real = os.path.realpath(output)
+        raise RunError(f"{output}: a link to {real}, which is not replaced; allowed: that name")
+
+
 def _expect_plain(output: Path) -> None:
     """Refuse what is there and is neither a plain file nor a link to one, or is a config."""
     if output.is_symlink() and not output.exists():
@@ -166,6 +180,8 @@ class _Place(NamedTuple):
         RunError
             If there is another run, which was not to be replaced.
         """
+        if self.force:
+            expect_replaceable(self.output)
         if self.force or not self.output.exists():
             return None
         if not self.parts.exists():
@@ -348,7 +364,7 @@ def _fits(layout: Layout, output: Path, need: int) -> None:
         raise RunError(
             f"{output}: the run needs {need / 1e9:.3g} GB of disk, {free / 1e9:.3g} GB are free; "
             "fewer trajectories or a larger ledger.periods_per_row need less"
-        )
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def expect_size(layout: Layout) -> None:

@@ -4,7 +4,7 @@ The only importer of h5py.
 """
 
 from trajsim.store.blocks import Block
-from trajsim.store.files import StoreError
+from trajsim.store.files import NoRunError, StoreError
 from trajsim.store.packed import pack, unproven, verify, wrong_with
 from trajsim.store.parts import Parts, differences
 from trajsim.store.reading import Run, UnsoundError, open_run
@@ -12,6 +12,7 @@ from trajsim.store.shards import Shard
 
 __all__ = [
     "Block",
+    "NoRunError",
     "Parts",
     "Run",
     "Shard",

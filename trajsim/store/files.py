@@ -13,6 +13,10 @@ class StoreError(TrajsimError):
     """A run's files cannot be written, read or trusted; the message says which and why."""
 
 
+class NoRunError(StoreError):
+    """There is no such file."""
+
+
 def small_file(path: Path, most: int) -> bytes:
     """Bytes of a plain file: no symbolic link to another one, no pipe to wait at, at most so many.
 

@@ -1,5 +1,6 @@
 """The finished file: all blocks of a run in one HDF5 file that netCDF-4 readers open."""
 
+import errno
 import hashlib
 import json
 import os
@@ -78,7 +79,7 @@ def pack(
     if free < layout.total_bytes + (1 << 20):
         raise StoreError(
             f"{output}: no space left: {layout.total_bytes} bytes are needed, {free} are free"
-        )
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     temporary = parts.folder / "packed.tmp"
     try:
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)

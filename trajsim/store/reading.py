@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trajsim.ledger import ENERGETIC, FirstLaw, Layout, impossible
 from trajsim.store.blocks import gaps
 from trajsim.store.columns import StoredColumn
-from trajsim.store.files import StoreError
+from trajsim.store.files import NoRunError, StoreError
 from trajsim.store.frame import expect_frame
 from trajsim.store.parts import Parts
 from trajsim.store.shards import WHOLE, Shard
@@ -279,7 +279,7 @@ def open_run(path: str | Path) -> Run:
     if not path.exists():
         unfinished = path.with_name(path.name + ".parts")
         hint = f"; an unfinished run is in {unfinished}" if unfinished.exists() else ""
-        raise StoreError(f"{path}: no such file{hint}")
+        raise NoRunError(f"{path}: no such file{hint}")
     if not path.is_file():
         raise StoreError(f"{path}: not a file")
     expect_frame(path)

@@ -74,8 +74,8 @@ def expect_writable(path: Path) -> None:
     Raises
     ------
     OSError
-        If the path holds a run or a config, is a folder, within the folder of an unfinished run,
-        or not to be written to.
+        If the path holds a run or a config, is a folder, a pipe that somebody would have to read,
+        within the folder of an unfinished run, or not to be written to.
     """
     try:
         with _errors_named(path):
@@ -90,6 +90,9 @@ def expect_writable(path: Path) -> None:
     if target.is_dir():
         what = "a folder; allowed: the name of a file"
         raise IsADirectoryError(errno.EISDIR, what, str(path))
+    if _would_wait(path):
+        what = "a pipe, a socket or a disk; allowed: the name of a file"
+        raise OSError(errno.EINVAL, what, str(path))
     if holds_run(target):
         what = "holds a run, which only trajsim run and merge replace; allowed: another name"
         raise FileExistsError(errno.EEXIST, what, str(path))
@@ -101,13 +104,28 @@ def expect_writable(path: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
+def _would_wait(path: Path) -> bool:
+    """Whether there is neither a file, nor a character device, nor what a shell has opened.
+
+    A shell's own pipes have names there, too: /dev/stdout, /dev/fd/63.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        folder = Path(os.path.realpath(path.parent))
+        return not (folder == Path("/dev") or folder.is_relative_to("/proc"))
+    return not (stat.S_ISREG(mode) or stat.S_ISCHR(mode) or stat.S_ISDIR(mode))
+
+
 @contextmanager
 def publishing(path: Path, *, text: bool = False) -> Iterator[Any]:
     """A file to write to, which gets its name when it is whole; else what was there stays.
 
     It is written under another name in the same folder, which is gone afterwards, whatever happens.
-    Through a link it replaces what the link leads to; a pipe or a device is written to directly.
-    Folders that are missing are made.
+    Through a link it replaces what the link leads to; to the system's devices and the shell's pipes
+    it writes directly. Folders that are missing are made.
 
     Parameters
     ----------
