@@ -33,8 +33,7 @@ from trajsim.paper import reproduce as _reproduce
 from trajsim.running.in_memory import save, simulate_in_memory
 from trajsim.running.provenance import layout_of, plugins_of
 from trajsim.running.run import simulate as _simulate
-from trajsim.store import Run as StoredRun
-from trajsim.store import StoreError, open_run, verify, wrong_with
+from trajsim.store import StoredRun, StoreError, open_run, verify, wrong_with
 from trajsim.system.files import expect_writable, publish
 from trajsim.system.text import printable
 
@@ -265,7 +264,7 @@ class Run(StoredRun):
 
         page = Path(path)
         expect_writable(page)
-        publish(page, report(self))
+        publish(page, report(self, self.config))
         return page
 
     def trace(
@@ -349,8 +348,7 @@ class Run(StoredRun):
             "from": str(self.path)
             + (f" (shard {self.shard})" if self.shard else "")
             + ("" if self.complete else " (unfinished)"),
-            "ledger": f"{layout.points} points x {layout.trajectories} trajectories x "
-            f"{layout.rows} rows of {layout.row_periods:g} periods",
+            "ledger": layout.summary,
             "columns": ", ".join(column.name for column in layout.columns),
             **{name: ", ".join(labels) for name, labels in layout.labels.items()},
             "events": f"{self.events:.4g}",

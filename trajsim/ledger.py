@@ -93,6 +93,14 @@ class Layout:
         """Columns that have entries: works are absent where nothing is driven."""
         return tuple(c for c in all_columns(self.kind) if all(self.size(d) for d in c.dims))
 
+    @property
+    def summary(self) -> str:
+        """Its extent in words."""
+        return (
+            f"{self.points} points x {self.trajectories} trajectories x {self.rows} rows of "
+            f"{self.row_periods:g} periods"
+        )
+
     def size(self, dim: str) -> int:
         """Length of a dimension."""
         sizes = {

@@ -203,10 +203,15 @@ def cycles(edges):
 
 
 def test_no_module_takes_part_in_a_cycle_of_imports_deferred_ones_included():
-    edges = {
-        name: sorted(i for i in imports(name, typing=False) if i in MODULES) for name in MODULES
-    }
-    assert cycles(edges) == []
+    # For typing alone, the package itself names what it finds in others when it is asked for.
+    for typing, left_out in ((False, ()), (True, ("trajsim",))):
+        edges = {
+            name: sorted(i for i in imports(name, typing=typing) if i in MODULES)
+            for name in MODULES
+            if name not in left_out
+        }
+        known = {name: [i for i in edges[name] if i in edges] for name in edges}
+        assert cycles(known) == []
     assert cycles({"a": ["b"], "b": ["c"], "c": ["b"]}) == [["b", "c"]]
 
 

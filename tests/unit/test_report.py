@@ -119,7 +119,8 @@ def test_the_page_is_made_of_what_screen_readers_know(page):
 
 
 def test_the_same_run_makes_the_same_page(runs):
-    assert report(runs["sweep"]) == report(runs["sweep"])
+    run = runs["sweep"]
+    assert report(run, run.config) == report(run, run.config)
 
 
 # -- what it tells --------------------------------------------------------------------------------

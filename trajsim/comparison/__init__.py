@@ -31,7 +31,7 @@ from trajsim.comparison.verdict import (
 from trajsim.config import Config, Experiment
 from trajsim.ensemble import Energetics, NoExactSideError, Window, ensemble, start_state
 from trajsim.ledger import Layout
-from trajsim.store import Run, UnsoundError
+from trajsim.store import StoredRun, UnsoundError
 
 __all__ = [
     "FALSE_ALARM",
@@ -83,7 +83,7 @@ def compile_ahead(config: Config, layout: Layout) -> None:
     ExactFluctuations(config.points[0].experiment).covariance(Windows.of(layout, 0))
 
 
-def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Check:
+def check(run: StoredRun, config: Config, sampled: list[Averages] | None = None) -> Check:
     """Compare a run with the exact ensemble of its config.
 
     Parameters
@@ -113,7 +113,7 @@ def check(run: Run, config: Config, sampled: list[Averages] | None = None) -> Ch
             raise error from None
 
 
-def _checked(run: Run, config: Config, sampled: list[Averages]) -> Check:
+def _checked(run: StoredRun, config: Config, sampled: list[Averages]) -> Check:
     by_parameters = {
         tuple(point.parameters.values()): (point.experiment, window)
         for point, window in zip(config.points, expected(config), strict=True)
@@ -141,7 +141,7 @@ def _compare_spreads(
     return compare_covariances(spread, exact, flips, _rounding(sampled, experiment))
 
 
-def against(run: Run, reference: Run) -> Check:
+def against(run: StoredRun, reference: StoredRun) -> Check:
     """Compare a run with a second one instead of an exact side, such as one of twice the steps.
 
     Errors are those of the difference; the reference's means stand where exact values would.

@@ -14,7 +14,7 @@ from trajsim.config import Config, Experiment, with_parameters
 from trajsim.config.schema import PERIODS
 from trajsim.ensemble import NoExactSideError, ensemble, recorded_states
 from trajsim.ensemble.recorded import RecordedStates
-from trajsim.store import Run
+from trajsim.store import StoredRun
 
 Array = NDArray[np.float64]
 
@@ -141,7 +141,7 @@ def _shifts(terms: list[tuple[int, float]]) -> list[float]:
 # -- two runs ----------------------------------------------------------------------------------
 
 
-def partners(run: Run, config: Config, other: Run, other_config: Config) -> Settings:
+def partners(run: StoredRun, config: Config, other: StoredRun, other_config: Config) -> Settings:
     """Settings of a run of the reversed protocol.
 
     Raises

@@ -16,7 +16,7 @@ from trajsim.comparison import Check, check
 from trajsim.config import Config, Experiment, load
 from trajsim.ensemble import ensemble
 from trajsim.running.run import take_up_or_simulate
-from trajsim.store import Run, open_run
+from trajsim.store import StoredRun, open_run
 
 Array = NDArray[np.float64]
 TOLERANCE = 1e-9
@@ -112,7 +112,7 @@ class Finished:
 
     name: str
     config: Config
-    run: Run
+    run: StoredRun
 
     @cached_property
     def averages(self) -> list[Averages]:

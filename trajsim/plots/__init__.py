@@ -39,7 +39,7 @@ from trajsim.plots.style import log, missing_letters, styled
 from trajsim.plots.sweeps import sweep_figure
 from trajsim.plots.time_series import time_figure
 from trajsim.plots.trajectory import trajectory_figure
-from trajsim.store import Run
+from trajsim.store import StoredRun
 from trajsim.system.files import publish
 from trajsim.trace import Trace
 
@@ -58,7 +58,7 @@ __all__ = [
 WINDOWED = ("covariance", "histogram", "generating", "rate-function")
 
 
-def figures(config: Config, run: Run | None, window: int | None = None) -> dict[str, Figure]:
+def figures(config: Config, run: StoredRun | None, window: int | None = None) -> dict[str, Figure]:
     """All figures that a config, or a run of it, gives, by name.
 
     Parameters
@@ -87,7 +87,9 @@ def figures(config: Config, run: Run | None, window: int | None = None) -> dict[
         return _ours(made)
 
 
-def _of_fluctuations(experiment: Experiment, run: Run, window: int | None) -> dict[str, Figure]:
+def _of_fluctuations(
+    experiment: Experiment, run: StoredRun, window: int | None
+) -> dict[str, Figure]:
     """Figures of the fluctuations at the one point of a run."""
     found = next(fluctuations(run, window), None)
     if found is None or found.trajectories < 2:
@@ -105,7 +107,7 @@ def _of_fluctuations(experiment: Experiment, run: Run, window: int | None) -> di
     return made
 
 
-def _by_window(run: Run) -> list[Fluctuations]:
+def _by_window(run: StoredRun) -> list[Fluctuations]:
     """Fluctuations over windows of 1, 2, 4, ... periods, or rows where these are longer."""
     step = run.layout.rows_per_period
     lengths = [step << k for k in range(64) if step << k <= run.layout.rows]

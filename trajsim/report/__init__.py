@@ -3,12 +3,14 @@
 import hashlib
 from base64 import b64encode
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment
 from markupsafe import Markup
 
 import trajsim
+from trajsim.analysis.averages import averages as averages_of
+from trajsim.config import Config
 from trajsim.report.pictures import pictures
 from trajsim.report.sections import (
     averages_sections,
@@ -18,16 +20,14 @@ from trajsim.report.sections import (
     theorem_sections,
     verdict,
 )
+from trajsim.store import StoredRun
 from trajsim.system.text import printable
-
-if TYPE_CHECKING:
-    from trajsim.api import Run
 
 __all__ = ["report"]
 
 
-def report(run: "Run") -> str:
-    """The page of a run, finished or not.
+def report(run: StoredRun, config: Config) -> str:
+    """The page of a run, finished or not, and of the config that it was made from.
 
     Every text of the run is escaped: titles, names and configs of others can do no harm.
 
@@ -43,29 +43,29 @@ def report(run: "Run") -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
     template = environment.from_string(here.joinpath("page.html").read_text(encoding="utf-8"))
-    sampled = run.averages()
-    checked = verdict(run, sampled)
+    sampled = averages_of(run, [point.experiment.temperatures for point in config.points])
+    checked = verdict(run, config, sampled)
     overview, averages, left_out = averages_sections(run, sampled, checked.check)
-    theorems = theorem_sections(run, sampled)
+    theorems = theorem_sections(run, config, sampled)
     names = ["figures", "averages", *(["theorems"] if theorems else []), "config", "provenance"]
     page = template.render(
         title=run.header["title"] or run.path.name,
-        summary=run.config.summary,
+        summary=config.summary,
         version=trajsim.__version__,
         # Ours, and hashed as it is.
         style=Markup(style),
         style_digest=digest,
         sections=[(name, TITLES[name]) for name in names],
         verdict=checked,
-        pictures=pictures(run),
+        pictures=pictures(run, config),
         overview=overview,
         averages=averages,
         left_out=left_out,
         theorems=theorems,
         config=_lines(run.header["config"]),
-        changes=changes(run),
-        provenance=provenance(run, sampled),
-        command=command(run),
+        changes=changes(run, config),
+        provenance=provenance(run, config, sampled),
+        command=command(run, config),
     )
     return page.lstrip()
 

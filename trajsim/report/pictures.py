@@ -1,12 +1,11 @@
 """Figures of a run as parts of a page: drawings in lines, that are sharp at any size."""
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from trajsim import plots
-
-if TYPE_CHECKING:
-    from trajsim.api import Run
+from trajsim.config import Config
+from trajsim.store import StoredRun
 
 # Figures wider than so many pixels are not made to fit a phone, but scroll in their box.
 MEDIUM, WIDE = 480, 720
@@ -40,17 +39,17 @@ class Picture(NamedTuple):
         return "wide" if self.width > WIDE else "medium" if self.width > MEDIUM else ""
 
 
-def pictures(run: "Run") -> list[Picture]:
+def pictures(run: StoredRun, config: Config) -> list[Picture]:
     """Figures of `trajsim plot`, ready for a page."""
-    exact = plots.no_exact_side(run.config.experiment) is None
+    exact = plots.no_exact_side(config.experiment) is None
     words = {
-        "axis": run.config.axis or "",
+        "axis": config.axis or "",
         "exact": ", on exact curves" if exact else "",
         "bars": ", beside exact bars" if exact else "",
         "beside": ", sampled beside exact" if exact else "",
     }
     made = []
-    for name, figure in run.figures().items():
+    for name, figure in plots.figures(config, run).items():
         image, width, height = plots.svg(figure)
         source = "data:image/svg+xml;base64," + b64encode(image).decode()
         made.append(Picture(name, WORDS[name].format(**words), source, width, height))

@@ -2,18 +2,17 @@
 
 import math
 import shlex
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from trajsim import output as out
 from trajsim.analysis.averages import Averages
-from trajsim.comparison import CannotCheckError, Check
-from trajsim.config import ConfigError, parse
+from trajsim.analysis.theorems import Outcome, theorems
+from trajsim.comparison import CannotCheckError, Check, check
+from trajsim.comparison.settings import settings
+from trajsim.config import Config, ConfigError, parse
 from trajsim.ensemble import NoExactSideError
 from trajsim.output.fluctuations import WORDS
-
-if TYPE_CHECKING:
-    from trajsim.analysis.theorems import Outcome
-    from trajsim.api import Run
+from trajsim.store import StoredRun
 
 # Points of a sweep beyond these are counted, not shown.
 MOST_POINTS = 100
@@ -66,7 +65,7 @@ def at(parameters: dict[str, float]) -> str:
 # -- verdict -----------------------------------------------------------------------------------
 
 
-def verdict(run: "Run", sampled: list[Averages]) -> Verdict:
+def verdict(run: StoredRun, config: Config, sampled: list[Averages]) -> Verdict:
     """Whether sampled agrees with exact, and what the system does."""
     remarks = [] if run.finished else ["The run is unfinished: this is what there is of it."]
     if len(sampled) == 1:
@@ -75,18 +74,20 @@ def verdict(run: "Run", sampled: list[Averages]) -> Verdict:
     if not sampled:
         return Verdict("", "Nothing is there yet.", "", remarks, None)
     try:
-        check = run.check()
+        checked = check(run, config, sampled)
     except (CannotCheckError, NoExactSideError) as error:
         return Verdict("", "Not checked:", f"{error}.", remarks, None)
-    word = "Sampled agrees with exact:" if check.agrees else "SAMPLED DISAGREES WITH EXACT:"
-    return Verdict("good" if check.agrees else "bad", word, f"{check.extent}.", remarks, check)
+    word = "Sampled agrees with exact:" if checked.agrees else "SAMPLED DISAGREES WITH EXACT:"
+    return Verdict(
+        "good" if checked.agrees else "bad", word, f"{checked.extent}.", remarks, checked
+    )
 
 
 # -- averages ----------------------------------------------------------------------------------
 
 
 def averages_sections(
-    run: "Run", sampled: list[Averages], check: Check | None
+    run: StoredRun, sampled: list[Averages], check: Check | None
 ) -> tuple[Grid | None, list[tuple[str, Grid]], str]:
     """A table of all points of a sweep, a table for each, and what was left out."""
     shown = sampled[:MOST_POINTS]
@@ -159,17 +160,17 @@ def _estimate(mean: float, stderr: float) -> str:
 # -- theorems ----------------------------------------------------------------------------------
 
 
-def theorem_sections(run: "Run", sampled: list[Averages]) -> list[Theorems]:
+def theorem_sections(run: StoredRun, config: Config, sampled: list[Averages]) -> list[Theorems]:
     """Fluctuation theorems point by point, of runs with few points."""
     if not sampled or len(sampled) > MOST_THEOREM_POINTS or sampled[0].trajectories < 2:
         return []
     return [
         _theorems(at(a.parameters), outcomes)
-        for a, outcomes in zip(sampled, run.theorems(), strict=True)
+        for a, outcomes in zip(sampled, theorems(run, settings(config)), strict=True)
     ]
 
 
-def _theorems(heading: str, outcomes: "list[Outcome]") -> Theorems:
+def _theorems(heading: str, outcomes: list[Outcome]) -> Theorems:
     rows, others = [], []
     for outcome in outcomes:
         worst = outcome.worst
@@ -196,20 +197,21 @@ def _theorems(heading: str, outcomes: "list[Outcome]") -> Theorems:
 # -- where it comes from -------------------------------------------------------------------------
 
 
-def changes(run: "Run") -> Grid:
+def changes(run: StoredRun, config: Config) -> Grid:
     """Values of the run that are not those of its config's text: put in place by --set."""
     rows = [
-        _cells(key, _shown(before), _shown(now)) for key, (before, now) in _changed(run).items()
+        _cells(key, _shown(before), _shown(now))
+        for key, (before, now) in _changed(run, config).items()
     ]
     return Grid("Put in place of the config's", ["key", "config", "run"], rows)
 
 
-def _changed(run: "Run") -> dict[str, tuple[Any, Any]]:
+def _changed(run: StoredRun, config: Config) -> dict[str, tuple[Any, Any]]:
     try:
         written = parse(run.header["config"]).experiment.model_dump(mode="json")
     except ConfigError:  # good only with what was put in place
         return {}
-    before, now = _flat(written), _flat(run.config.experiment.model_dump(mode="json"))
+    before, now = _flat(written), _flat(config.experiment.model_dump(mode="json"))
     return {
         key: (before.get(key), now.get(key))
         for key in {**before, **now}
@@ -239,7 +241,7 @@ def _shown(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def provenance(run: "Run", sampled: list[Averages]) -> Grid:
+def provenance(run: StoredRun, config: Config, sampled: list[Averages]) -> Grid:
     """Where the run comes from and what it holds."""
     header, layout = run.header, run.layout
     residual = max((a.first_law_residual for a in sampled), default=0.0)
@@ -247,8 +249,8 @@ def provenance(run: "Run", sampled: list[Averages]) -> Grid:
         "file": run.path.name,
         "program": f"{header['program']} {header['version']}",
         "seed": header["seed"],
-        **run.config.experiment.method,
-        "ledger": run.facts["ledger"],
+        **config.experiment.method,
+        "ledger": layout.summary,
         "recorded time": f"{layout.duration(0):g} a trajectory",
         "events": f"{run.events:.6g}",
         "largest first-law residual": f"{residual:.1e}",
@@ -260,9 +262,9 @@ def provenance(run: "Run", sampled: list[Averages]) -> Grid:
     return Grid("The run", [], rows)
 
 
-def command(run: "Run") -> str:
+def command(run: StoredRun, config: Config) -> str:
     """The line that makes the same ledger again."""
     words = ["trajsim", "run", "config.toml", "-o", run.path.name]
-    for key, (_, now) in _changed(run).items():
+    for key, (_, now) in _changed(run, config).items():
         words += ["--set", f"{key}={now}"]
     return shlex.join(words)

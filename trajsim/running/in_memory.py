@@ -19,7 +19,7 @@ from trajsim.running.run import (
     wait_for,
 )
 from trajsim.running.stopping import Signals
-from trajsim.store import Parts, Run, StoreError
+from trajsim.store import Parts, StoredRun, StoreError
 from trajsim.store.blocks import gaps
 from trajsim.store.files import publish
 from trajsim.store.in_memory import MEMORY, MemoryParts
@@ -35,7 +35,7 @@ def simulate_in_memory(
     workers: int | None = None,
     engine: str = "threads",
     say: Callable[[str], None] = lambda _: None,
-) -> Run:
+) -> StoredRun:
     """Run all trajectories of a config; nothing is written to any disk.
 
     Parameters
@@ -87,7 +87,7 @@ def _expect_memory(layout: Layout) -> None:
         )
 
 
-def save(run: Run, output: Path, force: bool = False) -> None:
+def save(run: StoredRun, output: Path, force: bool = False) -> None:
     """Write the file of a finished run, the same that `simulate` makes, whole or not at all.
 
     Parameters

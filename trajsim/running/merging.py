@@ -19,7 +19,7 @@ from trajsim.running.run import (
     tell_left,
 )
 from trajsim.running.stopping import Signals
-from trajsim.store import Block, Parts, Run, Shard, StoreError, open_run
+from trajsim.store import Block, Parts, Shard, StoredRun, StoreError, open_run
 from trajsim.store.blocks import fits, gaps
 from trajsim.store.shards import run_of, shards_of
 
@@ -27,7 +27,7 @@ from trajsim.store.shards import run_of, shards_of
 class Source(Parts):
     """Folder of a shard that is read."""
 
-    def __init__(self, run: Run, shard: Shard) -> None:
+    def __init__(self, run: StoredRun, shard: Shard) -> None:
         super().__init__(run.path.with_suffix(""))
         self.run, self.shard = run, shard
 

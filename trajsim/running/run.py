@@ -17,7 +17,7 @@ from trajsim.running.engines import Engine, Job, engine_of
 from trajsim.running.progress import bar
 from trajsim.running.provenance import header_of, layout_of
 from trajsim.running.stopping import Signals, StoppedError
-from trajsim.store import Block, Parts, Run, Shard, StoreError, differences, open_run, pack
+from trajsim.store import Block, Parts, Shard, StoredRun, StoreError, differences, open_run, pack
 from trajsim.store.blocks import gaps
 from trajsim.store.parts import WHAT
 from trajsim.store.shards import WHOLE, run_of
@@ -228,7 +228,7 @@ class _Place(NamedTuple):
             raise RunError(str(error)) from None
 
 
-def finished(output: Path, header: dict[str, Any]) -> Run:
+def finished(output: Path, header: dict[str, Any]) -> StoredRun:
     """The finished run at `output`.
 
     Raises

@@ -7,16 +7,16 @@ from trajsim.store.blocks import Block
 from trajsim.store.files import NoRunError, StoreError
 from trajsim.store.packed import pack, unproven, verify, wrong_with
 from trajsim.store.parts import Parts, differences
-from trajsim.store.reading import Run, UnsoundError, open_run
+from trajsim.store.reading import StoredRun, UnsoundError, open_run
 from trajsim.store.shards import Shard
 
 __all__ = [
     "Block",
     "NoRunError",
     "Parts",
-    "Run",
     "Shard",
     "StoreError",
+    "StoredRun",
     "UnsoundError",
     "differences",
     "open_run",

@@ -23,7 +23,7 @@ from trajsim.store.files import StoreError, sync_folder, write_all
 from trajsim.store.frame import guarding_line
 from trajsim.store.memory import Journal
 from trajsim.store.parts import Parts
-from trajsim.store.reading import JSON_TEXTS, Judge, Run, open_run
+from trajsim.store.reading import JSON_TEXTS, Judge, StoredRun, open_run
 from trajsim.store.trust import digest
 
 # Takes bytes and their place in a file.
@@ -266,7 +266,7 @@ def verify(path: Path) -> list[str]:
     return wrong_with(open_run(path))
 
 
-def wrong_with(run: Run) -> list[str]:
+def wrong_with(run: StoredRun) -> list[str]:
     """As `verify`, of a run that was just opened."""
     judge = Judge(run, run.checksums)
     for point, first, columns in run.blocks(sound=False):

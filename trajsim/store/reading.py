@@ -47,7 +47,7 @@ class UnsoundError(StoreError):
 
 
 @dataclass(frozen=True)
-class Run:
+class StoredRun:
     """A run on disk; its ledger is read in slices of trajectories.
 
     Attributes
@@ -210,7 +210,7 @@ class Judge:
     names : columns that are read
     """
 
-    def __init__(self, run: Run, names: Iterable[str]) -> None:
+    def __init__(self, run: StoredRun, names: Iterable[str]) -> None:
         self.wrong: list[str] = []
         self._told: set[str] = set()
         self._point, self._law = -1, FirstLaw()
@@ -252,7 +252,7 @@ class Judge:
             self.wrong.append(f"{broken} of point {self._point}")
 
 
-def open_run(path: str | Path) -> Run:
+def open_run(path: str | Path) -> StoredRun:
     """Open a finished run or the folder of an unfinished one.
 
     Raises
@@ -275,7 +275,7 @@ def open_run(path: str | Path) -> Run:
         _expect_kinds(path, header)
         layout = layout_of(path, header["layout"])
         _expect_shard(path, header)
-        return Run(path, header, layout, False, {}, sum(b.events for b in parts.blocks()))
+        return StoredRun(path, header, layout, False, {}, sum(b.events for b in parts.blocks()))
     if not path.exists():
         unfinished = path.with_name(path.name + ".parts")
         hint = f"; an unfinished run is in {unfinished}" if unfinished.exists() else ""
@@ -287,13 +287,13 @@ def open_run(path: str | Path) -> Run:
         return _finished(path, file, path.stat().st_size)
 
 
-def open_image(path: Path, image: bytes) -> Run:
+def open_image(path: Path, image: bytes) -> StoredRun:
     """Open the file of a finished run that is in memory; `path` is what messages call it."""
     with reading(path), h5py.File(BytesIO(image), "r") as file:
         return replace(_finished(path, file, len(image)), image=image)
 
 
-def _finished(path: Path, file: Any, size: int) -> Run:
+def _finished(path: Path, file: Any, size: int) -> StoredRun:
     """A finished run of so many bytes."""
     header = _header(path, file, size)
     layout = layout_of(path, header["layout"])
@@ -302,7 +302,7 @@ def _finished(path: Path, file: Any, size: int) -> Run:
         for name, values in _arrays(path, file, layout, size).items()
     }
     digests = header.pop("digests", {})
-    return Run(path, header, layout, True, checksums, header["events"], digests)
+    return StoredRun(path, header, layout, True, checksums, header["events"], digests)
 
 
 def _arrays(path: Path, file: Any, layout: Layout, size: int) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from trajsim.config import Experiment
 from trajsim.extending.kinds import KINDS
 from trajsim.ledger import ROUNDING, largest_entry
-from trajsim.store import Run
+from trajsim.store import StoredRun
 from trajsim.trace.window import Trace, TraceError, Window
 
 __all__ = ["Trace", "TraceError", "trace"]
 
 
 def trace(
-    run: Run,
+    run: StoredRun,
     experiment: Experiment,
     trajectory: int,
     point: int = 0,
@@ -64,7 +64,7 @@ def trace(
     return made
 
 
-def _agree(made: Trace, window: Window, ledger: dict[str, NDArray], run: Run) -> None:
+def _agree(made: Trace, window: Window, ledger: dict[str, NDArray], run: StoredRun) -> None:
     """See that a trace adds up to the rows of the ledger that lie in it."""
     layout, period = window.layout, window.experiment.drive.period
     rounding = ROUNDING * max(largest_entry(ledger), 1e-300)
