@@ -123,7 +123,7 @@ def test_no_verb_writes_into_the_folder_of_an_unfinished_run(cli, run, arguments
 
 
 def test_a_report_of_a_run_called_like_a_page_does_not_replace_it(cli, run, monkeypatch):
-    monkeypatch.setattr("trajsim.report.report", lambda _: "page")
+    monkeypatch.setattr("trajsim.report.report", lambda *_: "page")
     page = run.rename(run.with_name("x.html"))
     before = page.read_bytes()
     assert cli("report", "x.html").stdout == "x.html.html\n"
@@ -344,7 +344,7 @@ def slowly(_handle):
     print("begun", flush=True)
     time.sleep(60)
 
-trajsim.report.report = lambda _: "after"
+trajsim.report.report = lambda *_: "after"
 os.fsync = slowly
 main(["report", "x.h5", "-o", "page.html"])
 """
@@ -422,7 +422,7 @@ def test_no_two_sources_write_the_same_names(cli, run, tmp_path, monkeypatch):
     """Runs with dots in their names, a config, windows and periods of a trajectory."""
     kinds = ("rates", "cumulants", "covariance", "histogram", "generating", "rate-function")
     monkeypatch.setattr("trajsim.plots.figures", lambda *_: {kind: Figure() for kind in kinds})
-    monkeypatch.setattr("trajsim.report.report", lambda _: "page")
+    monkeypatch.setattr("trajsim.report.report", lambda *_: "page")
     (tmp_path / "runs").mkdir()
     shutil.copy(run, "runs/T0.5.h5")
     shutil.copy(run, "runs/T0.6.h5")
