@@ -52,8 +52,10 @@ SETTLING = 30.0
 # Relative accuracy of each step where P is followed: at first, in the end, and how much looser the
 # steps are that this is compared with.
 FAIR, FINE, LOOSER = 1e-10, 1e-12, 30.0
-ROUGH_STEPS, ROUGH = 12, 1e-9
-ROUGH_ACCURACY = 1e-5
+ROUGH_STEPS, ROUGH = 16, 1e-10
+ROUGH_ACCURACY = 1e-6
+# Distance to the periodic state from which on the next round may be the last.
+CLOSE = 1e-7
 TOO_FAST = "jumps are too fast against the period to follow them all"
 
 
@@ -351,19 +353,19 @@ class JumpEnsemble:
 
     def _solve_smooth(self, gap: float) -> Solution | None:
         """Periodic state by corrections with a rough map."""
-        process, before, accuracy = self.process, math.inf, FAIR
+        process, before, accuracy, last = self.process, math.inf, FAIR, False
         p = self._relaxed
         p = p + self._correction(self._roughly(p) - p)
         while True:
             fine = accuracy <= FINE
-            moved, gained = self._follower.carry(p[:, None], 0.0, 1.0, accuracy, energetics=fine)
+            moved, gained = self._follower.carry(p[:, None], 0.0, 1.0, accuracy, energetics=last)
             rest = moved[:, 0] - p
             off = float(abs(rest).sum()) / gap
             rates = gained.sum(axis=1) / self.period
             # A change of P changes the rates by no more than that part of what jumps move.
             allowed = off * process.throughput(rates)
-            near = fine and off < ENOUGH and self._accurate(rates, allowed)
-            if near or (fine and off > 0.3 * before and off < ENOUGH):
+            near = last and off < ENOUGH and self._accurate(rates, allowed)
+            if near or (last and off > 0.3 * before and off < ENOUGH):
                 looser = self._follower.carry(p[:, None], 0.0, 1.0, LOOSER * FINE)[1][:, 0]
                 error = abs(rates - looser / self.period)
                 error = error + max(1e-15, off) * process.throughput(rates)
@@ -371,7 +373,7 @@ class JumpEnsemble:
             if fine and off > 0.3 * before:
                 # What is left is rounding, which the slowest relaxation makes too large.
                 return None
-            accuracy, before = FINE, off if fine else math.inf
+            accuracy, before, last = FINE, off if fine else math.inf, off < CLOSE
             p = p + self._correction(rest)
 
     def _solve_levels(self, solver: Callable[[int, Array], tuple[Array, float]]) -> Solution:
