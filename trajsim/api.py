@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -23,13 +24,16 @@ from trajsim.comparison import check as _check
 from trajsim.config import Config, Experiment, Point, build, restore
 from trajsim.config import ConfigError as ConfigError  # what `load` raises is named here, too
 from trajsim.config import load as _load
-from trajsim.config.values import assignments, known, plain
+from trajsim.config.faults import show
+from trajsim.config.values import assignments, known, plain, refused
 from trajsim.ensemble import Energetics, counting_of
+from trajsim.errors import TrajsimError
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
 from trajsim.extending.plugins import differences
 from trajsim.paper import Reproduction
 from trajsim.paper import reproduce as _reproduce
+from trajsim.running.blocks import RunError
 from trajsim.running.in_memory import save, simulate_in_memory
 from trajsim.running.provenance import layout_of, plugins_of
 from trajsim.running.run import simulate as _simulate
@@ -67,13 +71,16 @@ def load(source: Source, overrides: Overrides = ()) -> Config:
     Raises
     ------
     ConfigError
-        With every fault found, by key.
+        With every fault found, by key; or if the source is none.
     """
     puts = list(assignments(overrides))
     if isinstance(source, str | Path):
         return _load(source, puts)
     if isinstance(source, Config):
         return build(plain(source.experiment), source.text, puts) if puts else source
+    if not isinstance(source, Mapping | Point | Experiment):
+        what = "the path of a config, a table of its keys, or what was loaded before"
+        raise refused((), f"found {show(source)}; allowed: {what}")
     data = plain(source.experiment if isinstance(source, Point) else source)
     return build(data, tomli_w.dumps(known(data)), puts)
 
@@ -110,7 +117,7 @@ def simulate(
     """
     config = load(source)
     if output is not None:
-        path = Path(output)
+        path = _path(output, "the path of a file to make", RunError)
         _simulate(
             config, path, workers=workers, engine=engine, resume=resume, force=force, say=_say
         )
@@ -126,7 +133,7 @@ def open(path: str | Path) -> "Run":
     trajsim.store.StoreError
         If there is none, or it is not one this version can read.
     """
-    return Run(**vars(open_run(path)))
+    return Run(**vars(open_run(_path(path, "the path of a run", StoreError))))
 
 
 @overload
@@ -145,7 +152,13 @@ def exact(source: Source, tolerance: float = TOLERANCE) -> Any:
     ------
     trajsim.ensemble.NoExactSideError
         If there is no exact ensemble, or it is out of reach.
+    trajsim.TrajsimError
+        If the tolerance is none.
     """
+    if not (isinstance(tolerance, Real) and 0.0 < tolerance < 1.0):
+        raise TrajsimError(
+            f"tolerance: found {show(tolerance)}; allowed: a number above 0 and below 1"
+        )
     points = [source] if isinstance(source, Point) else load(source).points
     found = PointList(Exact(p, solve(p.experiment, tolerance)) for p in points)
     return found[0] if len(found) == 1 else found
@@ -188,7 +201,8 @@ def reproduce(
     trajsim.running.run.StoppedError
         If it was interrupted; every finished block is kept.
     """
-    return _reproduce(Path(folder), quick=quick, workers=workers, force=force, say=_say)
+    place = _path(folder, "the path of a folder", RunError)
+    return _reproduce(place, quick=quick, workers=workers, force=force, say=_say)
 
 
 @dataclass(frozen=True, repr=False)
@@ -239,8 +253,9 @@ class Run(StoredRun):
 
         if reversed_run is None:
             return list(theorems(self, settings(self.config)))
-        partner = partners(self, self.config, reversed_run, reversed_run.config)
-        return list(theorems(self, settings(self.config), reversed_run, partner))
+        other = _opened(reversed_run)
+        partner = partners(self, self.config, other, other.config)
+        return list(theorems(self, settings(self.config), other, partner))
 
     def check(self, reference: "Run | None" = None) -> Check:
         """As `trajsim.check`."""
@@ -262,7 +277,7 @@ class Run(StoredRun):
         """
         from trajsim.report import report
 
-        page = Path(path)
+        page = _path(path, "the path of a page to write", RunError)
         expect_writable(page)
         publish(page, report(self, self.config))
         return page
@@ -283,8 +298,8 @@ class Run(StoredRun):
         """
         from trajsim.trace import TraceError, trace
 
-        if not 0 <= point < self.layout.points:
-            raise TraceError(f"point {point}; allowed: 0 to {self.layout.points - 1}")
+        if not (isinstance(point, Integral) and 0 <= point < self.layout.points):
+            raise TraceError(f"point {point!r}; allowed: 0 to {self.layout.points - 1}")
         return trace(self, self.config.points[point].experiment, trajectory, point, periods, every)
 
     def extremes(self, name: str, point: int = 0, count: int = 1) -> "list[Extreme]":
@@ -318,8 +333,9 @@ class Run(StoredRun):
         trajsim.StoreError
             If the run is unfinished.
         """
-        save(self, Path(path), force)
-        return Path(path)
+        output = _path(path, "the path of a file to make", RunError)
+        save(self, output, force)
+        return output
 
     def to_xarray(self) -> Any:
         """The ledger as an `xarray.Dataset`, read when it is asked for.
@@ -414,6 +430,14 @@ class Exact(Rates[float]):
 
     def __repr__(self) -> str:
         return f"<exact ensemble{self._lines()}\n  regime: {self.regime}>"
+
+
+def _path(name: Any, allowed: str, error: type[TrajsimError]) -> Path:
+    """A path, or an error that tells what was given in place of one."""
+    try:
+        return Path(name)
+    except TypeError:
+        raise error(f"found {show(name)}; allowed: {allowed}") from None
 
 
 def _opened(run: StoredRun | str | Path) -> Run:

@@ -19,7 +19,7 @@ FALSE_ALARM = 1e-4
 class Ledger:
     """Trajectories of one point, handed out in slices as a run does.
 
-    heat (m, rows, baths), work (m, rows, drives); a row is a period of length 1.
+    heat (m, rows, baths), work (m, rows, drives); a row is a period.
     """
 
     heat: np.ndarray
@@ -29,6 +29,7 @@ class Ledger:
     more: dict[str, np.ndarray] = field(default_factory=dict)
     kind: str = "spins"
     sites: int = 2
+    period: float = 1.0
 
     @property
     def layout(self):
@@ -41,7 +42,7 @@ class Ledger:
             rows=rows,
             rows_per_period=self.rows_per_period,
             row_periods=1.0 / self.rows_per_period,
-            periods=[1.0],
+            periods=[self.period],
             labels={
                 "bath": list("LRABCD"[:baths]),
                 "drive": list("1234"[:drives]),

@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import subprocess
 import sys
 import tomllib
@@ -70,6 +71,38 @@ def test_faults_of_a_table_are_told_by_key():
     table["baths"]["L"]["temperature"] = -1.0
     with pytest.raises(trajsim.ConfigError, match=r"baths\.L\.temperature"):
         trajsim.load(table)
+
+
+STRANGE = {
+    "load(3)": "found 3; allowed: the path of a config, a table of its keys",
+    "load(None)": "found None; allowed",
+    "load(run)": "found <trajsim run",
+    "open(3)": "found 3; allowed: the path of a run",
+    "open(None)": "found None; allowed: the path of a run",
+    "check(3)": "found 3; allowed: the path of a run",
+    "check(run, 3)": "found 3; allowed: the path of a run",
+    "exact(None)": "found None; allowed: the path of a config",
+    "exact(run.config, tolerance='x')": "tolerance: found 'x'; allowed: a number above 0",
+    "exact(run.config, tolerance=0.0)": "tolerance: found 0.0; allowed: a number above 0",
+    "simulate(3)": "found 3; allowed: the path of a config",
+    "simulate(run.config, 3)": "found 3; allowed: the path of a file to make",
+    "simulate(run.config, workers='x')": "workers: found 'x'; allowed: 1 or more",
+    "simulate(run.config, engine=3)": "engine: found 3; allowed: threads",
+    "reproduce(3)": "found 3; allowed: the path of a folder",
+    "run.save(3)": "found 3; allowed: the path of a file to make",
+    "run.report(3)": "found 3; allowed: the path of a page to write",
+    "run.trace('x')": "trajectory 'x'; allowed: 0 to",
+    "run.trace(0, point=1.5)": "point 1.5; allowed: 0 to 0",
+    "run.trace(0, periods=3)": "periods 3; allowed: two whole numbers",
+    "run.fluctuations('x')": "a window of 'x' rows; allowed: 1 to",
+    "run.theorems(3)": "found 3; allowed: the path of a run",
+}
+
+
+@pytest.mark.parametrize("call", STRANGE)
+def test_what_means_nothing_is_refused_with_what_is_allowed(run, call):
+    with pytest.raises(trajsim.TrajsimError, match=re.escape(STRANGE[call])):
+        eval(call, {name: getattr(trajsim, name) for name in trajsim.__all__} | {"run": run})
 
 
 def test_a_run_in_memory_is_the_run_on_disk(run, cli, config, tmp_path):

@@ -1,13 +1,19 @@
 """What figures of fluctuations show is what was estimated, and the exact curves they are given."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from small_configs import PUMP
 from synthetic import Ledger
 
-from trajsim.analysis.fluctuations import fluctuations
+from trajsim.analysis.fluctuations import fluctuations, fluctuations_by_window
 from trajsim.plots.distributions import Curves, generating_figure, histogram_figure, rate_figure
 from trajsim.plots.moments import covariance_figure, cumulants_figure
+from trajsim.plots.style import styled
+from trajsim.store import StoredRun
+from trajsim.store.reading import SLICE_BYTES
 
 pytestmark = pytest.mark.usefixtures("quick_histograms")
 
@@ -100,6 +106,64 @@ def test_cumulants_are_shown_against_windows(found):
             np.testing.assert_allclose(error, [f.cumulants.stderr[row, k] for f in found])
             assert any(np.array_equal(drawn.get_ydata(), [1, 2, 3]) for drawn in ax.lines)
             assert any(np.array_equal(drawn.get_ydata(), [7, 7]) for drawn in ax.lines)
+
+
+@pytest.mark.parametrize(("rows", "period"), [(3, 1.0), (32, 225.0), (200, 0.1), (200_000, 225.0)])
+def test_lengths_of_windows_are_readable(rows, period):
+    random = np.random.default_rng(1)
+    ledger = Ledger(random.normal(size=(3, rows, 2)), period=period)
+    lengths = [1 << k for k in range(18) if 1 << k <= rows]
+    with styled():
+        figure = cumulants_figure(next(fluctuations_by_window(ledger, lengths)))
+        figure.draw_without_rendering()
+        (axis,) = [ax.xaxis for ax in figure.axes if ax.get_xlabel()]
+        texts = axis.get_ticklabels(which="both")
+        low, high = axis.get_view_interval()
+        extents = [
+            t.get_window_extent()
+            for t in sorted(texts, key=lambda t: t.get_position()[0])
+            if t.get_text() and low <= t.get_position()[0] <= high
+        ]
+    assert len(extents) >= 2
+    for one, other in pairwise(extents):
+        assert one.x1 + 2 < other.x0
+
+
+def test_windows_of_all_lengths_are_gathered_in_one_passage():
+    random = np.random.default_rng(1)
+    heat, work = random.normal(size=(40, 7, 2)), random.normal(size=(40, 7, 2))
+    ledger, passages = Ledger(heat, work, slices=5), []
+    blocks = ledger.blocks
+    ledger.blocks = lambda names=None: (passages.append(names), blocks(names))[1]
+    together = next(fluctuations_by_window(ledger, [1, 2, None]))
+    assert passages == [["heat", "work"]]
+    for found, rows in zip(together, (1, 2, None), strict=True):
+        alone = next(fluctuations(ledger, rows, detailed=False))
+        assert found.windows == alone.windows
+        np.testing.assert_array_equal(found.cumulants.mean, alone.cumulants.mean)
+        np.testing.assert_array_equal(found.cumulants.stderr, alone.cumulants.stderr)
+
+
+@pytest.mark.long
+def test_a_long_run_is_looked_at_a_trajectory_at_a_time(config, cli, monkeypatch):
+    """Figures and the page of 200,000 rows hold no more at once, and do not read it again."""
+    trajectories, held, slices = 4, [], StoredRun._slices
+
+    def counted(run, wanted):
+        for point, first, columns in slices(run, wanted):
+            held.append(sum(column.nbytes for column in columns.values()))
+            yield point, first, columns
+
+    keys = {"trajectories": trajectories, "periods": 200_000, "burn_in": 0}
+    puts = [word for k, v in keys.items() for word in ("--set", f"ensemble.{k}={v}")]
+    assert cli("run", config(PUMP), "-o", "x.h5", *puts).exit_code == 0
+    monkeypatch.setattr(StoredRun, "_slices", counted)
+    # Averages, the windows asked for, all windows; then once more, and theorems.
+    for verb, passages in (("plot", 3), ("report", 4)):
+        held.clear()
+        assert cli(verb, "x.h5").exit_code == 0
+        assert max(held) <= SLICE_BYTES
+        assert len(held) == passages * trajectories
 
 
 def test_the_covariance_shows_correlations_and_how_far_off_they_are(found):

@@ -1,6 +1,6 @@
 """Fluctuations of heat and work at each point of a run, gathered in one passage of its ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -93,13 +93,35 @@ def fluctuations(
     trajsim.analysis.windows.WindowError
         If a trajectory does not have so many rows.
     """
-    Windows.of(run.layout, 0, rows)
+    for (found,) in fluctuations_by_window(run, [rows], detailed):
+        yield found
+
+
+def fluctuations_by_window(
+    run: Source, lengths: Sequence[int | None], detailed: bool = False
+) -> Iterator[list[Fluctuations]]:
+    """The same over windows of several lengths, for which the ledger is read only once.
+
+    Parameters
+    ----------
+    run, detailed : as of `fluctuations`
+    lengths : of the windows in rows; None stands for the whole trajectory
+
+    Raises
+    ------
+    trajsim.analysis.windows.WindowError
+        If a trajectory does not have so many rows.
+    """
+    for rows in lengths:
+        Windows.of(run.layout, 0, rows)
     blocks = run.blocks(columns_of(run.layout))
     for point, slices in groupby(blocks, key=lambda block: block[0]):
-        gathering = _Gathering(run.layout, point, rows, detailed)
+        gatherings = [_Gathering(run.layout, point, rows, detailed) for rows in lengths]
         for _, first, columns in slices:
-            gathering.add(first, entries(columns))
-        yield gathering.fluctuations()
+            energies = entries(columns)
+            for gathering in gatherings:
+                gathering.add(first, energies)
+        yield [gathering.fluctuations() for gathering in gatherings]
 
 
 class _Gathering:

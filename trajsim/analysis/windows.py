@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,9 +84,9 @@ class Windows:
             If a trajectory does not have so many rows.
         """
         rows = layout.rows if rows is None else rows
-        if not 1 <= rows <= layout.rows:
+        if not (isinstance(rows, Integral) and 1 <= rows <= layout.rows):
             raise WindowError(
-                f"a window of {rows} rows; allowed: 1 to {layout.rows}, the rows of a trajectory"
+                f"a window of {rows!r} rows; allowed: 1 to {layout.rows}, the rows of a trajectory"
             )
         phases = layout.rows_per_period
         stride = -(-rows // phases) * phases

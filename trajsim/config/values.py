@@ -42,15 +42,15 @@ def _plain(value: Any, at: tuple[str, ...]) -> Any:
         value = np.asarray(value).tolist()
     if isinstance(value, Mapping | Sequence | Iterator) and not isinstance(value, str | bytes):
         if len(at) > DEEPEST:
-            raise _refused(at[:1], f"nested more than {DEEPEST} deep")
+            raise refused(at[:1], f"nested more than {DEEPEST} deep")
         if isinstance(value, Mapping):
             strange = next((name for name in value if not isinstance(name, str)), "")
             if strange != "":
-                raise _refused(at, f"found {show(strange)} as a key; allowed: texts")
+                raise refused(at, f"found {show(strange)} as a key; allowed: texts")
             return {str(name): _plain(inner, (*at, name)) for name, inner in value.items()}
         entries = list(itertools.islice(value, MOST_ENTRIES + 1))
         if len(entries) > MOST_ENTRIES:
-            raise _refused(at, f"found more than {MOST_ENTRIES} entries")
+            raise refused(at, f"found more than {MOST_ENTRIES} entries")
         return [_plain(inner, (*at, str(k))) for k, inner in enumerate(entries)]
     if value is None or isinstance(value, bool | str | datetime.date | datetime.time):
         return value
@@ -59,10 +59,11 @@ def _plain(value: Any, at: tuple[str, ...]) -> Any:
     if isinstance(value, numbers.Real | np.longdouble):
         return float(value)
     allowed = "texts, numbers, true and false, and lists and tables of them"
-    raise _refused(at, f"found {show(value)}; allowed: {allowed}")
+    raise refused(at, f"found {show(value)}; allowed: {allowed}")
 
 
-def _refused(at: tuple[str, ...], message: str) -> ConfigError:
+def refused(at: tuple[str, ...], message: str) -> ConfigError:
+    """Error of a value that was given in Python, and of the keys under which it stands."""
     return ConfigError([Fault("<config>", None, ".".join(at), message)])
 
 
@@ -106,10 +107,10 @@ def assignments(overrides: Any) -> Iterator[str | tuple[str, Any]]:
     elif isinstance(overrides, Iterable):
         for one in overrides:
             if not isinstance(one, str | Mapping) and not _is_pair(one):
-                raise _refused((), f"found {show(one)}; {OVERRIDES}")
+                raise refused((), f"found {show(one)}; {OVERRIDES}")
             yield from assignments(one)
     else:
-        raise _refused((), f"found {show(overrides)}; {OVERRIDES}")
+        raise refused((), f"found {show(overrides)}; {OVERRIDES}")
 
 
 def _is_pair(value: Any) -> bool:

@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from trajsim.analysis.averages import averages
-from trajsim.analysis.fluctuations import Fluctuations, fluctuations
+from trajsim.analysis.fluctuations import Fluctuations, fluctuations, fluctuations_by_window
 from trajsim.analysis.profile import profiles
 from trajsim.comparison.claims import Claims
 from trajsim.config import Config, Experiment
@@ -113,7 +113,7 @@ def _by_window(run: StoredRun) -> list[Fluctuations]:
     lengths = [step << k for k in range(64) if step << k <= run.layout.rows]
     if lengths[-1] != run.layout.rows:
         lengths.append(run.layout.rows)
-    return [next(fluctuations(run, rows, detailed=False)) for rows in lengths]
+    return next(fluctuations_by_window(run, lengths))
 
 
 def map_figures(maps: list[RegimeMap]) -> dict[str, Figure]:

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 NAMES = ("mean", "variance", "3rd cumulant", "4th cumulant")
 # More than these have no room for numbers.
 MOST_NUMBERS = 7
+# Letters that have room below a horizontal axis.
+MOST_LETTERS = 26
 
 
 def cumulants_figure(
@@ -68,11 +70,13 @@ def cumulants_figure(
 
 
 def _window_ticks(ax: Axes, times: Array) -> None:
-    """A logarithmic axis with a tick at each window that has room for it."""
+    """A logarithmic axis with a tick at each window, or at decades if these have no room."""
     ax.set_xscale("log")
     at = [t for k, t in enumerate(times) if k == len(times) - 1 or times[-1] / t > 1.8]
-    ax.set_xticks(at, [f"{t:g}" for t in at])
-    ax.xaxis.set_minor_locator(NullLocator())
+    labels = [f"{t:g}" for t in at]
+    if sum(map(len, labels)) <= MOST_LETTERS:
+        ax.set_xticks(at, labels)
+        ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("length of the window (time)")
 
 

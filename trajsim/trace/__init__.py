@@ -5,6 +5,8 @@ Nothing was stored for it. What the events add up to must be what the ledger say
 
 import math
 from collections.abc import Callable
+from numbers import Integral
+from operator import index
 
 from numpy.typing import NDArray
 
@@ -47,10 +49,13 @@ def trace(
         ("point", point, layout.points),
         ("trajectory", trajectory, layout.trajectories),
     ):
-        if not 0 <= found < count:
-            raise TraceError(f"{name} {found}; allowed: 0 to {count - 1}")
+        if not (isinstance(found, Integral) and 0 <= found < count):
+            raise TraceError(f"{name} {found!r}; allowed: 0 to {count - 1}")
     recorded = experiment.plan.periods
-    first, last = (0, recorded) if periods is None else periods
+    try:
+        first, last = map(index, (0, recorded) if periods is None else periods)
+    except (TypeError, ValueError):
+        raise TraceError(f"periods {periods!r}; allowed: two whole numbers") from None
     if not 0 <= first < last <= recorded:
         raise TraceError(f"periods {first}:{last}; allowed: within 0:{recorded}")
     ledger = run.trajectory(point, trajectory)

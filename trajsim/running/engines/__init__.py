@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
+from numbers import Integral
 
 from trajsim.running.blocks import RunError
 from trajsim.running.engines.base import Engine, Job
@@ -25,9 +26,11 @@ def engine_of(name: str, workers: int | None = None) -> Callable[[Job], Engine]:
     RunError
         If there is none of this name, or its library is not installed, or there are no workers.
     """
-    if workers is not None and workers < 1:
-        raise RunError(f"workers: found {workers}; allowed: 1 or more, or None for all processors")
-    kind, colon, address = name.partition(":")
+    if workers is not None and not (isinstance(workers, Integral) and workers >= 1):
+        raise RunError(
+            f"workers: found {workers!r}; allowed: 1 or more, or None for all processors"
+        )
+    kind, colon, address = str(name).partition(":")
     if name == "threads":
         return partial(ThreadEngine, workers=workers or _processors())
     if kind != "dask" or (colon and not address):
