@@ -321,10 +321,10 @@ def test_a_config_of_a_model_that_is_not_here_is_told_so(cli, config, monkeypatc
 
 
 def test_the_faults_of_a_config_are_told_as_those_of_trajsims_own(cli, config):
-    wrong = config(changed(PAIR, ('initial = "aligned"', 'initial = "up"'), ('"L"\n', '"M"\n')))
+    wrong = config(changed(PAIR, ('initial = "up"', 'initial = "down"'), ('"L"\n', '"M"\n')))
     told = cli("validate", wrong)
     assert told.exit_code == 2
-    assert "found 'up'; allowed: 'aligned', 'random', 'equilibrium', 'periodic'" in told.output
+    assert "found 'down'; allowed: 'up', 'random', 'equilibrium', 'periodic'" in told.output
     assert "no bath 'M'" in told.output
 
 

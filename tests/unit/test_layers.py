@@ -98,7 +98,6 @@ ALLOWED = {
     "system": ["numpy"],
     "extending.sources": [],
     "extending.plugins": ["extending.sources"],
-    "extending.checks": ["extending.plugins"],
     "extending.kinds": ["extending"],
     "compiled.jit": [
         *("llvmlite", "numba", "platformdirs", "system.folders", "extending.sources"),

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Validat
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from trajsim.config.faults import NOT_ALLOWED, Loc, listing, show, suggestion
-from trajsim.extending.kinds import origin_of
+from trajsim.extending.kinds import KINDS
 from trajsim.extending.plugins import Origin, Registry
 from trajsim.models import drive as drives
 from trajsim.plan import Plan
@@ -271,7 +271,7 @@ class Experiment(Strict):
     @property
     def plugins(self) -> dict[str, Origin]:
         """What it takes from outside the package, by name."""
-        return origin_of(self.model.kind)
+        return KINDS.origin(self.model.kind)
 
     @property
     def integration(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a config of driven spins may say."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,10 +9,7 @@ from trajsim.config import schema
 from trajsim.config.faults import Loc
 from trajsim.extending.plugins import Missing, Origin
 from trajsim.models import spins
-from trajsim.models.rate_laws import LAWS, law_origin
-
-# Equilibrium starts enumerate 2**n states; periodic starts solve the master equation.
-MOST_SITES = {"equilibrium": 20, "periodic": 12}
+from trajsim.models.rate_laws import LAWS
 
 
 class SpinSite(schema.Site):
@@ -49,6 +46,8 @@ class SpinExperiment(schema.Experiment):
     """A validated config of driven spins."""
 
     two_states = True
+    # Equilibrium starts enumerate 2**n states; periodic starts solve the master equation.
+    most_sites: ClassVar = {"equilibrium": 20, "periodic": 12}
 
     model: SpinModel
     sites: list[SpinSite] = Field(min_length=1, max_length=4096)
@@ -63,7 +62,7 @@ class SpinExperiment(schema.Experiment):
     @property
     def plugins(self) -> dict[str, Origin]:
         """The rate law, if it is from outside."""
-        return {**super().plugins, **law_origin(self.model.rate_law)}
+        return {**super().plugins, **LAWS.origin(self.model.rate_law)}
 
     def network(self) -> spins.SpinNetwork | Missing:
         """Parameters for the kernels and the exact side; `Missing` if the rate law is.
@@ -94,11 +93,11 @@ class SpinExperiment(schema.Experiment):
         """Faults of settings that are each allowed but do not go together."""
         yield from super().consequences()
         initial, sites = self.ensemble.initial, len(self.sites)
-        if sites > MOST_SITES.get(initial, sites):
+        if sites > self.most_sites.get(initial, sites):
             yield (
                 ("ensemble", "initial"),
-                f"found {initial!r} with {sites} sites; allowed up to {MOST_SITES[initial]} sites "
-                "(begin 'up' or 'random' and use burn_in)",
+                f"found {initial!r} with {sites} sites; allowed up to {self.most_sites[initial]} "
+                "sites (begin 'up' or 'random' and use burn_in)",
             )
         try:
             self.network()

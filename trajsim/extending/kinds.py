@@ -5,12 +5,20 @@ asked for; models from outside the package give the parts themselves, or their p
 """
 
 import importlib
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, get_args
 
-from trajsim.extending.checks import KERNEL, ModelError, check_parts
-from trajsim.extending.plugins import Missing, Origin, Registry
+from trajsim.extending.plugins import Missing, PluginError, Registry
 from trajsim.extending.sources import set_apart
+
+DIMS = {"row", "edge", "bath", "drive", "site"}
+KERNEL = ("prepare", "start", "begin", "advance", "fault", "needs_state", "Rows")
+EXACT = ("ensemble", "start_state")
+
+
+class ModelError(PluginError):
+    """A model from outside that lacks something; the message says what."""
 
 
 def resolved(place: str) -> Any:
@@ -49,16 +57,7 @@ class Kind:
         place = getattr(self, name)
         return resolved(place) if isinstance(place, str) else place
 
-    def makes(self, network: Any) -> bool:
-        """Whether a network is of this kind; imports nothing to tell."""
-        made_of: Any = type(network)
-        if isinstance(self.network, str):
-            return self.network == f"{made_of.__module__}:{made_of.__qualname__}"
-        return made_of is self.network
 
-
-PARTS = ("experiment", "columns", "network", "kernel", "exact", "tracer")
-EXPERIMENT = "trajsim.config.schema:Experiment"
 SHIPPED = {
     "spins": Kind(
         experiment="trajsim.config.spins:SpinExperiment",
@@ -82,28 +81,67 @@ SHIPPED = {
 def _accept(name: str, kind: Any) -> None:
     if not isinstance(kind, Kind):
         raise ModelError(f"model {name!r}: {kind!r} is no trajsim.Kind")
-    parts = {}
-    for part in PARTS:
-        try:
-            parts[part] = kind.part(part)
-        except (ImportError, AttributeError) as error:
-            raise ModelError(f"model {name!r}: no {part}: {error}") from None
-    columns = [column for known in SHIPPED.values() for column in known.part("columns")]
-    check_parts(name, parts, resolved(EXPERIMENT), columns)
+    for fault in _faults(name, kind):
+        raise ModelError(f"model {name!r}: {fault}")
     if isinstance(kind.network, type):
         set_apart(kind.network)
 
 
-def _home(kind: Kind) -> str:
-    return str(kind.part("experiment").__module__)
+def _faults(name: str, kind: Kind) -> Iterator[str]:
+    """What of a model is missing or does not fit; each takes for granted that those before do."""
+    parts: dict[str, Any] = {}
+    for field in fields(kind):
+        try:
+            parts[field.name] = kind.part(field.name)
+        except (ImportError, AttributeError) as error:
+            yield f"no {field.name}: {error}"
+    experiment, columns, kernel = (parts[part] for part in ("experiment", "columns", "kernel"))
+    base = resolved("trajsim.config.schema:Experiment")
+    if not (isinstance(experiment, type) and issubclass(experiment, base)):
+        yield f"{experiment!r} is no subclass of trajsim.config.schema.Experiment"
+    model: Any = experiment.model_fields["model"].annotation
+    said = getattr(model, "model_fields", {}).get("kind")
+    if said is None or get_args(said.annotation) != (name,):
+        yield f"the kind of its config is not Literal[{name!r}]"
+    column_type = resolved("trajsim.ledger:Column")
+    if not (isinstance(columns, tuple) and all(isinstance(c, column_type) for c in columns)):
+        yield "its columns are no tuple of trajsim.ledger.Column"
+    names = [column.name for column in columns]
+    if len(set(names)) != len(names) or not {"heat", "energy"} <= set(names):
+        yield (
+            f"its columns are {', '.join(names)}; allowed: any, once each, with heat and energy "
+            "among them"
+        )
+    # Analyses read columns by name, which so must be what they are in trajsim's own models.
+    shipped = {column.name: column for own in SHIPPED.values() for column in own.part("columns")}
+    for column in columns:
+        known = shipped.get(column.name, column)
+        if (column.dims, column.dtype) != (known.dims, known.dtype):
+            yield (
+                f"column {column.name} is {column.dtype} {column.dims}; allowed: {known.dtype} "
+                f"{known.dims}, as of trajsim's own models, or another name"
+            )
+        if not set(column.dims) <= DIMS:
+            yield (
+                f"column {column.name} has dimensions {', '.join(column.dims)}; allowed: "
+                f"{', '.join(sorted(DIMS))}"
+            )
+    for what, part, needed in (("kernel", kernel, KERNEL), ("exact side", parts["exact"], EXACT)):
+        lacking = [function for function in needed if not hasattr(part, function)]
+        if lacking and part is not None:
+            yield f"its {what} has no {', '.join(lacking)}"
+    rows = getattr(kernel.Rows, "_fields", ())
+    if set(rows) != set(names):
+        yield f"its kernel's Rows are {', '.join(rows)}; allowed: its columns, {', '.join(names)}"
 
 
-def _functions(kind: Kind) -> list[Any]:
+def _code(kind: Kind) -> tuple[str, list[Any]]:
     kernel = kind.part("kernel")
-    return [getattr(kernel, name) for name in KERNEL if name != "Rows"]
+    functions = [getattr(kernel, name) for name in KERNEL if name != "Rows"]
+    return kind.part("experiment").__module__, functions
 
 
-KINDS = Registry("trajsim.models", "model", SHIPPED, _accept, _functions, _home)
+KINDS = Registry("trajsim.models", "model", SHIPPED, _accept, _code)
 
 
 def register_model(name: str, kind: Kind) -> None:
@@ -135,12 +173,6 @@ def kind_of(network: Any) -> Kind:
     if isinstance(network, Missing):
         raise ValueError(network.reason)
     for kind in KINDS.here():
-        if kind.makes(network):
+        if kind.part("network") is type(network):
             return kind
     raise ValueError(f"{type(network).__name__} is the network of no model")
-
-
-def origin_of(name: str) -> dict[str, Origin]:
-    """Where a model comes from, if from outside, as an entry of a run's plugins."""
-    origin = KINDS.origin(name)
-    return {} if origin is None else {f"model {name}": origin}

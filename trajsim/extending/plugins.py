@@ -3,6 +3,10 @@
 Code from outside is run only if the user of this machine asked for it: he registers it in Python,
 names its file or module by `--plugin` or in TRAJSIM_PLUGINS, or installed a package that announces
 it as an entry point. What a config or a run says is looked up by name, never imported.
+
+What there is, and why: `Registry`, since configs call laws and models by name; entry points, for what
+is installed; `request`, for a file that is not; `Missing`, so that runs of others can be read without
+their code; `Origin` and `differences`, since a run is bound to the code that it was made with.
 """
 
 import importlib
@@ -18,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trajsim.errors import TrajsimError
-from trajsim.extending.sources import code_digest, digest_of, is_outside
+from trajsim.extending.sources import code_digest, digest_of
 
 ENVIRONMENT = "TRAJSIM_PLUGINS"
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
@@ -55,8 +59,8 @@ class Registry(Mapping[str, Any]):
     noun : what one of them is called
     shipped : by name
     accept : called with a name and what is to be registered; raises PluginError if it will not do
-    functions : of one of them, by which it is told apart where it has no source
-    home : module of one of them
+    code : gives the module of one of them, and its functions: by these it is told apart from others
+        where it has no source
     """
 
     def __init__(
@@ -65,15 +69,14 @@ class Registry(Mapping[str, Any]):
         noun: str,
         shipped: Mapping[str, Any],
         accept: Callable[[str, Any], None],
-        functions: Callable[[Any], list[Any]],
-        home: Callable[[Any], str],
+        code: Callable[[Any], tuple[str, list[Any]]],
     ) -> None:
         self.group, self.noun, self.shipped = group, noun, dict(shipped)
-        self._accept, self._functions, self._home = accept, functions, home
+        self._accept, self._code = accept, code
         self._registered: dict[str, Any] = {}
-        self._versions: dict[str, str] = {}
+        self._packages: dict[str, str] = {}
 
-    def register(self, name: str, thing: Any, version: str | None = None) -> None:
+    def register(self, name: str, thing: Any, package: str = "") -> None:
         """Add one, or put it in place of another from outside.
 
         Raises
@@ -90,15 +93,17 @@ class Registry(Mapping[str, Any]):
             raise PluginError(f"{name!r} is a {self.noun} of trajsim's own; choose another name")
         self._accept(name, thing)
         self._registered[name] = thing
-        top = sys.modules.get(self._home(thing).partition(".")[0])
-        self._versions[name] = version or str(getattr(top, "__version__", ""))
+        self._packages[name] = package
 
     def __getitem__(self, name: str) -> Any:
         if name in self.shipped:
             return self.shipped[name]
         load_requested()
-        if name not in self._registered and name in self._announced():
-            self._load(name)
+        if name not in self._registered and name in (announced := self._announced()):
+            entry = announced[name]
+            package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
+            with _blamed(f"{self.noun} {name!r} of {package or entry.value}"):
+                self.register(name, entry.load(), package)
         return self._registered[name]
 
     def __contains__(self, name: object) -> bool:
@@ -116,14 +121,15 @@ class Registry(Mapping[str, Any]):
         """Those shipped and those that are registered by now."""
         return itertools.chain(self.shipped.values(), self._registered.values())
 
-    def origin(self, name: str) -> Origin | None:
-        """Where one comes from; None of those shipped."""
-        if name in self.shipped:
-            return None
-        thing = self[name]
-        module = self._home(thing)
-        digest = digest_of([module]) if is_outside(module) else None
-        return Origin(module, self._versions[name], digest or code_digest(self._functions(thing)))
+    def origin(self, name: str) -> dict[str, Origin]:
+        """Where one comes from, as an entry of a run's plugins; none if shipped, or not here."""
+        if name in self.shipped or name not in self:
+            return {}
+        module, functions = self._code(self[name])
+        top = sys.modules.get(module.partition(".")[0])
+        version = self._packages[name] or str(getattr(top, "__version__", ""))
+        digest = digest_of([module]) or code_digest(functions)
+        return {f"{self.noun} {name}": Origin(module, version, digest)}
 
     def missing(self, name: str) -> Missing:
         """Stands for what one that is not registered would make."""
@@ -136,13 +142,6 @@ class Registry(Mapping[str, Any]):
         from importlib.metadata import entry_points
 
         return {entry.name: entry for entry in entry_points(group=self.group)}
-
-    def _load(self, name: str) -> None:
-        entry = self._announced()[name]
-        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
-        with _blamed(f"{self.noun} {name!r} of {package or entry.value}"):
-            thing = entry.load()
-            self.register(name, thing, package)
 
 
 # -- what the user asks for ----------------------------------------------------------------------
@@ -171,37 +170,33 @@ def load_requested() -> None:
     """
     named = os.environ.get(ENVIRONMENT, "").split(os.pathsep)
     for word in filter(None, [*named, *_requested]):
-        if word not in _loaded:
-            # Noted first: what is loaded may ask for a registry's names itself.
-            _loaded.add(word)
-            try:
-                _load(word)
-            except BaseException:
-                _loaded.discard(word)
-                raise
+        if word in _loaded:
+            continue
+        # Noted first: what is loaded may ask for a registry's names itself.
+        _loaded.add(word)
+        try:
+            with _blamed(f"plugin {word}"):
+                importlib.import_module(_module_of(word))
+        except BaseException:
+            _loaded.discard(word)
+            raise
 
 
-def _load(word: str) -> None:
-    """Import a file or a module for what it registers."""
+def _module_of(word: str) -> str:
+    """Name of a module, or of that in a file or a folder, which then can be imported."""
     path = Path(word)
     if path.suffix != ".py" and not path.is_dir():
-        with _blamed(f"plugin {word}"):
-            importlib.import_module(word)
-        return
+        return word
     if not path.exists():
-        raise PluginError(f"plugin {word}: no such file")
+        raise PluginError("no such file")
     # By its own name, with its neighbours in reach: as if it were run, but after all else.
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)
     found = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
-    origin = Path(found.origin).resolve() if found and found.origin else None
-    if origin is None or not origin.is_relative_to(path.resolve()):
-        raise PluginError(
-            f"plugin {word}: {path.stem} is no name of a module, or that of another; rename it"
-        )
-    with _blamed(f"plugin {word}"):
-        importlib.import_module(path.stem)
+    if not (found and found.origin and Path(found.origin).resolve().is_relative_to(path.resolve())):
+        raise PluginError(f"{path.stem} is no name of a module, or that of another; rename it")
+    return path.stem
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def set_apart(made_of: type) -> None:
     """
     name = made_of.__qualname__.rpartition(".")[2]
     home = home_of(made_of)
-    digest = digest_of([home]) if is_outside(home) else None
+    digest = digest_of([home])
     made_of.__name__ = f"{name}_{digest[:16] if digest else f'number_{next(_NUMBERS)}'}"
 
 

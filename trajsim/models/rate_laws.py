@@ -19,7 +19,7 @@ nothing says so by `kinked = True`: the exact side breaks its steps there.
 from typing import Any, NamedTuple
 
 from trajsim.compiled.elementary import exp
-from trajsim.extending.plugins import Origin, Registry
+from trajsim.extending.plugins import Registry
 from trajsim.extending.sources import home_of, set_apart
 from trajsim.models.law_checks import check_law
 from trajsim.models.law_functions import FUNCTIONS, bond, flip_rate, join, start
@@ -36,7 +36,6 @@ __all__ = [
     "bond",
     "flip_rate",
     "join",
-    "law_origin",
     "register_rate_law",
     "start",
 ]
@@ -139,8 +138,7 @@ LAWS = Registry(
     "rate law",
     SHIPPED,
     _accept,
-    lambda law: [getattr(law, function) for function in FUNCTIONS],
-    home_of,
+    lambda law: (home_of(law), [getattr(law, function) for function in FUNCTIONS]),
 )
 
 
@@ -161,9 +159,3 @@ def register_rate_law(name: str, law: type) -> None:
         If the name is no name, or one of trajsim's own laws'.
     """
     LAWS.register(name, law)
-
-
-def law_origin(name: str) -> dict[str, Origin]:
-    """Where a law comes from, if from outside, as an entry of a run's plugins."""
-    origin = LAWS.origin(name) if name in LAWS else None
-    return {} if origin is None else {f"rate law {name}": origin}

@@ -1,21 +1,22 @@
 """The exact side of clock spins: all their jumps, site 0 the fastest in the number of a state."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
-from clock_spins.model import ClockNetwork, bond_cost, energy, rate
-from trajsim.compiled.jit import compiled
+from clock_spins.model import MOST_SITES, ClockNetwork, energy
 from trajsim.ensemble.answers import NoExactSideError
 from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
-from trajsim.models.drive import value, values_and_slopes
+from trajsim.ensemble.jumps.spins import driven_fields, flip_rates
+from trajsim.models import drive as drives
+from trajsim.models.rate_laws import start
 
 Array = NDArray[np.float64]
 
-MOST_SITES = 5
 
-
-def ensemble(network: ClockNetwork, tolerance: float) -> JumpEnsemble:
+def ensemble(network: ClockNetwork, tolerance: float = 1e-9) -> JumpEnsemble:
     """Exact ensemble of a network.
 
     Raises
@@ -23,50 +24,37 @@ def ensemble(network: ClockNetwork, tolerance: float) -> JumpEnsemble:
     NoExactSideError
         If there are too many sites.
     """
-    clocks, jumps = _states(network), _jumps(network)
-    source, target, site, cost, turn = (np.array(column) for column in zip(*jumps, strict=True))
-    sites = np.arange(len(network.bath))
-    driven = np.flatnonzero(network.driven >= 0)
-    along = network.along[sites, clocks].T
-    constant = np.where(network.driven >= 0, 0.0, network.drive.offset)
-
-    heat = cost - constant[site] * turn
+    spins, clocks = network.spins, _states(network)
+    # Each site may jump from each state to either of its other two.
+    source, site, way = (a.ravel() for a in np.indices((*clocks.shape, 2)))
+    before = clocks[source, site]
+    after = (before + 1 + way) % 3
+    target = source + (after - before) * 3**site
+    # Fields that do not change are no drives: what they add to the heat of a jump is constant.
+    still = _energies(network, np.where(spins.driven >= 0, 0.0, spins.drive.offset))
+    heat = still[target] - still[source]
+    driven = np.flatnonzero(spins.driven >= 0)
+    turn = network.along[site, after] - network.along[site, before]
     change = -turn * (site == driven[:, None])
 
-    def fields(u: Array) -> tuple[Array, Array]:
-        value, slope = values_and_slopes(network.drive, u)
-        return value[:, driven], slope[:, driven] / network.period
-
-    def rate_at(u: Array, field: Array) -> Array:
-        return np.asarray(_rates(network, site, heat + field @ change))
-
+    law, cold = spins.law, 2.0 * spins.temperature[site]
     process = JumpProcess(
         states=len(clocks),
-        baths=int(network.bath.max()) + 1,
-        counters=len(sites),
-        period=network.period,
+        baths=int(spins.bath.max()) + 1,
+        counters=len(spins.bath),
+        period=spins.period,
         source=source,
         target=target,
-        kind=np.arange(len(jumps)),
-        bath=network.bath[site],
+        kind=np.arange(len(source)),
+        bath=spins.bath[site],
         counter=site,
         heat=heat,
         change=change,
-        conjugate=-along[driven],
-        parameters=fields,
-        rate=rate_at,
+        conjugate=-network.along[driven[:, None], clocks.T[driven]],
+        parameters=partial(driven_fields, drives.some(spins.drive, driven), spins.period),
+        rate=partial(flip_rates, law, np.full(len(site), start(law)), heat / cold, change / cold),
     )
     return JumpEnsemble(process, tolerance)
-
-
-@compiled
-def _rates(network, site, cost):
-    """Rates (t, k) of jumps of sites (k,) that cost (t, k)."""
-    out = np.empty(cost.shape)
-    for t in range(cost.shape[0]):
-        for k in range(cost.shape[1]):
-            out[t, k] = rate(network, site[k], cost[t, k])
-    return out
 
 
 def start_state(network: ClockNetwork, initial: str) -> Array:
@@ -75,36 +63,26 @@ def start_state(network: ClockNetwork, initial: str) -> Array:
     Raises
     ------
     NoExactSideError
-        If it does not exist or has too many states to list.
+        If it has too many states to list.
     """
-    states = 3 ** len(network.bath)
+    states = len(_states(network))
     if initial == "periodic":
-        return ensemble(network, 1e-10).periodic_state
+        return ensemble(network).periodic_state
     if initial == "equilibrium":
-        h = np.array([value(network.drive, i, 0.0) for i in range(len(network.bath))])
-        weight = [-energy(network, clock, h) / network.temperature[0] for clock in _states(network)]
-        odds = np.exp(np.array(weight) - max(weight))
+        energies = _energies(network, drives.values(network.spins.drive, np.zeros(1))[0])
+        odds = np.exp((energies.min() - energies) / network.spins.temperature[0])
         return np.asarray(odds / odds.sum())
-    _states(network)
-    return np.eye(1, states)[0] if initial == "aligned" else np.full(states, 1.0 / states)
+    return np.eye(1, states)[0] if initial == "up" else np.full(states, 1.0 / states)
 
 
-def _states(network: ClockNetwork) -> NDArray[np.int8]:
+def _states(network: ClockNetwork) -> NDArray[np.int64]:
     """All states (3**n, n)."""
-    n = len(network.bath)
+    n = len(network.spins.bath)
     if n > MOST_SITES:
         raise NoExactSideError(f"the states of {n} clock spins are too many: at most {MOST_SITES}")
-    return (np.arange(3**n)[:, None] // 3 ** np.arange(n) % 3).astype(np.int8)
+    return np.arange(3**n)[:, None] // 3 ** np.arange(n) % 3
 
 
-def _jumps(network: ClockNetwork) -> list[tuple[int, int, int, float, float]]:
-    """All jumps: the states before and after, the site, its cost in the bonds, the turn of cos."""
-    jumps = []
-    for x, clock in enumerate(_states(network)):
-        for i, k in enumerate(clock):
-            for way in (1, 2):
-                to = (int(k) + way) % 3
-                turn = network.along[i, to] - network.along[i, k]
-                target = x + (to - int(k)) * 3**i
-                jumps.append((x, target, i, bond_cost(network, clock, i, to), turn))
-    return jumps
+def _energies(network: ClockNetwork, h: Array) -> Array:
+    """Energies (3**n,) of all states in the fields h (n,)."""
+    return np.array([energy(network, clock, h) for clock in _states(network)])

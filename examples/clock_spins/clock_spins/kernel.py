@@ -12,21 +12,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clock_spins.model import ClockNetwork, bond_cost, energy, rate
+from clock_spins.model import ClockNetwork, energy, exchange_of, rate
 from trajsim.compiled.elementary import log
 from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import bare
+from trajsim.kernels.fields import edge_fields
+from trajsim.kernels.jump import DRAWN, RANDOM, Start, fault, needs_state, start
 from trajsim.kernels.random import streams, uniform
+from trajsim.kernels.spin_energetics import Shape, Sums, begin_segment, book
 from trajsim.models.drive import value
 from trajsim.plan import Plan
 
-ALIGNED, RANDOM, DRAWN = 0, 1, 2
-
-
-class Start(NamedTuple):
-    """Where trajectories begin: all ALIGNED, at RANDOM, or DRAWN with `cumulative` (3**n,) odds."""
-
-    kind: int
-    cumulative: NDArray[np.float64]
+# Trajectories begin as those of spins do.
+__all__ = ["Rows", "advance", "begin", "fault", "needs_state", "prepare", "start"]
 
 
 class Replicas(NamedTuple):
@@ -47,22 +45,9 @@ class Rows(NamedTuple):
     clock: NDArray[np.int8]
 
 
-def needs_state(initial: str) -> bool:
-    """Whether a start of this kind is drawn from a distribution of the exact side."""
-    return initial in ("equilibrium", "periodic")
-
-
 def prepare(network: ClockNetwork, plan: Plan, **_: Any) -> ClockNetwork:
     """The network is ready as it is."""
     return network
-
-
-def start(network: ClockNetwork, initial: str, state: NDArray[np.float64] | None) -> Start:
-    """Start for `initial`; "equilibrium" and "periodic" are drawn from `state` (3**n,)."""
-    if state is None:
-        return Start({"aligned": ALIGNED, "random": RANDOM}[initial], np.ones(1))
-    odds = np.cumsum(state)
-    return Start(DRAWN, odds / odds[-1])
 
 
 def begin(
@@ -71,7 +56,7 @@ def begin(
     """Trajectories first ... first + count - 1 of a point, at time 0."""
     replicas = Replicas(
         streams(np.uint64(seed), point, first, count),
-        np.zeros((count, len(network.bath)), np.int8),
+        np.zeros((count, len(network.along)), np.int8),
     )
     _place(start, replicas)
     return replicas
@@ -90,11 +75,6 @@ def advance(
     return _advance(network, plan, replicas, rows, first, last), -1
 
 
-def fault(broken: int, first: int) -> str | None:
-    """What is wrong with the result of `advance`: nothing can be."""
-    return None
-
-
 @compiled
 def _place(start, replicas):
     n = replicas.clock.shape[1]
@@ -111,103 +91,86 @@ def _place(start, replicas):
 
 
 @compiled
-def _bounds(network, clock, costs, bounds):
-    """Costs (n, 2) in the bonds and largest rates (n, 2) of all jumps; their sum."""
-    total = 0.0
-    for i in range(len(clock)):
-        for way in range(2):
-            to = (clock[i] + 1 + way) % 3
-            turn = network.along[i, to] - network.along[i, clock[i]]
-            costs[i, way] = bond_cost(network, clock, i, to)
-            best = network.high[i] if turn > 0.0 else network.low[i]
-            bounds[i, way] = rate(network, i, costs[i, way] - best * turn)
-            total += bounds[i, way]
-    return total
-
-
-@compiled
 def _advance(network, plan, replicas, rows, first, last):
-    events, segments, n = 0, plan.rows_per_period, len(network.bath)
-    # Of the segment in hand: energy put into the bonds, int h dcos, and h cos where it began.
-    bonds, field, before, h = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    flips, costs, bounds = np.empty(n, np.int32), np.empty((n, 2)), np.empty((n, 2))
+    events, n, segments = 0, len(network.along), plan.rows_per_period
+    h = edge_fields(network.spins, segments)
+    shape = Shape(rows.heat.shape[1], n, rows.heat.shape[2], rows.work.shape[2])
+    sums = Sums(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
+    costs, bounds = np.empty(2 * n), np.empty(2 * n)
     for j in range(len(replicas.clock)):
         clock, stream = replicas.clock[j], replicas.stream[j]
+        _align(network, clock, h[first % segments], sums)
         for segment in range(first, last):
             part, recorded = segment % segments, segment - plan.burn_in * segments
             row, place = recorded // plan.segments_per_row, recorded % plan.segments_per_row
-            _fields(network, part / segments, h)
-            for i in range(n):
-                before[i] = h[i] * network.along[i, clock[i]]
-                bonds[i], field[i], flips[i] = 0.0, 0.0, 0
+            _begin_segment(shape, sums)
             if recorded == 0:
-                _note_edge(network, clock, h, rows, j, 0)
-            events += _segment(
-                network, plan, part, clock, stream, costs, bounds, bonds, field, flips
-            )
-            _fields(network, (part + 1) % segments / segments, h)
+                _note_edge(network, clock, h[part], rows, j, 0)
+            events += _segment(network, plan, part, clock, stream, costs, bounds, sums)
+            _align(network, clock, h[part + 1], sums)
             if recorded >= 0:
-                _book(network, clock, h, bonds, field, flips, before, rows, j, row, place == 0)
+                _book(shape, network.spins, sums, rows, j * shape.rows + row, place == 0)
                 if place == plan.segments_per_row - 1:
-                    _note_edge(network, clock, h, rows, j, row + 1)
+                    _note_edge(network, clock, h[part + 1], rows, j, row + 1)
     return events
 
 
 @compiled
-def _fields(network, fraction, h):
-    for i in range(len(h)):
-        h[i] = value(network.drive, i, fraction)
+def _bounds(network, clock, costs, bounds):
+    """Costs (2 n,) in the bonds and largest rates (2 n,) of all jumps; the sum of these."""
+    total = 0.0
+    for k in range(len(bounds)):
+        i, to = k // 2, (clock[k // 2] + 1 + k % 2) % 3
+        turn = network.along[i, to] - network.along[i, clock[i]]
+        costs[k] = exchange_of(network, clock, i, clock[i]) - exchange_of(network, clock, i, to)
+        best = network.spins.high[i] if turn > 0.0 else network.spins.low[i]
+        bounds[k] = rate(network, i, costs[k] - best * turn)
+        total += bounds[k]
+    return total
 
 
 @compiled
-def _segment(network, plan, part, clock, stream, costs, bounds, bonds, field, flips):
+def _segment(network, plan, part, clock, stream, costs, bounds, sums):
     """Let one trajectory run for a segment; number of jumps."""
     events, now = 0, 0.0
-    length = network.period / plan.rows_per_period
+    length = network.spins.period / plan.rows_per_period
     total = _bounds(network, clock, costs, bounds)
     while True:
         now -= log(1.0 - uniform(stream)) / (total * length)
         # No jump is proposed before the segment ends.
         if not now < 1.0:
             return events
-        mark = uniform(stream) * total
-        i = way = 0
-        while mark >= bounds[i, way] and not (i == len(clock) - 1 and way == 1):
-            mark -= bounds[i, way]
-            way += 1
-            if way == 2:
-                i, way = i + 1, 0
-        h = value(network.drive, i, (part + now) / plan.rows_per_period)
-        to = (clock[i] + 1 + way) % 3
+        mark, k = uniform(stream) * total, 0
+        while mark >= bounds[k] and k < len(bounds) - 1:
+            mark -= bounds[k]
+            k += 1
+        i, to = k // 2, (clock[k // 2] + 1 + k % 2) % 3
+        h = value(network.spins.drive, i, (part + now) / plan.rows_per_period)
         turn = network.along[i, to] - network.along[i, clock[i]]
-        if mark < rate(network, i, costs[i, way] - h * turn):
+        if mark < rate(network, i, costs[k] - h * turn):
             events += 1
-            flips[i] += 1
-            bonds[i] += costs[i, way]
-            field[i] += h * turn
+            sums.flips[i] += 1.0
+            sums.exchange[i] += costs[k]
+            sums.field[i] += h * turn
             clock[i] = to
             total = _bounds(network, clock, costs, bounds)
 
 
 @compiled
-def _book(network, clock, h, bonds, field, flips, before, rows, j, row, fresh):
-    """Book a segment to a row: what jumps cost is heat, -int cos dh is work, int h dcos exclusive.
-
-    Rows hold anything before they are `fresh`.
-    """
-    if fresh:
-        rows.flips[j, row] = 0
-        rows.heat[j, row] = 0.0
-        rows.work[j, row] = 0.0
-        rows.exclusive_work[j, row] = 0.0
+def _align(network, clock, h, sums):
+    """Note h_i cos(theta_i - psi_i) at an edge, where the fields are h (n,)."""
     for i in range(len(clock)):
-        rows.flips[j, row, i] += flips[i]
-        rows.heat[j, row, network.bath[i]] += bonds[i] - field[i]
-        drive = network.driven[i]
-        if drive >= 0:
-            grown = h[i] * network.along[i, clock[i]] - before[i]
-            rows.work[j, row, drive] += field[i] - grown
-            rows.exclusive_work[j, row, drive] += field[i]
+        sums.after[i] = h[i] * network.along[i, clock[i]]
+
+
+@compiled
+def _begin_segment(shape, sums):
+    begin_segment(shape, bare(sums), 0, 1)
+
+
+@compiled
+def _book(shape, spins, sums, rows, line, fresh):
+    book(shape, bare(spins), bare(sums), 0, 1, bare(rows), line, fresh)
 
 
 @compiled

@@ -78,21 +78,32 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
         heat=2.0 * spin_of * (exchange_of + constant[site_of]),
         change=2.0 * spin_of * (site_of == driven[:, None]),
         conjugate=np.asarray(-spins, np.float64),
-        parameters=partial(_fields, moved, network.period),
-        rate=partial(_rates, network.law, local_of, still, driving),
+        parameters=partial(driven_fields, moved, network.period),
+        rate=partial(flip_rates, network.law, local_of, still, driving),
         breaks=breaks,
         layer=layer,
     )
 
 
-def _fields(drive: drives.Drive, period: float, u: Array) -> tuple[Array, Array]:
+def driven_fields(drive: drives.Drive, period: float, u: Array) -> tuple[Array, Array]:
     """Driven fields (t, d) at phases u (t,), and their derivatives by time (t, d)."""
     value, slope = drives.values_and_slopes(drive, u)
     return value, slope / period
 
 
-def _rates(law: Any, local: Array, still: Array, driving: Array, u: Array, value: Array) -> Array:
-    """Rates (t, k) of the classes, where the fields are value (t, d)."""
+def flip_rates(
+    law: Any, local: Array, still: Array, driving: Array, u: Array, value: Array
+) -> Array:
+    """Rates (t, k) of the classes, where the fields are value (t, d).
+
+    Parameters
+    ----------
+    law : a rate law
+    local : (k,) bonds of each class joined by the law
+    still, driving : (k,) x of the field that does not change, and (d, k) what each drive adds to it
+    u : phases (t,), which do not matter
+    value : (t, d) driven fields
+    """
     return np.asarray(_flip_rates(law, local, still + value @ driving))
 
 
