@@ -4,9 +4,9 @@ Code from outside is run only if the user of this machine asked for it: he regis
 names its file or module by `--plugin` or in TRAJSIM_PLUGINS, or installed a package that announces
 it as an entry point. What a config or a run says is looked up by name, never imported.
 
-What there is, and why: `Registry`, since configs call laws and models by name; entry points, for what
-is installed; `request`, for a file that is not; `Missing`, so that runs of others can be read without
-their code; `Origin` and `differences`, since a run is bound to the code that it was made with.
+What there is, and why: `Registry`, since configs call laws and models by name; entry points, for
+what is installed; `request`, for a file that is not; `Missing`, so that runs of others can be read
+without their code; `Origin` and `differences`, since a run is bound to the code it was made with.
 """
 
 import importlib
