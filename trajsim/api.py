@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from trajsim.analysis.extremes import Extreme
     from trajsim.analysis.theorems import Outcome
-    from trajsim.ensemble.faces import Counting
+    from trajsim.ensemble.protocols import Counting
     from trajsim.trace import Trace
 
 # What a config can be given as.

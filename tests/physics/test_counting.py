@@ -9,7 +9,7 @@ import pytest
 from networks import ENGINE, PUMP, TRIANGLE, Network, pair, periodic_rates
 
 from trajsim.ensemble import NoExactSideError, Weights, counting_of, ensemble
-from trajsim.ensemble.jumps.waves import repeated
+from trajsim.ensemble.jumps.waves import apply_maps
 from trajsim.models.rate_laws import LAWS
 
 FAST = pair(0.9, 0.4, h0=0.6, coupling=-0.7, period=4.0)
@@ -241,7 +241,7 @@ def test_repeated_maps_are_their_powers(periods):
     rng = np.random.default_rng(periods)
     maps = rng.normal(size=(3, 4, 4)) / 3 + 0.2j * rng.normal(size=(3, 4, 4))
     row = rng.normal(size=(3, 4, 1)).astype(complex)
-    for u, begun, ended in zip(maps, row, repeated(maps, row, periods), strict=True):
+    for u, begun, ended in zip(maps, row, apply_maps(maps, row, periods), strict=True):
         expected = np.linalg.matrix_power(u, periods) @ begun
         np.testing.assert_allclose(ended, expected, rtol=1e-9, atol=1e-12 * abs(expected).max())
 

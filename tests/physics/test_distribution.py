@@ -193,7 +193,7 @@ def test_too_few_waves_are_owned_up_to():
         return np.sinc(w / 2 / np.pi) + 0j
 
     none = Atoms(np.zeros(0), np.zeros(0))
-    made = invert(characteristic, (-3.0, 3.0), none, 0.0, 1e-9, room=lambda: False)
+    made = invert(characteristic, (-3.0, 3.0), none, 0.0, 1e-9, more=lambda: False)
     edges = np.linspace(-1.03, 1.03, 20)
     true = np.diff(np.clip(edges, -0.5, 0.5))
     off = abs(made.probabilities(edges) - true).max()
@@ -218,7 +218,7 @@ def test_a_tail_beside_peaks_without_bound_is_known_to_many_digits():
 
     none = Atoms(np.zeros(0), np.zeros(0))
     rooms = iter([True] * 3)
-    made = invert(characteristic, (-3.0, 7.0), none, 0.0, 1e-12, room=lambda: next(rooms, False))
+    made = invert(characteristic, (-3.0, 7.0), none, 0.0, 1e-12, more=lambda: next(rooms, False))
     edges = np.linspace(3.0, 5.0, 21)
     expected = rare * np.diff(norm.cdf(edges, 4, 0.3))
     np.testing.assert_allclose(made.probabilities(edges), expected, atol=1e-12)

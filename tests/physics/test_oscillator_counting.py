@@ -105,8 +105,8 @@ def test_averages_are_those_of_the_riccati_equation(make, start):
     weights = Weights(rng.uniform(-0.5, 0.5, found.baths), rng.uniform(-0.5, 0.5, found.drives))
     heat, work = found._by_site(weights)
     z = np.array([0.2, -0.2, 1j, -4j, 0.1 + 0.1j])
-    begin = found.begin(start)
-    expected = riccati.log_averages(found.ensemble, begin, 2, heat, work, z)
+    start_distribution = found.start_distribution(start)
+    expected = riccati.log_averages(found.ensemble, start_distribution, 2, heat, work, z)
     np.testing.assert_allclose(found.log_averages(start, 2, weights, z), expected, atol=1e-8)
 
 
@@ -120,7 +120,7 @@ def test_finite_cumulants_tend_to_their_rates_and_begin_at_the_ensembles_means(s
             growth / network.period, found.cumulant_rates(weights), rtol=1e-6, atol=1e-7
         )
     solved = ensemble(network)
-    course = solved.time_series(found.begin(start), 1, 2)
+    course = solved.time_series(found.start_distribution(start), 1, 2)
     heat = course.energetics.heat.sum(axis=0)
     for bath in (0, 1):
         one = Weights(np.eye(2)[bath], 0)

@@ -11,7 +11,7 @@ from trajsim.ensemble.jumps.collocation import (
     NODES,
     STAGES,
     WEIGHTS,
-    solved,
+    solve_stages,
     step_edges,
 )
 from trajsim.ensemble.jumps.stationary import stationary
@@ -43,7 +43,7 @@ def test_a_step_of_a_constant_matrix_is_its_exponential(kind):
     rng = np.random.default_rng(3)
     matrices = rng.normal(size=(5, 4, 4)).astype(kind) * (1 if kind is float else 1 + 0.5j)
     durations = rng.uniform(0.05, 0.3, 5)
-    stages = solved(np.repeat(matrices[:, None], STAGES, axis=1), durations)
+    stages = solve_stages(np.repeat(matrices[:, None], STAGES, axis=1), durations)
     for matrix, duration, of_step in zip(matrices, durations, stages, strict=True):
         for node, stage in zip(NODES, of_step, strict=True):
             # The last stage is of order 11, those before it of order 6.

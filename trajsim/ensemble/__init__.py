@@ -1,9 +1,9 @@
 """The ensemble without sampling, for comparison: no kernel, no ledger, no random number.
 
 `ensemble`, `counting_of` and `start_state` choose by the kind of network: the master equation for
-spins, the Gaussian solution for linear oscillators, or that of a model from outside. They import
-what they choose: a run that starts with all spins up does without, and scipy takes longer to import
-than such a run may take to start.
+spins, the Gaussian solution for linear oscillators, or the exact side of a model from a plugin.
+They import it only when called: a run that starts with all spins up needs none, and scipy takes
+longer to import than such a run may take to start.
 """
 
 import math
@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from trajsim.ensemble.answers import Currents, Energetics, NoExactSideError, TimeSeries, Window
-from trajsim.ensemble.faces import Counting, Ensemble
+from trajsim.ensemble.protocols import Counting, Ensemble
 from trajsim.ensemble.recorded import RecordedStates
 from trajsim.ensemble.weights import Weights
 from trajsim.extending.kinds import kind_of
@@ -39,8 +39,8 @@ def ensemble(network: Any, tolerance: float = 1e-9) -> Ensemble:
     NoExactSideError
         If there is none, or it is out of reach.
     """
-    solved: Ensemble = _side(network).ensemble(network, tolerance)
-    return solved
+    solution: Ensemble = _side(network).ensemble(network, tolerance)
+    return solution
 
 
 def counting_of(network: Any, tolerance: float = 1e-10, patience: float = math.inf) -> Counting:
@@ -57,18 +57,18 @@ def counting_of(network: Any, tolerance: float = 1e-10, patience: float = math.i
     NoExactSideError
         If there are none, or they are out of reach.
     """
-    side = _side(network)
-    # Those of jumps are the same for all models; others bring their own.
-    if hasattr(side, "counting_of"):
-        counting: Counting = side.counting_of(network, tolerance)
+    module = _side(network)
+    # All models that jump share one implementation; the others bring their own.
+    if hasattr(module, "counting_of"):
+        counting: Counting = module.counting_of(network, tolerance)
         return counting
-    solved = side.ensemble(network, tolerance)
-    if not hasattr(solved, "process"):
+    solution = module.ensemble(network, tolerance)
+    if not hasattr(solution, "process"):
         raise NoExactSideError("the exact side of this model knows no fluctuations")
     from trajsim.ensemble.jumps.counting import JumpCounting
 
-    start = partial(side.start_state, network)
-    return JumpCounting(solved.process, tolerance, start, patience)
+    start = partial(module.start_state, network)
+    return JumpCounting(solution.process, tolerance, start, patience)
 
 
 def start_state(network: Any, initial: str) -> Any:
@@ -96,19 +96,19 @@ def recorded_states(network: Any, initial: str, plan: Plan) -> RecordedStates:
     NoExactSideError
         If there are none, or they are out of reach.
     """
-    side = _side(network)
-    if not hasattr(side, "recorded_states"):
+    module = _side(network)
+    if not hasattr(module, "recorded_states"):
         raise NoExactSideError("the exact side of this model knows no probabilities of its states")
-    states: RecordedStates = side.recorded_states(network, initial, plan)
+    states: RecordedStates = module.recorded_states(network, initial, plan)
     return states
 
 
 def _side(network: Any) -> Any:
-    """The exact side of the kind of a network."""
+    """Module with the exact ensemble of this kind of network."""
     try:
-        found = kind_of(network).part("exact")
+        module = kind_of(network).part("exact")
     except ValueError as error:
         raise NoExactSideError(str(error)) from None
-    if found is None:
+    if module is None:
         raise NoExactSideError("this model has no exact side")
-    return found
+    return module

@@ -1,4 +1,4 @@
-"""What every exact ensemble answers with."""
+"""Types that exact ensembles return."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ class NoExactSideError(TrajsimError, ValueError):
 
 
 class Energetics(NamedTuple):
-    """What an ensemble gained, or energetics per unit time; the leading axes are the caller's.
+    """Mean heats, works and flips, in total or per unit time; any leading axes.
 
     heat (..., baths), work and exclusive_work (..., drives): energy or energy per time.
     flips (..., sites): number or number per time; no entries where nothing flips.
@@ -28,21 +28,21 @@ class Energetics(NamedTuple):
 
 
 class Currents(NamedTuple):
-    """Period-averaged rates in the periodic state, and how far each may be off."""
+    """Period-averaged rates in the periodic state, and an estimated error of each."""
 
     rates: Energetics
     error: Energetics
 
 
 class TimeSeries(NamedTuple):
-    """An ensemble followed in time: its state at the edges, its energetics in each segment."""
+    """An ensemble in time: its state at the edges of segments, its energetics in each segment."""
 
     state: Any
     energetics: Energetics
 
 
 class Window(NamedTuple):
-    """What a recorded window should show on average.
+    """Expected averages over a recorded window.
 
     rates : Energetics per unit time over the whole window
     edges : (phases, ...) by name, averages over the window where rows begin, at each phase of

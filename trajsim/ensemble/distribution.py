@@ -2,8 +2,8 @@
 
 A window [low, high] holds all but some 1e-13 of the probability on either side (Chernoff's bound,
 P(A > x) <= <exp(g A)> exp(-g x) for any g > 0). Within it the density is a Fourier series whose
-coefficients are the characteristic function at multiples of 2 pi / (high - low): exact but for
-what lies outside the window and for the coefficients left out.
+coefficients are the characteristic function at multiples of 2 pi / (high - low). The only errors
+are the probability outside the window and the truncation of the series.
 
 Where few flips happen the density has integrable peaks without bound, and the coefficients fall
 slowly: cut off, they would ring everywhere. Damped by a smooth factor that is flat at first
@@ -80,13 +80,13 @@ class Distribution:
         in `numpy.histogram`. Edges may be infinite.
         """
         edges = np.asarray(edges, np.float64)
-        heights = np.histogram(self.positions, edges, weights=self.weights)[0]
-        return np.asarray(np.diff(self._below(edges)) + heights, np.float64)
+        atom_weights = np.histogram(self.positions, edges, weights=self.weights)[0]
+        return np.asarray(np.diff(self._below(edges)) + atom_weights, np.float64)
 
     def probability_errors(self, edges: ArrayLike) -> Array:
         """Estimated errors of `probabilities` (bins,): what half the coefficients change."""
-        shift = self.probabilities(edges) - self.halved().probabilities(edges)
-        return np.asarray(abs(shift) + 2 * math.exp(OUTSIDE), np.float64)
+        change = self.probabilities(edges) - self.halved().probabilities(edges)
+        return np.asarray(abs(change) + 2 * math.exp(OUTSIDE), np.float64)
 
     def halved(self) -> "Distribution":
         """The same with half the coefficients."""
@@ -96,8 +96,8 @@ class Distribution:
     def cumulative(self, x: ArrayLike) -> Array:
         """P(A <= x), (k,)."""
         x = np.atleast_1d(np.asarray(x, np.float64))
-        heights = np.concatenate([[0.0], np.cumsum(self.weights)])
-        return self._below(x) + heights[np.searchsorted(self.positions, x, side="right")]
+        below = np.concatenate([[0.0], np.cumsum(self.weights)])
+        return self._below(x) + below[np.searchsorted(self.positions, x, side="right")]
 
     @property
     def _length(self) -> float:
@@ -107,45 +107,45 @@ class Distribution:
     def _damped(self) -> Complex:
         """Coefficients as they are added up: damped where they fall slowly."""
         c, count = self.coefficients, len(self.coefficients)
-        sizes = abs(c)
-        end = sizes[3 * count // 4 :].max(initial=0.0)
-        if end <= SLOW * sizes[count // 4 : count // 2].max(initial=0.0):
+        magnitudes = abs(c)
+        end = magnitudes[3 * count // 4 :].max(initial=0.0)
+        if end <= SLOW * magnitudes[count // 4 : count // 2].max(initial=0.0):
             return c
         return np.asarray(c * np.exp(-STRENGTH * (np.arange(count) / count) ** ORDER))
 
     def _below(self, x: Array) -> Array:
-        """Probability (k,) of the density below x (k,)."""
+        """Integral (k,) of the density up to x (k,)."""
         x = np.clip(x, self.low, self.high)
         if len(self.coefficients) == 0:
             return np.zeros_like(x)
         k = np.arange(1, len(self.coefficients))
-        rotation = 2 * np.pi / self._length * k
-        integrated = np.append(0.0, self._damped[1:] * 1j / rotation)
-        through = self._sum(x, integrated) - self._sum(np.array([self.low]), integrated)
-        total = self.coefficients[0].real / self._length * (x - self.low)
-        return np.asarray(total + through, np.float64)
+        frequencies = 2 * np.pi / self._length * k
+        integrated = np.append(0.0, self._damped[1:] * 1j / frequencies)
+        oscillating = self._sum(x, integrated) - self._sum(np.array([self.low]), integrated)
+        linear = self.coefficients[0].real / self._length * (x - self.low)
+        return np.asarray(linear + oscillating, np.float64)
 
     def _sum(self, x: Array, coefficients: Complex) -> Array:
         """Real part of sum_k c_k exp(-2 pi i k x / L) / L, each k > 0 twice."""
         out = np.zeros(x.shape)
         weights = coefficients * np.where(np.arange(len(coefficients)) > 0, 2.0, 1.0)
-        rows = max(1, BLOCK // max(1, len(coefficients)))
-        turns = -2j * np.pi / self._length * np.arange(len(coefficients))
-        for begin in range(0, len(x), rows):
-            part = slice(begin, begin + rows)
-            out[part] = (np.exp(np.multiply.outer(x[part], turns)) @ weights).real
+        batch = max(1, BLOCK // max(1, len(coefficients)))
+        exponents = -2j * np.pi / self._length * np.arange(len(coefficients))
+        for begin in range(0, len(x), batch):
+            part = slice(begin, begin + batch)
+            out[part] = (np.exp(np.multiply.outer(x[part], exponents)) @ weights).real
         return out / self._length
 
 
 def window(log_average: Callable[[float], float], deviation: float) -> tuple[float, float]:
-    """Ends of an interval outside of which next to nothing lies, from log <exp(g A)>."""
+    """Ends of an interval with all but exp(OUTSIDE) of the probability, from log <exp(g A)>."""
     ends = []
     for sign in (-1.0, 1.0):
         nearest = math.inf
         for scale in np.geomspace(0.5, 32.0, 13):
             g = sign * scale / deviation
             bound = (log_average(g) - OUTSIDE) / abs(g)
-            # Bounds come nearer up to the best field, and then move away.
+            # Chernoff's bound tightens up to the best g, and then loosens again.
             if not bound < nearest:
                 break
             nearest = bound
@@ -157,62 +157,62 @@ def invert(
     characteristic: Callable[[Array], Complex],
     ends: tuple[float, float],
     atoms: Atoms,
-    finest: float,
+    spacing: float,
     tolerance: float,
     grid: ArrayLike | None = None,
-    room: Callable[[], bool] = lambda: True,
+    more: Callable[[], bool] = lambda: True,
 ) -> Distribution:
     """Distribution from <exp(i w A)> at any w (f,), within a window.
 
     Parameters
     ----------
-    characteristic : of A, atoms and all
+    characteristic : characteristic function of A, atoms included
     ends : of the window
-    atoms : what has a probability of its own
-    finest : a structure of A to look for, such as the spacing of peaks; 0 for none
-    tolerance : of the cumulative distribution, judged by what half the coefficients change
+    atoms : values of A with a probability of their own
+    spacing : finest structure of A to resolve, such as the spacing of peaks; 0 for none
+    tolerance : of the cumulative distribution, judged by its change on halving the coefficients
     grid : points at which to give the density; default: 8 for each of the finest waves
-    room : whether twice the coefficients found so far are within reach
+    more : tells whether there is time to compute twice as many coefficients
     """
     low, high = ends
     length = high - low
     fewest = FEWEST_FREQUENCIES
-    if finest > 0:
-        # Two returns of the characteristic function, so that none is taken for the end.
-        fewest = max(fewest, math.ceil(2 * length / finest))
-    found = np.zeros(0, np.complex128)
+    if spacing > 0:
+        # Two revivals of the characteristic function, so that a gap is not taken for its decay.
+        fewest = max(fewest, math.ceil(2 * length / spacing))
+    coefficients = np.zeros(0, np.complex128)
     count = min(fewest, MOST_FREQUENCIES)
-    compared = np.linspace(low, high, COMPARED)
-    made = Distribution(
-        np.zeros(0), np.zeros(0), atoms.positions, atoms.weights, 0.0, low, high, found
+    test_points = np.linspace(low, high, COMPARED)
+    result = Distribution(
+        np.zeros(0), np.zeros(0), atoms.positions, atoms.weights, 0.0, low, high, coefficients
     )
     while True:
-        k = np.arange(len(found), count + 1)
+        k = np.arange(len(coefficients), count + 1)
         w = np.asarray(2 * np.pi / length * k, np.float64)
-        lumps = np.exp(1j * np.multiply.outer(w, atoms.positions)) @ atoms.weights
-        found = np.append(found, characteristic(w) - lumps)
-        made = replace(made, coefficients=found)
-        less = made.halved()
-        off = float(abs(made.cumulative(compared) - less.cumulative(compared)).max())
-        if off <= tolerance or count >= MOST_FREQUENCIES or not room():
+        of_atoms = np.exp(1j * np.multiply.outer(w, atoms.positions)) @ atoms.weights
+        coefficients = np.append(coefficients, characteristic(w) - of_atoms)
+        result = replace(result, coefficients=coefficients)
+        halved = result.halved()
+        change = float(abs(result.cumulative(test_points) - halved.cumulative(test_points)).max())
+        if change <= tolerance or count >= MOST_FREQUENCIES or not more():
             break
         count = min(2 * count, MOST_FREQUENCIES)
-    error = float(abs(made.density_at(compared) - less.density_at(compared)).max())
+    error = float(abs(result.density_at(test_points) - halved.density_at(test_points)).max())
     points = np.linspace(low, high, 4 * count + 1) if grid is None else np.asarray(grid, float)
-    return replace(made, points=points, density=made.density_at(points), error=error)
+    return replace(result, points=points, density=result.density_at(points), error=error)
 
 
 def only_atoms(atoms: Atoms, ends: tuple[float, float], grid: ArrayLike | None) -> Distribution:
-    """Distribution with no density at all."""
+    """Distribution that consists of atoms alone; its density is 0."""
     points = np.array(ends if grid is None else grid, np.float64)
-    none = np.zeros(0, np.complex128)
+    no_coefficients = np.zeros(0, np.complex128)
     return Distribution(
-        points, np.zeros_like(points), atoms.positions, atoms.weights, 0.0, *ends, none
+        points, np.zeros_like(points), atoms.positions, atoms.weights, 0.0, *ends, no_coefficients
     )
 
 
 def lattice(steps: Array) -> float | None:
-    """Largest number of which all steps are multiples; None if there is none of a sensible size."""
+    """Greatest common divisor of real steps; None if it is below a thousandth of the largest."""
     unit, largest = 0.0, float(abs(steps).max(initial=0.0))
     for step in abs(steps):
         a, b = unit, float(step)
@@ -230,9 +230,9 @@ def atoms_on(
     first, last = math.floor(ends[0] / unit), math.ceil(ends[1] / unit)
     size = last - first + 1
     w = np.asarray(2 * np.pi / (size * unit) * np.arange(size // 2 + 1), np.float64)
-    half = characteristic(w)
+    values = characteristic(w)
     # The transform of numpy counts positions from 0, those here begin at `first`.
-    shifted = half * np.exp(-2j * np.pi * np.arange(size // 2 + 1) * first / size)
+    shifted = values * np.exp(-2j * np.pi * np.arange(size // 2 + 1) * first / size)
     weights = np.asarray(np.fft.irfft(shifted.conj(), size), np.float64)
     kept = weights > LIGHTEST
     positions = np.arange(first, last + 1, dtype=np.float64) * unit

@@ -20,13 +20,13 @@ Complex = NDArray[np.complexfloating]
 
 # Gauss-Legendre nodes in each piece of a transient, the longest piece in units of 1 / |A| and of
 # the drive's fastest half turn, and how many times its slowest decay a transient lasts.
-NODES, PIECE, FADED = 12, 1.0, 45.0
+NODES, PIECE, DECAYS = 12, 1.0, 45.0
 # A motion that decays by less than this part of the fastest rate is taken for one that never does.
 UNDAMPED = 1e-10
 # Above all mantissas of doubles, which therefore have inverses modulo it.
 PRIME = (1 << 61) - 1
-# Relative errors of a few operations, and a factor on errors that are estimated.
-ROUNDING, SAFE = 1e-14, 4.0
+# Relative rounding error of a few operations, and a safety factor on estimated errors.
+ROUNDING, SAFETY = 1e-14, 4.0
 
 
 class Gaussian(NamedTuple):
@@ -39,14 +39,14 @@ class Gaussian(NamedTuple):
 def lyapunov(flow: Array, noise: Array) -> Array:
     """Solution C of flow C + C flow' + noise = 0, of matrices (2n, 2n), whatever the units.
 
-    Bartels & Stewart's method loses what is small beside the largest entries: positions and
-    velocities are put into units, powers of two, in which entries are alike.
+    Bartels & Stewart's method loses entries that are small beside the largest: positions and
+    velocities are first scaled by powers of two so that all entries are of similar size.
     """
     from scipy.linalg import matrix_balance, solve_continuous_lyapunov
 
     balanced, (unit, _) = matrix_balance(flow, permute=False, separate=True)
-    both = np.outer(unit, unit)
-    return np.asarray(both * solve_continuous_lyapunov(balanced, -noise / both), np.float64)
+    scale = np.outer(unit, unit)
+    return np.asarray(scale * solve_continuous_lyapunov(balanced, -noise / scale), np.float64)
 
 
 def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
@@ -63,16 +63,16 @@ def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
     ensemble = LinearEnsemble(network)
     if initial == "periodic":
         return ensemble.periodic_state
-    touched = network.temperature[network.bath >= 0]
-    if len(touched) == 0 or np.ptp(touched) > 0:
+    temperatures = network.temperature[network.bath >= 0]
+    if len(temperatures) == 0 or np.ptp(temperatures) > 0:
         raise NoExactSideError("an equilibrium exists only where all baths are equally warm")
     if np.linalg.eigvalsh(network.stiffness)[0] <= 0:
         raise NoExactSideError("no equilibrium: the stiffness leaves some motion free")
     force = np.array([value(network.drive, i, 0.0) for i in range(n)])
     inverse = np.linalg.inv(network.stiffness)
     covariance = np.zeros((2 * n, 2 * n))
-    covariance[:n, :n] = touched[0] * inverse
-    covariance[n:, n:] = np.diag(touched[0] / network.mass)
+    covariance[:n, :n] = temperatures[0] * inverse
+    covariance[n:, n:] = np.diag(temperatures[0] / network.mass)
     return Gaussian(np.append(inverse @ force, np.zeros(n)), covariance)
 
 
@@ -85,26 +85,26 @@ def all_damped(network: OscillatorNetwork) -> bool:
     """
     n = len(network.mass)
 
-    def whole(number: float) -> int:
-        above, below = float(number).as_integer_ratio()
-        return above * pow(below, -1, PRIME) % PRIME
+    def residue(number: float) -> int:
+        numerator, denominator = float(number).as_integer_ratio()
+        return numerator * pow(denominator, -1, PRIME) % PRIME
 
-    pull = [
-        [whole(k) * pow(whole(m), -1, PRIME) % PRIME for k in row]
+    force = [
+        [residue(k) * pow(residue(m), -1, PRIME) % PRIME for k in row]
         for row, m in zip(network.stiffness, network.mass, strict=True)
     ]
-    rows = [pull[i] for i in np.flatnonzero(network.friction)]
+    rows = [force[i] for i in np.flatnonzero(network.friction)]
     independent: list[tuple[int, list[int]]] = []
     while rows and len(independent) < n:
         row = rows.pop()
-        for at, other in independent:
-            row = [(a - row[at] * b) % PRIME for a, b in zip(row, other, strict=True)]
+        for column, other in independent:
+            row = [(a - row[column] * b) % PRIME for a, b in zip(row, other, strict=True)]
         pivot = next((j for j, a in enumerate(row) if a), None)
         if pivot is not None:
             scale = pow(row[pivot], -1, PRIME)
             row = [a * scale % PRIME for a in row]
             independent.append((pivot, row))
-            rows.append([sum(row[k] * pull[k][j] for k in range(n)) % PRIME for j in range(n)])
+            rows.append([sum(row[k] * force[k][j] for k in range(n)) % PRIME for j in range(n)])
     return len(independent) == n
 
 
@@ -124,17 +124,17 @@ class LinearEnsemble:
         self.flow[:n, n:] = np.eye(n)
         self.flow[n:, :n] = -network.stiffness / network.mass[:, None]
         self.flow[n:, n:] = -np.diag(network.friction / network.mass)
-        spread = 2 * network.friction * network.temperature / network.mass**2
-        self.noise = np.diag(np.append(np.zeros(n), spread))
-        motions = np.linalg.eigvals(self.flow)
-        self.slowest = -float(motions.real.max())
-        least = UNDAMPED * np.abs(motions).max()
-        if self.slowest <= least:
-            weakly = self.slowest > -least and all_damped(network)
-            what = "too weakly to be told from undamped in double precision" if weakly else ""
+        diffusion = 2 * network.friction * network.temperature / network.mass**2
+        self.noise = np.diag(np.append(np.zeros(n), diffusion))
+        eigenvalues = np.linalg.eigvals(self.flow)
+        self.slowest = -float(eigenvalues.real.max())
+        threshold = UNDAMPED * np.abs(eigenvalues).max()
+        if self.slowest <= threshold:
+            weak = self.slowest > -threshold and all_damped(network)
+            reason = "too weakly to be told from undamped in double precision" if weak else ""
             raise NoExactSideError(
-                f"some motion is {f'damped {what}' if weakly else 'not damped'}: "
-                f"there is no periodic state{' that can be computed' if weakly else ''}"
+                f"some motion is {f'damped {reason}' if weak else 'not damped'}: "
+                f"there is no periodic state{' that can be computed' if weak else ''}"
             )
 
     # -- the periodic state ------------------------------------------------------------------
@@ -149,22 +149,22 @@ class LinearEnsemble:
         """(angular frequency, force, response of z) of every harmonic, as complex amplitudes."""
         network, n = self.network, self.n
         drive = network.drive
-        found: list[tuple[float, Complex, Complex]] = []
+        harmonics: list[tuple[float, Complex, Complex]] = []
         static = np.append(np.zeros(n), drive.offset / network.mass)
-        found.append((0.0, drive.offset + 0j, -np.linalg.solve(self.flow, static) + 0j))
+        harmonics.append((0.0, drive.offset + 0j, -np.linalg.solve(self.flow, static) + 0j))
         for order in np.unique(drive.order):
             terms = np.where(drive.order == order, drive.amplitude * np.exp(1j * drive.phase), 0)
             force = terms.sum(axis=1)
             frequency = 2 * np.pi * order / network.period
-            push = np.append(np.zeros(n), force / network.mass)
-            response = np.linalg.solve(1j * frequency * np.eye(2 * n) - self.flow, push)
-            found.append((float(frequency), force, response))
-        return found
+            forcing = np.append(np.zeros(n), force / network.mass)
+            response = np.linalg.solve(1j * frequency * np.eye(2 * n) - self.flow, forcing)
+            harmonics.append((float(frequency), force, response))
+        return harmonics
 
     def mean(self, time: float) -> Array:
         """Mean (2n,) of the periodic state."""
-        turned = [(np.exp(1j * w * time) * z).real for w, _, z in self.responses]
-        return np.asarray(sum(turned), np.float64)
+        terms = [(np.exp(1j * w * time) * z).real for w, _, z in self.responses]
+        return np.asarray(sum(terms), np.float64)
 
     @property
     def periodic_state(self) -> Gaussian:
@@ -188,23 +188,23 @@ class LinearEnsemble:
     def _errors(self, square: Array) -> Energetics:
         """Errors by rounding of the currents, of which <v^2> is (n,).
 
-        Each solution may be off by what solves its equation with what it leaves of it.
+        Error of each solution: that of its linear equation with the residual as right side.
         """
         network, n = self.network, self.n
-        half = self.flow @ self.covariance
-        left = lyapunov(self.flow, half + half.T + self.noise)
-        spread = ROUNDING * square + SAFE * np.abs(np.diag(left)[n:])
+        drift = self.flow @ self.covariance
+        covariance_error = lyapunov(self.flow, drift + drift.T + self.noise)
+        velocity_error = ROUNDING * square + SAFETY * np.abs(np.diag(covariance_error)[n:])
         work, exclusive = np.zeros(n), np.zeros(n)
         for frequency, force, response in self.responses[1:]:
-            full = 1j * frequency * np.eye(2 * n) - self.flow
-            push = np.append(np.zeros(n), force / network.mass)
-            off = SAFE * np.abs(np.linalg.solve(full, push - full @ response))
-            off += ROUNDING * np.abs(response)
-            spread += np.abs(response[n:]) * off[n:]
-            work += 0.5 * np.abs(frequency * force) * off[:n]
-            exclusive += 0.5 * np.abs(force) * off[n:]
-        # Heat is the difference of what friction and noise do.
-        gross = network.friction * (ROUNDING * network.temperature / network.mass + spread)
+            system = 1j * frequency * np.eye(2 * n) - self.flow
+            forcing = np.append(np.zeros(n), force / network.mass)
+            response_error = SAFETY * np.abs(np.linalg.solve(system, forcing - system @ response))
+            response_error += ROUNDING * np.abs(response)
+            velocity_error += np.abs(response[n:]) * response_error[n:]
+            work += 0.5 * np.abs(frequency * force) * response_error[:n]
+            exclusive += 0.5 * np.abs(force) * response_error[n:]
+        # Heat is the difference of the powers of noise and friction.
+        gross = network.friction * (ROUNDING * network.temperature / network.mass + velocity_error)
         heat = [gross[network.bath == b].sum() for b in range(network.bath.max() + 1)]
         driven = network.driven >= 0
         return Energetics(np.array(heat), work[driven], exclusive[driven], np.zeros(0))
@@ -215,9 +215,9 @@ class LinearEnsemble:
         heat = network.friction * (network.temperature / network.mass - square)
         driven = network.driven >= 0
         baths = [heat[..., network.bath == b].sum(axis=-1) for b in range(network.bath.max() + 1)]
-        nothing = np.zeros((*heat.shape[:-1], 0))
+        no_flips = np.zeros((*heat.shape[:-1], 0))
         return Energetics(
-            np.stack(baths, axis=-1), work[..., driven], exclusive[..., driven], nothing
+            np.stack(baths, axis=-1), work[..., driven], exclusive[..., driven], no_flips
         )
 
     @property
@@ -228,16 +228,16 @@ class LinearEnsemble:
         frequencies of the drive.
         """
         network, n = self.network, self.n
-        each, total = np.zeros(n), 0.0
+        variances, total = np.zeros(n), 0.0
         strength = 2 * network.friction * network.temperature
         for frequency, force, _ in self.responses[1:]:
-            full = 1j * frequency * np.eye(2 * n) - self.flow
-            response = np.linalg.inv(full)[:n, n:] / network.mass
+            system = 1j * frequency * np.eye(2 * n) - self.flow
+            response = np.linalg.inv(system)[:n, n:] / network.mass
             spectrum = (response * strength) @ response.conj().T
             weight = 0.5 * frequency**2
-            each += weight * (np.abs(force) ** 2 * np.diag(spectrum).real)
+            variances += weight * (np.abs(force) ** 2 * np.diag(spectrum).real)
             total += weight * float((force.conj() @ spectrum @ force).real)
-        return each[network.driven >= 0], total
+        return variances[network.driven >= 0], total
 
     # -- in time -----------------------------------------------------------------------------
 
@@ -246,31 +246,31 @@ class LinearEnsemble:
     ) -> TimeSeries:
         """Follow a Gaussian through whole periods, cut into equal segments.
 
-        `skip` periods are passed over first.
+        The first `skip` periods are left out.
         """
         network, n = self.network, self.n
         width = network.period / segments
-        step, away = self._carried(width), self._carried(network.period * skip)
-        shift = away @ (start.mean - self.mean(0.0))
-        excess = away @ (start.covariance - self.covariance) @ away.T
-        fading = bool(shift.any() or excess.any())
-        at, share, inner = self._nodes(width) if fading else (np.zeros(0),) * 3
+        step, skipped = self._propagator(width), self._propagator(network.period * skip)
+        shift = skipped @ (start.mean - self.mean(0.0))
+        excess = skipped @ (start.covariance - self.covariance) @ skipped.T
+        transient = bool(shift.any() or excess.any())
+        times, weights, maps = self._nodes(width) if transient else (np.zeros(0),) * 3
         squares, works, exclusives, states = [], [], [], []
-        steady = np.diag(self.covariance)[n:]
+        velocity_variance = np.diag(self.covariance)[n:]
         for k in range(segments * periods):
             time = (k % segments) * width
             states.append(Gaussian(self.mean(time) + shift, self.covariance + excess))
-            square, work, exclusive = self._settled(time, width)
-            if fading:
-                spread = np.einsum("tij,jk,tik->ti", inner, excess, inner)[:, n:]
-                left = inner @ shift
-                x, v = left[:, :n], left[:, n:]
-                steadily = np.array([self.mean(time + t)[n:] for t in at])
-                force, slope = self.forces(time + at)
-                square = square + share @ ((2 * steadily + v) * v + spread)
-                work = work - share @ (slope * x)
-                exclusive = exclusive + share @ (force * v)
-            squares.append(square + steady)
+            square, work, exclusive = self._periodic_averages(time, width)
+            if transient:
+                extra = np.einsum("tij,jk,tik->ti", maps, excess, maps)[:, n:]
+                deviation = maps @ shift
+                x, v = deviation[:, :n], deviation[:, n:]
+                periodic_velocity = np.array([self.mean(time + t)[n:] for t in times])
+                force, slope = self.forces(time + times)
+                square = square + weights @ ((2 * periodic_velocity + v) * v + extra)
+                work = work - weights @ (slope * x)
+                exclusive = exclusive + weights @ (force * v)
+            squares.append(square + velocity_variance)
             works.append(work)
             exclusives.append(exclusive)
             shift, excess = step @ shift, step @ excess @ step.T
@@ -278,49 +278,49 @@ class LinearEnsemble:
         rates = self._rates(np.array(squares), np.array(works), np.array(exclusives))
         return TimeSeries(states, Energetics(*(rate * width for rate in rates)))
 
-    def _settled(self, time: float, width: float) -> tuple[Array, Array, Array]:
+    def _periodic_averages(self, time: float, width: float) -> tuple[Array, Array, Array]:
         """Averages (n,) of v^2, -x df/dt and f v over a time, in the mean of the periodic state."""
         n = self.n
-        speed = np.array([frequency for frequency, _, _ in self.responses])
+        omega = np.array([frequency for frequency, _, _ in self.responses])
         force = np.array([f for _, f, _ in self.responses])
         response = np.array([z for _, _, z in self.responses])
 
         def average(frequency: Array) -> Complex:
-            middle = np.exp(1j * frequency * (time + 0.5 * width))
-            return np.asarray(middle * np.sinc(frequency * width / (2 * np.pi)))
+            phase = np.exp(1j * frequency * (time + 0.5 * width))
+            return np.asarray(phase * np.sinc(frequency * width / (2 * np.pi)))
 
-        sums, differences = average(speed[:, None] + speed), average(speed[:, None] - speed)
+        sums, differences = average(omega[:, None] + omega), average(omega[:, None] - omega)
 
         def product(a: Complex, b: Complex) -> Array:
             """Average of Re(a exp(i w t)) Re(b exp(i w t)), both summed over all harmonics."""
-            both = np.einsum("jk,ji,ki->i", sums, a, b)
+            total = np.einsum("jk,ji,ki->i", sums, a, b)
             return np.asarray(
-                0.5 * (both + np.einsum("jk,ji,ki->i", differences, a, b.conj())).real
+                0.5 * (total + np.einsum("jk,ji,ki->i", differences, a, b.conj())).real
             )
 
         x, v = response[:, :n], response[:, n:]
-        slope = 1j * speed[:, None] * force
+        slope = 1j * omega[:, None] * force
         return product(v, v), -product(slope, x), product(force, v)
 
     def _nodes(self, width: float) -> tuple[Array, Array, Array]:
-        """Times (t,) at which to look at a transient, their shares, and propagators to them.
+        """Quadrature of a transient: times (t,), weights (t,), propagators to them (t, 2n, 2n).
 
-        The shares (t,) are those of an average over a segment of this width; (t, 2n, 2n).
+        The weights are those of an average over a segment of this width.
         """
-        reach = min(width, FADED / self.slowest)
+        duration = min(width, DECAYS / self.slowest)
         fastest = max(frequency for frequency, _, _ in self.responses)
         norm = float(np.linalg.norm(self._balanced[0], 2))
-        pieces = max(1, int(np.ceil(reach * max(norm, fastest / np.pi) / PIECE)))
-        nodes, weights = np.polynomial.legendre.leggauss(NODES)
-        inside = (nodes + 1) / 2 * (reach / pieces)
-        first = np.array([self._carried(t) for t in inside])
-        on, begin, inner = self._carried(reach / pieces), np.eye(2 * self.n), []
+        pieces = max(1, int(np.ceil(duration * max(norm, fastest / np.pi) / PIECE)))
+        nodes, gauss_weights = np.polynomial.legendre.leggauss(NODES)
+        offsets = (nodes + 1) / 2 * (duration / pieces)
+        within = np.array([self._propagator(t) for t in offsets])
+        step, start, maps = self._propagator(duration / pieces), np.eye(2 * self.n), []
         for _ in range(pieces):
-            inner.append(first @ begin)
-            begin = on @ begin
-        at = (np.arange(pieces)[:, None] * (reach / pieces) + inside).ravel()
-        share = np.tile(weights / 2 / pieces, pieces) * (reach / width)
-        return at, share, np.concatenate(inner)
+            maps.append(within @ start)
+            start = step @ start
+        times = (np.arange(pieces)[:, None] * (duration / pieces) + offsets).ravel()
+        weights = np.tile(gauss_weights / 2 / pieces, pieces) * (duration / width)
+        return times, weights, np.concatenate(maps)
 
     @cached_property
     def _balanced(self) -> tuple[Array, Array]:
@@ -330,52 +330,52 @@ class LinearEnsemble:
         balanced, (unit, _) = matrix_balance(self.flow, permute=False, separate=True)
         return np.asarray(balanced, np.float64), np.asarray(unit, np.float64)
 
-    def _carried(self, time: float) -> Array:
-        """exp(flow time) (2n, 2n); what has faded away by then is none."""
+    def _propagator(self, time: float) -> Array:
+        """exp(flow time) (2n, 2n); 0 where it has decayed below all rounding."""
         from scipy.linalg import expm
 
-        if time * self.slowest > 20 * FADED:
+        if time * self.slowest > 20 * DECAYS:
             return np.zeros_like(self.flow)
         balanced, unit = self._balanced
         return np.asarray(unit[:, None] * expm(balanced * time) / unit, np.float64)
 
     def forces(self, time: Array) -> tuple[Array, Array]:
         """Forces and their time derivatives (times, n)."""
-        turns = [(w, np.exp(1j * w * time)[:, None] * f) for w, f, _ in self.responses]
-        force = sum(turn.real for _, turn in turns)
-        slope = sum((1j * w * turn).real for w, turn in turns)
+        waves = [(w, np.exp(1j * w * time)[:, None] * f) for w, f, _ in self.responses]
+        force = sum(wave.real for _, wave in waves)
+        slope = sum((1j * w * wave).real for w, wave in waves)
         return np.asarray(force), np.asarray(slope)
 
     def window(self, start: Gaussian, plan: Plan) -> Window:
-        """What trajectories that begin with `start` show over the recorded periods."""
+        """Averages over the recorded periods of trajectories that begin with `start`."""
         # Periods that begin later than this are periodic to rounding.
-        fading = int(np.ceil(FADED / (self.slowest * self.network.period)))
-        followed = min(plan.periods, max(1, 1 + fading - plan.burn_in))
+        transient = int(np.ceil(DECAYS / (self.slowest * self.network.period)))
+        explicit = min(plan.periods, max(1, 1 + transient - plan.burn_in))
         segments, period = plan.rows_per_period, self.network.period
-        states, energetics = self.time_series(start, segments, followed, plan.burn_in)
-        rest = plan.periods - followed
+        states, energetics = self.time_series(start, segments, explicit, plan.burn_in)
+        remaining = plan.periods - explicit
         rates = [
-            (gain.sum(axis=0) + rest * gain[-segments:].sum(axis=0)) / (plan.periods * period)
+            (gain.sum(axis=0) + remaining * gain[-segments:].sum(axis=0)) / (plan.periods * period)
             for gain in energetics
         ]
-        return Window(Energetics(*rates), self._edges(states, plan, followed))
+        return Window(Energetics(*rates), self._edges(states, plan, explicit))
 
-    def _edges(self, states: list[Gaussian], plan: Plan, followed: int) -> dict[str, Array]:
+    def _edges(self, states: list[Gaussian], plan: Plan, explicit: int) -> dict[str, Array]:
         """Means of x, v and of their squares where rows begin, (phases, n) each."""
         n, segments = self.n, plan.rows_per_period
         first = np.array([state.mean for state in states])
         second = np.array([np.diag(state.covariance) for state in states]) + first**2
-        found = {}
+        means = {}
         for name, values in {
             "position": first[:, :n],
             "velocity": first[:, n:],
             "position_squared": second[:, :n],
             "velocity_squared": second[:, n:],
         }.items():
-            each = values[:-1].reshape(followed, segments, n)
-            begins = each[:: plan.segments_per_row]
+            by_period = values[:-1].reshape(explicit, segments, n)
+            row_starts = by_period[:: plan.segments_per_row]
             rows = plan.periods // plan.segments_per_row
-            rest = rows - len(begins)
+            remaining = rows - len(row_starts)
             final = values[-1 - segments : -1]
-            found[name] = (begins.sum(axis=0) + rest * final) / rows
-        return found
+            means[name] = (row_starts.sum(axis=0) + remaining * final) / rows
+        return means

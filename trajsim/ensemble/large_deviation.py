@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from trajsim.ensemble.answers import Array
 
-# How often the reach of g is doubled before the maximum is taken to be out of reach.
+# Doublings of g after which no maximum is expected, and the first g relative to a Gaussian's.
 DOUBLINGS, CAUTION = 12, 0.1
 
 
@@ -34,10 +34,10 @@ def rate_function(
     values = np.asarray(values, np.float64)
     if variance <= 0.0:
         return np.where(values == mean, 0.0, np.inf)
-    found = np.empty(values.shape)
-    for at in np.ndindex(values.shape):
-        found[at] = _legendre(theta, mean, variance, float(values[at]))
-    return found
+    rates = np.empty(values.shape)
+    for index in np.ndindex(values.shape):
+        rates[index] = _legendre(theta, mean, variance, float(values[index]))
+    return rates
 
 
 def _legendre(theta: Callable[[float], float], mean: float, variance: float, value: float) -> float:
@@ -46,30 +46,30 @@ def _legendre(theta: Callable[[float], float], mean: float, variance: float, val
 
     known = {0.0: 0.0}
 
-    def below(g: float) -> float:
+    def objective(g: float) -> float:
         if g not in known:
             known[g] = theta(g) - g * value
         return known[g]
 
-    # A part of where it would be if A were Gaussian: far beyond, theta leaves all bounds.
-    inner, reach = 0.0, CAUTION * (value - mean) / variance
-    if reach == 0.0:
+    # Begin well inside the maximum of a Gaussian A: far outside, theta may diverge.
+    inner, outer = 0.0, CAUTION * (value - mean) / variance
+    if outer == 0.0:
         return 0.0
     for _ in range(DOUBLINGS):
-        if not below(2 * reach) < below(reach):
+        if not objective(2 * outer) < objective(outer):
             break
-        inner, reach = reach, 2 * reach
+        inner, outer = outer, 2 * outer
     else:
         return np.inf
-    inside, reach = reach, 2 * reach
+    finite, outer = outer, 2 * outer
     for _ in range(DOUBLINGS):
-        if np.isfinite(below(reach)):
+        if np.isfinite(objective(outer)):
             break
-        reach = (inside + reach) / 2
+        outer = (finite + outer) / 2
     else:
         return np.inf
-    low, high = sorted((inner, reach))
+    low, high = sorted((inner, outer))
     best = minimize_scalar(
-        below, bounds=(low, high), method="bounded", options={"xatol": 1e-6 * (high - low)}
+        objective, bounds=(low, high), method="bounded", options={"xatol": 1e-6 * (high - low)}
     )
     return max(0.0, -min(float(best.fun), *known.values()))

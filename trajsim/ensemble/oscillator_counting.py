@@ -1,4 +1,4 @@
-"""Full counting statistics of linear oscillators: everything about them is Gaussian but heat.
+"""Full counting statistics of linear oscillators: work is Gaussian, heat is quadratic.
 
 With z = (x, v), dz/dt = A z + b(t) + noise of strength D, and A = sum_b heat_b Q_b + sum_i work_i
 W_i, the average <exp(A)> from z at time s is exp(z' X z / 2 + y . z + c). Backwards in time
@@ -31,14 +31,14 @@ from trajsim.ensemble.oscillator_finite import log_averages, thetas
 from trajsim.ensemble.weights import Weighting, Weights, expect_periods, full, many
 from trajsim.models.oscillators import OscillatorNetwork
 
-# Points of Cauchy's integral, and the radius of its circle in units of the nearest that matters.
+# Points of Cauchy's integral, and the radius of its circle in units of the analytic disc's.
 AROUND, CIRCLE = 32, 0.2
 
 
 class LinearCounting:
     """Exact fluctuations of heat and work of linear oscillators.
 
-    `weights` as in `trajsim.ensemble.jumps.counting.JumpCounting`; so are the answers.
+    `weights` and results as in `trajsim.ensemble.jumps.counting.JumpCounting`.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class LinearCounting:
         self.n = len(network.mass)
         self.baths, self.drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
 
-    # -- what is counted -----------------------------------------------------------------------
+    # -- weights -------------------------------------------------------------------------------
 
     def _weights(self, weights: Weighting) -> tuple[Array, Array]:
         return full(weights, self.baths, self.drives)
@@ -69,9 +69,9 @@ class LinearCounting:
         """Heat and work weights (n,) of the sites, 0 where there is no bath or drive."""
         heat, work = self._weights(weights)
         network = self.network
-        touched, driven = network.bath >= 0, network.driven >= 0
+        coupled, driven = network.bath >= 0, network.driven >= 0
         heats, works = np.zeros(self.n), np.zeros(self.n)
-        heats[touched] = heat[network.bath[touched]]
+        heats[coupled] = heat[network.bath[coupled]]
         works[driven] = work[network.driven[driven]]
         return heats, works
 
@@ -89,10 +89,10 @@ class LinearCounting:
         """
         network, flow, noise = self.network, self.ensemble.flow, self.ensemble.noise
         heat, work = self._by_site(weights)
-        hot = network.friction * network.temperature / network.mass
-        tilt = self._velocities(2 * heat * hot)
+        noise_power = network.friction * network.temperature / network.mass
+        tilt = self._velocities(2 * heat * noise_power)
         # V = z V_1 + z^2 V_2
-        given = [
+        potential = [
             np.zeros_like(flow),
             self._velocities(-2 * network.friction * heat),
             self._velocities(2 * network.friction * network.temperature * heat**2),
@@ -100,36 +100,36 @@ class LinearCounting:
         powers = order + 1
         x = [np.zeros_like(flow)]
         for k in range(1, powers):
-            rest = tilt.T @ x[k - 1] + x[k - 1] @ tilt
-            rest = rest + sum((x[j] @ noise @ x[k - j] for j in range(1, k)), np.zeros_like(flow))
-            rest = rest + (given[k] if k < 3 else 0.0)
-            x.append(lyapunov(flow.T, rest))
-        grown = np.array([0.5 * np.trace(noise @ each) for each in x])
-        grown[1] += (heat * hot).sum()
+            terms = tilt.T @ x[k - 1] + x[k - 1] @ tilt
+            terms = terms + sum((x[j] @ noise @ x[k - j] for j in range(1, k)), np.zeros_like(flow))
+            terms = terms + (potential[k] if k < 3 else 0.0)
+            x.append(lyapunov(flow.T, terms))
+        theta = np.array([0.5 * np.trace(noise @ each) for each in x])
+        theta[1] += (heat * noise_power).sum()
         for frequency, force, _ in self.ensemble.responses:
-            grown += self._driven(x, tilt, frequency, force, work)
-        return series.cumulants(grown)
+            theta += self._driven(x, tilt, frequency, force, work)
+        return series.cumulants(theta)
 
     def _driven(
         self, x: list[Array], tilt: Array, frequency: float, force: Any, work: Array
     ) -> Array:
-        """What one harmonic of the forces adds to the series of theta."""
+        """Contribution of one harmonic of the forces to the series of theta."""
         noise, n = self.ensemble.noise, self.n
-        push = np.append(np.zeros(n), force / self.network.mass)
-        moved = np.append(-work * 1j * frequency * force, np.zeros(n))
+        forcing = np.append(np.zeros(n), force / self.network.mass)
+        work_source = np.append(-work * 1j * frequency * force, np.zeros(n))
         # -dy/dt = M' y + ..., for y = Re(y exp(i w t)): (i w + flow') y = -(...)
         system = 1j * frequency * np.eye(2 * n) + self.ensemble.flow.T
         y = [np.zeros(2 * n, np.complex128)]
         for k in range(1, len(x)):
-            rest = tilt.T @ y[k - 1] + x[k] @ push + (moved if k == 1 else 0.0)
-            rest = rest + sum(x[j] @ noise @ y[k - j] for j in range(1, k))
-            y.append(np.asarray(np.linalg.solve(system, -rest), np.complex128))
-        # Averages over the period of products of two waves; a constant has the whole.
-        share = 0.5 if frequency > 0 else 1.0
+            source = tilt.T @ y[k - 1] + x[k] @ forcing + (work_source if k == 1 else 0.0)
+            source = source + sum(x[j] @ noise @ y[k - j] for j in range(1, k))
+            y.append(np.asarray(np.linalg.solve(system, -source), np.complex128))
+        # Average of a product of two waves over the period; 1 for constants.
+        weight = 0.5 if frequency > 0 else 1.0
         return np.array(
             [
-                share * (push.conj() @ y[k]).real
-                + 0.5 * share * sum((y[j].conj() @ noise @ y[k - j]).real for j in range(k + 1))
+                weight * (forcing.conj() @ y[k]).real
+                + 0.5 * weight * sum((y[j].conj() @ noise @ y[k - j]).real for j in range(k + 1))
                 for k in range(len(x))
             ]
         )
@@ -140,17 +140,17 @@ class LinearCounting:
         return self._quadratic(lambda weights: float(self.cumulant_rates(weights, 2)[1]))
 
     def _quadratic(self, variance: Callable[[Weights], float]) -> Array:
-        """Matrix of a quadratic form, from its values at sums of two: exact but for rounding."""
+        """Matrix of a quadratic form from its values at sums of two unit vectors."""
         unit = np.eye(self.baths + self.drives)
 
-        def of(both: Array) -> float:
-            return variance(Weights(both[: self.baths], both[self.baths :]))
+        def form(vector: Array) -> float:
+            return variance(Weights(vector[: self.baths], vector[self.baths :]))
 
-        own = np.array([of(e) for e in unit])
-        out = np.diag(own)
+        diag = np.array([form(e) for e in unit])
+        out = np.diag(diag)
         for a in range(len(unit)):
             for b in range(a):
-                out[a, b] = out[b, a] = 0.5 * (of(unit[a] + unit[b]) - own[a] - own[b])
+                out[a, b] = out[b, a] = 0.5 * (form(unit[a] + unit[b]) - diag[a] - diag[b])
         return out
 
     @property
@@ -168,8 +168,8 @@ class LinearCounting:
         """
         heats, works, shape = many(heat, work, self.baths, self.drives)
         values = [
-            thetas(self.ensemble, *self._by_site(Weights(*both)), np.ones(1, np.complex128))[0].real
-            for both in zip(heats, works, strict=True)
+            thetas(self.ensemble, *self._by_site(Weights(*pair)), np.ones(1, np.complex128))[0].real
+            for pair in zip(heats, works, strict=True)
         ]
         return np.reshape(values, shape)
 
@@ -185,7 +185,7 @@ class LinearCounting:
 
     # -- finite times --------------------------------------------------------------------------
 
-    def begin(self, start: Gaussian | str) -> Gaussian:
+    def start_distribution(self, start: Gaussian | str) -> Gaussian:
         """Gaussian of a start given as such or by its name."""
         return start_state(self.network, start) if isinstance(start, str) else start
 
@@ -195,7 +195,7 @@ class LinearCounting:
         """log <exp(z A)> (k,) over `periods` from a start, for z (k,), real or complex."""
         expect_periods(periods)
         sites, fields = self._by_site(weights), np.asarray(z, np.complex128)
-        return log_averages(self.ensemble, self.begin(start), periods, *sites, fields)
+        return log_averages(self.ensemble, self.start_distribution(start), periods, *sites, fields)
 
     def log_average(self, start: Gaussian | str, periods: int, weights: Weighting) -> float:
         """log <exp(A)> over `periods` from a start; inf where it does not exist."""
@@ -211,8 +211,8 @@ class LinearCounting:
         heat, _ = self._by_site(weights)
         beta = abs(heat * np.maximum(self.network.temperature, 1e-300)).max()
         radius = CIRCLE / max(beta, np.sqrt(max(variance, 0.0)), 1e-60)
-        turns = np.exp(2j * np.pi * np.arange(AROUND) / AROUND)
-        values = self.log_averages(start, periods, weights, radius * turns)
+        circle = np.exp(2j * np.pi * np.arange(AROUND) / AROUND)
+        values = self.log_averages(start, periods, weights, radius * circle)
         powers = np.fft.fft(values)[: order + 1].real / AROUND / radius ** np.arange(order + 1)
         return series.cumulants(powers)
 
@@ -228,24 +228,24 @@ class LinearCounting:
         grid: ArrayLike | None = None,
         tolerance: float = 1e-6,
     ) -> Distribution:
-        """Distribution of A over `periods` from a start: as of `Counting`, and without atoms.
+        """Distribution of A over `periods` from a start, as in `Counting`.
 
-        Work alone is Gaussian.
+        It has no atoms; work alone is Gaussian.
         """
         mean, variance = self.finite_cumulants(start, periods, weights, 2)
-        none = np.zeros(0)
+        empty = np.zeros(0)
         if variance <= 1e-24 * max(1.0, mean**2):
-            lump = Atoms(np.array([mean]), np.ones(1))
-            return only_atoms(lump, (mean - 1.0, mean + 1.0), grid)
+            atom = Atoms(np.array([mean]), np.ones(1))
+            return only_atoms(atom, (mean - 1.0, mean + 1.0), grid)
         heat, _ = self._by_site(weights)
         if not heat.any():
-            reach = np.sqrt(-2.2 * OUTSIDE * variance)
+            half_width = np.sqrt(-2.2 * OUTSIDE * variance)
 
             def gaussian(w: Array) -> Complex:
                 return np.asarray(np.exp(1j * w * mean - 0.5 * variance * w**2), np.complex128)
 
-            ends = float(mean - reach), float(mean + reach)
-            return invert(gaussian, ends, Atoms(none, none), 0.0, tolerance, grid)
+            ends = float(mean - half_width), float(mean + half_width)
+            return invert(gaussian, ends, Atoms(empty, empty), 0.0, tolerance, grid)
 
         def log_average(g: float) -> float:
             return float(self.log_averages(start, periods, weights, [g])[0].real)
@@ -254,4 +254,4 @@ class LinearCounting:
             return np.asarray(np.exp(self.log_averages(start, periods, weights, 1j * w)))
 
         ends = window(log_average, float(np.sqrt(variance)))
-        return invert(characteristic, ends, Atoms(none, none), 0.0, tolerance, grid)
+        return invert(characteristic, ends, Atoms(empty, empty), 0.0, tolerance, grid)

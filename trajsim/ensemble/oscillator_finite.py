@@ -2,9 +2,9 @@
 
 With X the stabilising solution of the Riccati equation of `ensemble.oscillator_counting` and
 y the periodic one beside it, exp(z' X z / 2 + y . z + theta t) is a solution of the tilted backward
-equation. Divided by it, the process is an ordinary one with the flow M = L + D X and the push
-b + D y (Doob's transform), Gaussian at the end; what is left to average there is
-exp(-z' X z / 2 - y . z). All in closed form, for many values of the counting field at once.
+equation. Divided by it, the process is an ordinary one with the flow M = L + D X and the force
+b + D y (Doob's transform), Gaussian at the end, where exp(-z' X z / 2 - y . z) remains to be
+averaged. All in closed form, for many values of the counting field at once.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class Quadratic(NamedTuple):
 
 
 class _Tilted(NamedTuple):
-    """The transformed process: x, the flow's eigenvalues and vectors, y and its own mean at 0."""
+    """The transformed process: x, eigenvalues and eigenvectors of its flow, y and its mean at 0."""
 
     x: Complex
     values: Complex
@@ -46,16 +46,16 @@ def log_averages(
     Infinite where the average does not exist at long times.
     """
     tilted = _transformed(ensemble, heat, work, z)
-    x, y, c = _over(tilted, ensemble, periods)
-    left = np.eye(x.shape[-1]) - start.covariance @ x
-    gathered = x @ start.mean + y
-    through = _solve(left, gathered @ start.covariance)
+    x, y, c = _over_periods(tilted, ensemble, periods)
+    system = np.eye(x.shape[-1]) - start.covariance @ x
+    linear = x @ start.mean + y
+    response = _solve(system, linear @ start.covariance)
     mean = 0.5 * np.einsum("i,kij,j->k", start.mean, x, start.mean) + y @ start.mean
-    factors = np.linalg.eigvals(left)
-    exists = tilted.exists & ((z.imag != 0.0) | (factors.real.min(axis=1) > 0.0))
-    # For imaginary z no eigenvalue comes to the negative axis: each has its own root.
-    found = c + mean + 0.5 * (gathered * through).sum(axis=1) - 0.5 * np.log(factors).sum(axis=1)
-    return np.asarray(np.where(exists, found, np.inf + 0j), np.complex128)
+    roots = np.linalg.eigvals(system)
+    exists = tilted.exists & ((z.imag != 0.0) | (roots.real.min(axis=1) > 0.0))
+    # For imaginary z no eigenvalue is on the negative axis: take the root of each.
+    result = c + mean + 0.5 * (linear * response).sum(axis=1) - 0.5 * np.log(roots).sum(axis=1)
+    return np.asarray(np.where(exists, result, np.inf + 0j), np.complex128)
 
 
 def thetas(ensemble: LinearEnsemble, heat: Array, work: Array, z: Complex) -> Complex:
@@ -69,13 +69,13 @@ def _solve(matrix: Complex, vector: Complex) -> Complex:
 
 
 def _transformed(ensemble: LinearEnsemble, heat: Array, work: Array, z: Complex) -> _Tilted:
-    network, n, many = ensemble.network, ensemble.n, len(z)
+    network, n, count = ensemble.network, ensemble.n, len(z)
     size, noise = 2 * n, ensemble.noise
-    hot = network.friction * network.temperature / network.mass
+    noise_power = network.friction * network.temperature / network.mass
     heats, velocity = z[:, None] * heat, np.arange(n, size)
-    hamiltonian = np.zeros((many, 2 * size, 2 * size), np.complex128)
+    hamiltonian = np.zeros((count, 2 * size, 2 * size), np.complex128)
     hamiltonian[:, :size, :size] = ensemble.flow
-    hamiltonian[:, velocity, velocity] += 2 * heats * hot
+    hamiltonian[:, velocity, velocity] += 2 * heats * noise_power
     hamiltonian[:, size:, size:] = -hamiltonian[:, :size, :size].swapaxes(1, 2)
     hamiltonian[:, :size, size:] = noise
     square = 2 * network.friction * heats * (heats * network.temperature - 1)
@@ -89,22 +89,22 @@ def _transformed(ensemble: LinearEnsemble, heat: Array, work: Array, z: Complex)
     basis = vectors[:, :size]
     x = np.linalg.solve(basis.swapaxes(1, 2), vectors[:, size:].swapaxes(1, 2)).swapaxes(1, 2)
     flow = hamiltonian[:, :size, :size] + noise @ x
-    theta = 0.5 * np.einsum("ij,kji->k", noise, x) + heats @ hot
-    y, mean = np.zeros((many, size), np.complex128), np.zeros((many, size), np.complex128)
+    theta = 0.5 * np.einsum("ij,kji->k", noise, x) + heats @ noise_power
+    y, mean = np.zeros((count, size), np.complex128), np.zeros((count, size), np.complex128)
     for frequency, force, _ in ensemble.responses:
-        push = np.append(np.zeros(n), force / network.mass) + 0j
-        turn = 1j * frequency * np.eye(size)
+        forcing = np.append(np.zeros(n), force / network.mass) + 0j
+        rotation = 1j * frequency * np.eye(size)
         # A wave and its conjugate, or the constant.
-        share, signs = (0.5, (1, -1)) if frequency > 0 else (1.0, (1,))
+        weight, signs = (0.5, (1, -1)) if frequency > 0 else (1.0, (1,))
         waves = {}
         for sign in signs:
-            b = share * (push if sign > 0 else push.conj())
-            moved = np.zeros((many, size), np.complex128)
+            b = weight * (forcing if sign > 0 else forcing.conj())
+            work_source = np.zeros((count, size), np.complex128)
             slope = sign * 1j * frequency * (force if sign > 0 else force.conj())
-            moved[:, :n] = -share * z[:, None] * work * slope
-            wave = _solve(sign * turn + flow.swapaxes(1, 2), -(x @ b + moved))
+            work_source[:, :n] = -weight * z[:, None] * work * slope
+            wave = _solve(sign * rotation + flow.swapaxes(1, 2), -(x @ b + work_source))
             y += wave
-            mean += _solve(sign * turn - flow, b + wave @ noise)
+            mean += _solve(sign * rotation - flow, b + wave @ noise)
             waves[sign] = b, wave
         for sign in signs:
             other = -sign if frequency > 0 else sign
@@ -113,25 +113,25 @@ def _transformed(ensemble: LinearEnsemble, heat: Array, work: Array, z: Complex)
     return _Tilted(x, values, basis, y, mean, theta, exists)
 
 
-def _over(tilted: _Tilted, ensemble: LinearEnsemble, periods: int) -> Quadratic:
+def _over_periods(tilted: _Tilted, ensemble: LinearEnsemble, periods: int) -> Quadratic:
     """log <exp(z A)> from a state, over whole periods, as a quadratic form of the state."""
     time = ensemble.network.period * periods
     x, values, basis, y = tilted.x, tilted.values, tilted.vectors, tilted.y
     size = x.shape[-1]
     inverse = np.linalg.inv(basis)
-    away = (basis * np.exp(values * time)[:, None, :]) @ inverse
+    flow = (basis * np.exp(values * time)[:, None, :]) @ inverse
     # Covariance of the transformed process, at long times and at the end.
-    spread = inverse @ ensemble.noise @ inverse.swapaxes(1, 2)
-    spread = -spread / (values[:, :, None] + values[:, None, :])
-    spread = basis @ spread @ basis.swapaxes(1, 2)
-    spread = spread - away @ spread @ away.swapaxes(1, 2)
-    left = np.eye(size) + x @ spread
-    last = -np.linalg.solve(left, x)
-    tilt = -_solve(left, y)
-    rest = tilted.mean - np.einsum("kij,kj->ki", away, tilted.mean)
-    back = away.swapaxes(1, 2)
-    c = tilted.theta * time + 0.5 * np.einsum("ki,kij,kj->k", rest, last, rest)
-    c = c + (tilt * rest).sum(axis=1) - 0.5 * np.einsum("ki,kij,kj->k", y, spread, tilt)
-    c = c - 0.5 * np.log(np.linalg.eigvals(left)).sum(axis=1)
-    through = np.einsum("kij,kj->ki", back, np.einsum("kij,kj->ki", last, rest) + tilt)
-    return Quadratic(x + back @ last @ away, y + through, c)
+    cov = inverse @ ensemble.noise @ inverse.swapaxes(1, 2)
+    cov = -cov / (values[:, :, None] + values[:, None, :])
+    cov = basis @ cov @ basis.swapaxes(1, 2)
+    cov = cov - flow @ cov @ flow.swapaxes(1, 2)
+    system = np.eye(size) + x @ cov
+    end_x = -np.linalg.solve(system, x)
+    end_y = -_solve(system, y)
+    offset = tilted.mean - np.einsum("kij,kj->ki", flow, tilted.mean)
+    dual = flow.swapaxes(1, 2)
+    c = tilted.theta * time + 0.5 * np.einsum("ki,kij,kj->k", offset, end_x, offset)
+    c = c + (end_y * offset).sum(axis=1) - 0.5 * np.einsum("ki,kij,kj->k", y, cov, end_y)
+    c = c - 0.5 * np.log(np.linalg.eigvals(system)).sum(axis=1)
+    shift = np.einsum("kij,kj->ki", dual, np.einsum("kij,kj->ki", end_x, offset) + end_y)
+    return Quadratic(x + dual @ end_x @ flow, y + shift, c)

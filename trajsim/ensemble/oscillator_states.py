@@ -10,39 +10,39 @@ from trajsim.ensemble.answers import Array, NoExactSideError
 from trajsim.ensemble.gaussian import Gaussian, LinearEnsemble
 from trajsim.plan import Plan
 
-# Condition of a covariance from which on it is no density.
+# Condition number of a covariance above which there is no density.
 SINGULAR = 1e12
-# Largest difference of Gaussians that are taken for one.
+# Largest difference of Gaussians that are taken to be equal.
 ALIKE = 1e-9
 
 
 class OscillatorStates:
-    """Gaussians at the edges of the rows; as `trajsim.ensemble.recorded.RecordedStates`.
+    """Gaussians at the edges of the rows; see `trajsim.ensemble.recorded.RecordedStates`.
 
     Parameters
     ----------
-    solved : ensemble of the oscillators
+    ensemble : of the oscillators
     start : Gaussian from which trajectories begin
     plan : of the rows
     """
 
     columns = ("position", "velocity")
 
-    def __init__(self, solved: LinearEnsemble, start: Gaussian, plan: Plan) -> None:
-        self._solved, self._start, self._plan = solved, start, plan
+    def __init__(self, ensemble: LinearEnsemble, start: Gaussian, plan: Plan) -> None:
+        self._ensemble, self._start, self._plan = ensemble, start, plan
         self._known: dict[int, Gaussian] = {}
 
     def at(self, edge: int) -> Gaussian:
         """Gaussian at an edge of the rows."""
         if edge not in self._known:
             phases = self._plan.rows_per_period
-            periods, rest = divmod(edge * self._plan.segments_per_row, phases)
-            course = self._solved.time_series(self._start, phases, 1, self._plan.burn_in + periods)
-            self._known[edge] = course.state[rest]
+            periods, segment = divmod(edge * self._plan.segments_per_row, phases)
+            path = self._ensemble.time_series(self._start, phases, 1, self._plan.burn_in + periods)
+            self._known[edge] = path.state[segment]
         return self._known[edge]
 
     def mean(self, edges: Any) -> Gaussian:
-        """The Gaussian of all these edges.
+        """The Gaussian that all these edges share.
 
         Raises
         ------

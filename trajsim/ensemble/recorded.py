@@ -1,4 +1,4 @@
-"""What the ensemble knows of the states that a ledger records: where they are, and how likely."""
+"""Interface of exact distributions of the states that a ledger records."""
 
 from typing import Any, Protocol
 
@@ -19,12 +19,12 @@ class RecordedStates(Protocol):
         """Distribution at an edge of the rows: P (states,) or a Gaussian."""
 
     def mean(self, edges: Any) -> Any:
-        """The distribution of one edge of these, each as likely.
+        """Average of the distributions at some edges.
 
         Raises
         ------
         NoExactSideError
-            If it is of no form that can be followed.
+            If it has no form that can be evolved further.
         """
 
     def log_probability(self, columns: dict[str, NDArray[Any]], edge: int) -> Array:

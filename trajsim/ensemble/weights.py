@@ -1,4 +1,4 @@
-"""Which heats and works are counted, and how much each of them counts."""
+"""Weights with which heats and works are counted."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from trajsim.ensemble.answers import Array
 
 
 class Weights(NamedTuple):
-    """What counts how much: A = sum_b heat_b Q_b + sum_i work_i W_i (inclusive work).
+    """Weights of A = sum_b heat_b Q_b + sum_i work_i W_i (inclusive work).
 
     heat (..., baths) and work (..., drives); one number stands for all.
     """
@@ -36,14 +36,14 @@ def full(weights: Weighting, baths: int, drives: int) -> tuple[Array, Array]:
     ValueError
         If their numbers are not those of the network, or something else is weighted.
     """
-    given: Any = weights
+    pair: Any = weights
     if isinstance(weights, Mapping):
         unknown = set(weights) - set(Weights._fields)
         if unknown:
             raise ValueError(f"weights of {', '.join(map(repr, unknown))}; allowed: heat, work")
-        given = Weights(weights.get("heat", 0.0), weights.get("work", 0.0))
+        pair = Weights(weights.get("heat", 0.0), weights.get("work", 0.0))
     arrays = []
-    for values, count, name in ((given.heat, baths, "baths"), (given.work, drives, "drives")):
+    for values, count, name in ((pair.heat, baths, "baths"), (pair.work, drives, "drives")):
         array = np.asarray(values, np.float64)
         if array.ndim == 0:
             array = np.full(count, float(array))
@@ -56,12 +56,12 @@ def full(weights: Weighting, baths: int, drives: int) -> tuple[Array, Array]:
 
 
 def expect_periods(periods: int) -> None:
-    """See that something lasts.
+    """Check a number of periods.
 
     Raises
     ------
     ValueError
-        If there is not one whole period.
+        If it is no whole number from 1 on.
     """
     if periods != int(periods) or periods < 1:
         raise ValueError(f"periods: found {periods}; allowed: whole numbers from 1 on")
@@ -84,7 +84,7 @@ def many(
     Raises
     ------
     ValueError
-        As of `full`.
+        As for `full`.
     """
     fields = full(Weights(heat, work), baths, drives)
     shape = np.broadcast_shapes(*(f.shape[:-1] for f in fields))

@@ -1,4 +1,4 @@
-"""Systems that jump between numbered states: what the exact ensemble needs to know of one.
+"""Systems that jump between numbered states, as the exact ensemble sees them.
 
 A channel is a jump from one state to another by exchange of heat with one bath. Channels with the
 same rate and the same heat at all times are of one class, so that these are computed once for all
@@ -174,31 +174,31 @@ class JumpProcess:
             totals[..., exclusive:],
         )
 
-    def energetics(self, at: Instants, spent: Array) -> Array:
-        """Energetics (width, m) of times spent in states: heats, works, exclusive works and jumps.
+    def energetics(self, instants: Instants, dwell: Array) -> Array:
+        """Energetics (width, m) from dwell times: heats, works, exclusive works and jumps.
 
-        Exclusive work is what the jumps change of lambda_d V_d, with the sign turned.
+        Exclusive work is minus the change of lambda_d V_d by the jumps.
 
         Parameters
         ----------
-        at : the process at phases (t,)
-        spent : (t, states, m) time spent in each state at these phases
+        instants : the process at phases (t,)
+        dwell : (t, states, m) time spent in each state at these phases
         """
-        rates, value, speed = at.rates, at.value, at.speed
-        times, states, columns = spent.shape
-        flat = spent.transpose(1, 0, 2).reshape(states, -1)
+        rates, value, speed = instants.rates, instants.value, instants.speed
+        times, states, columns = dwell.shape
+        flat = dwell.transpose(1, 0, 2).reshape(states, -1)
         visits = (self.exits @ flat).reshape(-1, times, columns)
-        stood = (self.conjugate @ flat).reshape(-1, times, columns)
+        conjugate_time = (self.conjugate @ flat).reshape(-1, times, columns)
         # Summed over time, class by class (drive by drive): products of rows with matrices.
         heats = rates * self.heats_of(value)
-        jumps = (rates.T[:, None] @ visits)[:, 0]
-        taken = (heats.T[:, None] @ visits)[:, 0]
-        power = (speed.T[:, None] @ stood)[:, 0]
+        class_jumps = (rates.T[:, None] @ visits)[:, 0]
+        class_heat = (heats.T[:, None] @ visits)[:, 0]
+        power = (speed.T[:, None] @ conjugate_time)[:, 0]
         exclusive = np.empty((self.drives, columns))
         for drive, changed in enumerate(self.changed):
             weight = rates[:, changed] * self.change[drive, changed] * value[:, drive, None]
             exclusive[drive] = -(weight.T[:, None] @ visits[changed]).sum(axis=(0, 1))
-        heat, counted = self.heat_of_bath.T @ taken, self.count_of_counter.T @ jumps
+        heat, counted = self.heat_of_bath.T @ class_heat, self.count_of_counter.T @ class_jumps
         return np.concatenate([heat, power, exclusive, counted])
 
     @cached_property
@@ -207,30 +207,30 @@ class JumpProcess:
         return [np.flatnonzero(row) for row in self.change]
 
     @cached_property
-    def _moved(self) -> tuple[Array, Array]:
-        """What each jump per unit time moves (width,), at most, and what the drives do and hold."""
+    def _scales(self) -> tuple[Array, Array]:
+        """Scales (width,) of the energetics: largest per jump, and largest power of the drives."""
         value, speed = self.parameters(np.arange(16) / 16)
-        most = abs(self.conjugate).max(axis=1, initial=0.0)
-        power = (abs(speed) + abs(value) / self.period).max(axis=0, initial=0.0) * most
-        energetic = self.baths + 2 * self.drives
+        largest = abs(self.conjugate).max(axis=1, initial=0.0)
+        power = (abs(speed) + abs(value) / self.period).max(axis=0, initial=0.0) * largest
+        energies = self.baths + 2 * self.drives
         by_jump, by_drive = np.ones(self.width), np.zeros(self.width)
-        by_jump[:energetic] = abs(self.heats_of(value)).max(initial=0.0)
-        by_drive[:energetic] = power.max(initial=0.0)
+        by_jump[:energies] = abs(self.heats_of(value)).max(initial=0.0)
+        by_drive[:energies] = power.max(initial=0.0)
         return by_jump, by_drive
 
     def throughput(self, rates: Array) -> Array:
-        """Energy (or number) that jumps move back and forth per unit time, for rates (width,)."""
-        by_jump, by_drive = self._moved
+        """Gross energy (or number) exchanged per unit time, for rates (width,): scale of errors."""
+        by_jump, by_drive = self._scales
         jumps = float(rates[self.baths + 2 * self.drives :].sum())
         return jumps * by_jump + by_drive
 
     # -- matrices ------------------------------------------------------------------------------
 
-    def _patterns(self, staying: float) -> Array:
-        """(k, states**2): what a unit rate of a class adds to a matrix, and to its diagonal."""
+    def _patterns(self, diagonal: float) -> Array:
+        """(k, states**2): matrix of a unit rate of each class, with `diagonal` at its sources."""
         pattern = np.zeros((self.classes, self.states, self.states))
         np.add.at(pattern, (self.kind, self.target, self.source), 1.0)
-        np.add.at(pattern, (self.kind, self.source, self.source), staying)
+        np.add.at(pattern, (self.kind, self.source, self.source), diagonal)
         return pattern.reshape(self.classes, -1)
 
     @cached_property

@@ -19,8 +19,8 @@ from trajsim.ensemble.jumps.channels import Instants, JumpProcess
 STAGES = 6
 # Ratio of one step to the one before where P follows the drive only after a fast decay.
 GROWTH = 1.2
-# Where rates all but jump: steps a period times what the growth exceeds 1 by, and times the first
-# step over the width of the jump.
+# Where rates all but jump: steps a period times (growth - 1), and times the ratio of the first step
+# to the width of the jump.
 LAYERED = 3.0
 # A part between breaks has no fewer steps than so many parts of those of the period.
 FEWEST_PARTS = 5.0
@@ -33,13 +33,13 @@ def _tableau(stages: int) -> tuple[Array, Array, Array]:
     # Roots of the Jacobi polynomial (1, 0) as eigenvalues: scipy.special would take long to import.
     k = np.arange(stages - 1.0)
     recursion = np.diag(-1.0 / ((2.0 * k + 1.0) * (2.0 * k + 3.0)))
-    beside = np.diag(np.sqrt(k[1:] * (k[1:] + 1.0)) / (2.0 * k[1:] + 1.0), 1)
-    inner = np.linalg.eigvalsh(recursion + beside + beside.T)
-    nodes = np.concatenate([[0.0], (inner + 1.0) / 2.0, [1.0]])
-    apart = nodes[:, None] - nodes + np.eye(stages + 1)
+    off_diagonal = np.diag(np.sqrt(k[1:] * (k[1:] + 1.0)) / (2.0 * k[1:] + 1.0), 1)
+    roots = np.linalg.eigvalsh(recursion + off_diagonal + off_diagonal.T)
+    nodes = np.concatenate([[0.0], (roots + 1.0) / 2.0, [1.0]])
+    differences = nodes[:, None] - nodes + np.eye(stages + 1)
     # Barycentric weights of Lagrange's polynomials; rows of a derivative sum to zero.
-    inverse = 1.0 / apart.prod(axis=1)
-    derivative = inverse / inverse[:, None] / apart
+    inverse = 1.0 / differences.prod(axis=1)
+    derivative = inverse / inverse[:, None] / differences
     np.fill_diagonal(derivative, 0.0)
     np.fill_diagonal(derivative, -derivative.sum(axis=1))
     weights = np.linalg.inv(derivative[1:, 1:])[-1]
@@ -56,20 +56,20 @@ def step_edges(
 
     Parameters
     ----------
-    begin, end : of all
-    widest, narrowest : widths
+    begin, end : first and last edge
+    widest, narrowest : widths of steps
     growth : ratio of one width to the one before
     """
     widest = min(widest, end - begin)
     if narrowest >= widest:
         return np.linspace(begin, end, math.ceil((end - begin) / widest - 1e-9) + 1)
-    growing = max(0, math.ceil(math.log(widest / min(narrowest, widest)) / math.log(growth)))
-    widths = widest * growth ** np.arange(-growing, 0.0)
-    kept = widths[np.cumsum(widths) < end - begin]
-    left = end - begin - kept.sum()
-    equal = np.full(math.ceil(left / widest - 1e-9), widest)
-    equal[:] = left / len(equal)
-    return np.append(begin + np.append(0.0, np.cumsum(np.append(kept, equal)))[:-1], end)
+    count = max(0, math.ceil(math.log(widest / min(narrowest, widest)) / math.log(growth)))
+    widths = widest * growth ** np.arange(-count, 0.0)
+    growing_widths = widths[np.cumsum(widths) < end - begin]
+    remaining = end - begin - growing_widths.sum()
+    equal = np.full(math.ceil(remaining / widest - 1e-9), widest)
+    equal[:] = remaining / len(equal)
+    return np.append(begin + np.append(0.0, np.cumsum(np.append(growing_widths, equal)))[:-1], end)
 
 
 def edges_of(
@@ -82,7 +82,7 @@ def edges_of(
     process : JumpProcess
     begin, end : phases
     steps : a period, at least
-    settled : whether what is carried follows the drive from the beginning of the period
+    settled : whether P follows the drive from the beginning of the period
     """
     edges = []
     for first, last in process.pieces(begin, end):
@@ -103,8 +103,8 @@ def edges_of(
 
 
 @cache
-def begun(states: int) -> Array:
-    """Right side (s n, n) of the equations of the stages for a beginning in each state."""
+def right_side(states: int) -> Array:
+    """Right side (s n, n) of the stages' equations for a step that begins in each state."""
     return np.asarray(np.kron(-DERIVATIVE[:, :1], np.eye(states)), np.float64)
 
 
@@ -133,27 +133,27 @@ def systems(matrices: Any, durations: Array) -> Any:
     return out.reshape(steps, STAGES * states, STAGES * states)
 
 
-def solved(matrices: Any, durations: Array) -> Any:
+def solve_stages(matrices: Any, durations: Array) -> Any:
     """Stages (t, s, n, n) for each state in which a step begins, of dp/dt = K p.
 
     Parameters
     ----------
-    matrices, durations : as of `systems`
+    matrices, durations : as for `systems`
     """
     steps, _, states, _ = matrices.shape
-    stages: Any = np.linalg.solve(systems(matrices, durations), begun(states)[None])
+    stages: Any = np.linalg.solve(systems(matrices, durations), right_side(states)[None])
     return stages.reshape(steps, STAGES, states, states)
 
 
 class Steps(NamedTuple):
     """Steps (t,) of the period, solved for every start at once.
 
-    at : the process at the phases (t s,) of the stages
-    weights : (t, s) the time for which each stage stands
+    instants : the process at the phases (t s,) of the stages
+    weights : (t, s) quadrature weight of each stage, a time
     stages : (t, s, n, n), a stage's probabilities for each state in which the step begins
     """
 
-    at: Instants
+    instants: Instants
     weights: Array
     stages: Array
 
@@ -163,8 +163,8 @@ class Steps(NamedTuple):
         for step in self.stages[:, -1]:
             starts.append(columns)
             columns = step @ columns
-        spent = self.weights[:, :, None, None] * (self.stages @ np.array(starts)[:, None])
-        return columns, spent.reshape(-1, *columns.shape)
+        dwell = self.weights[:, :, None, None] * (self.stages @ np.array(starts)[:, None])
+        return columns, dwell.reshape(-1, *columns.shape)
 
 
 def solve_steps(process: JumpProcess, edges: Array) -> Iterator[Steps]:
@@ -172,13 +172,13 @@ def solve_steps(process: JumpProcess, edges: Array) -> Iterator[Steps]:
     states = process.states
     batch = max(1, BATCH // (STAGES * states) ** 2)
     for first in range(0, len(edges) - 1, batch):
-        part = edges[first : first + batch + 1]
-        widths = np.diff(part)
-        phases = part[:-1, None] + widths[:, None] * NODES
-        at = process.at(phases.ravel())
-        matrices = process.generators(at.rates).reshape(-1, STAGES, states, states)
+        some = edges[first : first + batch + 1]
+        widths = np.diff(some)
+        phases = some[:-1, None] + widths[:, None] * NODES
+        instants = process.at(phases.ravel())
+        matrices = process.generators(instants.rates).reshape(-1, STAGES, states, states)
         durations = widths * process.period
-        stages = solved(matrices, durations)
-        # Rounding grows with the length of a step in what is conserved alone: it is put right.
+        stages = solve_stages(matrices, durations)
+        # Only the norm gathers rounding errors over a long step: restore it.
         stages /= stages.sum(axis=2, keepdims=True)
-        yield Steps(at, np.outer(durations, WEIGHTS), stages)
+        yield Steps(instants, np.outer(durations, WEIGHTS), stages)

@@ -17,11 +17,11 @@ from trajsim.ensemble.distribution import Distribution
 from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.counting_dense import DenseCounting
 from trajsim.ensemble.jumps.counting_sparse import SparseCounting
-from trajsim.ensemble.jumps.distribution import Counted
+from trajsim.ensemble.jumps.distribution import CountingDistribution
 from trajsim.ensemble.jumps.tilt import Tilt
 from trajsim.ensemble.weights import Weighting, Weights, expect_periods, full, many
 
-# Of the largest entry, what may still change when a period is taken to repeat the one before.
+# Change, relative to the largest entry, below which a period is taken to repeat the one before.
 SETTLED = 1e-10
 # States up to which fluctuations are solved with matrices.
 MOST_DENSE = 64
@@ -74,25 +74,25 @@ class JumpCounting:
     # -- long times ----------------------------------------------------------------------------
 
     @cached_property
-    def _first(self) -> tuple[Array, Array, Array]:
+    def _moments(self) -> tuple[Array, Array, Array]:
         """Mean per period, derivatives (g, n) of the periodic state, covariances per period."""
         p = self.map.stationary
-        kinds = self.baths + self.drives
-        _, moved, _ = self.map.pair(p, np.zeros((kinds, len(p))))
-        v = self.map.solve(moved - moved.sum(axis=1, keepdims=True) * p)
-        _, moved, moments = self.map.pair(p, v)
-        mean = moved.sum(axis=1)
-        return mean, v, moments - np.outer(mean, mean)
+        observables = self.baths + self.drives
+        _, carried, _ = self.map.carry_moments(p, np.zeros((observables, len(p))))
+        derivatives = self.map.solve(carried - carried.sum(axis=1, keepdims=True) * p)
+        _, carried, moments = self.map.carry_moments(p, derivatives)
+        mean = carried.sum(axis=1)
+        return mean, derivatives, moments - np.outer(mean, mean)
 
     @property
     def mean_rate(self) -> Array:
         """Mean heats and works (baths + drives,) per unit time."""
-        return self._first[0] / self.period
+        return self._moments[0] / self.period
 
     @property
     def covariance_rate(self) -> Array:
         """Growth of the covariances of heats and works (baths + drives, same) per unit time."""
-        return self._first[2] / self.period
+        return self._moments[2] / self.period
 
     def cumulant_rates(self, weights: Weighting, order: int = 4) -> Array:
         """Growth (order,) of the cumulants 1 ... order of A per unit time, at long times."""
@@ -100,16 +100,16 @@ class JumpCounting:
         powers = order + 1
         rows = np.zeros((powers, self.process.states))
         rows[0] = self.map.stationary
-        grown = np.zeros(powers)
-        grown[0] = 1.0
+        growth = np.zeros(powers)
+        growth[0] = 1.0
         carry = self.map.series(tilt, center, powers)
         for k in range(1, powers):
-            # What the rows known so far become, and what of it the power k grows by.
-            moved = carry(rows)[k]
-            grown[k] = moved.sum()
-            back = sum(grown[k - j] * rows[j] for j in range(k))
-            rows[k] = self.map.solve(moved - back)
-        rates = series.cumulants(series.logarithm(grown)) / self.period
+            # Order k of U(z) p(z) = growth(z) p(z), from the lower orders.
+            carried = carry(rows)[k]
+            growth[k] = carried.sum()
+            lower = sum(growth[k - j] * rows[j] for j in range(k))
+            rows[k] = self.map.solve(carried - lower)
+        rates = series.cumulants(series.logarithm(growth)) / self.period
         rates[0] += center
         return np.asarray(rates, np.float64)
 
@@ -153,10 +153,10 @@ class JumpCounting:
         """
         etas = np.asarray(eta, np.float64)
         values = np.empty(etas.shape)
-        for at in np.ndindex(etas.shape):
+        for index in np.ndindex(etas.shape):
             heat = np.zeros(self.baths)
-            heat[hot] = etas[at]
-            values[at] = self.rate_function(0.0, Weights(heat, 1.0))
+            heat[hot] = etas[index]
+            values[index] = self.rate_function(0.0, Weights(heat, 1.0))
         return values
 
     # -- finite times --------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class JumpCounting:
     def log_average(self, start: Array | str, periods: int, weights: Weighting) -> float:
         """log <exp(A)> over `periods` from a start."""
         expect_periods(periods)
-        return self.map.log_average(self._tilt(weights), self.begin(start), periods)
+        return self.map.log_average(self._tilt(weights), self.start_distribution(start), periods)
 
     def finite_cumulants(
         self, start: Array | str, periods: int, weights: Weighting, order: int = 4
@@ -173,15 +173,15 @@ class JumpCounting:
         expect_periods(periods)
         tilt, center = self._tilt(weights), self._center(weights)
         powers = order + 1
-        rows = self.begin(start) * series.exponential(tilt.boundary[0], powers)
+        rows = self.start_distribution(start) * series.exponential(tilt.boundary[0], powers)
         logarithm = np.zeros(powers)
         carry = self.map.series(tilt, center, powers)
         for k in range(periods):
-            before, grown = rows, logarithm
+            before, logarithm_before = rows, logarithm
             rows, logarithm = self._normalised(carry(rows), logarithm)
             if _settled(rows, before):
                 # Every period that follows adds as much.
-                logarithm = logarithm + (periods - 1 - k) * (logarithm - grown)
+                logarithm = logarithm + (periods - 1 - k) * (logarithm - logarithm_before)
                 break
         ends = series.exponential(-tilt.boundary[0], powers)
         rows = np.stack([sum(rows[j] * ends[k - j] for j in range(k + 1)) for k in range(powers)])
@@ -196,25 +196,25 @@ class JumpCounting:
         total = rows.sum(axis=1)
         divided = np.empty_like(rows)
         for k in range(len(rows)):
-            back = sum(total[k - j] * divided[j] for j in range(k))
-            divided[k] = (rows[k] - back) / total[0]
+            lower = sum(total[k - j] * divided[j] for j in range(k))
+            divided[k] = (rows[k] - lower) / total[0]
         return divided, logarithm + series.logarithm(total)
 
     def covariance(self, start: Array | str, periods: int) -> Array:
         """Covariances of heats and works (baths + drives, same) over `periods` from a start."""
         expect_periods(periods)
-        p = self.begin(start)
-        kinds = self.baths + self.drives
-        v, total = np.zeros((kinds, len(p))), np.zeros((kinds, kinds))
+        p = self.start_distribution(start)
+        observables = self.baths + self.drives
+        derivatives, total = np.zeros((observables, len(p))), np.zeros((observables, observables))
         for k in range(periods):
-            before = np.concatenate([p[None], v])
-            p, v, moments = self.map.pair(p, v)
-            mean = v.sum(axis=1)
-            v = v - mean[:, None] * p
-            gained = moments - np.outer(mean, mean)
-            if _settled(np.concatenate([p[None], v]), before):
-                return np.asarray(total + (periods - k) * gained)
-            total += gained
+            before = np.concatenate([p[None], derivatives])
+            p, derivatives, moments = self.map.carry_moments(p, derivatives)
+            mean = derivatives.sum(axis=1)
+            derivatives = derivatives - mean[:, None] * p
+            covariance = moments - np.outer(mean, mean)
+            if _settled(np.concatenate([p[None], derivatives]), before):
+                return np.asarray(total + (periods - k) * covariance)
+            total += covariance
         return total
 
     def distribution(
@@ -239,12 +239,12 @@ class JumpCounting:
         trajsim.ensemble.distribution.Distribution.probabilities : of bins, for histograms
         """
         expect_periods(periods)
-        p, tilt = self.begin(start), self._tilt(weights)
+        p, tilt = self.start_distribution(start), self._tilt(weights)
         mean, variance = self.finite_cumulants(p, periods, weights, 2)
-        counted = Counted(self.map, tilt, p, periods)
+        counted = CountingDistribution(self.map, tilt, p, periods)
         return counted.distribution(float(mean), float(variance), grid, tolerance)
 
-    def begin(self, start: Array | str) -> Array:
+    def start_distribution(self, start: Array | str) -> Array:
         """P (states,) of a start given as such or by its name.
 
         Raises
@@ -273,6 +273,6 @@ class JumpCounting:
 
 
 def _settled(rows: Array, before: Array) -> bool:
-    """Whether each row (m, states) is what it was a period ago, but for rounding."""
+    """Whether each row (m, states) is the same as a period ago, within rounding."""
     scale = abs(rows).max(axis=1)
     return bool((abs(rows - before).max(axis=1) <= SETTLED * scale).all())

@@ -19,9 +19,9 @@ from trajsim.ensemble.jumps.collocation import (
     NODES,
     STAGES,
     WEIGHTS,
-    begun,
     edges_of,
-    solved,
+    right_side,
+    solve_stages,
     systems,
 )
 from trajsim.ensemble.jumps.ensemble import DENSE_STEPS, JumpEnsemble
@@ -29,8 +29,8 @@ from trajsim.ensemble.jumps.stationary import stationary
 from trajsim.ensemble.jumps.tilt import Tilt
 
 MOST_STEPS = 4096
-# Where these leave no number behind, a growth is taken to be beyond all numbers.
-HOPELESS_STEPS = 256
+# If a growth still overflows with so many steps, it is taken to be infinite.
+DIVERGED_STEPS = 256
 # The matrix is raised to 2**SQUARINGS to find its largest eigenvalue, smoothly in time.
 SQUARINGS = 8
 # exp of more overflows.
@@ -39,7 +39,7 @@ Carry = Callable[[Array], Array]
 
 
 class Moments(NamedTuple):
-    """What some steps, or the period, do to a distribution, to second order in the weights.
+    """Action of some steps, or of the period, on P, to second order in the weights.
 
     propagator (t, n, n), derivatives (t, g, n, n) by the weight of each of g heats and works, and
     second (t, g, g, n), the second derivatives of the norm; for a start in each state.
@@ -53,7 +53,7 @@ class Moments(NamedTuple):
         """Steps `before`, then these."""
         u, v, s = self
         sums = v.sum(axis=2)
-        # A derivative of what comes before, and another of what follows.
+        # One derivative of the earlier steps, one of the later.
         cross = np.einsum("tan,tbnm->tabm", sums, before.derivatives, optimize=True)
         second = s @ before.propagator[:, None] + before.second + cross + cross.swapaxes(1, 2)
         first = v @ before.propagator[:, None] + u[:, None] @ before.derivatives
@@ -61,7 +61,7 @@ class Moments(NamedTuple):
 
 
 class Maps(NamedTuple):
-    """What some steps do at each of f fields: (t, f, n, n)."""
+    """Tilted propagators of some steps at each of f fields: (t, f, n, n)."""
 
     maps: Array
 
@@ -71,15 +71,15 @@ class Maps(NamedTuple):
 
 
 class Powers(NamedTuple):
-    """A power series (t, powers, n, n) of what some steps do."""
+    """Power series (t, powers, n, n) of the propagators of some steps."""
 
     maps: Array
 
     def after(self, before: "Powers") -> "Powers":
         """Steps `before`, then these."""
-        one, other = self.maps, before.maps
+        last, first = self.maps, before.maps
         powers = [
-            sum(one[:, j] @ other[:, k - j] for j in range(k + 1)) for k in range(one.shape[1])
+            sum(last[:, j] @ first[:, k - j] for j in range(k + 1)) for k in range(last.shape[1])
         ]
         return Powers(np.stack(powers, axis=1))
 
@@ -87,33 +87,33 @@ class Powers(NamedTuple):
 class Factored(NamedTuple):
     """Steps (t,) with the equations of their stages inverted.
 
-    at : the process at the phases (t s,) of the stages
+    instants : the process at the phases (t s,) of the stages
     durations (t,), inverse (t, s n, s n)
     """
 
-    at: Instants
+    instants: Instants
     durations: Array
     inverse: Array
 
     def stages(self, source: Array) -> Array:
-        """Stages (t, s, n, m) that sources (t, s, n, m) per unit time lead to, from nothing."""
+        """Stages (t, s, n, m) from sources (t, s, n, m) per unit time, starting from 0."""
         steps, stages, states, columns = source.shape
         flat = (source * self.durations[:, None, None, None]).reshape(steps, -1, columns)
         return np.asarray(self.inverse @ flat).reshape(steps, stages, states, columns)
 
 
 class DenseCounting:
-    """One period of a process of few states, counted.
+    """Counting statistics of one period of a process of few states.
 
     Parameters
     ----------
     process : JumpProcess
-    tolerance : relative accuracy of what a period does
+    tolerance : relative accuracy of the maps of a period
 
     Raises
     ------
     NoExactSideError
-        If some states are left so rarely that rounding would spoil what the counting rests on.
+        If some states are left so rarely that rounding would spoil the answer.
     """
 
     def __init__(self, process: JumpProcess, tolerance: float) -> None:
@@ -134,12 +134,12 @@ class DenseCounting:
         """P (n,) that returns to itself."""
         return stationary(self._moments.propagator[0])[0]
 
-    def solve(self, rest: Array) -> Array:
-        """Rows d (..., n) that sum to zero with d - U d = rest, for rows of rest that do."""
+    def solve(self, source: Array) -> Array:
+        """Rows d (..., n) that sum to zero with d - U d = source, for rows of source that do."""
         # |p><1| changes nothing for such rows and takes away the null space.
         system = np.eye(self.process.states) - self._moments.propagator[0]
         system = system + self.stationary[:, None]
-        return np.asarray(np.linalg.solve(system, rest.T).T, np.float64)
+        return np.asarray(np.linalg.solve(system, source.T).T, np.float64)
 
     # -- steps ---------------------------------------------------------------------------------
 
@@ -150,71 +150,71 @@ class DenseCounting:
         phases = np.concatenate([e[:-1] for e in edges])[:, None] + widths[:, None] * NODES
         return self.process.at(phases.ravel()), widths * self.process.period
 
-    def _inverted(self, steps: int) -> list[Factored]:
+    def _inverses(self, steps: int) -> list[Factored]:
         """All steps of a period, inverted, in batches."""
         if self._factored[0] != steps:
-            whole, durations = self._steps(steps)
+            instants, durations = self._steps(steps)
             states = self.process.states
             batches = []
             for part in _batches(len(durations), (STAGES * states) ** 2):
-                at = whole.part(slice(STAGES * part.start, STAGES * part.stop))
-                matrices = self.process.generators(at.rates).reshape(-1, STAGES, states, states)
+                inside = instants.part(slice(STAGES * part.start, STAGES * part.stop))
+                matrices = self.process.generators(inside.rates).reshape(-1, STAGES, states, states)
                 inverse = np.asarray(np.linalg.inv(systems(matrices, durations[part])), np.float64)
-                batches.append(Factored(at, durations[part], inverse))
+                batches.append(Factored(inside, durations[part], inverse))
             self._factored = steps, batches
         return self._factored[1]
 
-    def _plain(self, steps: Factored) -> Array:
+    def _untilted_stages(self, steps: Factored) -> Array:
         """Stages (t, s, n, n) of the distribution itself."""
         states = self.process.states
-        stages = (steps.inverse @ begun(states)).reshape(-1, STAGES, states, states)
-        # Rounding grows with the length of a step in what is conserved alone: it is put right.
+        stages = (steps.inverse @ right_side(states)).reshape(-1, STAGES, states, states)
+        # Only the norm gathers rounding errors over a long step: restore it.
         return np.asarray(stages / stages.sum(axis=2, keepdims=True))
 
     # -- second moments ------------------------------------------------------------------------
 
     @cached_property
     def _moments(self) -> Moments:
-        """Those of the period, of one step."""
+        """Moments (1, ...) of the period as one step."""
         steps = self._solution_steps
         before = self._moments_in(steps)
         while True:
             steps += steps // 2
             now = self._moments_in(steps)
-            off = [abs(a - b).max() / abs(a).max() for a, b in zip(now, before, strict=True)]
-            if max(off) < self.tolerance or steps > MOST_STEPS:
+            changes = [abs(a - b).max() / abs(a).max() for a, b in zip(now, before, strict=True)]
+            if max(changes) < self.tolerance or steps > MOST_STEPS:
                 return now
             before = now
 
     def _moments_in(self, steps: int) -> Moments:
-        return _composed([self._moments_of(part) for part in self._inverted(steps)])
+        return _compose([self._moments_of(part) for part in self._inverses(steps)])
 
     def _moments_of(self, steps: Factored) -> Moments:
         process, states = self.process, self.process.states
-        at, shape = steps.at, (len(steps.durations), STAGES)
-        of_class = at.rates.reshape(*shape, -1)
-        heats = process.heats_of(at.value).reshape(*shape, -1)
-        # Jumps (t, s, baths, k) and rests (t, s, drives, n) by what they give.
-        taken = (of_class * heats)[:, :, None] * process.heat_of_bath.T
-        power = at.speed.reshape(*shape, -1, 1) * process.conjugate
-        resting = np.zeros((*power.shape, states))
-        resting[..., np.arange(states), np.arange(states)] = power
-        first = np.concatenate([process.transitions(taken), resting], axis=2)
-        plain = self._plain(steps)
-        kinds = first.shape[2]
-        source = (first @ plain[:, :, None]).swapaxes(2, 3).reshape(*shape, states, -1)
-        moved = steps.stages(source).reshape(*shape, states, kinds, states).swapaxes(2, 3)
+        instants, shape = steps.instants, (len(steps.durations), STAGES)
+        of_class = instants.rates.reshape(*shape, -1)
+        heats = process.heats_of(instants.value).reshape(*shape, -1)
+        # Heats by jumps (t, s, baths, k) and powers of the drives in each state (t, s, drives, n).
+        heat_rates = (of_class * heats)[:, :, None] * process.heat_of_bath.T
+        power = instants.speed.reshape(*shape, -1, 1) * process.conjugate
+        work_rates = np.zeros((*power.shape, states))
+        work_rates[..., np.arange(states), np.arange(states)] = power
+        first = np.concatenate([process.transitions(heat_rates), work_rates], axis=2)
+        stages = self._untilted_stages(steps)
+        count = first.shape[2]
+        source = (first @ stages[:, :, None]).swapaxes(2, 3).reshape(*shape, states, -1)
+        derivatives = steps.stages(source).reshape(*shape, states, count, states).swapaxes(2, 3)
         times = np.outer(steps.durations, WEIGHTS)
         sums = first.sum(axis=3)
-        cross = np.einsum("ts,tsan,tsbnm->tabm", times, sums, moved, optimize=True)
+        cross = np.einsum("ts,tsan,tsbnm->tabm", times, sums, derivatives, optimize=True)
         second = cross + cross.swapaxes(1, 2)
-        squares = (taken * heats[:, :, None]) @ process.exits
-        own = np.einsum("ts,tsbn,tsnm->tbm", times, squares, plain, optimize=True)
+        squares = (heat_rates * heats[:, :, None]) @ process.exits
+        diagonal = np.einsum("ts,tsbn,tsnm->tbm", times, squares, stages, optimize=True)
         baths = np.arange(process.baths)
-        second[:, baths, baths] += own
-        return Moments(plain[:, -1], moved[:, -1], second)
+        second[:, baths, baths] += diagonal
+        return Moments(stages[:, -1], derivatives[:, -1], second)
 
-    def pair(self, p: Array, v: Array) -> tuple[Array, Array, Array]:
+    def carry_moments(self, p: Array, v: Array) -> tuple[Array, Array, Array]:
         """Carry P (n,) and its derivatives v (g, n); also the second moments (g, g)."""
         propagator, derivatives, second = (a[0] for a in self._moments)
         cross = v @ derivatives.sum(axis=1).T
@@ -224,7 +224,7 @@ class DenseCounting:
     # -- power series --------------------------------------------------------------------------
 
     def series(self, tilt: Tilt, center: float, powers: int) -> Carry:
-        """What carries a series (powers, n) through a period; A is counted from `center`."""
+        """Map of a series (powers, n) over a period; A is counted from `center`."""
         key = (b"".join(np.asarray(a).tobytes() for a in (*tilt[1:], center)), powers)
         if key not in self._series:
             self._series[key] = self._converged_series(tilt, center, powers)
@@ -250,23 +250,23 @@ class DenseCounting:
             before = now
 
     def _series_in(self, steps: int, tilt: Tilt, center: float, powers: int) -> Array:
-        parts = [self._series_of(part, tilt, center, powers) for part in self._inverted(steps)]
-        return np.asarray(_composed(parts).maps[0])
+        parts = [self._series_of(part, tilt, center, powers) for part in self._inverses(steps)]
+        return np.asarray(_compose(parts).maps[0])
 
     def _series_of(self, steps: Factored, tilt: Tilt, center: float, powers: int) -> Powers:
-        at, states = steps.at, self.process.states
+        instants, states = steps.instants, self.process.states
         shape = (len(steps.durations), STAGES, states)
-        counts = tilt.counts(at)[0]
+        counts = tilt.counts(instants)[0]
         tilted = [
-            self.process.transitions(at.rates * counts**j / math.factorial(j)).reshape(
+            self.process.transitions(instants.rates * counts**j / math.factorial(j)).reshape(
                 *shape, states
             )
             for j in range(1, powers)
         ]
         diagonal = np.arange(states)
-        leaning = (tilt.powers(at)[0] - center).reshape(shape)
-        tilted[0][..., diagonal, diagonal] += leaning
-        rows = [self._plain(steps)]
+        drift = (tilt.powers(instants)[0] - center).reshape(shape)
+        tilted[0][..., diagonal, diagonal] += drift
+        rows = [self._untilted_stages(steps)]
         for k in range(1, powers):
             sources = [tilted[j - 1] @ rows[k - j] for j in range(1, k + 1)]
             rows.append(steps.stages(np.sum(sources, axis=0)))
@@ -277,58 +277,58 @@ class DenseCounting:
     def growth(self, tilt: Tilt) -> Array:
         """log (f,) of the spectral radius of the maps tilted by A; inf beyond all numbers."""
         count = len(tilt.counted)
-        growths, open_ = np.full(count, np.inf), np.flatnonzero(_within_numbers(tilt))
+        growths, unconverged = np.full(count, np.inf), np.flatnonzero(_is_finite(tilt))
         steps = self._solution_steps
         before = np.full(count, np.inf)
-        while len(open_):
-            maps, grown = self._maps(tilt.part(open_), steps, settled=True)
-            finite = np.isfinite(maps).all(axis=(1, 2)) & np.isfinite(grown)
+        while len(unconverged):
+            maps, log_scale = self._maps(tilt.part(unconverged), steps, settled=True)
+            finite = np.isfinite(maps).all(axis=(1, 2)) & np.isfinite(log_scale)
             finite &= maps.any(axis=(1, 2))
-            now = np.full(len(open_), np.inf)
+            now = np.full(len(unconverged), np.inf)
             if finite.any():
                 radius = abs(np.linalg.eigvals(maps[finite])).max(axis=1)
-                now[finite] = np.log(radius) + grown[finite]
-            growths[open_] = now
+                now[finite] = np.log(radius) + log_scale[finite]
+            growths[unconverged] = now
             with np.errstate(invalid="ignore"):
-                close = abs(now - before[open_]) <= self.tolerance * np.maximum(1.0, abs(now))
-            hopeless = np.isinf(now) & (steps > HOPELESS_STEPS)
-            before[open_] = now
-            open_ = open_[~(close | hopeless | (steps > MOST_STEPS))]
+                close = abs(now - before[unconverged]) <= self.tolerance * np.maximum(1.0, abs(now))
+            diverged = np.isinf(now) & (steps > DIVERGED_STEPS)
+            before[unconverged] = now
+            unconverged = unconverged[~(close | diverged | (steps > MOST_STEPS))]
             steps += steps // 2
         return growths
 
     def log_average(self, tilt: Tilt, p: Array, periods: int) -> float:
         """log <exp(A)> over `periods` from P (n,), for a tilt of one field; inf if not found."""
-        if not _within_numbers(tilt).all():
+        if not _is_finite(tilt).all():
             return math.inf
         before, steps = math.inf, self._solution_steps
         while True:
-            maps, grown = self._maps(tilt, steps)
-            now = _through(maps[0], float(grown[0]), tilt, p, periods)
+            maps, log_scale = self._maps(tilt, steps)
+            now = _log_average(maps[0], float(log_scale[0]), tilt, p, periods)
             close = abs(now - before) <= periods * self.tolerance * max(1.0, abs(now))
             if close or steps > MOST_STEPS:
                 return now
             before, steps = now, steps + steps // 2
 
     def _maps(self, tilt: Tilt, steps: int, settled: bool = False) -> tuple[Array, Array]:
-        """Tilted maps (f, n, n) of a period, and the growth (f,) taken out of them."""
+        """Tilted maps (f, n, n) of a period, each divided by a factor, and its logarithm (f,)."""
         states = self.process.states
-        at, durations = self._steps(steps, settled)
+        instants, durations = self._steps(steps, settled)
         size = len(durations) * (STAGES * states) ** 2
         diagonal = np.arange(states)
-        maps, growth = [], []
+        maps, log_scales = [], []
         for part in _batches(len(tilt.counted), size):
-            matrices = tilt.part(part).matrices(at)
+            matrices = tilt.part(part).matrices(instants)
             fields = len(matrices)
-            largest = _largest(matrices)
+            largest = _largest_eigenvalue(matrices)
             matrices[..., diagonal, diagonal] -= largest[..., None]
-            growth.append(largest @ np.outer(durations, WEIGHTS).ravel())
-            stages = solved(
+            log_scales.append(largest @ np.outer(durations, WEIGHTS).ravel())
+            stages = solve_stages(
                 matrices.reshape(-1, STAGES, states, states), np.tile(durations, fields)
             )
             ends = stages[:, -1].reshape(fields, len(durations), states, states)
-            maps.append(_composed([Maps(ends.swapaxes(0, 1))]).maps[0])
-        return np.concatenate(maps), np.concatenate(growth)
+            maps.append(_compose([Maps(ends.swapaxes(0, 1))]).maps[0])
+        return np.concatenate(maps), np.concatenate(log_scales)
 
 
 def _batches(count: int, size: int) -> Iterator[slice]:
@@ -338,29 +338,29 @@ def _batches(count: int, size: int) -> Iterator[slice]:
         yield slice(first, first + batch)
 
 
-def _within_numbers(tilt: Tilt) -> Any:
-    """Whether (f,) what jumps count can be exponentiated."""
-    at = tilt.process.at(np.linspace(0.0, 1.0, 33))
-    return abs(tilt.counts(at)).max(axis=(1, 2)) < LARGEST_EXPONENT
+def _is_finite(tilt: Tilt) -> Any:
+    """Whether (f,) exp of the counts of jumps does not overflow."""
+    instants = tilt.process.at(np.linspace(0.0, 1.0, 33))
+    return abs(tilt.counts(instants)).max(axis=(1, 2)) < LARGEST_EXPONENT
 
 
-def _composed(parts: list[Any]) -> Any:
+def _compose(parts: list[Any]) -> Any:
     """Batches of steps one after the other, as one step."""
     kind = type(parts[0])
-    joined = kind(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-    while len(joined[0]) > 1:
-        count = len(joined[0])
+    steps = kind(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    while len(steps[0]) > 1:
+        count = len(steps[0])
         even = count // 2 * 2
-        both = kind(*(a[1:even:2] for a in joined)).after(kind(*(a[:even:2] for a in joined)))
-        rest = kind(*(a[even:] for a in joined))
-        joined = kind(*(np.concatenate(pair) for pair in zip(both, rest, strict=True)))
-    return joined
+        pairs = kind(*(a[1:even:2] for a in steps)).after(kind(*(a[:even:2] for a in steps)))
+        odd = kind(*(a[even:] for a in steps))
+        steps = kind(*(np.concatenate(both) for both in zip(pairs, odd, strict=True)))
+    return steps
 
 
-def _largest(matrices: Array) -> Array:
+def _largest_eigenvalue(matrices: Array) -> Array:
     """Largest eigenvalue (...) of matrices with no negative entry off their diagonals, nearly.
 
-    Smooth in time, unlike a bound: what it is taken for need not be exact.
+    It need not be exact, but smooth in time, which a bound would not be.
     """
     diagonal = np.arange(matrices.shape[-1])
     lowest = np.minimum(matrices[..., diagonal, diagonal].min(axis=-1), 0.0)
@@ -370,23 +370,23 @@ def _largest(matrices: Array) -> Array:
         power /= power.max(axis=(-2, -1), keepdims=True) + 1e-300
         power = power @ power
     vector = power.sum(axis=-1)
-    grown = (matrices @ vector[..., None])[..., 0].sum(axis=-1)
-    return np.asarray(grown / (vector.sum(axis=-1) + 1e-300))
+    image = (matrices @ vector[..., None])[..., 0].sum(axis=-1)
+    return np.asarray(image / (vector.sum(axis=-1) + 1e-300))
 
 
-def _through(u: Array, growth: float, tilt: Tilt, p: Array, periods: int) -> float:
+def _log_average(tilted_map: Array, growth: float, tilt: Tilt, p: Array, periods: int) -> float:
     """log <exp(A)> from the tilted map of a period; inf if steps were too long for it."""
     boundary = tilt.boundary[0]
-    row, logarithm = p * np.exp(boundary), 0.0
+    weights, logarithm = p * np.exp(boundary), 0.0
     for k in range(periods):
-        before, row = row, u @ row
-        size = float(row.max())
-        if not (size > 0.0 and math.isfinite(size)):
+        before, weights = weights, tilted_map @ weights
+        scale = float(weights.max())
+        if not (scale > 0.0 and math.isfinite(scale)):
             return math.inf
-        row, logarithm = row / size, logarithm + math.log(size) + growth
-        if abs(row - before).max() <= 1e-15:
+        weights, logarithm = weights / scale, logarithm + math.log(scale) + growth
+        if abs(weights - before).max() <= 1e-15:
             # Every period that follows multiplies as much.
-            logarithm += (periods - 1 - k) * (math.log(size) + growth)
+            logarithm += (periods - 1 - k) * (math.log(scale) + growth)
             break
-    total = float(row @ np.exp(-boundary))
+    total = float(weights @ np.exp(-boundary))
     return logarithm + math.log(total) if total > 0.0 else math.inf

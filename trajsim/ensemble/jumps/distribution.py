@@ -1,8 +1,8 @@
 """Exact distribution of heat and work of jumps over whole periods.
 
-Where no jump counts at a time that varies, A takes single values: after no such jump at all, or
-any number of jumps that count the same at all times. These atoms are found from the map without
-the other jumps, and taken out before the density is.
+Without a jump whose count depends on when it happens, A takes discrete values: a trajectory may
+have any number of jumps that count the same at all times. These atoms follow from the map without
+the other jumps, and are subtracted before the density is computed.
 """
 
 import math
@@ -30,8 +30,8 @@ from trajsim.ensemble.jumps.waves import Waves
 MOST_SECONDS = 4.0
 
 
-class Counted:
-    """A over whole periods from a start, in the terms of characteristic functions.
+class CountingDistribution:
+    """Distribution of A over whole periods from a start, by its characteristic function.
 
     Parameters
     ----------
@@ -45,24 +45,24 @@ class Counted:
         self, counting: DenseCounting | SparseCounting, tilt: Tilt, p: Array, periods: int
     ) -> None:
         self.counting, self.tilt, self.p, self.periods = counting, tilt, p, periods
-        self.dated = tilt.dated
+        self.time_sensitive = tilt.time_sensitive
         self.waves = Waves(tilt, p, periods)
-        self._last = 0.0
+        self._last_seconds = 0.0
 
     def log_average(self, g: float) -> float:
         """log <exp(g A)>."""
         return self.counting.log_average(self.tilt.times([g]), self.p, self.periods)
 
-    def characteristic(self, w: Array, only_undated: bool = False) -> Complex:
-        """<exp(i w A)> at ascending w (f,), of the paths without dated jumps if so asked."""
-        begun = self.waves.seconds
-        values = self.waves.average(w, self.dated if only_undated else None)
-        self._last = self.waves.seconds - begun
+    def characteristic(self, w: Array, insensitive_only: bool = False) -> Complex:
+        """<exp(i w A)> at ascending w (f,); optionally of paths without time-sensitive jumps."""
+        seconds_before = self.waves.seconds
+        values = self.waves.average(w, self.time_sensitive if insensitive_only else None)
+        self._last_seconds = self.waves.seconds - seconds_before
         return values
 
-    def room(self) -> bool:
-        """Whether twice the frequencies so far, at twice the cost of each, are within reach."""
-        return self.waves.seconds + 4 * self._last <= MOST_SECONDS
+    def more(self) -> bool:
+        """Whether there is time for twice the frequencies so far, at twice the cost of each."""
+        return self.waves.seconds + 4 * self._last_seconds <= MOST_SECONDS
 
     def distribution(
         self, mean: float, variance: float, grid: ArrayLike | None, tolerance: float
@@ -79,7 +79,7 @@ class Counted:
         margin = 0.01 * (high - low)
         ends = low - margin, high + margin
         atoms = self._atoms(jumps, ends)
-        if not self.dated.any() and len(atoms.positions) > 0:
+        if not self.time_sensitive.any() and len(atoms.positions) > 0:
             return only_atoms(atoms, ends, grid)
         counts = abs(self.tilt.counted)
         finest = float(counts[counts > 1e-9 * (scale + 1e-300)].min(initial=math.inf))
@@ -90,23 +90,23 @@ class Counted:
             finest if math.isfinite(finest) else 0.0,
             tolerance,
             grid,
-            self.room,
+            self.more,
         )
 
     def _jumps(self) -> Array:
-        """What each undated jump counts, boundary and all."""
+        """Distinct counts of the jumps that are not time-sensitive, with the boundary terms."""
         process, boundary = self.tilt.process, self.tilt.boundary[0]
-        undated = ~self.dated[process.kind]
-        source, target = process.source[undated], process.target[undated]
-        counts = self.tilt.counted[0, process.kind[undated]]
+        insensitive = ~self.time_sensitive[process.kind]
+        source, target = process.source[insensitive], process.target[insensitive]
+        counts = self.tilt.counted[0, process.kind[insensitive]]
         return np.unique(counts + boundary[source] - boundary[target])
 
     def _atoms(self, jumps: Array, ends: tuple[float, float]) -> Atoms:
         unit = lattice(jumps)
         if unit is None:
-            # Values that lie dense: the density shows them as peaks, as its error says.
+            # Values lie densely: the density shows them as peaks, and its error tells so.
             return Atoms(np.zeros(0), np.zeros(0))
         if unit == 0.0:
-            weight = self.characteristic(np.zeros(1), only_undated=True).real
+            weight = self.characteristic(np.zeros(1), insensitive_only=True).real
             return Atoms(np.zeros(1), weight)
-        return atoms_on(unit, ends, lambda w: self.characteristic(w, only_undated=True))
+        return atoms_on(unit, ends, lambda w: self.characteristic(w, insensitive_only=True))

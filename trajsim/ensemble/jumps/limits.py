@@ -1,4 +1,4 @@
-"""What is within reach: limits of memory and of time, told before the work begins."""
+"""Limits of memory and of time, checked before the work begins."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from trajsim.ensemble.answers import NoExactSideError
 # Bytes that the tables and matrices of one ensemble may take, and seconds that one answer may.
 MOST_BYTES = 2 << 30
 MOST_SECONDS = 600.0
-# Seconds from which on it is told how long something takes.
+# Seconds from which on the expected duration is logged.
 WORTH_TELLING = 4.0
 LOGGER = logging.getLogger("trajsim")
 # Numbers of eight bytes that each channel costs: tables, a sparse matrix and its like.
@@ -41,11 +41,11 @@ def expect_room(states: int, channels: int, system: str) -> None:
 
 
 def expect_time(seconds: float, reason: str, allowed: float = MOST_SECONDS) -> None:
-    """Refuse what would take too long.
+    """Refuse a computation that would take too long.
 
     Parameters
     ----------
-    seconds : what it would take, roughly
+    seconds : estimated duration
     reason : why, for the message
     allowed : seconds, at most ten minutes
 

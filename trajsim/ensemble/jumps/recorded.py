@@ -14,26 +14,26 @@ SETTLED = 1e-15
 
 
 class SpinStates:
-    """P of spin states at the edges of the rows; as `trajsim.ensemble.recorded.RecordedStates`.
+    """P of spin states at the edges of the rows; see `trajsim.ensemble.recorded.RecordedStates`.
 
     Parameters
     ----------
-    solved : ensemble of the spins
+    ensemble : of the spins
     start : P (states,) from which trajectories begin
     plan : of the rows
     """
 
     columns = ("state",)
 
-    def __init__(self, solved: JumpEnsemble, start: Array, plan: Plan) -> None:
-        self._solved, self._plan = solved, plan
-        # P at the segments since the ledger opened, as far as they were asked for.
-        self._known = [self._burned(start)]
+    def __init__(self, ensemble: JumpEnsemble, start: Array, plan: Plan) -> None:
+        self._ensemble, self._plan = ensemble, plan
+        # P at the segments since the end of burn-in, as far as computed.
+        self._known = [self._after_burn_in(start)]
 
-    def _burned(self, p: Array) -> Array:
+    def _after_burn_in(self, p: Array) -> Array:
         for _ in range(self._plan.burn_in):
             before = p
-            p, _ = self._solved.carry(p)
+            p, _ = self._ensemble.carry(p)
             if abs(p - before).max() < SETTLED:
                 break
         return p
@@ -46,19 +46,19 @@ class SpinStates:
             if len(known) > phases and abs(known[-1] - known[-1 - phases]).max() < SETTLED:
                 # Periodic from here on.
                 return known[-1 - phases + (segments - len(known) + 1) % phases]
-            p, _ = self._solved.carry(known[-1], (len(known) - 1) % phases, phases)
+            p, _ = self._ensemble.carry(known[-1], (len(known) - 1) % phases, phases)
             known.append(p)
         return known[segments]
 
     def mean(self, edges: Any) -> Array:
         """Mean of P (states,) over some edges."""
-        total = last = np.zeros(self._solved.states)
+        total = before = np.zeros(self._ensemble.states)
         for count, edge in enumerate(edges):
             p = self.at(int(edge))
-            if abs(p - last).max() < SETTLED:
+            if abs(p - before).max() < SETTLED:
                 # Periodic from here on.
                 return np.asarray((total + (len(edges) - count) * p) / len(edges))
-            total, last = total + p, p
+            total, before = total + p, p
         return np.asarray(total / len(edges))
 
     def log_probability(self, columns: dict[str, NDArray[Any]], edge: int) -> Array:

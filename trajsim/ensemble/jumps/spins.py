@@ -19,12 +19,12 @@ from trajsim.models.spins import SpinNetwork
 
 # Points in a cycle of the fastest harmonic between which a field crosses a level at most once.
 GRID = 64
-# Amplitude over temperature from which on a rate all but jumps where a flip costs nothing.
+# Amplitude over temperature from which on a rate all but jumps where dE of a flip is 0.
 STEEP = 15.0
 
 
 def jump_process(network: SpinNetwork) -> JumpProcess:
-    """All flips of a network, in classes of site, spin and what the bonds make of them.
+    """All flips of a network, in classes of equal site, spin and fields of the bonds.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
     exchange: list[float] = []
     for i in range(sites):
         patterns = _neighbourhoods(network, i)
-        # Patterns of the neighbours that the rate and the heat do not tell apart.
+        # Patterns of the neighbours with the same rate and heat share a class.
         values, class_of = _distinct(patterns)
         neighbours = _neighbours(network, i)
         pattern = np.zeros(states, np.int32)
@@ -54,15 +54,15 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
             column += values_of.tolist()
     site_of, spin_of, local_of, exchange_of = (np.array(a) for a in (site, spin, local, exchange))
     driven = np.flatnonzero(network.driven >= 0)
-    # Fields that do not change are no drives: what they add to the heat of a flip is constant.
+    # Constant fields are no drives: their part of the heat of a flip is constant.
     constant = np.where(network.driven >= 0, 0.0, network.drive.offset)
     spins = 1.0 - 2.0 * ((state >> driven[:, None]) & 1)
-    cold = network.temperature[site_of]
+    temperature = network.temperature[site_of]
 
-    # x of the field: what does not change of it, and what each drive adds (drives, classes).
-    still = constant[site_of] * spin_of / cold
-    driving = (site_of == driven[:, None]) * spin_of / cold
-    moved = drives.some(network.drive, driven)
+    # x of the field: its constant part, and the factor of each drive (drives, classes).
+    fixed = constant[site_of] * spin_of / temperature
+    by_drive = (site_of == driven[:, None]) * spin_of / temperature
+    waveforms = drives.some(network.drive, driven)
 
     breaks, layer = _breaks(network, site_of, exchange_of)
     return JumpProcess(
@@ -78,8 +78,8 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
         heat=2.0 * spin_of * (exchange_of + constant[site_of]),
         change=2.0 * spin_of * (site_of == driven[:, None]),
         conjugate=np.asarray(-spins, np.float64),
-        parameters=partial(driven_fields, moved, network.period),
-        rate=partial(flip_rates, network.law, local_of, still, driving),
+        parameters=partial(driven_fields, waveforms, network.period),
+        rate=partial(flip_rates, network.law, local_of, fixed, by_drive),
         breaks=breaks,
         layer=layer,
     )
@@ -92,7 +92,7 @@ def driven_fields(drive: drives.Drive, period: float, u: Array) -> tuple[Array, 
 
 
 def flip_rates(
-    law: Any, local: Array, still: Array, driving: Array, u: Array, value: Array
+    law: Any, local: Array, fixed: Array, by_drive: Array, u: Array, value: Array
 ) -> Array:
     """Rates (t, k) of the classes, where the fields are value (t, d).
 
@@ -100,11 +100,11 @@ def flip_rates(
     ----------
     law : a rate law
     local : (k,) bonds of each class joined by the law
-    still, driving : (k,) x of the field that does not change, and (d, k) what each drive adds to it
-    u : phases (t,), which do not matter
+    fixed, by_drive : (k,) constant part of x, and (d, k) its factor of each driven field
+    u : phases (t,), not used
     value : (t, d) driven fields
     """
-    return np.asarray(_flip_rates(law, local, still + value @ driving))
+    return np.asarray(_flip_rates(law, local, fixed + value @ by_drive))
 
 
 def _neighbours(network: SpinNetwork, i: int) -> Any:
@@ -112,7 +112,7 @@ def _neighbours(network: SpinNetwork, i: int) -> Any:
 
 
 def _neighbourhoods(network: SpinNetwork, i: int) -> Array:
-    """Spin i, its `local` and the field of its bonds (patterns, 3), bit 0 of a pattern its own."""
+    """Spin i, its `local` and the field of its bonds (patterns, 3), bit 0 for spin i."""
     around = slice(network.first[i], network.first[i + 1])
     degree = around.stop - around.start
     pattern = np.arange(2 << degree)
@@ -129,15 +129,15 @@ def _neighbourhoods(network: SpinNetwork, i: int) -> Array:
 
 
 def _distinct(rows: Array) -> tuple[Array, Any]:
-    """Rows (m, 3) without repetition, and which of them each of the given is."""
+    """Distinct rows (m, 3), and the index among them of each given row."""
     number: dict[tuple[float, ...], int] = {}
-    which = [number.setdefault(tuple(row), len(number)) for row in rows.tolist()]
-    return np.array(list(number)), np.array(which)
+    index = [number.setdefault(tuple(row), len(number)) for row in rows.tolist()]
+    return np.array(list(number)), np.array(index)
 
 
 def _joined(law: Any, local: Array, parts: Array) -> Array:
-    pairs = zip(local.tolist(), parts.tolist(), strict=True)
-    return np.array([join(law, one, more) for one, more in pairs])
+    joined = zip(local.tolist(), parts.tolist(), strict=True)
+    return np.array([join(law, bonds, bond) for bonds, bond in joined])
 
 
 @compiled
@@ -151,29 +151,29 @@ def _flip_rates(law, local, x):
 
 
 def _breaks(network: SpinNetwork, site: Any, exchange: Array) -> tuple[list[float], float]:
-    """Phases, 0 and 1 among them, between which rates are smooth, and within what they jump."""
-    found = {0.0, 1.0}
+    """Phases, with 0 and 1, between which rates are smooth, and the least width of a jump there."""
+    breaks = {0.0, 1.0}
     fastest = 2.0 * np.pi * abs(network.drive.amplitude * network.drive.order).sum(axis=1)
-    reach = abs(network.drive.amplitude).sum(axis=1)
-    steep = reach > STEEP * network.temperature
+    amplitude = abs(network.drive.amplitude).sum(axis=1)
+    steep = amplitude > STEEP * network.temperature
     layer = min((network.temperature / np.maximum(fastest, 1e-300))[steep], default=0.0)
-    broken = np.flatnonzero((steep | getattr(network.law, "kinked", False)) & (reach > 0.0))
-    if len(broken):
+    abrupt = np.flatnonzero((steep | getattr(network.law, "kinked", False)) & (amplitude > 0.0))
+    if len(abrupt):
         from scipy.optimize import brentq
 
         grid = np.linspace(0.0, 1.0, GRID * int(network.drive.order.max()) + 1)
         fields = drives.values(network.drive, grid)
-        for i in broken:
-            # Where a flip, or the part of it that is the field's, costs nothing.
+        for i in abrupt:
+            # Where dE of a flip, or the part of it by the field, is 0.
             for level in np.unique(np.append(-exchange[site == i], 0.0)):
-                above = fields[:, i] - level
-                for k in np.flatnonzero(np.diff(np.sign(above))):
+                excess = fields[:, i] - level
+                for k in np.flatnonzero(np.diff(np.sign(excess))):
 
                     def crossing(x: float, i: Any = i, level: float = level) -> float:
                         return float(drives.values(network.drive, np.array([x]))[0, i]) - level
 
-                    found.add(brentq(crossing, grid[k], grid[k + 1], xtol=1e-15))
-    return sorted(found), float(layer)
+                    breaks.add(brentq(crossing, grid[k], grid[k + 1], xtol=1e-15))
+    return sorted(breaks), float(layer)
 
 
 def equilibrium(network: SpinNetwork) -> Array:
@@ -196,13 +196,13 @@ def equilibrium(network: SpinNetwork) -> Array:
     for i in range(sites):
         exchange = np.zeros(len(state))
         around = slice(network.first[i], network.first[i + 1])
-        pairs = zip(network.neighbour[around], network.coupling[around], strict=True)
-        for j, coupling in pairs:
+        bonds = zip(network.neighbour[around], network.coupling[around], strict=True)
+        for j, coupling in bonds:
             exchange += coupling * (1 - 2 * ((state >> j) & 1))
-        # Every bond is met from both its ends.
+        # Every bond is counted from both its ends.
         energy -= (1 - 2 * ((state >> i) & 1)) * (0.5 * exchange + field[i])
-    odds = np.exp((energy.min() - energy) / network.temperature[0])
-    return np.asarray(odds / odds.sum())
+    weights = np.exp((energy.min() - energy) / network.temperature[0])
+    return np.asarray(weights / weights.sum())
 
 
 def start_state(network: SpinNetwork, initial: str) -> Array:

@@ -1,8 +1,8 @@
 """Few states and any rates: the steps of `uniformization` with matrices, by repeated squaring.
 
-The exponential of W t is that of a time so short that less than one event is expected, squared as
-often as it takes. All entries stay positive sums, so that each is right in every digit even where
-rates differ by twenty orders of magnitude. Those of many steps are worked out at once.
+The exponential of W t is computed for a time so short that less than one event is expected, and
+then squared repeatedly. All entries are sums of positive terms, so that each is accurate in every
+digit even where rates differ by twenty orders of magnitude. Many steps are computed at once.
 """
 
 import math
@@ -22,13 +22,13 @@ BATCH = 1 << 20
 
 
 class SquaringStepper(Steps):
-    """Carry columns (states, m) of a jump process; as `uniformization.Stepper`."""
+    """Carry columns (states, m) of a jump process; see `uniformization.Stepper`."""
 
     def __init__(self, process: JumpProcess) -> None:
         self.process = process
 
     def seconds(self, steps: int, columns: int) -> float:
-        """What a period takes, roughly."""
+        """Estimated seconds for a period."""
         events = self.process.fastest_exit * self.process.period / (2 * steps)
         products = 2 * steps * (TERMS + 2 * max(0.0, math.log2(max(events, 1.0))))
         size = self.process.states
@@ -43,7 +43,7 @@ class SquaringStepper(Steps):
         energetics: bool = True,
         least: float = LEAST_WEIGHT,
     ) -> tuple[Array, Array]:
-        """As of `uniformization.Steps`."""
+        """See `uniformization.Steps`."""
         process = self.process
         total = np.zeros((process.width if energetics else 0, x.shape[1]))
         edges = np.array(list(self._edges(begin, end, steps)))
@@ -51,19 +51,19 @@ class SquaringStepper(Steps):
         for part in np.split(edges, range(batch, len(edges), batch)):
             first, width = part.T
             phases = first[:, None] + width[:, None] * NODES
-            at = process.at(phases.ravel())
-            rates = at.rates.reshape(len(part), 2, -1)
+            instants = process.at(phases.ravel())
+            rates = instants.rates.reshape(len(part), 2, -1)
             mixed = [NEAR * rates[:, k] + FAR * rates[:, 1 - k] for k in (0, 1)]
             times = 0.5 * width * process.period
             one, two = (_exponentials(process, of_class, times) for of_class in mixed)
-            spent = []
+            dwell = []
             for k in range(len(part)):
                 early, x = one[1][k] @ x, one[0][k] @ x
                 late, x = two[1][k] @ x, two[0][k] @ x
                 if energetics:
-                    spent += [NEAR * early + FAR * late, NEAR * late + FAR * early]
+                    dwell += [NEAR * early + FAR * late, NEAR * late + FAR * early]
             if energetics:
-                total += process.energetics(at, np.array(spent))
+                total += process.energetics(instants, np.array(dwell))
         return x, total
 
     def exponential(self, rates: Array, time: float, x: Array, least: float) -> tuple[Array, Array]:
@@ -77,24 +77,24 @@ def _exponentials(process: JumpProcess, rates: Array, times: Array) -> tuple[Any
     generators = process.generators(rates)
     fastest = np.maximum((process.exits.T @ abs(rates).T).max(axis=0), 1e-300)
     squarings = max(0, math.ceil(math.log2(max(float((fastest * times).max()), 1e-300))))
-    reached = (times / 2.0**squarings)[:, None, None]
+    duration = (times / 2.0**squarings)[:, None, None]
     unit = np.eye(process.states)
     # A sum for the fastest of all suits the others, too.
-    speed = float((fastest * times).max()) / times[:, None, None]
+    rate = float((fastest * times).max()) / times[:, None, None]
     poisson = Poisson.of(float((fastest * times).max()) / 2.0**squarings, LEAST_WEIGHT)
-    jump = unit + generators / speed
+    jump = unit + generators / rate
     term = np.broadcast_to(unit, jump.shape)
     propagator = poisson.weights[0] * term
-    integral = poisson.tails[0] / speed * term
+    integral = poisson.tails[0] / rate * term
     for weight, tail in zip(poisson.weights[1:], poisson.tails[1:], strict=True):
         term = jump @ term
         propagator = propagator + weight * term
-        integral = integral + tail / speed * term
+        integral = integral + tail / rate * term
     for _ in range(squarings):
         integral = integral + propagator @ integral
         propagator = propagator @ propagator
-        reached = 2.0 * reached
-        # Every squaring doubles the error of what is conserved: put it right each time.
+        duration = 2.0 * duration
+        # Every squaring doubles the error of the norm: restore it each time.
         propagator = propagator / propagator.sum(axis=1, keepdims=True)
-        integral = integral * (reached / integral.sum(axis=1, keepdims=True))
+        integral = integral * (duration / integral.sum(axis=1, keepdims=True))
     return propagator, integral

@@ -1,10 +1,10 @@
-"""The distribution that a map returns to itself, however slowly it is approached.
+"""The stationary distribution of a map, however slowly it is approached.
 
 Relative errors of the entries of a stochastic matrix off its diagonal move its stationary
 distribution by relative errors of that size, whatever its gap (O'Cinneide, Numer. Math. 65, 109,
 1993); absolute errors are divided by the gap. So nothing is subtracted here, and a map that is
-too large for a matrix is taken apart into basins: within one it relaxes fast, and a small matrix of
-what passes between them gives the weights of the basins (aggregation and disaggregation; Koury,
+too large for a matrix is divided into basins: within one it relaxes fast, and a small matrix of
+the flows between them gives the weights of the basins (aggregation and disaggregation; Koury,
 McAllister & Stewart, SIAM J. Alg. Disc. Meth. 5, 164, 1984).
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from trajsim.ensemble.answers import Array, NoExactSideError
 from trajsim.ensemble.jumps.channels import Integers, JumpProcess
 
-# What leaves a basin within the time of the map, at most, and the largest that is merged exactly.
+# Exits from a basin within the time of the map, at most, and the largest that is merged exactly.
 LEAVING, LARGEST_MERGED = 3.0, 256
 # States that are eliminated together, and the least chance to leave one that counts.
 BLOCK, LEAST_LEAVING = 64, 1e-290
@@ -24,7 +24,7 @@ MOST_BASINS, MOST_ROUNDS = 192, 60
 
 
 def stationary(propagator: Array) -> tuple[Array, float]:
-    """Distribution p = U p, U[y, x] the probability of x -> y, and the rarest leaving met.
+    """Distribution p = U p, U[y, x] the probability of x -> y, and the least exit probability met.
 
     By elimination without subtraction (Grassmann, Taksar & Heyman, Oper. Res. 33, 1107, 1985):
     accurate in every entry even where some states are hardly ever reached or left, provided the
@@ -51,7 +51,7 @@ def stationary(propagator: Array) -> tuple[Array, float]:
             u[:k, k] /= leave
             u[begin:k, :k] += np.multiply.outer(u[begin:k, k], u[k, :k])
             u[:begin, begin:k] += np.multiply.outer(u[:begin, k], u[k, begin:k])
-        # What a block of states does to all before it, at once.
+        # Eliminate a block of states from all states before it, at once.
         u[:begin, :begin] += u[:begin, begin:end] @ u[begin:end, :begin]
     p = np.ones(len(u))
     for k in range(1, len(u)):
@@ -62,36 +62,36 @@ def stationary(propagator: Array) -> tuple[Array, float]:
 
 
 def correction(
-    once: Callable[[Array], Array], rest: Array, accuracy: float, least: float = 0.0
+    propagate: Callable[[Array], Array], residual: Array, accuracy: float, least: float = 0.0
 ) -> Array:
-    """Solve (1 - U) d = rest for the d (states,) that sums to zero, by GMRES.
+    """Solve (1 - U) d = residual for the d (states,) that sums to zero, by GMRES.
 
     Parameters
     ----------
-    once : U, the map
-    rest : (states,), sums to zero
-    accuracy : relative, of the rest that is left
-    least : size of a rest that may be left in any case
+    propagate : U, the map
+    residual : (states,), sums to zero
+    accuracy : ratio of the final residual to the given one
+    least : size of a residual that is small enough in any case
     """
     from scipy.sparse.linalg import LinearOperator, gmres
 
-    size = len(rest)
-    if abs(rest).max() < 0.1 * least:
+    size = len(residual)
+    if abs(residual).max() < 0.1 * least:
         return np.zeros(size)
 
     def apply(d: Array) -> Array:
         # |u><1| with u uniform changes nothing for such d and takes away the null space.
-        return d - once(d) + d.mean()
+        return d - propagate(d) + d.mean()
 
     operator = LinearOperator((size, size), matvec=apply, dtype=np.float64)
-    d, _ = gmres(operator, rest, rtol=accuracy, atol=least, restart=60, maxiter=3)
+    d, _ = gmres(operator, residual, rtol=accuracy, atol=least, restart=60, maxiter=3)
     return np.asarray(d - d.mean(), np.float64)
 
 
 def basins(process: JumpProcess, time: float) -> tuple[Integers, Array]:
     """Basin (states,) of each state, and its weight within the basin.
 
-    States are merged with what they jump to most often, and so are what comes out, until no basin
+    States are merged with those they jump to most often, and so are the merged ones, until no basin
     is left more often than `LEAVING` times within `time`, at rates averaged over the period.
     """
     rates = process.rates((np.arange(32) + 0.5) / 32).mean(axis=0)[process.kind]
@@ -113,14 +113,14 @@ def _flows(label: Integers, weight: Array, rates: Array, process: JumpProcess, c
     """Sparse (basins, basins): rate from one to another, given that one is in the first."""
     from scipy.sparse import coo_matrix
 
-    one, other = label[process.source], label[process.target]
-    across = one != other
-    flow = (weight[process.source] * rates)[across]
-    return coo_matrix((flow, (one[across], other[across])), shape=(count, count)).tocsr()
+    origin, destination = label[process.source], label[process.target]
+    leaves = origin != destination
+    flow = (weight[process.source] * rates)[leaves]
+    return coo_matrix((flow, (origin[leaves], destination[leaves])), shape=(count, count)).tocsr()
 
 
 def _links(flows: Any, time: float) -> Integers:
-    """Where each basin leaves to most often, or -1 if it is seldom left."""
+    """Basin that each basin is most often left for, or -1 if it is rarely left."""
     leaving = np.asarray(flows.sum(axis=1)).ravel() * time > LEAVING
     links = np.full(flows.shape[0], -1)
     for basin in np.flatnonzero(leaving):
@@ -147,7 +147,7 @@ def _weights(flows: Any, merged: Integers) -> Array:
         if 1 < len(members) <= LARGEST_MERGED:
             rates = flows[members][:, members].toarray()
             try:
-                # Only what goes from one to another counts in the elimination.
+                # Only entries off the diagonal count in the elimination.
                 weights[members] = stationary(rates.T / rates.max())[0]
             except NoExactSideError:
                 weights[members] = 1.0 / len(members)
@@ -162,11 +162,11 @@ class Aggregated:
     Attributes
     ----------
     state : (states,)
-    change : how far two starts with nothing in common still differ within the basins
+    change : difference within the basins of the results from two starts with no state in common
     """
 
     def __init__(
-        self, once: Callable[[Array], Array], label: Integers, start: Array, tolerance: float
+        self, propagate: Callable[[Array], Array], label: Integers, start: Array, tolerance: float
     ) -> None:
         from scipy.sparse import csr_matrix
 
@@ -175,13 +175,13 @@ class Aggregated:
             raise NoExactSideError(f"{count} groups of states that are rarely left are too many")
         sums: Any = csr_matrix((np.ones(states), (label, np.arange(states))), shape=(count, states))
         member = sums.toarray().T
-        # Starts that share no state: what they still differ in has not been forgotten.
+        # Starts that share no state: where they still differ, the map has not relaxed.
         part = np.random.default_rng(0).random(states) < 0.5
         starts = [_within(start * (1.0 - s) + 1e-3 * s, label, sums) for s in (0.0, part)]
         self.change = np.inf
         for _ in range(MOST_ROUNDS):
             columns = np.concatenate([member * s[:, None] for s in starts], axis=1)
-            moved = once(columns)
+            moved = propagate(columns)
             fresh = []
             for k in range(2):
                 carried = moved[:, k * count : (k + 1) * count]

@@ -2,13 +2,13 @@
 
 A trajectory carries the weight exp(A), A = sum_b heat_b Q_b + sum_d work_d W_d. With
 E_x = E0_x + sum_d lambda_d V_dx, a jump takes the heat E0_y - E0_x + sum_d lambda_d (V_dy - V_dx)
-from its bath, and W_d = int (d lambda_d / dt) V_d dt. A part c_d of what a drive does to the heat
-is summed by parts,
+from its bath, and W_d = int (d lambda_d / dt) V_d dt. A part c_d of a drive's share of the heat is
+summed by parts,
 
 sum_jumps lambda_d (V_dy - V_dx) = [lambda_d V_d] - int (d lambda_d / dt) V_d dt,
 
-so that where all jumps that change V_d exchange heat with one bath (c_d = heat_b) what a jump
-counts does not depend on time:
+so that where all jumps that change V_d exchange heat with one bath (c_d = heat_b) the count of a
+jump does not depend on time:
 
 K_yx = W_yx exp(count_yx),  K_xx = -sum_y W_yx + sum_d (work_d - c_d) (d lambda_d / dt) V_dx,
 
@@ -25,17 +25,17 @@ from trajsim.ensemble.jumps.channels import Instants, JumpProcess
 
 
 class Tilt(NamedTuple):
-    """Counting fields (f,) as they meet the classes (k,), drives (d,) and states of a process.
+    """Counting fields (f,) applied to the classes (k,), drives (d,) and states of a process.
 
-    counted (f, k) : what a jump of a class counts while all parameters are 0
-    lever (f, d, k) : what it counts of each driven parameter
-    unbalanced (f, d) : what counts d lambda_d V_d
+    counted (f, k) : count of a jump of a class while all parameters are 0
+    by_parameter (f, d, k) : derivative of the count by each driven parameter
+    unbalanced (f, d) : factor of (d lambda_d / dt) V_d
     boundary (f, states) : -sum_d c_d lambda_d V_d at the beginning of the period
     """
 
     process: JumpProcess
     counted: Array
-    lever: Array
+    by_parameter: Array
     unbalanced: Array
     boundary: Array
 
@@ -46,8 +46,8 @@ class Tilt(NamedTuple):
         by_parts = np.array(work, np.float64)
         for drive, changed in enumerate(process.changed):
             if len(changed):
-                touched = np.unique(process.bath[changed])
-                by_parts[:, drive] = heat[:, touched].mean(axis=1)
+                baths = np.unique(process.bath[changed])
+                by_parts[:, drive] = heat[:, baths].mean(axis=1)
         value = process.parameters(np.zeros(1))[0][0]
         return cls(
             process,
@@ -66,30 +66,30 @@ class Tilt(NamedTuple):
         """Some of the fields."""
         return Tilt(self.process, *(a[which] for a in self[1:]))
 
-    def counts(self, at: Instants) -> Array:
-        """What a jump of each class counts at phases (t,): (f, t, k), or (f, 1, k) if always."""
-        if not self.lever.any():
+    def counts(self, instants: Instants) -> Array:
+        """Count of a jump of each class at phases (t,): (f, t, k), or (f, 1, k) if constant."""
+        if not self.by_parameter.any():
             return self.counted[:, None]
-        return np.asarray(self.counted[:, None] + at.value @ self.lever)
+        return np.asarray(self.counted[:, None] + instants.value @ self.by_parameter)
 
-    def powers(self, at: Instants) -> Array:
-        """What each state counts per unit time at phases (t,): (f, t, states)."""
-        return np.asarray((at.speed * self.unbalanced[:, None]) @ self.process.conjugate)
+    def powers(self, instants: Instants) -> Array:
+        """Count per unit time in each state at phases (t,): (f, t, states)."""
+        return np.asarray((instants.speed * self.unbalanced[:, None]) @ self.process.conjugate)
 
-    def matrices(self, at: Instants) -> Array:
+    def matrices(self, instants: Instants) -> Array:
         """K (f, t, states, states) at phases (t,)."""
-        out: Array = self.process.transitions(at.rates * np.exp(self.counts(at)))
+        out: Array = self.process.transitions(instants.rates * np.exp(self.counts(instants)))
         diagonal = np.arange(self.process.states)
-        out[..., diagonal, diagonal] += self.powers(at) - at.rates @ self.process.exits
+        out[..., diagonal, diagonal] += self.powers(instants) - instants.rates @ self.process.exits
         return out
 
     @property
-    def dated(self) -> NDArray[np.bool_]:
-        """Classes (k,) of whose jumps A remembers the instant, for a tilt of one field."""
+    def time_sensitive(self) -> NDArray[np.bool_]:
+        """Classes (k,) for which A depends on when a jump happens, for a tilt of one field."""
         process = self.process
         value = process.parameters(np.linspace(0.0, 0.99, 34))[0]
         varies = (value != value[0]).any(axis=0)
-        leaning = (self.unbalanced[0] != 0.0) & varies
-        through = (leaning[:, None] & (process.change != 0.0)).any(axis=0)
-        levered = (varies[:, None] & (self.lever[0] != 0.0)).any(axis=0)
-        return np.asarray(through | levered, np.bool_)
+        unbalanced = (self.unbalanced[0] != 0.0) & varies
+        by_work = (unbalanced[:, None] & (process.change != 0.0)).any(axis=0)
+        by_jump = (varies[:, None] & (self.by_parameter[0] != 0.0)).any(axis=0)
+        return np.asarray(by_work | by_jump, np.bool_)

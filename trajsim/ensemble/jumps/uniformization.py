@@ -2,8 +2,8 @@
 
 Commutator-free fourth-order Magnus steps with two exponentials (Blanes & Moan, Appl. Numer.
 Math. 56, 1519, 2006), each by uniformisation (Jensen 1953; Grassmann 1977),
-exp(W t) p = sum_k Poisson(k; L t) (1 + W / L)^k p: stable for any rates, and right in every digit
-however rarely a state is reached, for nothing is subtracted.
+exp(W t) p = sum_k Poisson(k; L t) (1 + W / L)^k p: stable for any rates, and accurate in every
+digit however rarely a state is reached, for nothing is subtracted.
 """
 
 import math
@@ -31,13 +31,13 @@ SECONDS_A_TERM, SECONDS_AN_ENTRY = 1e-5, 1e-9
 
 @compiled
 def _fill(kinds, rates, diagonal, data):
-    """Write the matrix: of each entry the rate of its class, or what stands on its diagonal."""
+    """Fill the sparse matrix: the rate of its class off the diagonal, `diagonal` on it."""
     row = 0
-    for at in range(len(data)):
-        if kinds[at] >= 0:
-            data[at] = rates[kinds[at]]
+    for entry in range(len(data)):
+        if kinds[entry] >= 0:
+            data[entry] = rates[kinds[entry]]
         else:
-            data[at] = diagonal[row]
+            data[entry] = diagonal[row]
             row += 1
 
 
@@ -50,41 +50,41 @@ def _leaving(source, kind, rates, leave):
 
 
 @compiled
-def _term(pointers, indices, data, x, out, total, spent, weight, tail, first, last):
-    """out = A x, and so much of it added to total and spent, in rows first to last."""
+def _term(pointers, indices, data, x, out, total, dwell, weight, tail, first, last):
+    """out = A x, total += weight * out and dwell += tail * out, in rows first to last."""
     columns = x.shape[1]
     for row in range(first, last):
         begin, end = pointers[row], pointers[row + 1]
         if columns == 1:
             value = 0.0
-            for at in range(begin, end):
-                value += data[at] * x[indices[at], 0]
+            for entry in range(begin, end):
+                value += data[entry] * x[indices[entry], 0]
             out[row, 0] = value
             total[row, 0] += weight * value
-            spent[row, 0] += tail * value
+            dwell[row, 0] += tail * value
         else:
             out[row] = 0.0
-            for at in range(begin, end):
-                entry, other = data[at], indices[at]
+            for entry in range(begin, end):
+                value_of_entry, column_index = data[entry], indices[entry]
                 for column in range(columns):
-                    out[row, column] += entry * x[other, column]
+                    out[row, column] += value_of_entry * x[column_index, column]
             for column in range(columns):
                 total[row, column] += weight * out[row, column]
-                spent[row, column] += tail * out[row, column]
+                dwell[row, column] += tail * out[row, column]
 
 
 class Poisson(NamedTuple):
-    """Weights (terms,) of the numbers of events, and the chances (terms,) of more events."""
+    """Probabilities (terms,) of each number of events, and (terms,) of more events."""
 
     weights: list[float]
     tails: list[float]
 
     @classmethod
-    def of(cls, events: float, least: float) -> "Poisson":
-        """For so many expected events, down to the least weight."""
+    def of(cls, events: float, smallest: float) -> "Poisson":
+        """Distribution with mean `events`, up to the first weight below `least`."""
         weight, tail = math.exp(-events), -math.expm1(-events)
         weights, tails = [weight], [tail]
-        while len(weights) <= events or weight > least:
+        while len(weights) <= events or weight > smallest:
             weight *= events / len(weights)
             tail = max(0.0, tail - weight)
             weights.append(weight)
@@ -93,7 +93,7 @@ class Poisson(NamedTuple):
 
 
 def count_terms(events: float, steps: int) -> float:
-    """Terms of the sums of so many steps in which so many events are expected."""
+    """Estimated number of terms in the sums of `steps` steps with `events` expected events."""
     each = events / (2 * steps)
     return 2 * steps * (each + 6.0 * math.sqrt(each) + 8.0)
 
@@ -110,7 +110,7 @@ class Steps(ABC):
 
     @abstractmethod
     def seconds(self, steps: int, columns: int) -> float:
-        """What a period takes, roughly."""
+        """Estimated seconds for a period."""
 
     @abstractmethod
     def exponential(self, rates: Array, time: float, x: Array, least: float) -> tuple[Array, Array]:
@@ -139,25 +139,25 @@ class Steps(ABC):
         x : (states, m)
         begin, end : phases
         steps : a period
-        energetics : whether to work out the energetics, else they are empty
+        energetics : whether to compute the energetics, else they are empty
         least : weight of the terms that are left out
         """
         process, x = self.process, np.ascontiguousarray(x)
         total = np.zeros((process.width if energetics else 0, x.shape[1]))
         for first, width in self._edges(begin, end, steps):
             u = first + width * NODES
-            at = process.at(u)
-            rates = at.rates
-            spent = []
+            instants = process.at(u)
+            rates = instants.rates
+            dwell = []
             for near, far in ((0, 1), (1, 0)):
-                mixed = NEAR * rates[near] + FAR * rates[far]
-                x, integral = self.exponential(mixed, 0.5 * width * process.period, x, least)
-                spent.append(integral)
+                mean_rates = NEAR * rates[near] + FAR * rates[far]
+                x, integral = self.exponential(mean_rates, 0.5 * width * process.period, x, least)
+                dwell.append(integral)
             if energetics:
                 times = np.stack(
-                    [NEAR * spent[0] + FAR * spent[1], NEAR * spent[1] + FAR * spent[0]]
+                    [NEAR * dwell[0] + FAR * dwell[1], NEAR * dwell[1] + FAR * dwell[0]]
                 )
-                total += process.energetics(at, times)
+                total += process.energetics(instants, times)
         return x, total
 
 
@@ -181,7 +181,7 @@ class Stepper(Steps):
         self.entries = len(order)
 
     def seconds(self, steps: int, columns: int) -> float:
-        """What a period takes, roughly."""
+        """Estimated seconds for a period."""
         terms = count_terms(self.process.fastest_exit * self.process.period, steps)
         return terms * (SECONDS_A_TERM + SECONDS_AN_ENTRY * self.entries * columns)
 
@@ -197,9 +197,9 @@ class Stepper(Steps):
             _term(*matrix, *arrays, 0, states)
             return
         middle = int(np.searchsorted(self._pointers, self.entries // 2))
-        other = self._pool.submit(partial(_term, *matrix, *arrays, middle, states))
+        second_half = self._pool.submit(partial(_term, *matrix, *arrays, middle, states))
         _term(*matrix, *arrays, 0, middle)
-        other.result()
+        second_half.result()
 
     # -- steps ---------------------------------------------------------------------------------
 
@@ -218,13 +218,13 @@ class Stepper(Steps):
         parts = math.ceil(fastest * time / MOST_EVENTS)
         poisson = Poisson.of(fastest * time / parts, least)
         integral = np.zeros_like(x)
-        other, more = np.empty_like(x), np.empty_like(x)
+        product, spare = np.empty_like(x), np.empty_like(x)
         for _ in range(parts):
             total = poisson.weights[0] * x
             integral += poisson.tails[0] / fastest * x
             term = x
             for weight, tail in zip(poisson.weights[1:], poisson.tails[1:], strict=True):
-                self._multiply(data, term, other, total, integral, weight, tail / fastest)
-                term, other = other, more if term is x else term
-            x, other, more = total, np.empty_like(x), np.empty_like(x)
+                self._multiply(data, term, product, total, integral, weight, tail / fastest)
+                term, product = product, spare if term is x else term
+            x, product, spare = total, np.empty_like(x), np.empty_like(x)
         return x, integral

@@ -1,4 +1,4 @@
-"""Averages of waves <exp(i w A)>, many frequencies side by side in compiled code.
+"""Characteristic functions <exp(i w A)>, many frequencies side by side in compiled code.
 
 The classical Runge-Kutta method for dp/dt = K(i w) p (`tilt`), LANES frequencies at once. Beside
 the matrices of `collocation`, both to 2e-9, as measured for two spins over 8 periods: 0.05 s
@@ -19,83 +19,83 @@ from trajsim.ensemble.jumps.tilt import Tilt
 Complex = NDArray[np.complex128]
 
 LANES = 64
-# Of an average, and the method's limit of stability on the axes.
+# Accuracy of an average, and the method's limit of stability on the axes.
 TOLERANCE, STABLE = 1e-9, 2.5
 MOST_STEPS = 1 << 20
-# Seconds that a jump takes at a frequency in a step, as measured.
+# Measured seconds per jump, frequency and step.
 SECONDS_A_JUMP = 8e-9
-# Size below which a wave has died out.
+# Size below which a characteristic function is 0.
 QUIET = 1e-14
 
 
 @compiled(contract=True)
-def _slope(first, source, kind, rates, leave, turns, cosine, sine, w, re, im, out_re, out_im):
+def _product(first, source, kind, rates, exits, angles, cosine, sine, w, re, im, out_re, out_im):
     """out = K p, (states, LANES) real and imaginary; cosine, sine (k, LANES) of counts."""
-    for x in range(len(leave)):
-        left, turned = leave[x], turns[x]
+    for x in range(len(exits)):
+        rate_out, angle = exits[x], angles[x]
         for lane in range(LANES):
-            turn = turned * w[lane]
-            out_re[x, lane] = -left * re[x, lane] - turn * im[x, lane]
-            out_im[x, lane] = -left * im[x, lane] + turn * re[x, lane]
-        for at in range(first[x], first[x + 1]):
-            of_class, y = kind[at], source[at]
-            rate = rates[of_class]
+            turn = angle * w[lane]
+            out_re[x, lane] = -rate_out * re[x, lane] - turn * im[x, lane]
+            out_im[x, lane] = -rate_out * im[x, lane] + turn * re[x, lane]
+        for channel in range(first[x], first[x + 1]):
+            k, y = kind[channel], source[channel]
+            rate = rates[k]
             for lane in range(LANES):
-                c, s = rate * cosine[of_class, lane], rate * sine[of_class, lane]
+                c, s = rate * cosine[k, lane], rate * sine[k, lane]
                 out_re[x, lane] += c * re[y, lane] - s * im[y, lane]
                 out_im[x, lane] += c * im[y, lane] + s * re[y, lane]
 
 
 @compiled(contract=True)
-def _carry(first, source, kind, rates, leave, turns, counts, heard, w, re, im, time):
+def _carry(first, source, kind, rates, exits, angles, counts, active, w, re, im, time):
     """Carry columns (states, LANES) through a period in place, in steps of length `time`.
 
-    rates, leave, turns and counts are at the beginnings, middles and ends of the steps; counts of
-    one time are those of all.
+    rates, exits, angles and counts are given at the beginnings, middles and ends of the steps;
+    counts with a single row are constant.
     """
     classes = rates.shape[1]
     cosine, sine = np.empty((classes, LANES)), np.empty((classes, LANES))
-    slope_re, slope_im = np.empty(re.shape), np.empty(re.shape)
+    derivative_re, derivative_im = np.empty(re.shape), np.empty(re.shape)
     stage_re, stage_im = np.empty(re.shape), np.empty(re.shape)
-    begun_re, begun_im = np.empty(re.shape), np.empty(re.shape)
-    counted = -1
+    start_re, start_im = np.empty(re.shape), np.empty(re.shape)
+    counts_row = -1
     for step in range(len(rates) // 2):
-        begun_re[:] = re
-        begun_im[:] = im
+        start_re[:] = re
+        start_im[:] = im
         stage_re[:] = re
         stage_im[:] = im
         for k in range(4):
-            at = 2 * step + (k + 1) // 2
-            row = at if len(counts) > 1 else 0
-            if row != counted:
-                counted = row
+            instant = 2 * step + (k + 1) // 2
+            row = instant if len(counts) > 1 else 0
+            if row != counts_row:
+                counts_row = row
                 for c in range(classes):
                     for lane in range(LANES):
-                        cosine[c, lane] = heard[c] * math.cos(w[lane] * counts[row, c])
-                        sine[c, lane] = heard[c] * math.sin(w[lane] * counts[row, c])
-            _slope(
+                        cosine[c, lane] = active[c] * math.cos(w[lane] * counts[row, c])
+                        sine[c, lane] = active[c] * math.sin(w[lane] * counts[row, c])
+            _product(
                 first,
                 source,
                 kind,
-                rates[at],
-                leave[at],
-                turns[at],
+                rates[instant],
+                exits[instant],
+                angles[instant],
                 cosine,
                 sine,
                 w,
                 stage_re,
                 stage_im,
-                slope_re,
-                slope_im,
+                derivative_re,
+                derivative_im,
             )
             weight = time * (1.0 / 6.0 if k % 3 == 0 else 1.0 / 3.0)
-            reach = time * (0.5 if k < 2 else 1.0)
+            substep = time * (0.5 if k < 2 else 1.0)
             for x in range(len(re)):
                 for lane in range(LANES):
-                    re[x, lane] += weight * slope_re[x, lane]
-                    im[x, lane] += weight * slope_im[x, lane]
-                    stage_re[x, lane] = begun_re[x, lane] + reach * slope_re[x, lane]
-                    stage_im[x, lane] = begun_im[x, lane] + reach * slope_im[x, lane]
+                    re[x, lane] += weight * derivative_re[x, lane]
+                    im[x, lane] += weight * derivative_im[x, lane]
+                    stage_re[x, lane] = start_re[x, lane] + substep * derivative_re[x, lane]
+                    stage_im[x, lane] = start_im[x, lane] + substep * derivative_im[x, lane]
 
 
 class Waves:
@@ -117,59 +117,59 @@ class Waves:
         self.tilt, self.p, self.periods = tilt, p, periods
         process: JumpProcess = tilt.process
         self.process = process
-        self._fewest = math.ceil(process.fastest_exit * process.period / STABLE) + 1
-        if self._fewest > MOST_STEPS:
+        self._least_steps = math.ceil(process.fastest_exit * process.period / STABLE) + 1
+        if self._least_steps > MOST_STEPS:
             raise NoExactSideError("jumps are too fast against the period to follow them all")
-        # Radians that a frequency of one turns a state by in a period, at most.
-        turns = tilt.powers(process.at(np.arange(64) / 64))[0]
-        self._turns = float(abs(turns).max(initial=0.0)) * process.period
+        # Largest phase, in radians, that a state gathers in a period at w = 1.
+        rotations = tilt.powers(process.at(np.arange(64) / 64))[0]
+        self._rotation = float(abs(rotations).max(initial=0.0)) * process.period
         self.seconds = 0.0
 
-    def average(self, w: Array, silent: Any = None) -> Complex:
-        """Averages (f,) at ascending w (f,), of the paths without `silent` (k,) jumps."""
+    def average(self, w: Array, excluded: Any = None) -> Complex:
+        """Averages (f,) at ascending w (f,), of paths without jumps of `excluded` (k,)."""
         if len(w) == 0:
             return np.zeros(0, np.complex128)
-        heard = np.ones(self.process.classes) if silent is None else np.where(silent, 0.0, 1.0)
+        active = np.ones(self.process.classes) if excluded is None else np.where(excluded, 0.0, 1.0)
         blocks = np.split(w, range(LANES, len(w), LANES))
-        steps, last = self._converged(np.resize(blocks[-1], LANES), heard)
+        steps, last = self._converged(np.resize(blocks[-1], LANES), active)
         values = []
         for block in blocks[:-1]:
-            # Slower turns do with fewer.
-            part = block[-1] / w[-1]
-            enough = math.ceil(self._fewest + (steps - self._fewest) * part)
-            values.append(self._values(np.resize(block, LANES), heard, enough)[: len(block)])
+            # Lower frequencies need fewer steps.
+            fraction = block[-1] / w[-1]
+            fewer_steps = math.ceil(self._least_steps + (steps - self._least_steps) * fraction)
+            values.append(self._values(np.resize(block, LANES), active, fewer_steps)[: len(block)])
         return np.concatenate([*values, last[: len(blocks[-1])]])
 
-    def _converged(self, w: Array, heard: Array) -> tuple[int, Complex]:
-        """Steps a period that averages at w (LANES,) need, and these."""
-        # The turning of states is to be stable, too.
-        steps = self._fewest + math.ceil(self._turns * float(w.max()) / STABLE)
-        before = self._values(w, heard, steps)
+    def _converged(self, w: Array, active: Array) -> tuple[int, Complex]:
+        """Steps a period for which averages at w (LANES,) are converged, and these averages."""
+        # Stable for the phases of states, too.
+        steps = self._least_steps + math.ceil(self._rotation * float(w.max()) / STABLE)
+        before = self._values(w, active, steps)
         while True:
             steps *= 2
-            now = self._values(w, heard, steps)
-            # Of fourth order: the finer is that much better.
+            now = self._values(w, active, steps)
+            # Of fourth order: the error of the finer is 15 times smaller.
             if abs(now - before).max() <= 15 * TOLERANCE or steps > MOST_STEPS:
                 return steps, now
             before = now
 
-    def _values(self, w: Array, heard: Array, steps: int) -> Complex:
+    def _values(self, w: Array, active: Array, steps: int) -> Complex:
         process, tilt, states = self.process, self.tilt, self.process.states
-        at = process.at(np.arange(2 * steps + 1) / (2 * steps))
-        along = [
+        instants = process.at(np.arange(2 * steps + 1) / (2 * steps))
+        tables = [
             np.ascontiguousarray(array)
             for array in (
-                at.rates,
-                at.rates @ process.exits,
-                tilt.powers(at)[0],
-                tilt.counts(at)[0],
+                instants.rates,
+                instants.rates @ process.exits,
+                tilt.powers(instants)[0],
+                tilt.counts(instants)[0],
             )
         ]
 
         def carry(row: Complex) -> Complex:
             self.seconds += SECONDS_A_JUMP * steps * len(process.kind) * LANES
             re, im = row.real.copy(), row.imag.copy()
-            _carry(*process.incoming, *along, heard, w, re, im, process.period / steps)
+            _carry(*process.incoming, *tables, active, w, re, im, process.period / steps)
             return re + 1j * im
 
         ends = np.exp(1j * np.multiply.outer(tilt.boundary[0], w))
@@ -180,14 +180,14 @@ class Waves:
                     break
                 row = carry(row)
         else:
-            # The map of all states first, for it serves every period.
+            # Fewer states than periods: compute the map of one period once.
             unit = np.eye(states, dtype=np.complex128)
-            through = np.stack([carry(np.repeat(e[:, None], LANES, axis=1)) for e in unit], axis=1)
-            row = repeated(through.transpose(2, 0, 1), row.T[:, :, None], self.periods)[:, :, 0].T
+            maps = np.stack([carry(np.repeat(e[:, None], LANES, axis=1)) for e in unit], axis=1)
+            row = apply_maps(maps.transpose(2, 0, 1), row.T[:, :, None], self.periods)[:, :, 0].T
         return np.asarray((row * ends.conj()).sum(axis=0), np.complex128)
 
 
-def repeated(maps: Any, columns: Any, periods: int) -> Any:
+def apply_maps(maps: Any, columns: Any, periods: int) -> Any:
     """Columns (f, n, m) after so many periods, each multiplied by maps (f, n, n)."""
     if periods <= maps.shape[-1] ** 2:
         for _ in range(periods):

@@ -1,4 +1,4 @@
-"""Many states: probabilities followed in time without a matrix, by scipy's DOP853.
+"""Many states: probabilities integrated in time without a matrix, by scipy's DOP853.
 
 A Runge-Kutta method of order 8 with steps as long as stability allows (Hairer, Norsett & Wanner,
 Solving Ordinary Differential Equations I, 1993, section II.5). Absolute errors are small, but not
@@ -16,7 +16,7 @@ from trajsim.compiled.jit import compiled
 from trajsim.ensemble.answers import Array, NoExactSideError
 from trajsim.ensemble.jumps.channels import JumpProcess
 
-# Gauss's points of a step, at which energetics are added up, and their weights.
+# Gauss-Legendre nodes in a step, at which energetics are summed, and their weights.
 NODES, WEIGHTS = (a / 2.0 for a in np.polynomial.legendre.leggauss(4))
 NODES = NODES + 0.5
 # From so many channels on, two threads are faster than one.
@@ -25,27 +25,27 @@ THREADED = 1 << 17
 
 @compiled
 def _flow(first, source, kind, weights, leave, x, out, begin, end):
-    """Rows begin to end of out: what jumps bring into a state, less what leaves it."""
+    """Rows begin to end of out: flow by jumps into each state, less the flow out of it."""
     columns = x.shape[1]
     if columns == 1:
         # Four times as fast as the loop over one column.
         for row in range(begin, end):
             value = -leave[row] * x[row, 0]
-            for at in range(first[row], first[row + 1]):
-                value += weights[kind[at], 0] * x[source[at], 0]
+            for channel in range(first[row], first[row + 1]):
+                value += weights[kind[channel], 0] * x[source[channel], 0]
             out[row, 0] = value
         return
     for row in range(begin, end):
         for column in range(columns):
             out[row, column] = -leave[row] * x[row, column]
-        for at in range(first[row], first[row + 1]):
-            of_class, other = kind[at], source[at]
+        for channel in range(first[row], first[row + 1]):
+            of_class, origin = kind[channel], source[channel]
             for column in range(columns):
-                out[row, column] += weights[of_class, column] * x[other, column]
+                out[row, column] += weights[of_class, column] * x[origin, column]
 
 
-class Follower:
-    """Carry columns (states, m) of a jump process in time.
+class ProbabilityIntegrator:
+    """Integrate columns (states, m) of a jump process in time.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ class Follower:
         return ThreadPoolExecutor(1)
 
     def flow(self, weights: Array, leave: Array, x: Array) -> Array:
-        """What jumps bring in less what leaves, (states, m).
+        """Flow by jumps into each state less the flow out of it, (states, m).
 
         Parameters
         ----------
-        weights : (k, m), of a jump of each class in each column
-        leave : (states,), of each state
+        weights : (k, m), rate of the jumps of each class in each column
+        leave : (states,), exit rates
         x : (states, m)
         """
         out, states = np.empty_like(x), self.process.states
@@ -80,14 +80,14 @@ class Follower:
             _flow(*arguments, 0, states)
             return out
         middle = states // 2
-        other = self._pool.submit(partial(_flow, *arguments, middle, states))
+        second_half = self._pool.submit(partial(_flow, *arguments, middle, states))
         _flow(*arguments, 0, middle)
-        other.result()
+        second_half.result()
         return out
 
     def integrate(
         self,
-        slope: Callable[[float, Array], Array],
+        derivative: Callable[[float, Array], Array],
         x: Array,
         interval: tuple[float, float],
         accuracy: float,
@@ -97,11 +97,11 @@ class Follower:
 
         Parameters
         ----------
-        slope : maps a phase and columns to what these change by per unit time
+        derivative : maps a phase and columns to the derivative of these by time
         x : (states, m) at the beginning
         interval : phases
         accuracy : relative, of each step
-        add : is given phases (t,) of every step and the times spent in each state (t, states, m)
+        add : called with phases (t,) of every step and dwell times in each state (t, states, m)
 
         Raises
         ------
@@ -111,23 +111,23 @@ class Follower:
         from scipy.integrate import DOP853
 
         shape, period = x.shape, self.process.period
-        # No entry is known to less than a part of the mean.
-        least = accuracy * max(1e-300, float(abs(x).sum(axis=0).max())) / shape[0]
+        # Absolute accuracy of each entry, as a part of the mean entry.
+        floor = accuracy * max(1e-300, float(abs(x).sum(axis=0).max())) / shape[0]
 
-        def flat_slope(u: float, flat: Array) -> Array:
-            return slope(u, flat.reshape(shape)).ravel() * period
+        def flat_derivative(u: float, flat: Array) -> Array:
+            return derivative(u, flat.reshape(shape)).ravel() * period
 
         for first, last in self.process.pieces(*interval):
-            solver: Any = DOP853(flat_slope, first, x.ravel(), last, rtol=accuracy, atol=least)
+            solver: Any = DOP853(flat_derivative, first, x.ravel(), last, rtol=accuracy, atol=floor)
             while solver.status == "running":
-                trouble = solver.step()
+                message = solver.step()
                 if solver.status == "failed":
-                    raise NoExactSideError(f"the master equation was not integrated: {trouble}")
+                    raise NoExactSideError(f"the master equation was not integrated: {message}")
                 if add is not None:
-                    width = solver.t - solver.t_old
-                    phases = solver.t_old + NODES * width
-                    inside = solver.dense_output()(phases).T.reshape(-1, *shape)
-                    add(phases, (WEIGHTS * width * period)[:, None, None] * inside)
+                    step = solver.t - solver.t_old
+                    phases = solver.t_old + NODES * step
+                    states = solver.dense_output()(phases).T.reshape(-1, *shape)
+                    add(phases, (WEIGHTS * step * period)[:, None, None] * states)
             x = solver.y.reshape(shape)
         return x
 
@@ -141,7 +141,7 @@ class Follower:
         x : (states, m)
         begin, end : phases
         accuracy : relative, of each step
-        energetics : whether to work out the energetics, else they are empty
+        energetics : whether to compute the energetics, else they are empty
 
         Raises
         ------
@@ -151,13 +151,13 @@ class Follower:
         process, columns = self.process, x.shape[1]
         total = np.zeros((process.width if energetics else 0, columns))
 
-        def slope(u: float, x: Array) -> Array:
+        def derivative(u: float, x: Array) -> Array:
             rates = process.rates(np.array([u]))[0]
             weights = np.repeat(rates[:, None], columns, axis=1)
             return np.asarray(self.flow(weights, process.leaving(rates), x))
 
-        def add(phases: Array, spent: Array) -> None:
-            np.add(total, process.energetics(process.at(phases), spent), out=total)
+        def add(phases: Array, dwell: Array) -> None:
+            np.add(total, process.energetics(process.at(phases), dwell), out=total)
 
-        end_x = self.integrate(slope, x, (begin, end), accuracy, add if energetics else None)
-        return end_x, total
+        carried = self.integrate(derivative, x, (begin, end), accuracy, add if energetics else None)
+        return carried, total

@@ -1,8 +1,8 @@
-"""The two faces that every exact side has: means, and fluctuations.
+"""The two interfaces of every exact ensemble: means, and fluctuations.
 
 Jumps (`trajsim.ensemble.jumps`) and linear oscillators (`trajsim.ensemble.gaussian`,
-`trajsim.ensemble.oscillator_counting`) have both, so that nobody asks which one is at hand. A state
-is P (states,) of jumps and a `Gaussian` of oscillators.
+`trajsim.ensemble.oscillator_counting`) implement both, so that callers need not know the model. A
+state is P (states,) of jumps and a `Gaussian` of oscillators.
 """
 
 from typing import Any, Protocol
@@ -27,10 +27,10 @@ class Ensemble(Protocol):
         """Period-averaged rates in the periodic state, and their errors."""
 
     def time_series(self, start: Any, segments: int, periods: int = 1) -> TimeSeries:
-        """What is followed from time 0 through whole periods, cut into equal segments."""
+        """State and energetics from time 0 through whole periods, in equal segments."""
 
     def window(self, start: Any, plan: Plan) -> Window:
-        """What trajectories that begin so show on average over the recorded periods."""
+        """Averages over the recorded periods of trajectories that begin with `start`."""
 
 
 class Counting(Protocol):
