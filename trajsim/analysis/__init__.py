@@ -1,1 +1,1 @@
-"""What ledgers say: averages with errors, regimes, rates in time; never the exact side."""
+"""Analysis of ledgers: averages with errors, regimes, rates in time; never the exact side."""

@@ -1,7 +1,7 @@
 """Averages over the trajectories of each point of a run, with standard errors.
 
-Trajectories are independent, so the error of a mean is the spread between trajectories; nothing
-is assumed of the rows within one.
+Trajectories are independent, so the error of a mean follows from the variance between them; rows
+of one trajectory may be correlated.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,12 +24,12 @@ Array = NDArray[np.float64]
 # States are counted one by one up to this many, times the phases at which rows begin.
 MOST_STATES, MOST_CELLS = 16, 4096
 
-# Of the energy that goes back and forth, the part that rounding may leave.
+# Rounding error of a sum of energies, relative to the largest entry times their number.
 ROUNDING = 1e-13
 
 
 class Source(Protocol):
-    """What averages are taken of: a run with a layout and slices of trajectories."""
+    """A run to average over: it has a layout and slices of trajectories."""
 
     @property
     def layout(self) -> Layout:
@@ -65,7 +65,7 @@ class Quantity(NamedTuple):
 
 
 class AskedRegime(Regime):
-    """The regime of averages, which may be called to ask for that at other temperatures."""
+    """The regime of averages; a call gives that for other temperatures of the baths."""
 
     averages: "Averages"
 
@@ -111,7 +111,7 @@ class Averages(Rates[Estimate[float]]):
 
     @property
     def rounding(self) -> float:
-        """What rounding may leave of a rate of heat or work that is zero."""
+        """Rounding error of a rate of heat or work: bound of one that is zero."""
         return ROUNDING * self.largest_entry * self.sums / self.time
 
     def _of(self, kind: str) -> ByLabel[Estimate[float]]:
@@ -124,9 +124,9 @@ class Averages(Rates[Estimate[float]]):
 
     @property
     def regime(self) -> AskedRegime:
-        """What the system does at this point, with efficiency or COP where it has one.
+        """Regime of the system at this point, with efficiency or COP where it has one.
 
-        `regime(temperatures)` tells it of baths of other temperatures.
+        `regime(temperatures)` is the regime for baths of other temperatures.
 
         Raises
         ------
@@ -135,9 +135,9 @@ class Averages(Rates[Estimate[float]]):
         """
         if self.temperatures is None:
             raise ValueError("the temperatures of the baths are not known")
-        found = AskedRegime(*self.regime_at(self.temperatures))
-        found.averages = self
-        return found
+        regime = AskedRegime(*self.regime_at(self.temperatures))
+        regime.averages = self
+        return regime
 
     def regime_at(self, temperatures: Mapping[str, float]) -> Regime:
         """Regime between baths of these temperatures, in the order of the heat rates."""
@@ -145,9 +145,9 @@ class Averages(Rates[Estimate[float]]):
         return classify(*means, bool(self.work_rate), self.rounding)
 
     def sigmas(self, temperatures: Mapping[str, float]) -> Sigmas:
-        """What a claim rests on between baths of these temperatures.
+        """Heats and work in units of their errors, between baths of these temperatures.
 
-        The integrator's own error counts as doubt: it could be missing from any heat or work.
+        The integrator's own error counts as a systematic one: any heat or work may lack it.
         """
         doubt = self.rounding + (abs(self.shadow_work.mean) if self.shadow_work else 0.0)
         means = self._heats, self.total_work.mean, self.covariance, temperatures
@@ -170,17 +170,17 @@ def averages(
     Parameters
     ----------
     run : with a layout and slices of trajectories
-    temperatures : of the baths at each point, which regimes are judged by
+    temperatures : of the baths at each point, for the regimes
     """
     names = [c.name for c in run.layout.columns]
-    found: PointList[Averages] = PointList()
+    points: PointList[Averages] = PointList()
     # The sums of one point at a time: those of thousands take gigabytes.
     for point, slices in groupby(run.blocks(names), key=lambda block: block[0]):
-        gathering = _Point(run.layout, point, temperatures[point] if temperatures else None)
+        sums = _Point(run.layout, point, temperatures[point] if temperatures else None)
         for _, _, columns in slices:
-            gathering.add(columns)
-        found.append(gathering.averages())
-    return found
+            sums.add(columns)
+        points.append(sums.averages())
+    return points
 
 
 class _Point:
@@ -229,18 +229,18 @@ class _Point:
                 and columns[name].shape[2] * self.layout.rows_per_period <= MOST_CELLS
             ):
                 m, edges, n = columns[name].shape
-                begins = columns[name][:, : edges - 1]
-                begins = begins.reshape(m, -1, self.layout.rows_per_period, n)
-                yield name, begins.mean(axis=1)
-                yield f"{name}_squared", (begins**2).mean(axis=1)
+                starts = columns[name][:, : edges - 1]
+                starts = starts.reshape(m, -1, self.layout.rows_per_period, n)
+                yield name, starts.mean(axis=1)
+                yield f"{name}_squared", (starts**2).mean(axis=1)
 
     def _occupation(self, state: NDArray) -> Array:
         """Share of the rows that begin in each state at each phase, (m, phases, states)."""
         number = np.zeros(state.shape[:2], np.int64)
         for site in range(state.shape[2]):
             number |= (state[:, :, site] < 0).astype(np.int64) << site
-        begins = number[:, :-1].reshape(len(state), -1, self.layout.rows_per_period)
-        return np.stack([(begins == x).mean(axis=1) for x in range(self.states)], axis=-1)
+        starts = number[:, :-1].reshape(len(state), -1, self.layout.rows_per_period)
+        return np.stack([(starts == x).mean(axis=1) for x in range(self.states)], axis=-1)
 
     def averages(self) -> Averages:
         labels = [(kind, name) for kind in self.kinds for name in self.layout.labels[RATES[kind]]]

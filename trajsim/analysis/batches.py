@@ -1,7 +1,7 @@
-"""Batches of trajectories, and the jackknife over them: errors of whatever is no plain mean.
+"""Batches of trajectories, and the jackknife over them: errors of functions of means.
 
 Trajectories are independent, windows and rows within one are not: a batch holds whole
-trajectories, told by their numbers alone, so that results do not depend on how they are read.
+trajectories, chosen by their numbers alone, so that results do not depend on how they are read.
 """
 
 from collections.abc import Callable
@@ -28,22 +28,22 @@ class Batches(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, trajectories: int, kept: int = 1) -> "Batches":
+    def of(cls, trajectories: int, numbers: int = 1) -> "Batches":
         """Some hundreds of batches; fewer where each keeps many numbers."""
         wanted = min(max(trajectories // WORTH, LEAST), MOST_BATCHES)
-        most = min(wanted, max(FEWEST_BATCHES, MOST_KEPT // max(1, kept)))
+        most = min(wanted, max(FEWEST_BATCHES, MOST_KEPT // max(1, numbers)))
         size = max(1, -(-trajectories // most))
         return cls(max(1, -(-trajectories // size)), size)
 
     def cut(self, first: int, trajectories: int) -> tuple[Numbers, Numbers]:
-        """Batches that trajectories first ... lie in, and which of these begins each."""
+        """Batches (b,) of trajectories first ..., and the index (b,) of the first one in each."""
         batch = np.arange(first // self.size, (first + trajectories - 1) // self.size + 1)
         return batch, np.maximum(batch * self.size - first, 0)
 
 
-def added(values: Array, begins: Numbers, axis: int = 0) -> Array:
-    """Sums of values along an axis from each beginning to the next."""
-    return np.asarray(np.add.reduceat(values, begins, axis=axis), np.float64)
+def group_sums(values: Array, starts: Numbers, axis: int = 0) -> Array:
+    """Sums of values along an axis from each start to the next."""
+    return np.asarray(np.add.reduceat(values, starts, axis=axis), np.float64)
 
 
 def jackknife(
@@ -60,19 +60,19 @@ def jackknife(
     count : (batches,) number of samples in each; batches without any are left out
     sums : (batches, ...) each, sums over the samples of each batch
     """
-    there = count > 0
-    held = [each[there] for each in sums]
-    n = np.asarray(count[there], np.float64)
-    total, totals = n.sum(), [each.sum(axis=0) for each in held]
+    nonempty = count > 0
+    kept = [each[nonempty] for each in sums]
+    n = np.asarray(count[nonempty], np.float64)
+    total, totals = n.sum(), [each.sum(axis=0) for each in kept]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        whole = statistic(total[None], *(each[None] for each in totals))[0]
+        estimate = statistic(total[None], *(each[None] for each in totals))[0]
         if len(n) < 2:
-            return Estimate(whole, np.full_like(whole, np.nan))
-        without = statistic(
-            total - n, *(all_ - each for all_, each in zip(totals, held, strict=True))
+            return Estimate(estimate, np.full_like(estimate, np.nan))
+        left_out = statistic(
+            total - n, *(all_ - each for all_, each in zip(totals, kept, strict=True))
         )
-        ratio = (total / n).reshape(-1, *(1,) * whole.ndim)
-        centre = len(n) * whole - ((1 - 1 / ratio) * without).sum(axis=0)
-        pseudo = ratio * whole - (ratio - 1) * without
+        ratio = (total / n).reshape(-1, *(1,) * estimate.ndim)
+        centre = len(n) * estimate - ((1 - 1 / ratio) * left_out).sum(axis=0)
+        pseudo = ratio * estimate - (ratio - 1) * left_out
         variance = ((pseudo - centre) ** 2 / (ratio - 1)).mean(axis=0)
-        return Estimate(whole, np.sqrt(variance))
+        return Estimate(estimate, np.sqrt(variance))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.batches import Batches, added, jackknife
+from trajsim.analysis.batches import Batches, group_sums, jackknife
 from trajsim.analysis.estimate import Estimate
 
 Array = NDArray[np.float64]
@@ -32,18 +32,18 @@ class RowCorrelation:
         self.sums = np.zeros((rows, q))
 
     def add(self, first: int, rows: Array) -> None:
-        """Take in entries (m, rows, q) of trajectories first ..."""
+        """Add entries (m, rows, q) of trajectories first ..."""
         if len(rows) == 0:
             return
-        batch, begins = self.batches.cut(first, len(rows))
+        batch, starts = self.batches.cut(first, len(rows))
         # Rows first: products then run through memory in order.
         y = np.ascontiguousarray((rows - self.reference).transpose(1, 2, 0))
         n = len(y)
         self.sums += y.sum(axis=2)
-        self.count[batch] += np.diff(begins, append=len(rows))
+        self.count[batch] += np.diff(starts, append=len(rows))
         for lag in range(self.lags + 1):
-            both = np.einsum("rqm,rqm->qm", y[: n - lag], y[lag:]) / (n - lag)
-            self.products[batch, lag] += added(both, begins, axis=1).T
+            product = np.einsum("rqm,rqm->qm", y[: n - lag], y[lag:]) / (n - lag)
+            self.products[batch, lag] += group_sums(product, starts, axis=1).T
 
     def correlation(self) -> Estimate[Array]:
         """Correlation (lags + 1, q) at lags of 0, 1, ... rows."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.batches import Batches, added, jackknife
+from trajsim.analysis.batches import Batches, group_sums, jackknife
 from trajsim.analysis.estimate import Estimate
 
 Array = NDArray[np.float64]
@@ -52,7 +52,7 @@ class PowerSums:
     Parameters
     ----------
     batches : how trajectories are grouped
-    reference : (q,) near the means, taken off before powers lose digits
+    reference : (q,) near the means, subtracted to save digits of the powers
     """
 
     def __init__(self, batches: Batches, reference: Array) -> None:
@@ -63,27 +63,27 @@ class PowerSums:
         self.products = np.zeros((batches.number, q, q)) if q <= MOST_OBSERVABLES else None
 
     def add(self, first: int, samples: Array) -> None:
-        """Take in samples (m, windows, q) of trajectories first ..."""
+        """Add samples (m, windows, q) of trajectories first ..."""
         if len(samples) == 0:
             return
-        batch, begins = self.batches.cut(first, len(samples))
+        batch, starts = self.batches.cut(first, len(samples))
         x = samples - self.reference
         power = np.ones_like(x)
         for order in range(ORDERS):
             power = power * x
-            self.powers[batch, order] += added(power.sum(axis=1), begins)
-        self.count[batch] += np.diff(begins, append=len(x)) * x.shape[1]
+            self.powers[batch, order] += group_sums(power.sum(axis=1), starts)
+        self.count[batch] += np.diff(starts, append=len(x)) * x.shape[1]
         if self.products is not None:
-            for number, part in zip(batch, np.split(x, begins[1:]), strict=True):
+            for number, part in zip(batch, np.split(x, starts[1:]), strict=True):
                 flat = part.reshape(-1, x.shape[2])
                 self.products[number] += flat.T @ flat
 
     def cumulants(self) -> Estimate[Array]:
         """First four cumulants (4, q) of the samples."""
-        found = jackknife(k_statistics, self.count, self.powers)
-        mean = found.mean.copy()
+        estimate = jackknife(k_statistics, self.count, self.powers)
+        mean = estimate.mean.copy()
         mean[0] += self.reference
-        return Estimate(mean, found.stderr)
+        return Estimate(mean, estimate.stderr)
 
     def covariance(self) -> Estimate[Array] | None:
         """Covariance (q, q) of the samples; None for too many observables."""
@@ -105,10 +105,10 @@ class PowerSums:
 
 
 def correlation(covariance: Array) -> Array:
-    """Correlation coefficients (q, q) of a covariance; nan of what does not vary."""
-    spread = np.sqrt(np.diag(covariance))
+    """Correlation coefficients (q, q) of a covariance; nan for constants."""
+    deviation = np.sqrt(np.diag(covariance))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(covariance / np.outer(spread, spread))
+        return np.asarray(covariance / np.outer(deviation, deviation))
 
 
 def _covariance(n: Array, s: Array, products: Array) -> Array:

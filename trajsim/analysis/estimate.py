@@ -4,7 +4,7 @@ import math
 from decimal import Decimal
 from typing import Any, Generic, NamedTuple, TypeVar
 
-# A sign is sure beyond so many standard errors.
+# Standard errors beyond which a sign is certain.
 SURE = 3.0
 # Digits of a mean that are shown at most: a double has no more.
 MOST_DIGITS = 16
@@ -14,24 +14,24 @@ V = TypeVar("V")
 
 
 def sigmas(value: float, error: float, doubt: float = 0.0) -> float:
-    """By how many errors a number is off zero, with its sign; 0 where the error is not known.
+    """Distance of a number from zero in errors, with its sign; 0 where the error is not known.
 
     Parameters
     ----------
     value : the number
     error : its standard error, or that of its numerical solution; nan where not known
-    doubt : by how much it may be off besides, such as by rounding
+    doubt : bound of a systematic error, such as by rounding
     """
-    beyond = max(0.0, abs(value) - doubt)
-    if beyond == 0.0 or not error >= 0.0:
+    excess = max(0.0, abs(value) - doubt)
+    if excess == 0.0 or not error >= 0.0:
         return 0.0
-    return math.copysign(beyond / error if error > 0 else math.inf, value)
+    return math.copysign(excess / error if error > 0 else math.inf, value)
 
 
 def sign(value: float, error: float, sure: float = SURE, doubt: float = 0.0) -> int:
-    """+1 or -1 where a number is more than `sure` errors off zero (`sigmas`), else 0."""
-    off = sigmas(value, error, doubt)
-    return (off > sure) - (off < -sure)
+    """+1 or -1 where a number is more than `sure` errors from zero (`sigmas`), else 0."""
+    distance = sigmas(value, error, doubt)
+    return (distance > sure) - (distance < -sure)
 
 
 class Estimate(NamedTuple, Generic[T]):
@@ -50,9 +50,9 @@ class Estimate(NamedTuple, Generic[T]):
         """+1 or -1 where the sign is sure (beyond 3 standard errors), else 0."""
         return sign(self.mean, self.stderr)  # type: ignore[arg-type]
 
-    def at(self: "Estimate[Any]", place: Any) -> "Estimate[Any]":
-        """Estimate at a place of arrays, such as `at((1, 0))`."""
-        return Estimate(self.mean[place], self.stderr[place])
+    def at(self: "Estimate[Any]", index: Any) -> "Estimate[Any]":
+        """Estimate at an index of arrays, such as `at((1, 0))`."""
+        return Estimate(self.mean[index], self.stderr[index])
 
     def __str__(self) -> str:
         if getattr(self.mean, "ndim", 0):
@@ -86,11 +86,11 @@ def _power(x: float) -> int:
 
 
 class ByLabel(dict[str, V]):
-    """Values by label, of baths, drives or sites; an unknown label names those that there are."""
+    """Values by label of baths, drives or sites; the KeyError of an unknown label lists them."""
 
     def __missing__(self, label: object) -> V:
-        there = f"there are {', '.join(self)}" if self else "there are none"
-        raise KeyError(f"no {label!r}; {there}")
+        known = f"there are {', '.join(self)}" if self else "there are none"
+        raise KeyError(f"no {label!r}; {known}")
 
     def __repr__(self) -> str:
         shown = (

@@ -9,7 +9,7 @@ from trajsim.analysis.windows import columns_of, entries, observables
 
 
 class Extreme(NamedTuple):
-    """A trajectory, what it counts in all, and how many standard deviations that is off."""
+    """A trajectory, its total of an observable, and its distance from the mean in sigmas."""
 
     trajectory: int
     value: float
@@ -17,7 +17,7 @@ class Extreme(NamedTuple):
 
 
 def extremes(run: Source, name: str, point: int = 0, count: int = 1) -> list[Extreme]:
-    """Trajectories whose heat.L, work.total ... in all is furthest from the mean, that one first.
+    """Trajectories with the total of heat.L, work.total ... furthest from the mean, largest first.
 
     Raises
     ------
@@ -27,16 +27,16 @@ def extremes(run: Source, name: str, point: int = 0, count: int = 1) -> list[Ext
     known = [o.name for o in observables(run.layout)]
     if name not in known:
         raise ValueError(f"no observable {name!r}; allowed: {', '.join(known)}")
-    place, numbers, totals = known.index(name), [], []
-    for at, first, columns in run.blocks(columns_of(run.layout)):
-        if at == point:
-            sums = entries(columns)[:, :, place].sum(axis=1)
+    column, numbers, totals = known.index(name), [], []
+    for of_point, first, columns in run.blocks(columns_of(run.layout)):
+        if of_point == point:
+            sums = entries(columns)[:, :, column].sum(axis=1)
             totals.append(sums)
             numbers.append(first + np.arange(len(sums)))
     if not totals:
         raise ValueError(f"no trajectory of point {point}")
     number, total = np.concatenate(numbers), np.concatenate(totals)
-    off = total - total.mean()
-    spread = float(total.std()) or 1.0
-    order = np.argsort(-np.abs(off), kind="stable")[:count]
-    return [Extreme(int(number[k]), float(total[k]), float(off[k]) / spread) for k in order]
+    deviation = total - total.mean()
+    scale = float(total.std()) or 1.0
+    order = np.argsort(-np.abs(deviation), kind="stable")[:count]
+    return [Extreme(int(number[k]), float(total[k]), float(deviation[k]) / scale) for k in order]

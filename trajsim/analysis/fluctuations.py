@@ -1,4 +1,4 @@
-"""Fluctuations of heat and work at each point of a run, gathered in one passage of its ledger."""
+"""Fluctuations of heat and work at each point of a run, in one pass over its ledger."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
 
-# Windows looked at before bins and the like are chosen.
+# Windows from which bins and values of lambda are chosen.
 PILOT = 4096
 
 
@@ -93,8 +93,8 @@ def fluctuations(
     trajsim.analysis.windows.WindowError
         If a trajectory does not have so many rows.
     """
-    for (found,) in fluctuations_by_window(run, [rows], detailed):
-        yield found
+    for (result,) in fluctuations_by_window(run, [rows], detailed):
+        yield result
 
 
 def fluctuations_by_window(
@@ -104,7 +104,7 @@ def fluctuations_by_window(
 
     Parameters
     ----------
-    run, detailed : as of `fluctuations`
+    run, detailed : as for `fluctuations`
     lengths : of the windows in rows; None stands for the whole trajectory
 
     Raises
@@ -116,15 +116,15 @@ def fluctuations_by_window(
         Windows.of(run.layout, 0, rows)
     blocks = run.blocks(columns_of(run.layout))
     for point, slices in groupby(blocks, key=lambda block: block[0]):
-        gatherings = [_Gathering(run.layout, point, rows, detailed) for rows in lengths]
+        accumulators = [_Accumulator(run.layout, point, rows, detailed) for rows in lengths]
         for _, first, columns in slices:
             energies = entries(columns)
-            for gathering in gatherings:
-                gathering.add(first, energies)
-        yield [gathering.fluctuations() for gathering in gatherings]
+            for accumulator in accumulators:
+                accumulator.add(first, energies)
+        yield [accumulator.fluctuations() for accumulator in accumulators]
 
 
-class _Gathering:
+class _Accumulator:
     """Sums at one point while slices come in."""
 
     def __init__(self, layout: Layout, point: int, rows: int | None, detailed: bool) -> None:
@@ -136,7 +136,7 @@ class _Gathering:
         pairs = q if q <= MOST_OBSERVABLES else 1
         self.batches = Batches.of(layout.trajectories, q * (ORDERS + pairs))
         self.pilot_size = -(-PILOT // self.windows.count)
-        self.held: list[tuple[int, Array]] = []
+        self.pending: list[tuple[int, Array]] = []
         self.powers: PowerSums | None = None
         self.correlation: RowCorrelation | None = None
         self.trajectories = 0
@@ -147,34 +147,34 @@ class _Gathering:
             if self.correlation is None:
                 self.correlation = RowCorrelation(self.batches, rows[0])
             self.correlation.add(first, rows)
-        # Sums over windows are all that is held: rows may take far more memory.
+        # Only sums over windows are kept: rows may take far more memory.
         sums = self.windows.sums(rows)
         if self.powers is not None:
-            self._take(first, sums)
+            self._accumulate(first, sums)
             return
-        self.held.append((first, sums))
+        self.pending.append((first, sums))
         if self.trajectories >= self.pilot_size:
-            self._begin()
+            self._choose_bins()
 
-    def _begin(self) -> None:
-        """Choose bins and the like from the first trajectories, then take in what was held."""
-        pilot = np.concatenate([sums for _, sums in self.held])[: self.pilot_size]
-        sums = pilot.reshape(-1, len(self.observables))
-        mean, spread = sums.mean(axis=0), sums.std(axis=0)
+    def _choose_bins(self) -> None:
+        """Choose bins and values of lambda from the first trajectories, then add these."""
+        pilot = np.concatenate([samples for _, samples in self.pending])[: self.pilot_size]
+        samples = pilot.reshape(-1, len(self.observables))
+        mean, deviation = samples.mean(axis=0), samples.std(axis=0)
         self.powers = PowerSums(self.batches, mean)
         kept = range(len(self.observables)) if self.detailed else range(0)
         expected = self.layout.trajectories * self.windows.count
         self.counters = [
-            Counter(self.batches, bin_width(sums[:, k], expected), float(mean[k])) for k in kept
+            Counter(self.batches, bin_width(samples[:, k], expected), float(mean[k])) for k in kept
         ]
         self.exponentials = [
-            ExponentialSums(self.batches, float(mean[k]), float(spread[k])) for k in kept
+            ExponentialSums(self.batches, float(mean[k]), float(deviation[k])) for k in kept
         ]
-        for first, held in self.held:
-            self._take(first, held)
-        self.held = []
+        for first, sums in self.pending:
+            self._accumulate(first, sums)
+        self.pending = []
 
-    def _take(self, first: int, sums: Array) -> None:
+    def _accumulate(self, first: int, sums: Array) -> None:
         assert self.powers is not None
         self.powers.add(first, sums)
         for k, (counter, exponential) in enumerate(
@@ -186,7 +186,7 @@ class _Gathering:
 
     def fluctuations(self) -> Fluctuations:
         if self.powers is None:
-            self._begin()
+            self._choose_bins()
         assert self.powers is not None
         time = self.windows.time
         cumulants, covariance = self.powers.cumulants(), self.powers.covariance()

@@ -17,43 +17,43 @@ from trajsim.analysis.batches import Batches
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-# Bins on either side of the centre; what lies beyond is counted as below or above.
+# Bins on either side of the centre; samples beyond are counted as below or above.
 HALF = 4096
 SPAN = 2 * HALF + 3
 MOST_CELLS = 1 << 22
 _NONE = np.zeros(0, np.int64)
 # Widths in standard deviations: Scott's rule within these limits.
 FINEST, COARSEST = 0.05, 0.5
-# Bins and padded length for the characteristic function, and the share of a comb that counts.
+# Bins and padded length for the characteristic function; its least revival of a comb, and of spikes.
 FINE, PADDED, COMB, LATTICE = 4096, 16384, 0.25, 0.999
 
 
 def comb(samples: Array) -> float | None:
-    """Energy near whose multiples samples (n,) lie; None where they do not.
+    """Spacing of a comb near whose teeth samples (n,) lie, an energy; None without a comb.
 
-    It is where <cos(omega x)> of those that are not zero comes back after its first minimum.
+    It is where <cos(omega x)> of the samples other than zero revives after its first minimum.
     """
     x = samples[samples != 0.0]
     if len(x) == 0:
         return None
-    reach = float(np.abs(x).max())
-    fine = 2.0 * reach / FINE
+    largest = float(np.abs(x).max())
+    fine = 2.0 * largest / FINE
     weight = np.bincount(np.rint(x / fine).astype(np.int64) % PADDED, minlength=PADDED)
-    revived = np.fft.rfft(weight).real[: PADDED // 8] / len(x)
-    low = int(np.argmax(np.diff(revived) > 0))
-    if low == 0:
+    correlation = np.fft.rfft(weight).real[: PADDED // 8] / len(x)
+    first_rise = int(np.argmax(np.diff(correlation) > 0))
+    if first_rise == 0:
         return None
-    best = float(revived[low:].max())
-    if best < max(COMB, 8.0 / math.sqrt(2.0 * len(x))):
+    peak = float(correlation[first_rise:].max())
+    if peak < max(COMB, 8.0 / math.sqrt(2.0 * len(x))):
         return None
-    at = low + int(np.argmax(revived[low:] > 0.95 * best))
-    while at + 1 < len(revived) and revived[at + 1] > revived[at]:
-        at += 1
-    return _refined(x, PADDED * fine / at)
+    index = first_rise + int(np.argmax(correlation[first_rise:] > 0.95 * peak))
+    while index + 1 < len(correlation) and correlation[index + 1] > correlation[index]:
+        index += 1
+    return _refined(x, PADDED * fine / index)
 
 
 def _refined(x: Array, spacing: float) -> float:
-    """Spacing of a comb to the digits that its far multiples need."""
+    """Spacing of a comb, refined by least squares over its teeth."""
     for _ in range(3):
         k = np.rint(x / spacing)
         if not np.any(k):
@@ -63,12 +63,12 @@ def _refined(x: Array, spacing: float) -> float:
 
 
 def bin_width(samples: Array, expected: int) -> float:
-    """Width of bins for `expected` samples of which some (n,) are known."""
-    spread = float(samples.std())
-    if not spread > 1e-9 * float(np.abs(samples).max(initial=0.0)):
+    """Width of bins for `expected` samples, from the first of them (n,)."""
+    deviation = float(samples.std())
+    if not deviation > 1e-9 * float(np.abs(samples).max(initial=0.0)):
         return max(1.0, float(np.abs(samples).max(initial=0.0)))
     scott = 3.49 * max(expected, 1) ** (-1 / 3)
-    target = spread * min(max(scott, FINEST), COARSEST)
+    target = deviation * min(max(scott, FINEST), COARSEST)
     spacing = comb(samples)
     if spacing is None:
         return _round(target)
@@ -129,55 +129,55 @@ class Counter:
         self.middle = round(centre / width)
         self.counts = np.zeros(SPAN, np.int64)
         self._squares, self._with_size = np.zeros(SPAN), np.zeros(SPAN)
-        self._seen = self._closed = 0
+        self._samples = self._batches_closed = 0
         self._sizes = 0.0
-        # Of the batch that may go on: places of its bins, their counts, number of its samples.
-        self._open = (_NONE, _NONE, _NONE)
+        # The unfinished batch: its bins, their counts, number of its samples.
+        self._pending = (_NONE, _NONE, _NONE)
 
     def add(self, first: int, samples: Array) -> None:
-        """Take in samples (m, windows) of trajectories first ..., which come in order."""
+        """Add samples (m, windows) of trajectories first ..., in order."""
         if len(samples) == 0:
             return
-        batch, begins = self.batches.cut(first, len(samples))
-        at = np.rint(samples / self.width) - (self.middle - HALF - 1)
-        at = np.clip(at, 0, SPAN - 1).astype(np.int64)
-        sizes = np.diff(begins, append=len(samples))
-        place, counts = _tally(np.repeat(batch - batch[0], sizes), at)
-        place += batch[0] * SPAN
-        before, before_counts, before_samples = self._open
-        merged, where = np.unique(np.append(before, place), return_inverse=True)
-        total = np.bincount(where, weights=np.append(before_counts, counts)).astype(np.int64)
-        held = np.append(before_samples, sizes * samples.shape[1])
+        batch, starts = self.batches.cut(first, len(samples))
+        bins = np.rint(samples / self.width) - (self.middle - HALF - 1)
+        bins = np.clip(bins, 0, SPAN - 1).astype(np.int64)
+        sizes = np.diff(starts, append=len(samples))
+        cells, counts = _tally(np.repeat(batch - batch[0], sizes), bins)
+        cells += batch[0] * SPAN
+        before, before_counts, before_samples = self._pending
+        merged, index = np.unique(np.append(before, cells), return_inverse=True)
+        total = np.bincount(index, weights=np.append(before_counts, counts)).astype(np.int64)
+        sizes_pending = np.append(before_samples, sizes * samples.shape[1])
         if len(before) and before[0] // SPAN == batch[0]:
-            held = np.append(held[0] + held[1], held[2:])
-        # The last batch may go on in what comes next.
-        done = merged < batch[-1] * SPAN
-        self._close(merged[done], total[done], held[:-1])
-        self._open = (merged[~done], total[~done], held[-1:])
+            sizes_pending = np.append(sizes_pending[0] + sizes_pending[1], sizes_pending[2:])
+        # The last batch may continue in the next slice.
+        finished = merged < batch[-1] * SPAN
+        self._close(merged[finished], total[finished], sizes_pending[:-1])
+        self._pending = (merged[~finished], total[~finished], sizes_pending[-1:])
 
-    def _close(self, place: Counts, counts: Counts, samples: Counts) -> None:
-        """Take in finished batches: their bins with counts, and their numbers of samples."""
-        at, owner = place % SPAN, place // SPAN
-        _, which = np.unique(owner, return_inverse=True)
-        np.add.at(self.counts, at, counts)
-        np.add.at(self._squares, at, counts.astype(np.float64) ** 2)
-        np.add.at(self._with_size, at, counts * samples[which].astype(np.float64))
+    def _close(self, cells: Counts, counts: Counts, samples: Counts) -> None:
+        """Add finished batches: their bins with counts, and their numbers of samples."""
+        bins, batch = cells % SPAN, cells // SPAN
+        _, index = np.unique(batch, return_inverse=True)
+        np.add.at(self.counts, bins, counts)
+        np.add.at(self._squares, bins, counts.astype(np.float64) ** 2)
+        np.add.at(self._with_size, bins, counts * samples[index].astype(np.float64))
         self._sizes += float((samples.astype(np.float64) ** 2).sum())
-        self._seen += int(samples.sum())
-        self._closed += len(samples)
+        self._samples += int(samples.sum())
+        self._batches_closed += len(samples)
 
     def histogram(self) -> Histogram:
         """Counts of all samples, from the first bin that is not empty to the last."""
-        self._close(*self._open)
-        self._open = (_NONE, _NONE, _NONE)
-        n, groups = self._seen, self._closed
-        share = self.counts / max(1, n)
-        spread = self._squares - 2 * share * self._with_size + share**2 * self._sizes
-        known = groups / (groups - 1) if groups > 1 else math.nan
-        error = np.sqrt(known * np.maximum(spread, 0.0))
+        self._close(*self._pending)
+        self._pending = (_NONE, _NONE, _NONE)
+        n, groups = self._samples, self._batches_closed
+        fraction = self.counts / max(1, n)
+        variance = self._squares - 2 * fraction * self._with_size + fraction**2 * self._sizes
+        correction = groups / (groups - 1) if groups > 1 else math.nan
+        error = np.sqrt(correction * np.maximum(variance, 0.0))
         inner = slice(1, -1)
-        used = np.flatnonzero(self.counts[inner])
-        low, high = (int(used[0]), int(used[-1]) + 1) if len(used) else (HALF, HALF + 1)
+        occupied = np.flatnonzero(self.counts[inner])
+        low, high = (int(occupied[0]), int(occupied[-1]) + 1) if len(occupied) else (HALF, HALF + 1)
         edges = np.asarray(
             (np.arange(low, high + 1) - HALF + self.middle - 0.5) * self.width, float
         )
@@ -191,11 +191,11 @@ class Counter:
         )
 
 
-def _tally(owner: Counts, at: Counts) -> tuple[Counts, Counts]:
+def _tally(batch: Counts, bins: Counts) -> tuple[Counts, Counts]:
     """Places owner * SPAN + at that occur, in order, and how often; owner (m,), at (m, windows)."""
-    low, wide = int(at.min()), int(np.ptp(at)) + 1
-    if (owner[-1] + 1) * wide <= MOST_CELLS:
-        table = np.bincount((owner[:, None] * wide + (at - low)).ravel())
-        found = np.flatnonzero(table)
-        return found // wide * SPAN + found % wide + low, table[found]
-    return np.unique(owner[:, None] * SPAN + at, return_counts=True)
+    lowest, width = int(bins.min()), int(np.ptp(bins)) + 1
+    if (batch[-1] + 1) * width <= MOST_CELLS:
+        table = np.bincount((batch[:, None] * width + (bins - lowest)).ravel())
+        occupied = np.flatnonzero(table)
+        return occupied // width * SPAN + occupied % width + lowest, table[occupied]
+    return np.unique(batch[:, None] * SPAN + bins, return_counts=True)

@@ -7,7 +7,7 @@ Array = NDArray[np.float64]
 
 
 class Moments:
-    """Mean and spread of independent samples of shape (...), gathered slice by slice.
+    """Mean and variance of independent samples of shape (...), slice by slice.
 
     Chan, Golub & LeVeque, Am. Stat. 37, 242 (1983): no loss of digits, whatever the mean.
 
@@ -19,20 +19,20 @@ class Moments:
     def __init__(self, covariance: bool = False) -> None:
         self.count = 0
         self.mean: Array = np.zeros(())
-        self.spread: Array = np.zeros(())
+        self.squares: Array = np.zeros(())
         self._covariance = covariance
 
     def add(self, samples: Array) -> None:
-        """Take in samples (m, ...)."""
+        """Add samples (m, ...)."""
         m = len(samples)
         mean = samples.mean(axis=0)
-        rest = samples - mean
+        residual = samples - mean
         shift = mean - self.mean
         weight = self.count * m / (self.count + m)
         if self._covariance:
-            self.spread = self.spread + rest.T @ rest + weight * np.outer(shift, shift)
+            self.squares = self.squares + residual.T @ residual + weight * np.outer(shift, shift)
         else:
-            self.spread = self.spread + (rest**2).sum(axis=0) + weight * shift**2
+            self.squares = self.squares + (residual**2).sum(axis=0) + weight * shift**2
         self.mean = self.mean + shift * (m / (self.count + m))
         self.count += m
 
@@ -40,8 +40,8 @@ class Moments:
     def variance(self) -> Array:
         """Sample variance (...) or covariance (q, q); nan for a single sample."""
         if self.count < 2:
-            return np.full_like(self.spread, np.nan)
-        return self.spread / (self.count - 1)
+            return np.full_like(self.squares, np.nan)
+        return self.squares / (self.count - 1)
 
     @property
     def stderr(self) -> Array:

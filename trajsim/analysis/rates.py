@@ -1,10 +1,10 @@
-"""Rates at a point under the names that sampled and exact answers share."""
+"""Rates at a point, under the same names for sampled and exact results."""
 
 from typing import Generic, TypeVar
 
 from trajsim.analysis.estimate import ByLabel
 
-# What is counted, and by which labels.
+# Columns of the ledger that have rates, and the kind of their labels.
 RATES = {"heat": "bath", "work": "drive", "exclusive_work": "drive", "flips": "site"}
 NAMES = {
     "heat": "heat_rate",
@@ -63,19 +63,19 @@ class Rates(Generic[V]):
 
     def _lines(self) -> str:
         """Swept values, then a line a rate, as text."""
-        at = "".join(f", {key} = {value:g}" for key, value in self.parameters.items())
-        return at + "".join(f"\n  {name:24}{_shown(v):>18}" for name, v in self.rates.items())
+        text = "".join(f", {key} = {value:g}" for key, value in self.parameters.items())
+        return text + "".join(f"\n  {name:24}{_format(v):>18}" for name, v in self.rates.items())
 
     @property
     def rates(self) -> dict[str, V]:
         """All rates by name, such as heat_rate.L, and total_work_rate where anything is driven."""
-        found = {
+        rates = {
             f"{NAMES[kind]}.{label}": value
             for kind in RATES
             for label, value in self.of(kind).items()
         }
-        return {**found, "total_work_rate": self.total_work_rate} if self.work_rate else found
+        return {**rates, "total_work_rate": self.total_work_rate} if self.work_rate else rates
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     return f"{value:.9e}" if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.analysis.batches import Batches, added, jackknife
+from trajsim.analysis.batches import Batches, group_sums, jackknife
 
 Array = NDArray[np.float64]
 
@@ -25,8 +25,8 @@ def trusted(
 ) -> NDArray[np.bool_]:
     """Whether the mean of weights has a normal error, by their effective sample size.
 
-    For lognormal weights the mean of n is skewed by n / effective^1.5: this must not exceed
-    1 / strictness. The smaller the share of the samples that count, the more it takes of them.
+    For lognormal weights the skewness of the mean of n is n / effective^1.5: this must not exceed
+    1 / strictness. The fewer samples dominate, the more of them are needed.
     """
     return np.asarray(effective) >= needed(samples, strictness)
 
@@ -37,7 +37,7 @@ def needed(samples: Array | float, strictness: float = STRICTNESS) -> Array:
 
 
 def effective_size(sums: Array, squares: Array) -> Array:
-    """Kish's number of equally weighted samples that weights are worth."""
+    """Kish's effective sample size of weights."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(sums**2 / squares)
 
@@ -70,8 +70,8 @@ class Generating:
     @property
     def limits(self) -> tuple[float, float]:
         """Smallest and largest lambda to be trusted."""
-        good = self.argument[self.trusted]
-        return float(good.min()), float(good.max())
+        trusted = self.argument[self.trusted]
+        return float(trusted.min()), float(trusted.max())
 
 
 class ExponentialSums:
@@ -84,30 +84,30 @@ class ExponentialSums:
     """
 
     def __init__(self, batches: Batches, reference: float, spread: float) -> None:
-        reach = FURTHEST / spread if spread > 0 else 1.0
+        largest = FURTHEST / spread if spread > 0 else 1.0
         self.batches, self.reference = batches, reference
-        self.argument = np.linspace(-reach, reach, 2 * SIDE + 1)
+        self.argument = np.linspace(-largest, largest, 2 * SIDE + 1)
         self.count = np.zeros(batches.number, np.int64)
         # Weights, and weights times samples.
         self.sums = np.zeros((batches.number, 2, 2 * SIDE + 1))
         self.squares = np.zeros(2 * SIDE + 1)
 
     def add(self, first: int, samples: Array) -> None:
-        """Take in samples (m, windows) of trajectories first ..."""
+        """Add samples (m, windows) of trajectories first ..."""
         if len(samples) == 0:
             return
-        batch, begins = self.batches.cut(first, len(samples))
+        batch, first_samples = self.batches.cut(first, len(samples))
         windows = samples.shape[1]
-        self.count[batch] += np.diff(begins, append=len(samples)) * windows
+        self.count[batch] += np.diff(first_samples, append=len(samples)) * windows
         x = samples.ravel() - self.reference
-        owner = np.repeat(batch, np.diff(begins, append=len(samples)) * windows)
+        batch_of = np.repeat(batch, np.diff(first_samples, append=len(samples)) * windows)
         for begin in range(0, len(x), CHUNK):
-            some, of = x[begin : begin + CHUNK, None], owner[begin : begin + CHUNK]
-            # A weight cut off here is alone in its sum, which then is not trusted.
-            weight = np.exp(np.clip(some * self.argument, -300.0, 300.0))
-            starts = np.flatnonzero(np.diff(of, prepend=-1))
-            self.sums[of[starts], 0] += added(weight, starts)
-            self.sums[of[starts], 1] += added(weight * some, starts)
+            chunk, owners = x[begin : begin + CHUNK, None], batch_of[begin : begin + CHUNK]
+            # A clipped weight dominates its sum, which is not trusted then.
+            weight = np.exp(np.clip(chunk * self.argument, -300.0, 300.0))
+            first_samples = np.flatnonzero(np.diff(owners, prepend=-1))
+            self.sums[owners[first_samples], 0] += group_sums(weight, first_samples)
+            self.sums[owners[first_samples], 1] += group_sums(weight * chunk, first_samples)
             self.squares += np.einsum("ik,ik->k", weight, weight)
 
     def generating(self, time: float) -> Generating:
@@ -136,11 +136,11 @@ class ExponentialSums:
         )
 
 
-def _around_zero(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Those without a gap to the one in the middle."""
-    middle = len(good) // 2
-    right = np.logical_and.accumulate(good[middle:])
-    left = np.logical_and.accumulate(good[middle::-1])[::-1]
-    around = np.append(left[:-1], right)
-    around[middle] = True
-    return around
+def _around_zero(trusted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected range of True that contains the middle."""
+    middle = len(trusted) // 2
+    right = np.logical_and.accumulate(trusted[middle:])
+    left = np.logical_and.accumulate(trusted[middle::-1])[::-1]
+    result = np.append(left[:-1], right)
+    result[middle] = True
+    return result

@@ -1,4 +1,4 @@
-"""Answers at all points of a sweep, and tables of them for other libraries."""
+"""Results at all points of a sweep, and tables of them for other libraries."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ MOST_SHOWN = 4
 
 
 class PointList(list[P]):
-    """Answers at the points of a sweep: a list that also gives tables of all rates."""
+    """Results at the points of a sweep: a list that also gives tables of all rates."""
 
     def to_pandas(self) -> Any:
         """Rates as a `pandas.DataFrame`, a row a point.
@@ -74,9 +74,9 @@ class PointList(list[P]):
 
     def __repr__(self) -> str:
         shown = [repr(answer) for answer in self[:MOST_SHOWN]]
-        left = len(self) - len(shown)
-        if left:
-            shown.append(f"... and {left} more points: to_pandas() shows all")
+        remaining = len(self) - len(shown)
+        if remaining:
+            shown.append(f"... and {remaining} more points: to_pandas() shows all")
         return "[" + ",\n ".join(shown) + "]"
 
     def _swept(self) -> dict[str, list[float]]:
@@ -104,5 +104,5 @@ def _variables(name: str, dims: tuple[str, ...], values: list[Any]) -> dict[str,
 
 
 def missing_library(method: str, library: str) -> ImportError:
-    """What a method raises without the library that it needs."""
+    """Error of a method without the library that it needs."""
     return ImportError(f"{method}() needs an optional library: pip install 'trajsim[{library}]'")

@@ -1,4 +1,4 @@
-"""Windows: stretches of rows over which heat and work are added up, and what is added up."""
+"""Windows: ranges of rows over which heats and works are summed, and these observables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
 
-# What sums over all drives are called, and what in a file that has a drive of that name.
+# Label of sums over all drives, and the one in a file that has a drive of that name.
 TOTAL, OTHER_TOTAL = "total", "sum of all"
 
 
@@ -35,7 +35,7 @@ class Observable(NamedTuple):
 
 
 def total_of(drives: Sequence[str]) -> str:
-    """What the sum over these drives is called: `TOTAL`, unless that is the name of one."""
+    """Label of the sum over these drives: `TOTAL`, unless one has that name."""
     return OTHER_TOTAL if TOTAL in drives else TOTAL
 
 
@@ -105,13 +105,13 @@ class Windows:
         return self.stride * np.arange(self.count)
 
     def sums(self, rows: Array) -> Array:
-        """Add up entries (m, rows, q) over each window, (m, count, q)."""
+        """Sums of entries (m, rows, q) over each window, (m, count, q)."""
         m, _, q = rows.shape
         if self.rows == self.stride:
-            whole = rows[:, : self.count * self.stride]
-            return np.asarray(whole.reshape(m, self.count, self.rows, q).sum(axis=2))
-        at = self.starts[:, None] + np.arange(self.rows)
-        return np.asarray(rows[:, at].sum(axis=2))
+            used = rows[:, : self.count * self.stride]
+            return np.asarray(used.reshape(m, self.count, self.rows, q).sum(axis=2))
+        index = self.starts[:, None] + np.arange(self.rows)
+        return np.asarray(rows[:, index].sum(axis=2))
 
 
 def columns_of(layout: Layout) -> list[str]:

@@ -1,7 +1,7 @@
-"""Fluctuation theorems: what a run says of each, or why it says nothing.
+"""Fluctuation theorems: tests of each by a run, or the reason why it does not apply.
 
-Every theorem is asked first whether its conditions hold for the run; where they do, estimates are
-made with standard errors and effective sample sizes, and those that can be trusted are judged.
+Where the conditions of a theorem hold for the run, its averages are estimated with standard errors
+and effective sample sizes, and those that can be trusted are compared with the prediction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,28 +37,28 @@ def theorems(
     Parameters
     ----------
     run : where slices of trajectories come from, by point and trajectory
-    settings : (points,) what must be known of the run
+    settings : (points,) start, protocol and baths of the run
     reversed_run, reversed_settings : the same of a run of the reversed protocol, which must have
         the same points, baths and drives and rows as long
     """
     rows = min(r.layout.rows for r in (run, reversed_run) if r is not None)
-    others = _by_point(reversed_run) if reversed_run is not None else iter(())
-    waiting = next(others, None)
+    reversed_points = _by_point(reversed_run) if reversed_run is not None else iter(())
+    following = next(reversed_points, None)
     # One point at a time: the sums of thousands take gigabytes.
     for point, slices in _by_point(run):
         partner = reversed_settings[point] if reversed_settings else None
-        asked = _asked(run, point, settings[point], partner, rows)
-        _hand([t for t in asked if not t.refusal], slices, "add")
-        while waiting is not None and waiting[0] < point:
-            waiting = next(others, None)
-        if waiting is not None and waiting[0] == point:
-            two = [t for t in asked if isinstance(t, Reversal | GallavottiCohen)]
-            _hand([t for t in two if not t.refusal], waiting[1], "add_reversed")
-            waiting = next(others, None)
-        yield [theorem.outcome() for theorem in asked]
+        tests = _theorems(run, point, settings[point], partner, rows)
+        _feed([t for t in tests if not t.refusal], slices, "add")
+        while following is not None and following[0] < point:
+            following = next(reversed_points, None)
+        if following is not None and following[0] == point:
+            with_reverse = [t for t in tests if isinstance(t, Reversal | GallavottiCohen)]
+            _feed([t for t in with_reverse if not t.refusal], following[1], "add_reversed")
+            following = next(reversed_points, None)
+        yield [theorem.outcome() for theorem in tests]
 
 
-def _asked(
+def _theorems(
     run: Source, point: int, setting: Setting, partner: Setting | None, rows: int
 ) -> list[Theorem]:
     layout = run.layout
@@ -82,8 +82,8 @@ def _by_point(run: Source) -> Iterator[tuple[int, Any]]:
     return groupby(blocks, key=lambda block: block[0])
 
 
-def _hand(theorems: list[Any], slices: Any, method: str) -> None:
-    """Hand the columns of a point to theorems."""
+def _feed(theorems: list[Any], slices: Any, method: str) -> None:
+    """Pass the columns of a point to a method of theorems."""
     for _, _, columns in slices:
         for theorem in theorems:
             getattr(theorem, method)(columns)

@@ -1,6 +1,6 @@
 """Detailed theorems: a run against one of the reversed protocol.
 
-P_F(x, X) / P_R(-x, -X) = exp(x), with X any heats and works beside x. With f = 1 / (1 + exp(x))
+P_F(x, X) / P_R(-x, -X) = exp(x), with X any other heats and works. With f = 1 / (1 + exp(x))
 and any h, <f(x) h(x, X)>_F = <f(x) h(-x, -X)>_R: means of bounded weights, which no rare
 trajectory dominates (Bennett, J. Comput. Phys. 22, 245 (1976)).
 
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.estimate import Estimate
 from trajsim.analysis.moments import Moments
-from trajsim.analysis.theorems.integral import FEWEST, gained
+from trajsim.analysis.theorems.integral import FEWEST, accumulated
 from trajsim.analysis.theorems.setting import Columns, Outcome, Prediction, Setting, durations, span
 from trajsim.analysis.windows import entries, observables
 from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
 
-# Bins of |x|, and trajectories that choose them.
+# Bins of |x|, and trajectories from which they are chosen.
 BINS, PILOT = 8, 4096
 
 
@@ -35,73 +35,73 @@ class Detailed:
     ----------
     rows : number of the first rows that count
     exponent : x (m,) from columns
-    labels : of heats and works that are looked at beside x
-    itself : whether the protocol is its own reverse, so that the run is compared with itself
+    labels : of the other heats and works
+    symmetric : whether the protocol is its own reverse, so that the run is compared with itself
     """
 
     def __init__(
-        self, rows: int, exponent: Callable[[Columns], Array], labels: list[str], itself: bool
+        self, rows: int, exponent: Callable[[Columns], Array], labels: list[str], symmetric: bool
     ) -> None:
-        self.rows, self._exponent, self._labels, self._itself = rows, exponent, labels, itself
+        self.rows, self._exponent, self._labels, self._symmetric = rows, exponent, labels, symmetric
         self._edges: Array | None = None
         self._difference, self._sides = Moments(), [Moments(), Moments()]
         # Sizes of the weights and their squares, for the effective sample size.
         self._sizes = [Moments(), Moments()]
 
     def add(self, columns: Columns, backward: bool) -> None:
-        """Take in trajectories of the run, or of the reversed one."""
+        """Add trajectories of the run, or of the reversed one."""
         x = self._exponent(columns)
-        beside = entries(columns)[:, : self.rows].sum(axis=1)[:, : len(self._labels)]
+        others = entries(columns)[:, : self.rows].sum(axis=1)[:, : len(self._labels)]
         if self._edges is None:
             self._edges = _edges(np.abs(x[:PILOT]))
-        forward, reverse = self._tests(x, beside)
-        if self._itself:
+        forward, reverse = self._tests(x, others)
+        if self._symmetric:
             self._difference.add(forward - reverse)
-            self._take(0, forward)
-            self._take(1, reverse)
+            self._accumulate(0, forward)
+            self._accumulate(1, reverse)
         else:
-            self._take(int(backward), reverse if backward else forward)
+            self._accumulate(int(backward), reverse if backward else forward)
 
-    def _take(self, side: int, weights: Array) -> None:
+    def _accumulate(self, side: int, weights: Array) -> None:
         self._sides[side].add(weights)
         self._sizes[side].add(np.stack([np.abs(weights), weights**2], axis=1))
 
-    def _tests(self, x: Array, beside: Array) -> tuple[Array, Array]:
+    def _tests(self, x: Array, others: Array) -> tuple[Array, Array]:
         """f h(x, X) and f h(-x, -X), (m, tests) each, for every test h."""
         assert self._edges is not None
         with np.errstate(over="ignore"):
             f = 1.0 / (1.0 + np.exp(np.clip(x, -700.0, 700.0)))
-        part = np.searchsorted(self._edges, np.abs(x))
-        inside = part[:, None] == np.arange(len(self._edges) + 1)
+        bins = np.searchsorted(self._edges, np.abs(x))
+        inside = bins[:, None] == np.arange(len(self._edges) + 1)
         up, down = inside & (x > 0)[:, None], inside & (x < 0)[:, None]
-        # In the middle the sign of x is left out: x may be zero.
+        # The middle bin has both signs of x, which may be zero.
         even = inside[:, :1]
-        odd = f[:, None] * beside
-        one = np.concatenate([even, up[:, 1:], down[:, 1:]], axis=1) * f[:, None]
-        other = np.concatenate([even, down[:, 1:], up[:, 1:]], axis=1) * f[:, None]
-        return np.concatenate([one, odd], axis=1), np.concatenate([other, -odd], axis=1)
+        odd = f[:, None] * others
+        positive = np.concatenate([even, up[:, 1:], down[:, 1:]], axis=1) * f[:, None]
+        negative = np.concatenate([even, down[:, 1:], up[:, 1:]], axis=1) * f[:, None]
+        return np.concatenate([positive, odd], axis=1), np.concatenate([negative, -odd], axis=1)
 
     def estimates(self, duration: str) -> list[Prediction]:
         """Each test: its mean in the run, and in the reversed one."""
-        one, other = self._sides
-        if one.count < 2 or other.count < 2 or self._edges is None:
+        run, mirror = self._sides
+        if run.count < 2 or mirror.count < 2 or self._edges is None:
             return []
-        error = self._difference.stderr if self._itself else np.hypot(one.stderr, other.stderr)
+        error = self._difference.stderr if self._symmetric else np.hypot(run.stderr, mirror.stderr)
         effective = np.minimum(*(_effective(sizes) for sizes in self._sizes))
-        found = []
+        predictions = []
         for k, name in enumerate(self._test_names()):
             size = float(effective[k])
-            found.append(
+            predictions.append(
                 Prediction(
                     f"{name} {duration}",
-                    Estimate(float(one.mean[k]), float(error[k])),
-                    float(other.mean[k]),
+                    Estimate(float(run.mean[k]), float(error[k])),
+                    float(mirror.mean[k]),
                     size,
                     size >= FEWEST and bool(error[k] > 0),
                     needed=FEWEST,
                 )
             )
-        return found
+        return predictions
 
     def _test_names(self) -> list[str]:
         assert self._edges is not None
@@ -123,13 +123,13 @@ def _effective(sizes: Moments) -> Array:
 def _edges(size: Array) -> Array:
     """Edges of bins of |x| at quantiles, in gaps between values where these repeat."""
     values = np.unique(size)
-    apart = np.append(True, np.diff(values) > 1e-9 * max(1.0, float(values[-1])))
-    values = values[apart]
-    at = np.quantile(size, np.arange(1, BINS) / BINS)
-    place = np.unique(np.clip(np.searchsorted(values, at), 1, max(1, len(values) - 1)))
+    distinct = np.append(True, np.diff(values) > 1e-9 * max(1.0, float(values[-1])))
+    values = values[distinct]
+    quantiles = np.quantile(size, np.arange(1, BINS) / BINS)
+    index = np.unique(np.clip(np.searchsorted(values, quantiles), 1, max(1, len(values) - 1)))
     if len(values) < 2:
         return np.array([values[0] + 1.0])
-    return np.asarray((values[place] + values[place - 1]) / 2)
+    return np.asarray((values[index] + values[index - 1]) / 2)
 
 
 class Reversal:
@@ -155,22 +155,22 @@ class Reversal:
         self._parts, self._names = parts, names
 
     def add(self, columns: Columns) -> None:
-        """Take in trajectories of the run."""
+        """Add trajectories of the run."""
         for part in self._parts:
             part.add(columns, backward=False)
 
     def add_reversed(self, columns: Columns) -> None:
-        """Take in trajectories of the reversed run."""
+        """Add trajectories of the reversed run."""
         for part in self._parts:
             part.add(columns, backward=True)
 
     def outcome(self) -> Outcome:
-        """What they say."""
+        """Result of the test, from all trajectories so far."""
         if self.refusal:
             return Outcome(self.name, self.statement, self.refusal)
         pairs = zip(self._parts, self._names, strict=True)
-        found = [e for part, name in pairs for e in part.estimates(name)]
-        return Outcome(self.name, self.statement, None, found)
+        predictions = [e for part, name in pairs for e in part.estimates(name)]
+        return Outcome(self.name, self.statement, None, predictions)
 
 
 NO_REVERSE = (
@@ -180,7 +180,7 @@ NO_REVERSE = (
 
 
 def _no_partner(setting: Setting, partner: Setting | None) -> str | None:
-    """Why there is nothing to compare the run with."""
+    """Why there is no run to compare with; None if there is one."""
     if partner is None:
         return None if setting.own_reverse else NO_REVERSE
     if partner.direction == setting.direction and not setting.own_reverse:
@@ -198,8 +198,8 @@ def crooks(
         refusal = f"the reversed run: {partner.not_canonical()}"
     beta = 1.0 / float(setting.temperatures[0])
 
-    def exponent(at: int) -> Callable[[Columns], Array]:
-        return lambda columns: beta * gained(columns["work"].sum(axis=2), [at])[:, 0]
+    def exponent(rows_of: int) -> Callable[[Columns], Array]:
+        return lambda columns: beta * accumulated(columns["work"].sum(axis=2), [rows_of])[:, 0]
 
     return _reversal(
         "crooks",
@@ -220,8 +220,8 @@ def exchange(
         refusal = f"the reversed run: {partner.not_uniform()}"
     beta = 1.0 / setting.temperatures
 
-    def exponent(at: int) -> Callable[[Columns], Array]:
-        return lambda columns: -gained(columns["heat"] @ beta, [at])[:, 0]
+    def exponent(rows_of: int) -> Callable[[Columns], Array]:
+        return lambda columns: -accumulated(columns["heat"] @ beta, [rows_of])[:, 0]
 
     return _reversal(
         "exchange",
@@ -238,14 +238,14 @@ def _reversal(
     statement: str,
     refusal: str | None,
     exponent: Callable[[int], Callable[[Columns], Array]],
-    itself: bool,
-    ledger: tuple[Layout, int, int],
+    symmetric: bool,
+    extent: tuple[Layout, int, int],
 ) -> Reversal:
-    layout, point, rows = ledger
-    at = durations(rows, layout.rows_per_period)
+    layout, point, rows = extent
+    lengths = durations(rows, layout.rows_per_period)
     # The total work is the sum of others: it would be tested twice.
     labels = [o.name for o in observables(layout) if not o.total]
     row = layout.row_periods * layout.periods[point]
     columns = ["heat", *(["work"] if layout.labels["drive"] else [])]
-    parts = [Detailed(k, exponent(k), labels, itself) for k in at]
-    return Reversal(name, statement, refusal, parts, [span(k, k * row) for k in at], columns)
+    parts = [Detailed(k, exponent(k), labels, symmetric) for k in lengths]
+    return Reversal(name, statement, refusal, parts, [span(k, k * row) for k in lengths], columns)

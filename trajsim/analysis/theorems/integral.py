@@ -26,13 +26,13 @@ from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
 
-# A mean that rests on fewer has no normal error. The skewness of the mean is corrected for, so
-# that more of it is allowed than in generating functions: at the limit false alarms are up to
-# twice as frequent as stated (3e5 means of 2000 lognormal weights).
+# Effective sample size below which a mean has no normal error. Its skewness is corrected for, so
+# more is allowed than in generating functions: at the limit false alarms are up to twice as
+# frequent as stated (3e5 means of 2000 lognormal weights).
 FEWEST, STRICTNESS = 400.0, 5.0
-# States taken one by one as the last.
+# States up to which each is a final state of its own.
 MOST_STATES = 16
-# Weights beyond exp(700) are no numbers: a sum with one is never trusted.
+# Weights beyond exp(700) overflow: a sum with one is never trusted.
 LARGEST = 700.0
 
 
@@ -48,21 +48,21 @@ class LogMean:
         self.cubes: Array = np.zeros(())
 
     def add(self, logs: Array) -> None:
-        """Take in logarithms (m, k) of weights; -inf is a weight of zero."""
+        """Add logarithms (m, k) of weights; -inf is a weight of zero."""
         if self.count == 0:
             self.shift = np.full(logs.shape[1], -LARGEST)
             self.sum, self.squares, self.cubes = np.zeros((3, logs.shape[1]))
         self.count += len(logs)
         self.nonzero = self.nonzero + (logs > -np.inf).sum(axis=0)
         shift = np.maximum(self.shift, logs.max(axis=0, initial=-LARGEST))
-        old, weight = np.exp(self.shift - shift), np.exp(logs - shift)
-        self.sum = self.sum * old + weight.sum(axis=0)
-        self.squares = self.squares * old**2 + (weight**2).sum(axis=0)
-        self.cubes = self.cubes * old**3 + (weight**3).sum(axis=0)
+        rescaling, weight = np.exp(self.shift - shift), np.exp(logs - shift)
+        self.sum = self.sum * rescaling + weight.sum(axis=0)
+        self.squares = self.squares * rescaling**2 + (weight**2).sum(axis=0)
+        self.cubes = self.cubes * rescaling**3 + (weight**3).sum(axis=0)
         self.shift = shift
 
     def estimates(self, names: list[str], expected: Array) -> list[Prediction]:
-        """Means with their errors beside what is expected."""
+        """Means with their errors and expected values."""
         n = self.count
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             scale = np.exp(self.shift)
@@ -72,17 +72,17 @@ class LogMean:
             third = self.cubes / n - 3 * mean * self.squares / n + 2 * mean**3
             skewness = third / (variance**1.5 * np.sqrt(n))
             effective = self.sum**2 / self.squares
-        # Weights of zero do not skew a mean as rare large ones do: they only must be few enough.
-        enough = np.maximum(needed(self.nonzero.astype(float), STRICTNESS), FEWEST)
+        # Weights of zero do not skew a mean as rare large ones do: only the others count.
+        required = np.maximum(needed(self.nonzero.astype(float), STRICTNESS), FEWEST)
         return [
             Prediction(
                 name,
                 Estimate(float(scale[k] * mean[k]), float(scale[k] * error[k])),
                 float(expected[k]),
                 float(effective[k]),
-                bool(effective[k] >= enough[k]),
+                bool(effective[k] >= required[k]),
                 float(skewness[k]),
-                float(enough[k]),
+                float(required[k]),
             )
             for k, name in enumerate(names)
         ]
@@ -94,7 +94,7 @@ class Exponential:
     Parameters
     ----------
     name, statement, refusal : as in Outcome
-    columns : what `logs` reads
+    columns : names of those that `logs` reads
     names : (k,) of the estimates
     expected : (k,)
     logs : logarithms (m, k) of weights, from columns
@@ -116,44 +116,44 @@ class Exponential:
         self._mean = LogMean()
 
     def add(self, columns: Columns) -> None:
-        """Take in trajectories."""
+        """Add trajectories."""
         self._mean.add(self._logs(columns))
 
     def outcome(self) -> Outcome:
-        """What they say."""
+        """Result of the test, from all trajectories so far."""
         if self.refusal or self._mean.count == 0:
             return Outcome(self.name, self.statement, self.refusal)
         estimates = self._mean.estimates(self._names, self._expected)
         return Outcome(self.name, self.statement, None, estimates)
 
 
-def gained(values: NDArray, at: list[int]) -> Array:
-    """Sums (m, k) of the first at[k] rows of values (m, rows)."""
-    return np.asarray(np.cumsum(values, axis=1)[:, np.array(at) - 1], np.float64)
+def accumulated(values: NDArray, lengths: list[int]) -> Array:
+    """Sums (m, k) of the first lengths[k] rows of values (m, rows)."""
+    return np.asarray(np.cumsum(values, axis=1)[:, np.array(lengths) - 1], np.float64)
 
 
-def _names(layout: Layout, point: int, at: list[int]) -> list[str]:
+def _names(layout: Layout, point: int, lengths: list[int]) -> list[str]:
     row = layout.row_periods * layout.periods[point]
-    return [span(rows, rows * row) for rows in at]
+    return [span(rows, rows * row) for rows in lengths]
 
 
-def _heats(setting: Setting, at: list[int]) -> Callable[[Columns], Array]:
-    """sum_b Q_b / T_b (m, k) gained in the first at[k] rows."""
+def _heats(setting: Setting, lengths: list[int]) -> Callable[[Columns], Array]:
+    """sum_b Q_b / T_b (m, k) over the first lengths[k] rows."""
     beta = 1.0 / setting.temperatures
-    return lambda columns: gained(columns["heat"] @ beta, at)
+    return lambda columns: accumulated(columns["heat"] @ beta, lengths)
 
 
 def uniform_start(setting: Setting, layout: Layout, point: int) -> Exponential:
     """<exp(sum Q / T)> = 1 from a uniform start."""
-    at = durations(layout.rows)
+    lengths = durations(layout.rows)
     return Exponential(
         "uniform_start",
         "<exp(sum Q/T)> = 1 from a uniform start",
         setting.not_uniform(),
         ["heat"],
-        _names(layout, point, at),
-        np.ones(len(at)),
-        _heats(setting, at),
+        _names(layout, point, lengths),
+        np.ones(len(lengths)),
+        _heats(setting, lengths),
     )
 
 
@@ -162,7 +162,7 @@ def jarzynski(setting: Setting, layout: Layout, point: int) -> Exponential:
 
     Jarzynski, Phys. Rev. Lett. 78, 2690 (1997): after whole periods the free energy is back.
     """
-    at = durations(layout.rows, layout.rows_per_period)
+    lengths = durations(layout.rows, layout.rows_per_period)
     refusal = setting.not_canonical() or (None if setting.driven else "nothing is driven")
     beta = 1.0 / float(setting.temperatures[0])
     return Exponential(
@@ -170,9 +170,9 @@ def jarzynski(setting: Setting, layout: Layout, point: int) -> Exponential:
         "<exp(-W/T)> = exp(-dF/T), over whole periods 1, from equilibrium",
         refusal,
         ["work"],
-        _names(layout, point, at),
-        np.ones(len(at)),
-        lambda columns: -beta * gained(columns["work"].sum(axis=2), at),
+        _names(layout, point, lengths),
+        np.ones(len(lengths)),
+        lambda columns: -beta * accumulated(columns["work"].sum(axis=2), lengths),
     )
 
 
@@ -185,12 +185,12 @@ def _unreachable(setting: Setting) -> str | None:
 
 def entropy_production(setting: Setting, layout: Layout, point: int) -> Exponential:
     """<exp(-ds)> = 1, ds = ln p(x_start) - ln p(x_end) - sum Q / T with exact p at either end."""
-    at = durations(layout.rows)
-    heats, exact = _heats(setting, at), setting.probability
+    lengths = durations(layout.rows)
+    heats, exact = _heats(setting, lengths), setting.probability
 
     def logs(columns: Columns) -> Array:
         assert exact is not None
-        ends = np.stack([exact.of(columns, edge) for edge in at], axis=1)
+        ends = np.stack([exact.of(columns, edge) for edge in lengths], axis=1)
         return np.asarray(heats(columns) + ends - exact.of(columns, 0)[:, None])
 
     return Exponential(
@@ -198,34 +198,34 @@ def entropy_production(setting: Setting, layout: Layout, point: int) -> Exponent
         "<exp(-ds)> = 1, ds = ln p(start)/p(end) - sum Q/T with exact probabilities",
         _unreachable(setting) or (None if exact else setting.no_probability),
         ["heat", *(exact.columns if exact else [])],
-        _names(layout, point, at),
-        np.ones(len(at)),
+        _names(layout, point, lengths),
+        np.ones(len(lengths)),
         logs,
     )
 
 
 def integral(setting: Setting, layout: Layout, point: int) -> Exponential:
     """<exp(sum Q / T) p1(x_end) / p0(x_start)> = 1 with p1 each single state, or p0 itself."""
-    at = durations(layout.rows)
-    heats, exact = _heats(setting, at), setting.probability
+    lengths = durations(layout.rows)
+    heats, exact = _heats(setting, lengths), setting.probability
     if setting.uniform:
         exact = _uniform(setting.spins)
     single = setting.spins > 0 and 2**setting.spins <= MOST_STATES
-    names = _names(layout, point, at)
+    names = _names(layout, point, lengths)
     if single:
-        states = [_spelled(x, setting.spins) for x in range(2**setting.spins)]
+        states = [_spell(x, setting.spins) for x in range(2**setting.spins)]
         names = [f"{name}, ending in {state}" for name in names for state in states]
 
     def logs(columns: Columns) -> Array:
         assert exact is not None
-        begun = heats(columns) - exact.of(columns, 0)[:, None]
+        exponent = heats(columns) - exact.of(columns, 0)[:, None]
         if not single:
-            # p0 may be that of a state, whatever the time: any p1 will do.
-            final = [_moved(columns, exact.columns, edge) for edge in at]
-            return np.asarray(begun + np.stack([exact.of(c, 0) for c in final], axis=1))
-        ends = numbers(columns["state"])[:, at]
-        hit = ends[:, :, None] == np.arange(2**setting.spins)
-        return np.where(hit, begun[:, :, None], -np.inf).reshape(len(ends), -1)
+            # Any normalised p1 is allowed: take p0 of the final state.
+            final = [_final_first(columns, exact.columns, edge) for edge in lengths]
+            return np.asarray(exponent + np.stack([exact.of(c, 0) for c in final], axis=1))
+        ends = numbers(columns["state"])[:, lengths]
+        matches = ends[:, :, None] == np.arange(2**setting.spins)
+        return np.where(matches, exponent[:, :, None], -np.inf).reshape(len(ends), -1)
 
     return Exponential(
         "integral",
@@ -243,18 +243,18 @@ def _uniform(sites: int) -> LogProbability:
     return LogProbability(lambda c, edge: np.full(len(c["heat"]), -sites * math.log(2.0)), [])
 
 
-def _moved(columns: Columns, names: Sequence[str], edge: int) -> Columns:
-    """Columns in which the state at an edge stands where the first one was."""
+def _final_first(columns: Columns, names: Sequence[str], edge: int) -> Columns:
+    """Columns with the state at an edge in place of the first one."""
     return {**columns, **{name: columns[name][:, edge : edge + 1] for name in names}}
 
 
 def numbers(state: NDArray) -> NDArray[np.int64]:
     """Numbers of spin states (..., sites): bit i set means that spin i is down."""
-    found = np.zeros(state.shape[:-1], np.int64)
+    number = np.zeros(state.shape[:-1], np.int64)
     for site in range(state.shape[-1]):
-        found |= (state[..., site] < 0).astype(np.int64) << site
-    return found
+        number |= (state[..., site] < 0).astype(np.int64) << site
+    return number
 
 
-def _spelled(state: int, sites: int) -> str:
+def _spell(state: int, sites: int) -> str:
     return "".join("-" if state >> i & 1 else "+" for i in range(sites))

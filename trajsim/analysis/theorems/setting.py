@@ -1,4 +1,4 @@
-"""What a theorem must know of the run it is asked of, and what it answers."""
+"""Conditions of a run that theorems depend on, and the results of their tests."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from trajsim.analysis.estimate import Estimate
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray]
 
-# Chance that a theorem that holds is said to fail, over all its estimates at one point.
+# Probability that a theorem that holds is reported to fail, over all its estimates at one point.
 FALSE_ALARM = 1e-4
 
 
 class LogProbability(NamedTuple):
-    """ln p of the recorded state at an edge of the rows, as the exact side knows it.
+    """ln p of the recorded state at an edge of the rows, from the exact side.
 
     of : (columns, edge) to (m,)
     columns : those that hold the state
@@ -30,11 +30,11 @@ class LogProbability(NamedTuple):
 
 @dataclass(frozen=True)
 class Setting:
-    """One point of a run, as theorems see it.
+    """Conditions at one point of a run.
 
     Attributes
     ----------
-    system : what it is in messages, such as "spins"
+    system : its name in messages, such as "spins"
     spins : number of sites with two states each, recorded as +1 and -1; 0 of other systems
     temperatures : (baths,)
     initial, burn_in : where trajectories begin, and periods before the ledger opens
@@ -43,8 +43,8 @@ class Setting:
     own_reverse : whether h(tau - t) = h(t)
     shifted_reverse : whether the same holds with some other beginning of the period
     canonical : whether "equilibrium" is that of the whole energy
-    probability : of the recorded states, from the exact side; None where it does not answer
-    no_probability : why it does not
+    probability : of the recorded states, from the exact side; None if it is not known
+    no_probability : why it is not known
     speed_slope : (baths,) Omega dq/dOmega of the heats at fixed waveforms; None where unknown
     no_speed_slope : why it is unknown
     """
@@ -70,30 +70,30 @@ class Setting:
         return self.spins > 0 and self.initial == "random" and self.burn_in == 0
 
     def not_uniform(self) -> str | None:
-        """Why the ledger does not open with all states equally likely."""
+        """Why states are not equally likely when the ledger opens; None if they are."""
         if not self.spins:
             return f"{self.system} have no uniform distribution that is known of"
         if self.initial != "random":
             return f"trajectories begin {self.initial!r}, not 'random'"
-        return self._burned()
+        return self._burn_in_refusal()
 
     def not_canonical(self) -> str | None:
-        """Why the ledger does not open in the one equilibrium there is."""
+        """Why the ledger does not open in equilibrium; None if it does."""
         if np.ptp(self.temperatures) > 0:
             return "the baths have different temperatures"
         if self.initial != "equilibrium":
             return f"trajectories begin {self.initial!r}, not in 'equilibrium'"
         if not self.canonical:
             return "trajectories begin in the equilibrium of the linear forces only"
-        return self._burned()
+        return self._burn_in_refusal()
 
     def not_settled(self) -> str | None:
-        """Why the ledger does not open in the periodic state, at least nearly."""
+        """Why the ledger does not open close to the periodic state; None if it does."""
         if self.initial != "periodic" and self.burn_in == 0:
             return f"trajectories begin {self.initial!r} and have no burn-in"
         return None
 
-    def _burned(self) -> str | None:
+    def _burn_in_refusal(self) -> str | None:
         if self.burn_in > 0:
             return f"the ledger opens after a burn-in of {self.burn_in} periods"
         return None
@@ -102,13 +102,13 @@ class Setting:
 class Prediction(NamedTuple):
     """One number that a theorem predicts.
 
-    what : such as "over 4 rows"
-    estimate : what the run says
-    expected : what the theorem says
+    what : its name, such as "over 4 rows"
+    estimate : from the run
+    expected : by the theorem
     effective : effective sample size
-    trusted : whether so many samples count that the error is a normal one
+    trusted : whether the effective sample size is large enough for a normal error
     skewness : of the estimate
-    needed : effective sample size that it takes
+    needed : effective sample size required
     """
 
     what: str
@@ -131,22 +131,22 @@ class Prediction(NamedTuple):
 
     @property
     def z(self) -> float:
-        """Distance in standard errors, corrected for skewness; 0 for a difference of rounding.
+        """Deviation in standard errors, corrected for skewness; 0 within rounding.
 
         Hall, J. R. Statist. Soc. B 54, 221 (1992), Eq. 2.2.
         """
-        away, g = self.value - self.expected, self.skewness
-        if abs(away) <= 1e-12 * max(abs(self.expected), abs(self.value)):
+        deviation, g = self.value - self.expected, self.skewness
+        if abs(deviation) <= 1e-12 * max(abs(self.expected), abs(self.value)):
             return 0.0
         if not self.stderr > 0:
-            return float(np.copysign(np.inf, away))
-        z = away / self.stderr
+            return float(np.copysign(np.inf, deviation))
+        z = deviation / self.stderr
         return z if np.isnan(g) else z + g / 3 * z**2 + g**2 / 27 * z**3 + g / 6
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run says of a theorem.
+    """Result of testing a theorem with a run.
 
     Attributes
     ----------
@@ -166,12 +166,12 @@ class Outcome:
 
     @property
     def judged(self) -> list[Prediction]:
-        """Estimates that can be trusted, and vary, so that their error is known."""
+        """Estimates that can be trusted and whose error is known and not 0."""
         return [e for e in self.estimates if e.trusted and np.isfinite(e.z)]
 
     @property
     def shortage(self) -> str:
-        """Why nothing can be judged, of the estimate that came nearest to it."""
+        """Why no estimate can be judged, for the one that is nearest to it."""
         if not self.estimates:
             return "there are too few trajectories for an estimate"
         nearest = max(self.estimates, key=lambda e: e.effective / max(e.needed, 1.0))
@@ -184,13 +184,13 @@ class Outcome:
 
     @property
     def threshold(self) -> float:
-        """Standard errors that the furthest of those judged may be off."""
+        """Largest deviation in standard errors that is allowed of all judged estimates."""
         sides = 1 if self.bound else 2
         return -NormalDist().inv_cdf(FALSE_ALARM / (sides * max(1, len(self.judged))))
 
     @property
     def worst(self) -> Prediction | None:
-        """The one furthest off."""
+        """The judged estimate with the largest deviation."""
         key = (lambda e: -e.z) if self.bound else (lambda e: abs(e.z))
         return max(self.judged, key=key, default=None)
 
@@ -199,15 +199,15 @@ class Outcome:
         """Whether the run agrees; None where it does not apply or nothing can be judged."""
         if self.worst is None:
             return None
-        off = -self.worst.z if self.bound else abs(self.worst.z)
-        return off <= self.threshold
+        distance = -self.worst.z if self.bound else abs(self.worst.z)
+        return distance <= self.threshold
 
 
 def durations(rows: int, step: int = 1) -> list[int]:
-    """Row counts at which a theorem is looked at: step, 2 step, 4 step, ... and the longest."""
+    """Row counts at which a theorem is tested: step, 2 step, 4 step, ... and the longest."""
     longest = rows // step * step
-    found = [step << k for k in range(64) if (step << k) < longest]
-    return [*found, longest] if longest else []
+    lengths = [step << k for k in range(64) if (step << k) < longest]
+    return [*lengths, longest] if longest else []
 
 
 def span(rows: int, time: float) -> str:

@@ -2,8 +2,8 @@
 
 D sigma >= 2 (q - Omega dq/dOmega)^2 with D the growth of the variance of a heat, q its rate and
 sigma the entropy production rate (Koyuk & Seifert, Phys. Rev. Lett. 122, 230601 (2019)), for long
-times. The ratio without the derivative bounds nothing where something is driven; where nothing is,
-the derivative is zero, and it is the bound (Barato & Seifert, Phys. Rev. Lett. 114, 158101 (2015)).
+times. Without the derivative it is no bound for driven systems; in undriven ones the derivative is
+zero, and it is the bound of Barato & Seifert, Phys. Rev. Lett. 114, 158101 (2015).
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
 
-# Fewer trajectories do not know a variance well enough for a normal error.
+# Trajectories below which a variance does not have a normal error.
 FEWEST = 400
 
 
@@ -42,7 +42,7 @@ class Uncertainty:
         self._first = 0
 
     def add(self, columns: Columns) -> None:
-        """Take in trajectories, in order."""
+        """Add trajectories, in order."""
         heat = columns["heat"].sum(axis=1)
         if self._sums is None:
             self._sums = PowerSums(self._batches, heat.mean(axis=0))
@@ -50,7 +50,7 @@ class Uncertainty:
         self._first += len(heat)
 
     def outcome(self) -> Outcome:
-        """What they say."""
+        """Result of the test, from all trajectories so far."""
         if self.refusal or self._sums is None:
             return Outcome(self.name, self.statement, self.refusal)
         sums, time = self._sums, self._time
@@ -59,21 +59,21 @@ class Uncertainty:
 
         def ratios(n: Array, powers: Array) -> Array:
             k = k_statistics(n, powers)
-            q, spread = (k[:, 0] + sums.reference) / time, k[:, 1] / time
+            q, growth = (k[:, 0] + sums.reference) / time, k[:, 1] / time
             sigma = -(q @ beta)[:, None]
-            both = [spread * sigma / (2 * (q - away) ** 2) for away in (slope, 0.0)]
-            return np.stack(both, axis=1)
+            bounds = [growth * sigma / (2 * (q - derivative) ** 2) for derivative in (slope, 0.0)]
+            return np.stack(bounds, axis=1)
 
         (bound, steady), (error, _) = jackknife(ratios, sums.count, sums.powers)
         n = int(sums.count.sum())
-        over = f"over {self._periods:g} periods"
+        label = f"over {self._periods:g} periods"
         return Outcome(
             self.name,
             self.statement,
             None,
             [
                 Prediction(
-                    f"heat.{bath} {over}",
+                    f"heat.{bath} {label}",
                     *(Estimate(float(bound[k]), float(error[k])), 1.0, n, n >= FEWEST),
                     needed=FEWEST,
                 )
