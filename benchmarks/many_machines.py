@@ -175,12 +175,12 @@ def block_costs(folder, address, most, count):
     from trajsim.running import blocks
     from trajsim.running.provenance import layout_of
     from trajsim.running.run import simulate
-    from trajsim.store import Parts, Shard
+    from trajsim.store import Shard, UnfinishedRun
 
     settings = ("ensemble.periods=50", "ledger.periods_per_row=1")
     one = layout_of(load(PUMP, settings)).trajectory_bytes
     config = load(PUMP, (*settings, f"ensemble.trajectories={max(1, count * (most // one))}"))
-    adopt, lock, seen = Parts.adopt, threading.Lock(), []
+    adopt, lock, seen = UnfinishedRun.adopt, threading.Lock(), []
 
     def timed(parts, name, image, *task):
         clock, processor = time.perf_counter(), time.thread_time()
@@ -196,12 +196,12 @@ def block_costs(folder, address, most, count):
             )
         return block
 
-    before, blocks.MOST_BLOCK_BYTES, Parts.adopt = blocks.MOST_BLOCK_BYTES, most, timed
+    before, blocks.MOST_BLOCK_BYTES, UnfinishedRun.adopt = blocks.MOST_BLOCK_BYTES, most, timed
     try:
         shutil.rmtree(folder, ignore_errors=True)
         simulate(config, folder / "x.h5", engine=f"dask:{address}", shard=Shard(1, 1))
     finally:
-        blocks.MOST_BLOCK_BYTES, Parts.adopt = before, adopt
+        blocks.MOST_BLOCK_BYTES, UnfinishedRun.adopt = before, adopt
     # Blocks grow to their size first.
     full = max(size for size, *_ in seen)
     first = next(n for n, (size, *_) in enumerate(seen) if size > 0.9 * full)

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from trajsim.extending.kinds import Kind, register_model
     from trajsim.extending.plugins import PluginError
     from trajsim.models.rate_laws import register_rate_law
-    from trajsim.running.blocks import RunError
     from trajsim.running.stopping import StoppedError
-    from trajsim.store import StoreError
+    from trajsim.store import RunError, StoreError
     from trajsim.trace.window import TraceError
 
 __version__ = "0.1.0"
@@ -70,7 +69,7 @@ HOMES = {
     "Kind": "trajsim.extending.kinds",
     "NoExactSideError": "trajsim.ensemble.answers",
     "PluginError": "trajsim.extending.plugins",
-    "RunError": "trajsim.running.blocks",
+    "RunError": "trajsim.store",
     "StoppedError": "trajsim.running.stopping",
     "StoreError": "trajsim.store",
     "TraceError": "trajsim.trace.window",

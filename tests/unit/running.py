@@ -8,7 +8,7 @@ import pytest
 from small_configs import PUMP, changed, swept
 
 from trajsim.running.run import StoppedError, simulate
-from trajsim.store import Parts
+from trajsim.store import UnfinishedRun
 
 SWEEP = swept(PUMP, '"sites.2.drive.phase" = [0.0, 2.2, 3.0]')
 
@@ -29,13 +29,13 @@ def wait_for(condition, process, patience=60.0):
 def finished_blocks(output):
     """Number of blocks in the manifest of an unfinished run."""
     with contextlib.suppress(FileNotFoundError):
-        return Parts(output).manifest.read_bytes().count(b"\n")
+        return UnfinishedRun(output).manifest.read_bytes().count(b"\n")
     return 0
 
 
 def interrupted(config, output, monkeypatch, after=2, **options):
     """Begin a run and stop it after some blocks."""
-    publish, count = Parts.publish, 0
+    publish, count = UnfinishedRun.publish, 0
 
     def publish_and_stop(*arguments):
         nonlocal count
@@ -45,7 +45,7 @@ def interrupted(config, output, monkeypatch, after=2, **options):
         return publish(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Parts, "publish", publish_and_stop)
+        patch.setattr(UnfinishedRun, "publish", publish_and_stop)
         with pytest.raises(StoppedError):
             simulate(config, output, workers=1, **options)
-    return Parts(output)
+    return UnfinishedRun(output)

@@ -138,7 +138,7 @@ def test_columns_are_read_in_parts_and_tell_what_they_are(run):
 def test_columns_of_an_unfinished_run_are_read_by_blocks(config, tmp_path, monkeypatch):
     import trajsim.running.run as running
 
-    monkeypatch.setattr(running, "pack_with_bar", lambda *_: None)
+    monkeypatch.setattr(running, "pack_with_bar", lambda *_: [])
     trajsim_parts = tmp_path / "run.h5.parts"
     with pytest.raises(StoreError):
         trajsim.simulate(config(PUMP), tmp_path / "run.h5")

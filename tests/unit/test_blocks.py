@@ -19,7 +19,7 @@ from trajsim.running.engines.base import MOST_PUBLISHED_AT_ONCE
 from trajsim.running.engines.pool import Threads
 from trajsim.running.run import StoppedError, simulate
 from trajsim.running.warmup import shipped
-from trajsim.store import Parts
+from trajsim.store import UnfinishedRun
 from trajsim.store.memory import Journal, Memory
 
 TEXTS = {
@@ -63,9 +63,9 @@ def test_the_ledger_does_not_depend_on_what_was_in_its_memory(
 
 def test_memory_of_ledgers_is_used_again(tmp_path, monkeypatch):
     monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 2500)
-    allocate, publish, made, published = Layout.allocate, Parts.publish, [], []
+    allocate, publish, made, published = Layout.allocate, UnfinishedRun.publish, [], []
     monkeypatch.setattr(Layout, "allocate", lambda *a: made.append(a) or allocate(*a))
-    monkeypatch.setattr(Parts, "publish", lambda *a: published.append(a[3]) or publish(*a))
+    monkeypatch.setattr(UnfinishedRun, "publish", lambda *a: published.append(a[3]) or publish(*a))
     simulate(parse(PUMP), tmp_path / "x.h5", workers=1)
     assert published == sorted(published)
     assert len(published) > 12
@@ -75,7 +75,11 @@ def test_memory_of_ledgers_is_used_again(tmp_path, monkeypatch):
 
 def test_blocks_are_simulated_while_one_is_published(tmp_path, monkeypatch):
     monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 2500)
-    begun, publish, simulate_block = threading.Semaphore(0), Parts.publish, Simulator.simulate
+    begun, publish, simulate_block = (
+        threading.Semaphore(0),
+        UnfinishedRun.publish,
+        Simulator.simulate,
+    )
     overtaken = []
 
     def counted(*arguments):
@@ -89,14 +93,14 @@ def test_blocks_are_simulated_while_one_is_published(tmp_path, monkeypatch):
         return publish(*arguments)
 
     monkeypatch.setattr(Simulator, "simulate", counted)
-    monkeypatch.setattr(Parts, "publish", publish_late)
+    monkeypatch.setattr(UnfinishedRun, "publish", publish_late)
     simulate(parse(PUMP), tmp_path / "x.h5", workers=1)
     assert overtaken == [True]
 
 
 def test_a_run_that_fails_waits_for_what_is_being_published(tmp_path, monkeypatch):
     monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 2500)
-    publish, both, turns, ended = Parts.publish, threading.Barrier(2), itertools.count(), []
+    publish, both, turns, ended = UnfinishedRun.publish, threading.Barrier(2), itertools.count(), []
 
     def publish_or_fail(*arguments):
         turn = next(turns)
@@ -106,12 +110,12 @@ def test_a_run_that_fails_waits_for_what_is_being_published(tmp_path, monkeypatc
             raise OSError(errno.EIO, "stopped here")
         ended.append(publish(*arguments))
 
-    monkeypatch.setattr(Parts, "publish", publish_or_fail)
+    monkeypatch.setattr(UnfinishedRun, "publish", publish_or_fail)
     with pytest.raises(StoppedError, match="stopped here"):
         simulate(parse(PUMP), tmp_path / "x.h5", workers=2)
     # Those begun have come to their end, and no other begins.
     assert len(ended) == next(turns) - 1
-    assert Parts(tmp_path / "x.h5").blocks() == sorted(ended, key=lambda block: block.first)
+    assert UnfinishedRun(tmp_path / "x.h5").blocks() == sorted(ended, key=lambda block: block.first)
 
 
 def test_threads_do_things_in_the_order_in_which_they_come():

@@ -9,7 +9,7 @@ from cli_answers import answer
 from small_configs import PUMP, SHAPES, UNDRIVEN, changed, swept
 
 from trajsim.running.run import StoppedError
-from trajsim.store import Parts
+from trajsim.store import UnfinishedRun
 
 pytestmark = pytest.mark.usefixtures("quick_histograms")
 
@@ -123,7 +123,7 @@ def test_tables_are_for_people_and_say_the_same(cli, run_of):
 def unfinished(config, cli, tmp_path, monkeypatch):
     """A folder of parts of a sweep in which the last point has hardly begun."""
     path = config(swept(changed(PUMP, ("ies = 60", "ies = 3000")), '"drive.period" = [10.0, 20.0]'))
-    publish, blocks = Parts.publish, []
+    publish, blocks = UnfinishedRun.publish, []
 
     def publish_some(*arguments):
         if sum(blocks) > 4000:
@@ -133,7 +133,7 @@ def unfinished(config, cli, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("trajsim.running.blocks.MOST_BLOCK_BYTES", 300_000)
-        patch.setattr(Parts, "publish", publish_some)
+        patch.setattr(UnfinishedRun, "publish", publish_some)
         assert cli("run", path, "-o", "x.h5", "--workers", 1).exit_code == 3
     return tmp_path / "x.h5.parts"
 

@@ -29,7 +29,7 @@ from trajsim.extending.kinds import KINDS, ModelError
 from trajsim.ledger import Column, first_law_residual
 from trajsim.running.blocks import model_of
 from trajsim.running.provenance import header_of
-from trajsim.store import Parts, StoreError
+from trajsim.store import StoreError, UnfinishedRun
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "clock_spins"
 PAIR = (PACKAGE / "pair.toml").read_text(encoding="utf-8")
@@ -258,9 +258,9 @@ def test_a_trajectory_is_the_same_however_the_run_is_cut(clock_spins):
 def test_a_run_goes_on_from_the_blocks_that_are_there(tmp_path, digest):
     config = load(PAIR, ensemble_of_trajectories=300)
     whole = api.simulate(config, tmp_path / "y.h5")
-    parts = Parts(tmp_path / "x.h5")
+    parts = UnfinishedRun(tmp_path / "x.h5", header_of(config))
     parts.lock()
-    parts.begin(header_of(config))
+    parts.begin()
     block = {name: np.ascontiguousarray(c[100:150]) for name, c in columns_of(whole).items()}
     # Of as many events as are missing in the rest.
     kernel, model, begin = model_of(config.experiment)

@@ -29,7 +29,7 @@ from trajsim.running.engines.places import Local, Scheduler
 from trajsim.running.engines.worker import make, order_of
 from trajsim.running.provenance import header_of
 from trajsim.running.run import RunError, StoppedError, simulate
-from trajsim.store import Parts, StoreError, verify
+from trajsim.store import StoreError, UnfinishedRun, verify
 from trajsim.system.folders import TemporaryFolder
 
 distributed = pytest.importorskip("distributed")
@@ -247,7 +247,7 @@ def test_a_foreign_worker_that_comes_late_refuses_its_blocks(cluster, monkeypatc
         patch.setattr(trajsim.running.engines.worker, "identity", lambda: other)
         with pytest.raises(RunError, match=r"not of this trajsim: sources: .* there, ffff.* here"):
             simulate(parse(PUMP), tmp_path / "x.h5", engine=f"dask:{cluster.address}")
-    assert Parts(tmp_path / "x.h5").blocks() == []
+    assert UnfinishedRun(tmp_path / "x.h5").blocks() == []
 
 
 SMALL_OHMIC = (
@@ -293,7 +293,7 @@ def test_a_lost_scheduler_stops_the_run_and_loses_no_block(
         lost.close()
     assert stopped.exit_code == 3, stopped.stderr
     assert f"the scheduler at {lost.address} is gone" in stopped.stderr
-    kept = Parts(Path("x.h5")).blocks()
+    kept = UnfinishedRun(Path("x.h5")).blocks()
     assert 3 <= len(kept) <= len(seen)
     # Another engine goes on.
     assert cli("run", path, "-o", "x.h5", "--resume", "--json").exit_code == 0
@@ -325,9 +325,9 @@ def test_workers_of_a_scheduler_cannot_be_chosen(config, cli):
 
 def test_what_does_not_arrive_as_it_was_sent_is_refused(tmp_path):
     config = parse(PUMP)
-    parts = Parts(tmp_path / "x.h5")
+    parts = UnfinishedRun(tmp_path / "x.h5", header_of(config))
     parts.lock()
-    parts.begin(header_of(config))
+    parts.begin()
     made = make(order_of(config), parts.run_id, 0, 10, 5)
     other = make(order_of(config), "0" * 64, 0, 10, 5)
     assert made is not None
@@ -407,14 +407,14 @@ def test_processes_of_this_machine_end_with_the_run_and_it_goes_on(
     TemporaryFolder().delete()
     assert list(scratch.iterdir()) == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["config.toml", "x.h5.parts"]
-    assert len(Parts(output).blocks()) >= kept
+    assert len(UnfinishedRun(output).blocks()) >= kept
     # Every block is sound, which is to say that nothing else is wrong.
     assert cli("verify", f"{output}.parts").stderr == f"{output}.parts: the run is unfinished\n"
 
 
 def manifest_lines(output):
     with contextlib.suppress(FileNotFoundError):
-        return Parts(output).manifest.read_bytes().count(b"\n")
+        return UnfinishedRun(output).manifest.read_bytes().count(b"\n")
     return 0
 
 

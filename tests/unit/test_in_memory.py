@@ -13,10 +13,10 @@ from small_configs import PUMP, SHAPES, TRIANGLE
 import trajsim
 from trajsim.config import parse
 from trajsim.running import in_memory
-from trajsim.running.provenance import header_of, layout_of
+from trajsim.running.provenance import header_of
 from trajsim.store import StoreError, wrong_with
 from trajsim.store.blocks import block_with_file
-from trajsim.store.in_memory import MemoryParts
+from trajsim.store.in_memory import MemoryRun
 from trajsim.store.memory import Memory
 
 TEXTS = {
@@ -106,7 +106,7 @@ def test_what_save_may_not_replace_is_refused(run, config, tmp_path, monkeypatch
 
     import trajsim.running.run as running
 
-    monkeypatch.setattr(running, "pack_with_bar", lambda *_: None)
+    monkeypatch.setattr(running, "pack_with_bar", lambda *_: [])
     with pytest.raises(StoreError):
         trajsim.simulate(config(PUMP), tmp_path / "half.h5")
     with pytest.raises(trajsim.RunError, match="an unfinished run is there"):
@@ -135,30 +135,27 @@ def test_what_cannot_be_run_is_told():
 
 
 @pytest.fixture
-def parts():
-    """Config, layout and blocks in memory, none so far."""
-    config = parse(PUMP)
-    return layout_of(config), MemoryParts(header_of(config))
+def kept():
+    """A run in memory, without blocks so far."""
+    return MemoryRun(header_of(parse(PUMP)))
 
 
-def test_a_block_in_memory_is_a_copy(parts):
-    layout, kept = parts
-    columns = layout.allocate(3)
+def test_a_block_in_memory_is_a_copy(kept):
+    columns = kept.layout.allocate(3)
     columns["heat"][...] = 1.0
     block = kept.publish(columns, 0, 5, 7)
     columns["heat"][...] = 2.0
     assert (block.point, block.first, block.end, block.events) == (0, 5, 8, 7)
-    assert np.all(kept.read(block, layout, ["heat"])["heat"] == 1.0)
+    assert np.all(kept.read(block, ["heat"])["heat"] == 1.0)
 
 
-def test_a_block_made_elsewhere_is_the_one_asked_for(parts):
-    layout, kept = parts
-    columns = layout.allocate(3)
+def test_a_block_made_elsewhere_is_the_one_asked_for(kept):
+    columns = kept.layout.allocate(3)
     for values in columns.values():
         values[...] = 1
     block, image = block_with_file(Memory(), columns, 0, 5, 7, kept.run_id)
     assert kept.adopt(block.file, image, 0, 5, 3) == block
-    for name, values in kept.read(block, layout, list(columns)).items():
+    for name, values in kept.read(block, list(columns)).items():
         np.testing.assert_array_equal(values, columns[name])
     with pytest.raises(StoreError, match="not the block of 3 trajectories that was asked for"):
         kept.adopt(block.file, image, 0, 4, 3)

@@ -19,7 +19,7 @@ from small_configs import PUMP, SHAPES
 import trajsim
 from trajsim.config import parse
 from trajsim.running.run import simulate
-from trajsim.store import Parts, Shard, verify
+from trajsim.store import Shard, UnfinishedRun, verify
 from trajsim.system.files import (
     HDF5,
     expect_writable,
@@ -477,7 +477,7 @@ def test_every_config_is_one(tmp_path, shape):
 
 
 def test_the_folder_of_an_unfinished_run_holds_one_from_its_lock_on(tmp_path):
-    parts = Parts(tmp_path / "y.h5")
+    parts = UnfinishedRun(tmp_path / "y.h5")
     parts.lock()
     assert holds_run(parts.folder)
     with pytest.raises(FileExistsError, match="an unfinished run"):

@@ -24,7 +24,7 @@ from trajsim.models.law_checks import RateLawError
 from trajsim.models.rate_laws import LAWS, Arrhenius, HeatBath, Metropolis
 from trajsim.running.provenance import header_of, layout_of
 from trajsim.running.run import RunError, simulate
-from trajsim.store import Parts
+from trajsim.store import UnfinishedRun, differences
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 OHMIC = EXAMPLES / "ohmic_law.py"
@@ -167,11 +167,11 @@ def test_a_config_with_a_law_that_is_not_here_is_told_so(cli, config):
 def test_a_run_is_resumed_only_with_the_law_that_it_began_with(config, tmp_path):
     register_rate_law("ohmic", law(HeatBath))
     begun, output = load(config(FROM_OUTSIDE)), tmp_path / "x.h5"
-    parts = Parts(output)
+    parts = UnfinishedRun(output, header_of(begun))
     parts.lock()
-    parts.begin(header_of(begun))
+    parts.begin()
     parts.unlock()
-    assert Parts(output).differences(header_of(load(config(FROM_OUTSIDE)))) == []
+    assert differences(UnfinishedRun(output).header, header_of(load(config(FROM_OUTSIDE)))) == []
     register_rate_law("ohmic", rate_of(lambda x: exp(-x)))
     with pytest.raises(RunError, match="plugins differs: rate law ohmic: sha256"):
         simulate(load(config(FROM_OUTSIDE)), output, resume=True)

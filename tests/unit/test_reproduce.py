@@ -16,6 +16,7 @@ from trajsim.paper import Compared, has
 from trajsim.paper.published import NUMBERS, PARAMETERS, Number, equation_7
 from trajsim.paper.runs import RUNS, Current, Planned, Sweep, shipped
 from trajsim.paper.statements import alike, nowhere, somewhere
+from trajsim.store import UnfinishedRun
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -281,13 +282,13 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path, monkeypatch):
         options = {"quick": False, "workers": 1, "force": False, "say": said.append}
         return list(trajsim.paper.runs.make_all(tmp_path, **options))
 
-    pack = trajsim.running.run.pack
-    monkeypatch.setattr(
-        trajsim.running.run, "pack", lambda *_: (_ for _ in ()).throw(OSError("full"))
-    )
-    with pytest.raises(trajsim.running.run.StoppedError):
-        make()
-    monkeypatch.setattr(trajsim.running.run, "pack", pack)
+    def full(*_):
+        raise OSError("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UnfinishedRun, "pack", full)
+        with pytest.raises(trajsim.running.run.StoppedError):
+            make()
     (done,) = make()
     assert "resuming: 500 trajectories are done" in said
     assert done.run.finished

@@ -9,7 +9,7 @@ from small_configs import PUMP, SHAPES, changed
 
 from trajsim.config import parse
 from trajsim.models.drive import value
-from trajsim.store import open_run
+from trajsim.store import UnfinishedRun, open_run
 
 REVERSE = ['drive.direction="reverse"']
 
@@ -65,15 +65,13 @@ def test_a_reversed_run_says_so_and_is_checked_as_one(config, cli):
 
 
 def test_a_run_is_resumed_in_its_own_direction_only(config, cli, monkeypatch):
-    import trajsim.running.run
-
     path = config()
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(trajsim.running.run, "pack", full)
+        patch.setattr(UnfinishedRun, "pack", full)
         stopped = cli("run", path, "--reverse", "-o", "x.h5")
     assert stopped.exit_code == 3
     assert "--resume --reverse" in stopped.stderr

@@ -15,7 +15,7 @@ import trajsim.running.provenance
 import trajsim.running.run
 from trajsim.config import load, parse
 from trajsim.running.run import RunError, simulate
-from trajsim.store import Parts, open_run, verify
+from trajsim.store import UnfinishedRun, open_run, verify
 
 # -- the same bytes --------------------------------------------------------------------------------
 
@@ -38,13 +38,13 @@ def test_the_file_does_not_depend_on_workers_or_blocks(tmp_path, monkeypatch, di
         monkeypatch.setattr(trajsim.running.blocks, "CALL_SECONDS", seconds)
         monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", most)
         published = []
-        publish = Parts.publish
+        publish = UnfinishedRun.publish
         monkeypatch.setattr(
-            Parts, "publish", lambda *a, p=publish, seen=published: seen.append(a) or p(*a)
+            UnfinishedRun, "publish", lambda *a, p=publish, seen=published: seen.append(a) or p(*a)
         )
         output = tmp_path / f"{workers}-{seconds}-{most}.h5"
         summary = simulate(config, output, workers=workers)
-        monkeypatch.setattr(Parts, "publish", publish)
+        monkeypatch.setattr(UnfinishedRun, "publish", publish)
         digests.add((digest(output), summary.events))
         blocks.add(len(published))
     assert len(digests) == 1
@@ -259,7 +259,7 @@ def test_an_unfinished_run_is_not_overwritten_by_accident(tmp_path, monkeypatch,
 
 def test_a_second_run_into_the_same_file_is_kept_out(config, cli, tmp_path, monkeypatch):
     path = config()
-    first = Parts(tmp_path / "x.h5")
+    first = UnfinishedRun(tmp_path / "x.h5")
     first.lock()
     for options in ([], ["--force"], ["--resume"]):
         second = cli("run", path, "-o", "x.h5", *options)

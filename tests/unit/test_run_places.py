@@ -19,7 +19,7 @@ import trajsim.running.run
 from trajsim.config import load, parse
 from trajsim.running.provenance import layout_of
 from trajsim.running.run import RunError, StoppedError, simulate
-from trajsim.store import Parts, verify
+from trajsim.store import UnfinishedRun, verify
 
 # -- disks -----------------------------------------------------------------------------------------
 
@@ -46,7 +46,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(
     assert "No space left on device" in stopped.stderr
     # Before the first block there is nothing to go on with.
     assert stopped.exit_code == (3 if after > 1 else 5)
-    parts = Parts(tmp_path / "x.h5")
+    parts = UnfinishedRun(tmp_path / "x.h5")
     if after > 1:
         assert len(parts.blocks()) == (after - 2) // 2
         assert after < 4 or parts.manifest.read_bytes().endswith(b"\n")
@@ -103,8 +103,8 @@ def test_a_disk_filled_by_others_stops_the_packing_and_loses_nothing(tmp_path, m
     config = parse(PUMP)
     simulate(config, tmp_path / "undisturbed.h5")
     with monkeypatch.context() as patch:
-        patch.setattr("trajsim.store.packed.shutil.disk_usage", lambda _: Usage(1, 1, 0))
-        patch.setattr(trajsim.running.run, "_fits", lambda *_: None)
+        patch.setattr("trajsim.store.unfinished.shutil.disk_usage", lambda _: Usage(1, 1, 0))
+        patch.setattr(trajsim.running.run, "_expect_room", lambda *_: None)
         with pytest.raises(StoppedError, match="no space left"):
             simulate(config, tmp_path / "x.h5")
     assert not (tmp_path / "x.h5").exists()
@@ -195,7 +195,7 @@ def test_what_others_put_into_the_folder_of_a_run_stays(tmp_path, monkeypatch, t
     left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
     assert left == ["block-of-wood", "block-of-wood/more.txt", "notes.txt"]
     # And it is no unfinished run.
-    assert not Parts(tmp_path / "x.h5").exists()
+    assert not UnfinishedRun(tmp_path / "x.h5").exists()
 
 
 # No heat bath law has a periodic state at this temperature.

@@ -15,7 +15,7 @@ import pytest
 from running import LONG, finished_blocks, wait_for
 from small_configs import PUMP, changed
 
-from trajsim.store import Parts, verify
+from trajsim.store import UnfinishedRun, verify
 
 
 def stop(process, number):
@@ -74,7 +74,7 @@ def test_the_printed_command_works_for_odd_names(
     config, tmp_path, monkeypatch, cli, tiny_blocks, name, output, title
 ):
     config(name=name)
-    publish, count = Parts.publish, []
+    publish, count = UnfinishedRun.publish, []
 
     def publish_one(*arguments):
         if count:
@@ -84,7 +84,7 @@ def test_the_printed_command_works_for_odd_names(
 
     override = f"title={json.dumps(title)}"
     with monkeypatch.context() as patch:
-        patch.setattr(Parts, "publish", publish_one)
+        patch.setattr(UnfinishedRun, "publish", publish_one)
         stopped = cli("run", name, "-o", output, "--set", override)
     assert stopped.exit_code == 3
     assert_printed_command_works(stopped.stderr, tmp_path, output)
@@ -94,7 +94,7 @@ def test_the_printed_command_splits_as_a_shell_splits_it(config, monkeypatch, cl
     def refuse(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Parts, "publish", refuse)
+    monkeypatch.setattr(UnfinishedRun, "publish", refuse)
     config(name="a b.toml")
     stopped = cli("run", "a b.toml", "-o", "c d.h5", "--set", "title='it is'")
     words = shlex.split(stopped.stderr.strip().splitlines()[-1])
@@ -108,7 +108,7 @@ def test_a_signal_within_one_slow_period_is_obeyed(config, start, tmp_path):
     """Some 1e8 flips between two edges of the ledger."""
     path = config(changed(PUMP, ("period = 10.0", "period = 3e8"), ("ies = 60", "ies = 4")))
     process = start("run", path, "-o", tmp_path / "x.h5", "--workers", 1)
-    wait_for(lambda: Parts(tmp_path / "x.h5").exists(), process)
+    wait_for(lambda: UnfinishedRun(tmp_path / "x.h5").exists(), process)
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -14,10 +14,9 @@ import trajsim.running.blocks
 from trajsim.config import parse
 from trajsim.ledger import Layout
 from trajsim.running.merging import merge
-from trajsim.running.provenance import layout_of
 from trajsim.running.run import RunError, StoppedError, simulate
-from trajsim.store import Parts, Shard, StoreError, open_run, verify
-from trajsim.store.blocks import fits, gaps
+from trajsim.store import Shard, StoreError, UnfinishedRun, open_run, verify
+from trajsim.store.blocks import gaps
 from trajsim.store.shards import shards_of
 
 SWEEP = swept(PUMP, '"sites.2.drive.phase" = [0.0, 2.2, 3.0]')
@@ -34,9 +33,11 @@ def shards(config, run, total, numbers=None):
 
 def edited(folder, **entries):
     """Change entries of a shard's header, and bind its blocks to it; None takes one away."""
-    parts, run = Parts(folder.with_suffix("")), open_run(folder)
-    blocks = zip(parts.blocks(), list(run.blocks()), strict=True)
-    parts.begin({k: v for k, v in (run.header | entries).items() if v is not None})
+    run = open_run(folder)
+    blocks = list(zip(run.unfinished.blocks(), list(run.blocks()), strict=True))
+    header = {k: v for k, v in (run.header | entries).items() if v is not None}
+    parts = UnfinishedRun(folder.with_suffix(""), header)
+    parts.begin()
     for block, (_, _, columns) in blocks:
         parts.publish(columns, block.point, block.first, block.events)
 
@@ -171,7 +172,7 @@ def test_a_stopped_shard_is_resumed_and_merged_to_the_same_file(
     config, cli, tmp_path, monkeypatch, digest, whole
 ):
     monkeypatch.setattr(trajsim.running.blocks, "MOST_BLOCK_BYTES", 3000)
-    path, publish, count = config(SWEEP), Parts.publish, []
+    path, publish, count = config(SWEEP), UnfinishedRun.publish, []
 
     def publish_two(*arguments):
         if len(count) == 2:
@@ -180,7 +181,7 @@ def test_a_stopped_shard_is_resumed_and_merged_to_the_same_file(
         return publish(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Parts, "publish", publish_two)
+        patch.setattr(UnfinishedRun, "publish", publish_two)
         stopped = cli("run", path, "-o", "x.h5", "--shard", "2/3", "--workers", "1")
     assert stopped.exit_code == 3
     command = stopped.stderr.strip().splitlines()[-1]
@@ -223,7 +224,7 @@ def test_a_shard_is_not_resumed_as_another(cut, tmp_path):
 
 def test_a_shard_in_use_is_locked(cut):
     run, folders = cut
-    other = Parts(folders[0].with_suffix(""))
+    other = UnfinishedRun(folders[0].with_suffix(""))
     other.lock()
     with pytest.raises(RunError, match="another run is writing"):
         simulate(parse(SWEEP), run, resume=True, shard=Shard(1, 3))
@@ -237,7 +238,7 @@ def test_a_shard_in_use_is_locked(cut):
 
 def test_a_signal_while_merging_changes_nothing(cut, monkeypatch):
     run, folders = cut
-    read = Parts.read
+    read = UnfinishedRun.read
 
     def read_and_signal(*arguments):
         signal.raise_signal(signal.SIGTERM)
@@ -245,7 +246,7 @@ def test_a_signal_while_merging_changes_nothing(cut, monkeypatch):
 
     # The reader is a thread of its own: the signal comes to the main one.
     with monkeypatch.context() as patch:
-        patch.setattr(Parts, "read", read_and_signal)
+        patch.setattr(UnfinishedRun, "read", read_and_signal)
         with pytest.raises(StoppedError):
             merge([run])
     assert sorted(run.parent.iterdir()) == folders
@@ -363,9 +364,9 @@ def test_a_block_of_another_shard_is_refused(cut, cli):
     with (folders[1] / "manifest.jsonl").open("ab") as file:
         file.write((folders[0] / "manifest.jsonl").read_bytes().split(b"\n")[0] + b"\n")
     assert f"{block.name} is of another run or shard" in refused(cli, run)
-    layout = layout_of(parse(SWEEP))
-    kept, _ = Parts(folders[1].with_suffix("")).sound_blocks(layout, Shard(2, 3))
-    assert all(fits(block, layout, Shard(2, 3)) for block in kept)
+    shard = UnfinishedRun(folders[1].with_suffix(""))
+    assert f"{block.name}: not of this run" in shard.take_up()[0]
+    assert shard.missing() == []
     merge([run])
 
 
@@ -458,7 +459,7 @@ def test_a_full_disk_leaves_the_shards_as_they_were(cut, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("trajsim.store.packed.write_all", full)
+        patch.setattr("trajsim.store.unfinished.write_all", full)
         with pytest.raises(StoreError, match="No space left"):
             merge([run])
     assert sorted(run.parent.iterdir()) == folders

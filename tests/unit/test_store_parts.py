@@ -1,4 +1,4 @@
-"""Parts of a run that is being made: published whole, and taken up again."""
+"""Runs that are being made: blocks published whole, taken up again, packed."""
 
 import json
 import shutil
@@ -11,9 +11,9 @@ from stored import unsound
 from trajsim.config import parse
 from trajsim.ledger import SPINS
 from trajsim.running.provenance import header_of, layout_of
-from trajsim.store import Parts, StoreError, open_run, pack, verify
+from trajsim.store import StoreError, UnfinishedRun, open_run, verify
 
-# -- parts ---------------------------------------------------------------------------------------
+# -- blocks --------------------------------------------------------------------------------------
 
 
 def columns_of(layout, count, seed):
@@ -31,23 +31,23 @@ def columns_of(layout, count, seed):
 
 @pytest.fixture
 def written(tmp_path):
-    """A folder of parts with three blocks of a config, and what is in them."""
+    """A run with three blocks of a config, and what is in them."""
     made = parse(changed(TRIANGLE, ("trajectories = 50", "trajectories = 10")))
     layout = layout_of(made)
-    parts = Parts(tmp_path / "x.h5")
+    parts = UnfinishedRun(tmp_path / "x.h5", header_of(made))
     parts.lock()
-    parts.begin(header_of(made))
+    parts.begin()
     blocks = {}
     # Blocks end in any order.
     for first, count in ((4, 3), (0, 4), (7, 3)):
         blocks[first] = columns_of(layout, count, first)
         parts.publish(blocks[first], 0, first, 100 + first)
-    yield parts, layout, {k: np.concatenate([blocks[f][k] for f in (0, 4, 7)]) for k in blocks[0]}
+    yield parts, {k: np.concatenate([blocks[f][k] for f in (0, 4, 7)]) for k in blocks[0]}
     parts.unlock()
 
 
 def test_blocks_are_read_back_in_the_order_of_the_trajectories(written):
-    parts, _, columns = written
+    parts, columns = written
     run = open_run(parts.folder)
     assert not run.finished
     assert run.events == 311
@@ -63,9 +63,9 @@ def test_blocks_are_read_back_in_the_order_of_the_trajectories(written):
 
 
 def test_a_packed_file_holds_the_blocks_and_replaces_their_folder(written, tmp_path):
-    parts, layout, columns = written
+    parts, columns = written
     ticks = []
-    pack(parts, tmp_path / "x.h5", layout, ticks.append)
+    parts.pack(ticks.append)
     assert sum(ticks) == 10
     assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]
     run = open_run(tmp_path / "x.h5")
@@ -83,7 +83,7 @@ def whole_in_order(manifest):
 
 
 def test_a_manifest_line_cut_short_does_not_count(written):
-    parts, layout, _ = written
+    parts, _ = written
     whole = parts.manifest.read_bytes()
     ends = [k for k, byte in enumerate(whole) if byte == ord("\n")]
     for cut in range(ends[1] + 1, len(whole)):
@@ -91,14 +91,14 @@ def test_a_manifest_line_cut_short_does_not_count(written):
         assert [block.first for block in parts.blocks()] == [0, 4]
         assert len(list(open_run(parts.folder).blocks())) == 2
     # The third block is there, and tells its SHA-256 by its name.
-    sound, lost = parts.sound_blocks(layout)
-    assert ([block.first for block in sound], lost) == ([0, 4, 7], 0)
+    assert parts.take_up() == ["resuming: 10 trajectories are done"]
+    assert parts.missing() == []
     assert parts.manifest.read_bytes() == whole_in_order(whole)
 
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "empty", "gone", "folder"])
 def test_a_damaged_block_is_struck_from_the_manifest(written, harm):
-    parts, layout, _ = written
+    parts, _ = written
     path = parts.folder / parts.blocks()[1].file
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -108,38 +108,43 @@ def test_a_damaged_block_is_struck_from_the_manifest(written, harm):
     elif harm != "gone":
         path.write_bytes({"flip": data, "cut": data[:-1], "empty": b""}[harm])
     with pytest.raises(StoreError, match=path.name):
-        parts.read(parts.blocks()[1], layout, ["heat"])
-    sound, lost = parts.sound_blocks(layout)
-    assert ([block.first for block in sound], lost) == ([0, 7], 1)
+        parts.read(parts.blocks()[1], ["heat"])
+    told = parts.take_up()
+    assert told[-2:] == [
+        "1 damaged blocks will be simulated again",
+        "resuming: 7 trajectories are done",
+    ]
+    assert parts.missing() == [(0, 4, 7)]
     assert [block.first for block in parts.blocks()] == [0, 7]
 
 
 def test_a_block_without_a_manifest_line_is_harmless(written, tmp_path):
-    parts, layout, columns = written
+    parts, columns = written
     path = parts.folder / parts.blocks()[0].file
     shutil.copy(path, parts.folder / "block-00000-000000000005-9.h5")
     (parts.folder / ".block-00000-000000000000-4.h5.tmp").write_bytes(b"half a block")
-    assert len(parts.sound_blocks(layout)[0]) == 3
-    pack(parts, tmp_path / "x.h5", layout)
+    parts.take_up()
+    assert parts.missing() == []
+    parts.pack()
     ((_, _, read),) = open_run(tmp_path / "x.h5").blocks()
     np.testing.assert_array_equal(read["heat"], columns["heat"])
 
 
 def test_a_folder_with_a_gap_is_not_packed(written, tmp_path):
-    parts, layout, _ = written
+    parts, _ = written
     (parts.folder / parts.blocks()[1].file).unlink()
-    parts.sound_blocks(layout)
+    parts.take_up()
     with pytest.raises(StoreError, match="missing"):
-        pack(parts, tmp_path / "x.h5", layout)
+        parts.pack()
     assert not (tmp_path / "x.h5").exists()
 
 
 def test_a_block_damaged_after_it_was_listed_is_not_packed(written, tmp_path):
-    parts, layout, _ = written
+    parts, _ = written
     path = parts.folder / parts.blocks()[2].file
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(StoreError, match="SHA-256"):
-        pack(parts, tmp_path / "x.h5", layout)
+        parts.pack()
     assert not (tmp_path / "x.h5").exists()
     assert parts.folder.exists()
 
@@ -148,7 +153,7 @@ def test_a_block_damaged_after_it_was_listed_is_not_packed(written, tmp_path):
     "line", ["x", "{}", "null", "[]", '{"file": "a"}', "\x00\x00", '{"file": 1, "x": 2}']
 )
 def test_a_damaged_line_within_the_manifest_is_told(written, cli, line):
-    parts, _, _ = written
+    parts, _ = written
     lines = parts.manifest.read_text().splitlines(keepends=True)
     parts.manifest.write_text(lines[0] + line + "\n" + "".join(lines[1:]))
     for verb in ("analyze", "check", "info", "verify"):
@@ -159,7 +164,7 @@ def test_a_damaged_line_within_the_manifest_is_told(written, cli, line):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"program": "trajsim"}', "\x00"])
 def test_a_damaged_header_is_told(written, cli, text):
-    parts, _, _ = written
+    parts, _ = written
     parts.header_file.write_text(text)
     for verb in ("analyze", "check", "info", "verify"):
         result = cli(verb, parts.folder)
@@ -168,13 +173,13 @@ def test_a_damaged_header_is_told(written, cli, text):
 
 
 def test_an_unfinished_run_verifies_as_unfinished(written, cli):
-    parts, _, _ = written
+    parts, _ = written
     assert verify(parts.folder) == ["the run is unfinished"]
     assert "unfinished" in unsound(cli, parts.folder)
 
 
 def test_a_folder_that_is_no_run_and_a_run_that_is_not_there_are_told(written, tmp_path, cli):
-    parts, _, _ = written
+    parts, _ = written
     for path, says in (
         (tmp_path, "not that of an unfinished run"),
         (tmp_path / "x.h5", "an unfinished run is in"),

@@ -32,7 +32,7 @@ RESUMABLE = {
 # Errors whose message is meant for the user, by the module that has to be loaded to raise them.
 EXPECTED = {
     "trajsim.analysis.windows": "WindowError",
-    "trajsim.running.blocks": "RunError",
+    "trajsim.store": "RunError",
     "trajsim.comparison.verdict": "CannotCheckError",
     "trajsim.config.faults": "ConfigError",
     "trajsim.ensemble.answers": "NoExactSideError",

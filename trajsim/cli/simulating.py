@@ -24,7 +24,7 @@ from trajsim.cli.common import (
 
 if TYPE_CHECKING:
     from trajsim.running.run import Summary
-    from trajsim.store import Parts
+    from trajsim.store import UnfinishedRun
 
 
 LEAST_TOLD = 0.1  # seconds
@@ -81,7 +81,7 @@ def run_command(
         loaded = load(config, (*overrides, *backwards))
         from trajsim.extending.plugins import requested
         from trajsim.running.run import RunError, StoppedError, simulate
-        from trajsim.store import Parts, Shard
+        from trajsim.store import Shard, UnfinishedRun
 
         target = output or Path("runs") / f"{config.stem}{'-reverse' if reverse else ''}.h5"
         try:
@@ -110,7 +110,7 @@ def run_command(
             again += ["--shard", str(part)] if part else []
             again += ["--engine", engine] if engine != "threads" else []
             again += [word for plugin in requested() for word in ("--plugin", plugin)]
-            left = _left(Parts(part.output(target) if part else target))
+            left = _left(UnfinishedRun(part.output(target) if part else target))
             fail(f"{error}; {left} with:", f"  {shlex.join(again)}", status=STOPPED)
         if part:
             then = shlex.join(["trajsim", "merge", str(target)])
@@ -118,14 +118,12 @@ def run_command(
         _tell(summary, as_json, report=part is None)
 
 
-def _left(parts: "Parts") -> str:
+def _left(run: "UnfinishedRun") -> str:
     """What a run that was stopped leaves behind."""
-    from trajsim.store import StoreError
-
-    if not parts.exists():
+    if not run.exists():
         return "nothing is left. Begin again"
-    with suppress(OSError, StoreError):
-        if not parts.blocks():
+    with suppress(OSError):
+        if not run.size():
             return "no block was finished yet. Go on"
     return "finished blocks are kept. Go on"
 

@@ -9,19 +9,14 @@ from numpy.typing import NDArray
 
 from trajsim.config import Config, Experiment
 from trajsim.ensemble import NoExactSideError, start_state
-from trajsim.errors import TrajsimError
 from trajsim.kernels import kernel_of
 from trajsim.ledger import Layout
 from trajsim.plan import Plan
-from trajsim.store import Block
+from trajsim.store import Block, RunError
 
 # A kernel call is kept near this long, so that a stop is obeyed within a second.
 CALL_SECONDS = 0.2
 MOST_BLOCK_BYTES = 8 << 20
-
-
-class RunError(TrajsimError):
-    """A run that cannot be made as asked."""
 
 
 class Done(NamedTuple):

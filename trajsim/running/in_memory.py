@@ -7,22 +7,20 @@ from pathlib import Path
 
 from trajsim.config import Config
 from trajsim.ledger import Layout
-from trajsim.running.blocks import RunError, Sizes
 from trajsim.running.engines import Job, engine_of
-from trajsim.running.progress import bar
-from trajsim.running.provenance import header_of, layout_of
+from trajsim.running.provenance import header_of
 from trajsim.running.run import (
     expect_replaceable,
     expect_size,
     expect_target,
     make_blocks,
+    pack_with_bar,
     wait_for,
 )
 from trajsim.running.stopping import Signals
-from trajsim.store import Parts, StoredRun, StoreError
-from trajsim.store.blocks import gaps
+from trajsim.store import RunError, StoredRun, StoreError, UnfinishedRun
 from trajsim.store.files import publish
-from trajsim.store.in_memory import MEMORY, MemoryParts
+from trajsim.store.in_memory import MEMORY, MemoryRun
 from trajsim.store.reading import open_image
 
 # Bytes that a run takes while its file is made of its blocks, for each byte of its ledger.
@@ -49,30 +47,20 @@ def simulate_in_memory(
     StoppedError
         If it was stopped by SIGINT or SIGTERM; then nothing is kept.
     """
-    layout = layout_of(config)
-    expect_size(layout)
-    _expect_memory(layout)
-    parts, make = MemoryParts(header_of(config)), engine_of(engine, workers)
+    run, make = MemoryRun(header_of(config)), engine_of(engine, workers)
+    expect_size(run.layout)
+    _expect_memory(run.layout)
     with Signals() as signals:
-        job = Job(config, layout, parts, signals)
+        job = Job(config, run, signals)
         work = make(job)
         try:
             for step in (work.connect, work.compile):
                 wait_for({step(say)}, signals)
                 signals.check()
-            make_blocks(
-                work, Sizes(list(gaps([], layout)), layout, config.experiment.plan), [], job
-            )
+            make_blocks(work, job)
         finally:
             work.close()
-        total = layout.points * layout.trajectories
-        with bar(total, " trajectories", desc="packing", leave=False) as shown:
-
-            def tick(count: int) -> None:
-                signals.check()
-                shown.update(count)
-
-            image = parts.pack(layout, tick)
+        image = pack_with_bar(run, signals)
     return open_image(MEMORY, image)
 
 
@@ -110,8 +98,9 @@ def save(run: StoredRun, output: Path, force: bool = False) -> None:
     if output.exists() and not force:
         raise RunError(f"{output}: exists; force=True replaces it")
     expect_replaceable(output)
-    if Parts(output).exists():
-        raise RunError(f"{Parts(output).folder}: an unfinished run is there; allowed: another name")
+    there = UnfinishedRun(output)
+    if there.exists():
+        raise RunError(f"{there.folder}: an unfinished run is there; allowed: another name")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         if run.image is not None:

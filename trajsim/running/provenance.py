@@ -12,6 +12,7 @@ import trajsim
 from trajsim.compiled.jit import source_digest
 from trajsim.config import Config
 from trajsim.ledger import Layout
+from trajsim.store import Shard
 from trajsim.store.trust import SCHEMA
 
 LIBRARIES = ("numba", "numpy", "scipy", "llvmlite")
@@ -37,8 +38,8 @@ def layout_of(config: Config) -> Layout:
     )
 
 
-def header_of(config: Config) -> dict[str, Any]:
-    """Provenance that is written with a run."""
+def header_of(config: Config, shard: Shard | None = None) -> dict[str, Any]:
+    """Provenance that is written with a run, or a shard of it."""
     experiment = config.experiment
     plugins = plugins_of(config)
     return {
@@ -55,6 +56,7 @@ def header_of(config: Config) -> dict[str, Any]:
         "libraries": libraries(),
         "machine": {"processor": processor(), "system": platform.system()},
         "layout": asdict(layout_of(config)),
+        **({"shard": str(shard)} if shard else {}),
     }
 
 

@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import closing
 from pathlib import Path
@@ -12,25 +12,25 @@ from typing import Any, NamedTuple
 
 from trajsim.config import Config
 from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
-from trajsim.running.blocks import Done, RunError, Sizes, model_of
+from trajsim.running.blocks import Done, Sizes, model_of
 from trajsim.running.engines import Engine, Job, engine_of
 from trajsim.running.progress import bar
-from trajsim.running.provenance import header_of, layout_of
+from trajsim.running.provenance import header_of
 from trajsim.running.stopping import Signals, StoppedError
-from trajsim.store import Block, Parts, Shard, StoredRun, StoreError, differences, open_run, pack
-from trajsim.store.blocks import gaps
-from trajsim.store.parts import WHAT
-from trajsim.store.shards import WHOLE, run_of
+from trajsim.store import (
+    RunError,
+    Shard,
+    StoredRun,
+    StoreError,
+    UnfinishedRun,
+    differences,
+    open_run,
+)
+from trajsim.store.shards import run_of
+from trajsim.store.unfinished import WHAT
 from trajsim.system.files import NEVER_REPLACED, holds_config
 
-__all__ = [
-    "RunError",
-    "StoppedError",
-    "Summary",
-    "model_of",
-    "simulate",
-    "take_up_or_simulate",
-]
+__all__ = ["RunError", "StoppedError", "Summary", "model_of", "simulate", "take_up_or_simulate"]
 
 
 class Summary(NamedTuple):
@@ -77,34 +77,25 @@ def simulate(
         finished block is kept.
     """
     began = time.perf_counter()
-    share = shard or WHOLE
     if resume and force:
         raise RunError(
             "--resume and --force: one keeps what is there, one replaces it; allowed: one of them"
         )
     expect_target(output, shard)
-    output = shard.output(output) if shard else output
-    layout, header = layout_of(config), header_of(config)
-    if shard:
-        header["shard"] = str(shard)
-    parts, asked = Parts(output), _asked(layout, share)
-    place = _Place(output, parts, header, resume, force)
+    run = UnfinishedRun(shard.output(output) if shard else output, header_of(config, shard))
     make = engine_of(engine, workers)
     with Signals() as signals:
-        done = place.complete()
-        if done is None:
-            # The blocks and the file made of them are there at the same time.
-            need = (1 if shard else 2) * asked * layout.trajectory_bytes
-            _fits(layout, output, need - (parts.size() if resume else 0))
-            job = Job(config, layout, parts, signals)
-            done, compiling = _make(job, make(job), place, share, say)
+        events, compiling = _events_there(run, resume, force), 0.0
+        if events is None:
+            _expect_room(run)
+            job = Job(config, run, signals)
+            events, compiling = _make(run, job, make(job), resume, force, say)
         else:
-            compiling = 0.0
-            say(f"{output}: already complete; --force makes it anew")
+            say(f"{run.output}: already complete; --force makes it anew")
     plan = config.experiment.plan
-    periods = asked * (plan.burn_in + plan.periods)
+    periods = run.trajectories * (plan.burn_in + plan.periods)
     seconds = time.perf_counter() - began
-    return Summary(parts.folder if shard else output, seconds, periods, done, compiling)
+    return Summary(run.folder if shard else run.output, seconds, periods, events, compiling)
 
 
 def expect_target(output: Path, shard: Shard | None = None) -> None:
@@ -122,15 +113,15 @@ def expect_target(output: Path, shard: Shard | None = None) -> None:
             f"{output}: .parts is the ending of the folders of unfinished runs; "
             "allowed: another name, such as x.h5"
         )
-    if output.name and run_of(Parts(output).folder):
+    if output.name and run_of(UnfinishedRun(output).folder):
         raise RunError(f"{output}: a shard of a run is called so; allowed: another name")
     outputs = (output, shard.output(output)) if shard and output.name else (output,)
     for path in outputs:
         _expect_plain(path)
     folder = Path(os.path.realpath(output.parent))
-    if folder.suffix == ".parts" and Parts(folder.with_suffix("")).exists():
+    if folder.suffix == ".parts" and UnfinishedRun(folder.with_suffix("")).exists():
         raise RunError(f"{output}: in the folder of another run")
-    parts = Parts(outputs[-1]).folder
+    parts = UnfinishedRun(outputs[-1]).folder
     if os.path.lexists(parts) and not parts.is_dir():
         what = "a link that leads to no folder" if parts.is_symlink() else "a file"
         raise RunError(f"{parts}: {what}, in the way of the run's blocks; move it elsewhere")
@@ -163,69 +154,23 @@ def _expect_plain(output: Path) -> None:
         raise RunError(f"{output}: {NEVER_REPLACED}")
 
 
-class _Place(NamedTuple):
-    """Where a run is to be made, and what may be done with what is there."""
+def _events_there(run: UnfinishedRun, resume: bool, force: bool) -> int | None:
+    """Events of the run that was asked for, if it is there already; None if it is to be made.
 
-    output: Path
-    parts: Parts
-    header: dict[str, Any]
-    resume: bool
-    force: bool
-
-    def complete(self) -> int | None:
-        """Events of the run that was asked for, if it is there already; None if it is to be made.
-
-        Raises
-        ------
-        RunError
-            If there is another run, which was not to be replaced.
-        """
-        if self.force:
-            expect_replaceable(self.output)
-        if self.force or not self.output.exists():
-            return None
-        if not self.parts.exists():
-            self.parts.tidy()
-        elif self.resume:
-            return None
-        if not self.resume:
-            raise RunError(f"{self.output}: exists; --force replaces it")
-        return finished(self.output, self.header).events
-
-    def take_up(
-        self, layout: Layout, share: Shard, say: Callable[[str], None]
-    ) -> list[Block] | None:
-        """Blocks of the run that is to be resumed; None if one is to be begun."""
-        parts, header = self.parts, self.header
-        if not parts.exists() or self.force:
-            return None
-        if not self.resume:
-            what = "a shard, finished or not," if "shard" in header else "an unfinished run"
-            raise RunError(
-                f"{parts.folder}: {what} is there; --resume takes it up, --force throws it away"
-            )
-        differences = parts.differences(header)
-        if differences:
-            raise RunError(f"{parts.folder}: cannot be resumed: " + "; ".join(differences))
-        if parts.other_machine(header):
-            say("resuming on another kind of machine: last digits of the rest may differ")
-        try:
-            blocks, lost = parts.sound_blocks(layout, share)
-        except OSError as error:
-            raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
-        for name in parts.foreign():
-            say(f"{parts.folder / name}: not of this run: left as it is")
-        if lost:
-            say(f"{lost} damaged blocks will be simulated again")
-        say(f"resuming: {sum(b.trajectories for b in blocks)} trajectories are done")
-        return blocks
-
-    def begin(self) -> None:
-        """Clear the folder and write the header."""
-        try:
-            self.parts.begin(self.header)
-        except (OSError, StoreError) as error:
-            raise RunError(str(error)) from None
+    Raises
+    ------
+    RunError
+        If there is another run, which was not to be replaced.
+    """
+    if force:
+        expect_replaceable(run.output)
+    if force or not run.output.exists() or (resume and run.exists()):
+        return None
+    if not run.exists():
+        run.tidy()
+    if not resume:
+        raise RunError(f"{run.output}: exists; --force replaces it")
+    return finished(run.output, run.header).events
 
 
 def finished(output: Path, header: dict[str, Any]) -> StoredRun:
@@ -247,54 +192,72 @@ def finished(output: Path, header: dict[str, Any]) -> StoredRun:
 
 
 def _make(
-    job: Job, work: Engine, place: _Place, share: Shard, say: Callable[[str], None]
+    run: UnfinishedRun,
+    job: Job,
+    work: Engine,
+    resume: bool,
+    force: bool,
+    say: Callable[[str], None],
 ) -> tuple[int, float]:
     """Make a run, or go on with one; the number of its events, and the seconds of compiling.
 
     Nothing that is there is deleted before all that may be refused was looked at.
     """
-    parts, layout = place.parts, job.layout
     try:
         wait_for({work.connect(say)}, job.signals)
         job.signals.check()
-        _lock(parts)
+        run.lock()
         # Another run may have ended between the first look and the lock.
-        done = place.complete()
-        if done is not None:
-            return done, 0.0
-        blocks = place.take_up(layout, share, say)
-        missing = list(gaps(blocks or [], layout, share))
+        events = _events_there(run, resume, force)
+        if events is not None:
+            return events, 0.0
+        begun = run.exists() and not force
+        if begun:
+            _take_up(run, resume, say)
         began = time.perf_counter()
-        if missing:
+        if not begun or run.missing():
             wait_for({work.compile(say)}, job.signals)
             job.signals.check()
         compiling = time.perf_counter() - began
-        if blocks is None:
-            if parts.exists():
+        if not begun:
+            if run.exists():
                 _expect_models(job)
-            place.begin()
-            blocks = []
+            run.begin()
         try:
-            if missing:
-                make_blocks(work, Sizes(missing, layout, job.config.experiment.plan), blocks, job)
-            if "shard" not in place.header:
-                left = pack_with_bar(parts, place.output, layout, job.signals)
-                tell_left(parts.folder, left, say)
+            make_blocks(work, job)
+            events = run.events
+            if not run.shard:
+                for told in pack_with_bar(run, job.signals):
+                    say(told)
         except OSError as error:
-            raise StoppedError(f"{parts.folder}: {error.strerror or error}") from None
+            raise StoppedError(f"{run.folder}: {error.strerror or error}") from None
         except StoreError as error:
             raise StoppedError(str(error)) from None
         except RunError:
             # What cannot be run is no unfinished run.
             work.close()
-            if not parts.size():
-                parts.remove()
+            if not run.size():
+                run.remove()
             raise
     finally:
         # What is still being published is not to be disturbed by others.
         work.close()
-        parts.tidy()
-    return sum(block.events for block in blocks), compiling
+        run.tidy()
+    return events, compiling
+
+
+def _take_up(run: UnfinishedRun, resume: bool, say: Callable[[str], None]) -> None:
+    """Go on with the run that is there, if it may be."""
+    if not resume:
+        what = "a shard, finished or not," if run.shard else "an unfinished run"
+        raise RunError(
+            f"{run.folder}: {what} is there; --resume takes it up, --force throws it away"
+        )
+    try:
+        for told in run.take_up():
+            say(told)
+    except OSError as error:
+        raise StoppedError(f"{run.folder}: {error.strerror or error}") from None
 
 
 def _expect_models(job: Job) -> None:
@@ -302,22 +265,6 @@ def _expect_models(job: Job) -> None:
     for point in job.config.points:
         job.signals.check()
         model_of(point.experiment)
-
-
-def tell_left(folder: Path, left: list[str], say: Callable[[str], None]) -> None:
-    """Tell of what others put in a folder that would have been deleted."""
-    if left:
-        say(f"{folder}: stays: {left[0]!r} in it is not of the run")
-
-
-def _lock(parts: Parts) -> None:
-    """Keep other runs out."""
-    try:
-        parts.lock()
-    except OSError as error:
-        raise RunError(f"{parts.folder}: cannot be made: {error.strerror}") from None
-    except StoreError as error:
-        raise RunError(str(error)) from None
 
 
 def take_up_or_simulate(
@@ -339,31 +286,26 @@ def take_up_or_simulate(
     if output.is_file() and not force:
         finished(output, header_of(config))
         return True
-    resume = Parts(output).exists() and not force
-    simulate(config, output, workers=workers, resume=resume, force=force, say=say)
+    simulate(config, output, workers=workers, resume=not force, force=force, say=say)
     return False
 
 
-def _asked(layout: Layout, shard: Shard) -> int:
-    """Number of trajectories in the share of a shard."""
+def _expect_room(run: UnfinishedRun) -> None:
+    """Refuse more shards than trajectories, and a ledger too large for memory or for the disk."""
+    layout, folder = run.layout, run.output.absolute().parent
     total = layout.points * layout.trajectories
-    if shard.total > total:
-        raise RunError(f"--shard: found {shard} of {total} trajectories; allowed: {total} shards")
-    begin, end = shard.share(layout)
-    return end - begin
-
-
-def _fits(layout: Layout, output: Path, need: int) -> None:
-    """Refuse a ledger too large for memory, or for the disk, of which so many bytes are needed."""
+    if run.shard and run.shard.total > total:
+        raise RunError(
+            f"--shard: found {run.shard} of {total} trajectories; allowed: {total} shards"
+        )
     expect_size(layout)
-    folder = output.absolute().parent
     while not folder.exists():
         folder = folder.parent
-    need, free = need + (1 << 20), shutil.disk_usage(folder).free
+    need, free = run.room + (1 << 20), shutil.disk_usage(folder).free
     if need > free:
         raise RunError(
-            f"{output}: the run needs {need / 1e9:.3g} GB of disk, {free / 1e9:.3g} GB are free; "
-            "fewer trajectories or a larger ledger.periods_per_row need less"
+            f"{run.output}: the run needs {need / 1e9:.3g} GB of disk, {free / 1e9:.3g} GB are "
+            "free; fewer trajectories or a larger ledger.periods_per_row need less"
         ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -383,38 +325,39 @@ def expect_size(layout: Layout) -> None:
         )
 
 
-def make_blocks(work: Engine, sizes: Sizes, blocks: list[Block], job: Job) -> None:
-    """Simulate what is missing of the trajectories asked for and add it to `blocks`."""
+def make_blocks(work: Engine, job: Job) -> None:
+    """Have all that is missing of a run simulated and published, block by block."""
+    missing, plan = job.run.missing(), job.config.experiment.plan
+    if not missing:
+        return
     with closing(work):
         try:
-            _give_out(work, sizes, blocks, job.signals)
+            _give_out(work, Sizes(missing, job.run.layout, plan), job)
         except BaseException:
             job.signals.ask()
             raise
     job.signals.check()
 
 
-def _give_out(work: Engine, sizes: Sizes, blocks: list[Block], signals: Signals) -> None:
-    """Have everything simulated and published, block by block."""
+def _give_out(work: Engine, sizes: Sizes, job: Job) -> None:
     each = sizes.plan.burn_in + sizes.plan.periods
-    before = sum(block.trajectories for block in blocks) * each
-    total = before + sizes.trajectories * each
+    total = job.run.trajectories * each
+    before = total - sizes.trajectories * each
     running: set[Future[Done | None]] = set()
     with bar(total, " periods", initial=before, dynamic_ncols=True) as shown:
         while True:
-            while len(running) < work.at_once(sizes.block_bytes) and not signals.stop:
+            while len(running) < work.at_once(sizes.block_bytes) and not job.signals.stop:
                 task = sizes.next()
                 if task is None:
                     break
                 running.add(work.block(*task))
-            if not running or signals.expired:
+            if not running or job.signals.expired:
                 break
             work.check()
             finished, running = wait(running, timeout=0.1, return_when=FIRST_COMPLETED)
             for future in finished:
                 done = future.result()
                 if done is not None:
-                    blocks.append(done.block)
                     sizes.learn(done.block.trajectories, done.seconds, work.block_seconds)
             shown.update(before + work.periods_done() - shown.n)
 
@@ -427,15 +370,13 @@ def wait_for(tasks: set[Future[None]], signals: Signals) -> None:
             task.result()
 
 
-def pack_with_bar(
-    parts: Parts, output: Path, layout: Layout, signals: Signals, shards: Sequence[Parts] = ()
-) -> list[str]:
-    """Pack blocks into a file, as `trajsim.store.pack` does, unless a stop is asked for."""
-    total = layout.points * layout.trajectories
+def pack_with_bar(run: Any, signals: Signals, *shards: UnfinishedRun) -> Any:
+    """Pack a run, on disk or in memory, as its `pack` does, unless a stop is asked for."""
+    total = run.layout.points * run.layout.trajectories
     with bar(total, " trajectories", desc="packing", leave=False) as shown:
 
         def tick(count: int) -> None:
             signals.check()
             shown.update(count)
 
-        return pack(parts, output, layout, tick, shards)
+        return run.pack(tick, *shards)

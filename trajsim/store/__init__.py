@@ -4,23 +4,23 @@ The only importer of h5py.
 """
 
 from trajsim.store.blocks import Block
-from trajsim.store.files import NoRunError, StoreError
-from trajsim.store.packed import pack, unproven, verify, wrong_with
-from trajsim.store.parts import Parts, differences
+from trajsim.store.files import NoRunError, RunError, StoreError
 from trajsim.store.reading import StoredRun, UnsoundError, open_run
 from trajsim.store.shards import Shard
+from trajsim.store.unfinished import UnfinishedRun, differences
+from trajsim.store.verifying import unproven, verify, wrong_with
 
 __all__ = [
     "Block",
     "NoRunError",
-    "Parts",
+    "RunError",
     "Shard",
     "StoreError",
     "StoredRun",
+    "UnfinishedRun",
     "UnsoundError",
     "differences",
     "open_run",
-    "pack",
     "unproven",
     "verify",
     "wrong_with",

@@ -8,7 +8,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from trajsim.store.trust import member, reading, stored_dataset
 
@@ -18,11 +17,6 @@ SLICE = 1 << 20
 REFERENCES = ("DIMENSION_LIST", "REFERENCE_LIST")
 # Entry of the group itself.
 GROUP = "."
-
-
-def sha256_of(values: NDArray) -> str:
-    """SHA-256 of numbers as they are in the file."""
-    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
 
 
 def digests(group: Any, hashes: Mapping[str, str]) -> dict[str, str]:

@@ -3,10 +3,15 @@
 import fcntl
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trajsim.errors import TrajsimError
+
+
+class RunError(TrajsimError):
+    """A run that cannot be made as asked."""
 
 
 class StoreError(TrajsimError):
@@ -47,21 +52,34 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def publish(path: Path, data: bytes | memoryview) -> None:
-    """Write a whole file under a temporary name, then give it its own: it is all there or not."""
-    temporary = path.with_name(f".{path.name}.tmp")
+@contextmanager
+def published(path: Path, temporary: Path) -> Iterator[int]:
+    """A file to be written under a temporary name: it has its own when all is written, or is not.
+
+    Parameters
+    ----------
+    path : of the file; one that is there is replaced in the same instant
+    temporary : on the same disk
+    """
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
     try:
         try:
-            write_all(handle, data)
+            yield handle
             os.fsync(handle)
         finally:
             os.close(handle)
         os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def publish(path: Path, data: bytes | memoryview) -> None:
+    """Write a whole file for good."""
+    with published(path, path.with_name(f".{path.name}.tmp")) as handle:
+        write_all(handle, data)
 
 
 def append(path: Path, data: bytes) -> None:

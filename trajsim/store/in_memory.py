@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ledger import Layout
-from trajsim.store.blocks import Block, asked_for, opened
+from trajsim.store.blocks import Block, asked_for, gaps, opened
 from trajsim.store.packed import write_file
 from trajsim.store.trust import digest
 
@@ -17,8 +17,8 @@ from trajsim.store.trust import digest
 MEMORY = Path("<memory>")
 
 
-class MemoryParts:
-    """Blocks of an unfinished run, in memory: what `Parts` is on disk.
+class MemoryRun:
+    """A run that is being made in memory: what `UnfinishedRun` is on disk.
 
     Parameters
     ----------
@@ -26,13 +26,18 @@ class MemoryParts:
     """
 
     def __init__(self, header: dict[str, Any]) -> None:
-        self._header = header
-        self.run_id = digest(header)
+        self.header, self.run_id = header, digest(header)
+        self.layout = Layout(**header["layout"])
         self._columns: dict[Block, dict[str, NDArray]] = {}
 
-    def header(self) -> dict[str, Any]:
-        """Header of the run."""
-        return self._header
+    @property
+    def trajectories(self) -> int:
+        """Number of trajectories of all points."""
+        return self.layout.points * self.layout.trajectories
+
+    def missing(self) -> list[tuple[int, int, int]]:
+        """Ranges (point, first, end) of trajectories that are not done."""
+        return list(gaps(self._columns, self.layout))
 
     def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
         """Keep a copy of a block of trajectories; several threads may at a time."""
@@ -55,22 +60,21 @@ class MemoryParts:
             self._columns[block] = {name: file[name][...] for name in file}
         return block
 
-    def read(self, block: Block, layout: Layout, names: Iterable[str]) -> dict[str, NDArray]:
+    def read(self, block: Block, names: Iterable[str]) -> dict[str, NDArray]:
         """Columns of a block; once, for then there is room for others."""
         columns, n = self._columns.pop(block), block.trajectories
         # The file of a block has no column without entries.
         return {
-            c.name: columns.get(c.name, np.zeros((n, *layout.shape(c)), c.dtype))
-            for c in layout.columns
+            c.name: columns.get(c.name, np.zeros((n, *self.layout.shape(c)), c.dtype))
+            for c in self.layout.columns
             if c.name in names
         }
 
-    def pack(self, layout: Layout, tick: Callable[[int], None]) -> bytes:
+    def pack(self, tick: Callable[[int], None]) -> bytes:
         """The finished file of all blocks, which are there no longer.
 
         Parameters
         ----------
-        layout : shape of the ledger
         tick : called with the number of trajectories after each block; may raise to stop
         """
         target = io.BytesIO()
@@ -79,5 +83,5 @@ class MemoryParts:
             target.seek(at)
             target.write(data)
 
-        write_file(write, dict.fromkeys(self._columns, self), layout, tick)
+        write_file(write, self.header, self.layout, dict.fromkeys(self._columns, self), tick)
         return target.getvalue()

@@ -1,15 +1,10 @@
 """The finished file: all blocks of a run in one HDF5 file that netCDF-4 readers open."""
 
-import errno
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Protocol
 
 import h5py
@@ -17,14 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ledger import Column, Layout
-from trajsim.store.blocks import Block, by_place, gaps
-from trajsim.store.digests import SLICE, altered, digests
-from trajsim.store.files import StoreError, sync_folder, write_all
+from trajsim.store.blocks import Block, by_place
+from trajsim.store.digests import SLICE, digests
 from trajsim.store.frame import guarding_line
 from trajsim.store.memory import Journal
-from trajsim.store.parts import Parts
-from trajsim.store.reading import JSON_TEXTS, Judge, StoredRun, open_run
-from trajsim.store.trust import digest
+from trajsim.store.trust import JSON_TEXTS, digest
 
 # Takes bytes and their place in a file.
 Write = Callable[[bytes | memoryview, int], None]
@@ -44,78 +36,20 @@ DIMENSIONS = {
 }
 
 
-def pack(
-    parts: Parts,
-    output: Path,
-    layout: Layout,
-    tick: Callable[[int], None] = lambda _: None,
-    shards: Sequence[Parts] = (),
-) -> list[str]:
-    """Put all blocks into one file, publish it as `output`, and delete the folder of parts.
-
-    Parameters
-    ----------
-    parts : folder with every block of the run; where there are shards, only to write in
-    output : the file to make; one already there is replaced in the same instant
-    layout : shape of the ledger
-    tick : called with the number of trajectories after each block; may raise to stop
-    shards : folders with all blocks between them, which stay
-
-    Returns
-    -------
-    Names of what others put in the folder of parts: it stays, and so does the folder.
-
-    Raises
-    ------
-    StoreError
-        If blocks are missing or damaged, or the disk is full.
-    """
-    parts.hold()
-    sources = {block: source for source in shards or [parts] for block in source.blocks()}
-    missing = next(gaps(sources, layout), None)
-    if missing:
-        raise StoreError(f"{parts.folder}: trajectories of point {missing[0]} are missing")
-    free = shutil.disk_usage(parts.folder).free
-    if free < layout.total_bytes + (1 << 20):
-        raise StoreError(
-            f"{output}: no space left: {layout.total_bytes} bytes are needed, {free} are free"
-        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    temporary = parts.folder / "packed.tmp"
-    try:
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
-        try:
-
-            def write(data: bytes | memoryview, at: int) -> None:
-                write_all(handle, data, at)
-
-            write_file(write, sources, layout, tick)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        os.replace(temporary, output)
-        sync_folder(output.parent)
-    except OSError as error:
-        raise StoreError(f"{output}: cannot be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    return parts.remove()
-
-
 class Source(Protocol):
     """Where blocks are read from."""
 
-    def header(self) -> dict[str, Any]:
-        """Header of the run that they are of."""
-        ...
-
-    def read(self, block: Block, layout: Layout, names: Iterable[str]) -> dict[str, NDArray]:
+    def read(self, block: Block, names: Iterable[str]) -> dict[str, NDArray]:
         """Columns of a block."""
         ...
 
 
 def write_file(
-    write: Write, sources: Mapping[Block, Source], layout: Layout, tick: Callable[[int], None]
+    write: Write,
+    header: dict[str, Any],
+    layout: Layout,
+    sources: Mapping[Block, Source],
+    tick: Callable[[int], None],
 ) -> None:
     """Write a finished file: HDF5 lays it out in memory and says where the numbers go.
 
@@ -124,13 +58,11 @@ def write_file(
     Parameters
     ----------
     write : called with bytes and their place in an empty file
-    sources : all blocks of the run
-    layout : shape of the ledger
+    header, layout : of the run
+    sources : all blocks of the run, each with where it is read from
     tick : called with the number of trajectories after each block; may raise to stop
     """
     blocks = sorted(sources, key=by_place)
-    # That of a run on one machine says nothing of shards.
-    header = {k: v for k, v in sources[blocks[0]].header().items() if k != "shard"}
     journal = Journal()
     with h5py.File(journal, "w", track_order=True) as file:
         group = file.create_group("ledger", track_order=True)
@@ -140,11 +72,11 @@ def write_file(
         columns_hashes = {name: hashlib.sha256() for name in data}
         # A block is written while its columns are hashed and the next one is read and verified.
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as hasher:
-            ahead = reader.submit(sources[blocks[0]].read, blocks[0], layout, data)
+            ahead = reader.submit(sources[blocks[0]].read, blocks[0], data)
             for block, following in zip(blocks, [*blocks[1:], None], strict=True):
                 columns = ahead.result()
                 if following is not None:
-                    ahead = reader.submit(sources[following].read, following, layout, data)
+                    ahead = reader.submit(sources[following].read, following, data)
                 hashed = hasher.submit(_hash, columns_hashes, columns)
                 before = block.point * layout.trajectories + block.first
                 for name, values in columns.items():
@@ -251,42 +183,3 @@ def _attach(data: Any, dims: list[str], scales: dict[str, Any]) -> None:
     # An axis without its own scale is matched to a dimension by size alone.
     for axis, dim in enumerate(dims):
         data.dims[axis].attach_scale(scales[dim])
-
-
-def verify(path: Path) -> list[str]:
-    """What is wrong with a run's file: schema, digests, finite numbers, first law.
-
-    Returns sentences; none where all is well.
-
-    Raises
-    ------
-    StoreError
-        If the file cannot be opened as a run at all.
-    """
-    return wrong_with(open_run(path))
-
-
-def wrong_with(run: StoredRun) -> list[str]:
-    """As `verify`, of a run that was just opened."""
-    judge = Judge(run, run.checksums)
-    for point, first, columns in run.blocks(sound=False):
-        judge.add(point, first, columns)
-    judge.end()
-    wrong = judge.wrong
-    if run.digests:
-        with run.file() as file:
-            wrong += altered(run.path, file, run.size, run.digests, judge.hashes)
-    if not run.complete:
-        wrong.append("the run is unfinished")
-    return wrong
-
-
-def unproven(path: Path) -> str | None:
-    """What `verify` cannot tell of a finished file that an earlier version wrote."""
-    run = open_run(path)
-    if run.digests or not run.finished:
-        return None
-    return (
-        f"written by an earlier version (schema {run.header['schema']}), without digests of times, "
-        "swept values, labels, units and descriptions: whether these were altered is not known"
-    )

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ledger import ENERGETIC, FirstLaw, Layout, impossible
-from trajsim.store.blocks import gaps
 from trajsim.store.columns import StoredColumn
 from trajsim.store.files import NoRunError, StoreError
 from trajsim.store.frame import expect_frame
-from trajsim.store.parts import Parts
 from trajsim.store.shards import WHOLE, Shard
 from trajsim.store.trust import (
+    JSON_TEXTS,
     SCHEMA,
     attributes,
     digest,
@@ -29,11 +28,10 @@ from trajsim.store.trust import (
     reading,
     table,
 )
+from trajsim.store.unfinished import UnfinishedRun
 from trajsim.system.files import A_CONFIG, holds_config
 
 SLICE_BYTES = 16 << 20
-# Attributes of the root that are tables, written as JSON.
-JSON_TEXTS = ("resolved", "libraries", "machine", "layout", "plugins", "digests")
 WORDS = {dict: "table", int: "integer", str: "text"}
 # What only some runs have.
 OPTIONAL = ("plugins", "digests")
@@ -81,10 +79,12 @@ class StoredRun:
     @property
     def complete(self) -> bool:
         """Whether all trajectories are there, of a shard all of its share."""
-        if self.finished:
-            return True
-        blocks = Parts(self.path.with_suffix("")).blocks()
-        return self.shard is not None and not any(gaps(blocks, self.layout, self.shard or WHOLE))
+        return self.finished or (self.shard is not None and not self.unfinished.missing())
+
+    @property
+    def unfinished(self) -> UnfinishedRun:
+        """What is being made in the folder of a run that is not finished."""
+        return UnfinishedRun(self.path.with_suffix(""), self.header)
 
     def __getitem__(self, name: str) -> StoredColumn:
         """Column of the ledger of a finished run, such as run["heat"][0, :100].
@@ -137,10 +137,10 @@ class StoredRun:
                 arrays = self._arrays(file)
                 with reading(self.path):
                     return {name: arrays[name][point, number] for name in names}
-        parts = Parts(self.path.with_suffix(""))
-        for block in parts.blocks():
+        unfinished = self.unfinished
+        for block in unfinished.blocks():
             if block.point == point and block.first <= number < block.end:
-                columns = parts.read(block, self.layout, names)
+                columns = unfinished.read(block, names)
                 return {name: columns[name][number - block.first] for name in names}
         raise StoreError(f"{self.path}: trajectory {number} of point {point} is not there yet")
 
@@ -184,11 +184,9 @@ class StoredRun:
 
     def _slices(self, wanted: list[str]) -> Iterator[tuple[int, int, dict[str, NDArray]]]:
         if not self.finished:
-            parts = Parts(self.path.with_suffix(""))
-            for block in parts.blocks():
-                if block.point >= self.layout.points or block.end > self.layout.trajectories:
-                    raise StoreError(f"{self.path}: {block.file} is not of this run")
-                yield block.point, block.first, parts.read(block, self.layout, wanted)
+            unfinished = self.unfinished
+            for block in unfinished.blocks():
+                yield block.point, block.first, unfinished.read(block, wanted)
             return
         step = max(1, SLICE_BYTES // max(1, self.layout.trajectory_bytes))
         with self.file() as file:
@@ -266,8 +264,7 @@ def open_run(path: str | Path) -> StoredRun:
     if path.is_dir():
         if path.suffix != ".parts" or not (path / "header.json").exists():
             raise StoreError(f"{path}: a folder, but not that of an unfinished run")
-        parts = Parts(path.with_suffix(""))
-        header = parts.header()
+        header = UnfinishedRun(path.with_suffix("")).header
         _expect_schema(path, header.get("schema"), (SCHEMA,))
         missing = _missing(header, "events")
         if missing:
@@ -275,7 +272,8 @@ def open_run(path: str | Path) -> StoredRun:
         _expect_kinds(path, header)
         layout = layout_of(path, header["layout"])
         _expect_shard(path, header)
-        return StoredRun(path, header, layout, False, {}, sum(b.events for b in parts.blocks()))
+        run = StoredRun(path, header, layout, False, {}, 0)
+        return replace(run, events=run.unfinished.events)
     if not path.exists():
         unfinished = path.with_name(path.name + ".parts")
         hint = f"; an unfinished run is in {unfinished}" if unfinished.exists() else ""

@@ -23,6 +23,8 @@ from trajsim.store.files import StoreError
 
 # Counts changes of what is written. 2: everything in it is bound to its header by digests.
 SCHEMA = 2
+# Attributes of the root that are tables, written as JSON.
+JSON_TEXTS = ("resolved", "libraries", "machine", "layout", "plugins", "digests")
 # All that is in a file beside its arrays.
 MOST_FRAME_BYTES = 16 << 20
 MOST_ATTRIBUTES, MOST_MEMBERS, MOST_COUNT = 64, 20_000, 10**12

@@ -12,7 +12,8 @@ from trajsim.errors import TrajsimError
 from trajsim.ledger import Layout, all_columns
 from trajsim.models.drive import values
 from trajsim.plan import Plan
-from trajsim.running.blocks import RunError, model_of, seed_of
+from trajsim.running.blocks import model_of, seed_of
+from trajsim.store import RunError
 
 Array = NDArray[np.float64]
 

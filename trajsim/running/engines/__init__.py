@@ -6,9 +6,9 @@ from functools import partial
 from importlib.util import find_spec
 from numbers import Integral
 
-from trajsim.running.blocks import RunError
 from trajsim.running.engines.base import Engine, Job
 from trajsim.running.engines.threads import ThreadEngine
+from trajsim.store import RunError
 
 __all__ = ["Engine", "Job", "engine_of"]
 

@@ -8,11 +8,10 @@ from typing import NamedTuple, Protocol
 
 from trajsim.compiled.jit import why_not_kept
 from trajsim.config import Config
-from trajsim.ledger import Layout
 from trajsim.running.blocks import Done, Simulator
 from trajsim.running.stopping import Signals
-from trajsim.store import Parts
-from trajsim.store.in_memory import MemoryParts
+from trajsim.store import UnfinishedRun
+from trajsim.store.in_memory import MemoryRun
 
 # Loading a kernel from the cache takes less; the user is told of what takes more.
 LONG_SECONDS = 1.5
@@ -21,11 +20,10 @@ MOST_PUBLISHED_AT_ONCE = 2
 
 
 class Job(NamedTuple):
-    """What is simulated, where blocks go, and what may stop it."""
+    """What is simulated, the run that blocks go to, and what may stop it."""
 
     config: Config
-    layout: Layout
-    parts: Parts | MemoryParts
+    run: UnfinishedRun | MemoryRun
     signals: Signals
 
 

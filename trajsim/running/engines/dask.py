@@ -11,13 +11,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
-from trajsim.running.blocks import Done, RunError, Simulator, model_of
+from trajsim.running.blocks import Done, Simulator, model_of
 from trajsim.running.engines.base import MOST_PUBLISHED_AT_ONCE, Job, compile_and_tell
 from trajsim.running.engines.places import Local
 from trajsim.running.engines.pool import Threads, fulfil
 from trajsim.running.engines.worker import Made, differences, make, order_of
 from trajsim.running.provenance import identity, processor
 from trajsim.running.stopping import StoppedError
+from trajsim.store import RunError
 
 # A block goes to the scheduler anew when its workers were killed; by default it tries four each.
 MOST_TRIES = 3
@@ -54,7 +55,7 @@ class DaskEngine:
 
     def __init__(self, job: Job, place: Place) -> None:
         self.job, self.place = job, place
-        self._simulator = Simulator(job.config, job.layout)
+        self._simulator = Simulator(job.config, job.run.layout)
         self._order = order_of(job.config)
         self._publishers, self._helper = Threads(MOST_PUBLISHED_AT_ONCE), Threads(1)
         self._lock = threading.Lock()
@@ -113,7 +114,7 @@ class DaskEngine:
     def _submit(self, promise: Future[Done | None], task: Task, tries: int) -> None:
         key = f"{self._name}-{next(self._numbers)}"
         future = self._client.submit(
-            make, self._order, self.job.parts.run_id, *task, key=key, pure=False
+            make, self._order, self.job.run.run_id, *task, key=key, pure=False
         )
         with self._lock:
             self._waiting.add(future)
@@ -153,7 +154,7 @@ class DaskEngine:
         if made.processor != processor() and not self._told:
             self._told = True
             self._say("workers are of another kind of machine: last digits may differ from here")
-        block = self.job.parts.adopt(made.name, made.image.data, point, first, count)
+        block = self.job.run.adopt(made.name, made.image.data, point, first, count)
         with self._lock:
             self._trajectories_done += count
         return Done(block, made.seconds)

@@ -14,9 +14,9 @@ from typing import Any
 
 from trajsim.compiled.jit import compiled_code
 from trajsim.extending.plugins import ENVIRONMENT, requested
-from trajsim.running.blocks import RunError
 from trajsim.running.engines.pool import Threads, fulfil
 from trajsim.running.stopping import StoppedError, end_group
+from trajsim.store import RunError
 from trajsim.store.files import small_file
 from trajsim.system.folders import TemporaryFolder
 

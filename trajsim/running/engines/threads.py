@@ -45,10 +45,10 @@ class ThreadEngine:
 
     def __init__(self, job: Job, workers: int) -> None:
         self.job, self.workers = job, workers
-        self._simulator = Simulator(job.config, job.layout)
+        self._simulator = Simulator(job.config, job.run.layout)
         self._workers = Threads(workers)
         self._publishers = Threads(min(workers, MOST_PUBLISHED_AT_ONCE))
-        self._ledgers = Ledgers(job.layout)
+        self._ledgers = Ledgers(job.run.layout)
         self._lock = threading.Lock()
         self._segments_done = 0
 
@@ -108,7 +108,7 @@ class ThreadEngine:
         events, seconds = made
 
         def publish() -> Done:
-            block = self.job.parts.publish(columns, point, first, events)
+            block = self.job.run.publish(columns, point, first, events)
             self._ledgers.put_back(room)
             return Done(block, seconds)
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.config import Config, restore
-from trajsim.running.blocks import RunError, Simulator
+from trajsim.running.blocks import Simulator
 from trajsim.running.provenance import identity, layout_of, plugins_of, processor
+from trajsim.store import RunError
 from trajsim.store.blocks import block_with_file
 from trajsim.store.memory import Memory
 
