@@ -33,11 +33,10 @@ from trajsim.explore.points import TOLERANCE, solve
 from trajsim.extending.plugins import differences
 from trajsim.paper import Reproduction
 from trajsim.paper import reproduce as _reproduce
-from trajsim.running.blocks import RunError
 from trajsim.running.in_memory import save, simulate_in_memory
 from trajsim.running.provenance import layout_of, plugins_of
 from trajsim.running.run import simulate as _simulate
-from trajsim.store import StoredRun, StoreError, open_run, verify, wrong_with
+from trajsim.store import RunError, StoredRun, StoreError, open_run, verify, wrong_with
 from trajsim.system.files import expect_writable, publish
 from trajsim.system.text import printable
 

@@ -15,7 +15,8 @@ from trajsim.analysis.profile import Profile, profiles
 from trajsim.comparison import Check, check
 from trajsim.config import Config, Experiment, load
 from trajsim.ensemble import ensemble
-from trajsim.running.run import take_up_or_simulate
+from trajsim.running.provenance import header_of
+from trajsim.running.run import finished, simulate
 from trajsim.store import StoredRun, open_run
 
 Array = NDArray[np.float64]
@@ -185,6 +186,9 @@ def make_all(
         config = planned.load(quick)
         path = folder / f"{planned.name}.h5"
         say(f"{number}/{len(RUNS)} {path}: {config.summary}")
-        if take_up_or_simulate(config, path, workers=workers, force=force, say=say):
+        if path.is_file() and not force:
+            finished(path, header_of(config))
             say(f"{number}/{len(RUNS)} {path}: is there already")
+        else:
+            simulate(config, path, workers=workers, resume=not force, force=force, say=say)
         yield Finished(planned.name, config, open_run(path))

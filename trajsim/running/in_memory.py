@@ -55,8 +55,7 @@ def simulate_in_memory(
         work = make(job)
         try:
             for step in (work.connect, work.compile):
-                wait_for({step(say)}, signals)
-                signals.check()
+                wait_for(step(say), signals)
             make_blocks(work, job)
         finally:
             work.close()

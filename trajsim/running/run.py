@@ -30,7 +30,7 @@ from trajsim.store.shards import run_of
 from trajsim.store.unfinished import WHAT
 from trajsim.system.files import NEVER_REPLACED, holds_config
 
-__all__ = ["RunError", "StoppedError", "Summary", "model_of", "simulate", "take_up_or_simulate"]
+__all__ = ["RunError", "StoppedError", "Summary", "model_of", "simulate"]
 
 
 class Summary(NamedTuple):
@@ -204,8 +204,7 @@ def _make(
     Nothing that is there is deleted before all that may be refused was looked at.
     """
     try:
-        wait_for({work.connect(say)}, job.signals)
-        job.signals.check()
+        wait_for(work.connect(say), job.signals)
         run.lock()
         # Another run may have ended between the first look and the lock.
         events = _events_there(run, resume, force)
@@ -216,8 +215,7 @@ def _make(
             _take_up(run, resume, say)
         began = time.perf_counter()
         if not begun or run.missing():
-            wait_for({work.compile(say)}, job.signals)
-            job.signals.check()
+            wait_for(work.compile(say), job.signals)
         compiling = time.perf_counter() - began
         if not begun:
             if run.exists():
@@ -265,29 +263,6 @@ def _expect_models(job: Job) -> None:
     for point in job.config.points:
         job.signals.check()
         model_of(point.experiment)
-
-
-def take_up_or_simulate(
-    config: Config,
-    output: Path,
-    *,
-    workers: int | None = None,
-    force: bool = False,
-    say: Callable[[str], None] = lambda _: None,
-) -> bool:
-    """Have a run at `output`: what is there of it is kept, finished or not; whether it was all.
-
-    Raises
-    ------
-    RunError
-        As of `simulate`, and if there is a run of another config, unless it may be replaced.
-    """
-    expect_target(output)
-    if output.is_file() and not force:
-        finished(output, header_of(config))
-        return True
-    simulate(config, output, workers=workers, resume=not force, force=force, say=say)
-    return False
 
 
 def _expect_room(run: UnfinishedRun) -> None:
@@ -362,12 +337,13 @@ def _give_out(work: Engine, sizes: Sizes, job: Job) -> None:
             shown.update(before + work.periods_done() - shown.n)
 
 
-def wait_for(tasks: set[Future[None]], signals: Signals) -> None:
-    """Wait for tasks to end, or for a stop."""
-    while tasks and not signals.stop:
-        finished, tasks = wait(tasks, timeout=0.1, return_when=FIRST_COMPLETED)
-        for task in finished:
-            task.result()
+def wait_for(task: Future[None], signals: Signals) -> None:
+    """Wait for a task to end; raise StoppedError if a stop was asked for."""
+    while not (task.done() or signals.stop):
+        wait({task}, timeout=0.1)
+    if task.done():
+        task.result()
+    signals.check()
 
 
 def pack_with_bar(run: Any, signals: Signals, *shards: UnfinishedRun) -> Any:

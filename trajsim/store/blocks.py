@@ -167,23 +167,13 @@ def gaps(
     blocks: Iterable[Block], layout: Layout, shard: Shard = WHOLE
 ) -> Iterator[tuple[int, int, int]]:
     """Ranges (point, first, end) of trajectories of a shard that no block has yet."""
-    begin, end = shard.share(layout)
-    for point, first, last in _gaps(blocks, layout):
-        before = point * layout.trajectories
-        first, last = max(first, begin - before), min(last, end - before)
-        if first < last:
-            yield point, first, last
-
-
-def _gaps(blocks: Iterable[Block], layout: Layout) -> Iterator[tuple[int, int, int]]:
-    done: dict[int, list[Block]] = {}
-    for block in blocks:
-        done.setdefault(block.point, []).append(block)
-    for point in range(layout.points):
-        at = 0
-        for block in sorted(done.get(point, []), key=lambda b: b.first):
-            if block.first > at:
-                yield point, at, block.first
-            at = block.end
-        if at < layout.trajectories:
-            yield point, at, layout.trajectories
+    each = layout.trajectories
+    at, last = shard.share(layout)
+    done = sorted((b.point * each + b.first, b.point * each + b.end) for b in blocks)
+    for begin, end in [*done, (last, last)]:
+        while at < min(begin, last):
+            point = at // each
+            stop = min(begin, last, (point + 1) * each)
+            yield point, at - point * each, stop - point * each
+            at = stop
+        at = max(at, end)
