@@ -8,6 +8,7 @@ import pytest
 from networks import Network
 
 from trajsim.ensemble.answers import NoExactSideError
+from trajsim.ensemble.jumps import squaring
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
 from trajsim.ensemble.jumps.spins import jump_process, start_state
 from trajsim.ensemble.jumps.stationary import basins, stationary
@@ -158,3 +159,65 @@ def test_a_drive_that_is_too_slow_to_follow_is_refused_at_once():
     with pytest.raises(NoExactSideError, match="too fast against the period"):
         _ = master_equation(case.made()).currents
     assert time.process_time() - begun < 10.0
+
+
+# -- how long it takes ---------------------------------------------------------------------------
+
+
+def test_a_drive_far_faster_than_any_jump_is_followed_in_a_few_steps(monkeypatch):
+    case = random_network(np.random.default_rng(5), 2, [0.5, 0.4], h0=0.25, period=1e-9)
+    master = master_equation(case.made())
+    assert not master.solution.smooth
+    process, carry, taken = master.process, master._stepper.carry, []
+
+    def counted(x, begin, end, steps, *more):
+        taken.append(steps)
+        return carry(x, begin, end, steps, *more)
+
+    monkeypatch.setattr(master._stepper, "carry", counted)
+    p = np.array([0.7, 0.1, 0.1, 0.1])
+    after, energetics = master.carry(p)
+    # What it does and takes back is 1e9 times what is left: the rest is rounding.
+    assert max(taken) <= 1024
+    np.testing.assert_allclose(after, p, atol=1e-8)
+    # Nothing moves within a period: means of what the rates say at each phase.
+    at = process.at((np.arange(256) + 0.5) / 256)
+    expected = process.energetics(at, np.tile(p[:, None] / 256, (256, 1, 1)))[:, 0]
+    found, known = (process.split(x) for x in (energetics / case.period, expected))
+    np.testing.assert_allclose(found.heat, known.heat, rtol=1e-6)
+    np.testing.assert_allclose(found.flips, known.flips, rtol=1e-6)
+
+
+def steep(seed):
+    """Five cold spins, whose rates change by many orders of magnitude within a period."""
+    rng = np.random.default_rng(seed)
+    return random_network(rng, 5, [0.15], h0=1.0, law="arrhenius", period=6.0)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_rates_that_change_fast_are_never_taken_to_be_negative(monkeypatch, seed):
+    master = master_equation(steep(seed).made())
+    seen, exponential = [], squaring._exponentials
+
+    def positive(process, rates, times):
+        seen.append(rates.min())
+        return exponential(process, rates, times)
+
+    monkeypatch.setattr(squaring, "_exponentials", positive)
+    monkeypatch.setattr("trajsim.ensemble.jumps.ensemble.MOST_STEPS", 128)
+    p = master._solve_extrapolated(master._whole_map).state
+    assert min(seen) >= 0.0
+    assert (p >= 0.0).all()
+    assert p.sum() == pytest.approx(1.0)
+
+
+def test_what_takes_long_is_told_before_it_does(monkeypatch, caplog):
+    master = master_equation(steep(2).made())
+    monkeypatch.setattr("trajsim.ensemble.jumps.ensemble.MOST_STEPS", 512)
+    # As if all took a thousand times as long.
+    now = time.perf_counter
+    monkeypatch.setattr("trajsim.ensemble.jumps.ensemble.time.perf_counter", lambda: 1e3 * now())
+    caplog.set_level("INFO", "trajsim")
+    assert master._solve_extrapolated(master._whole_map).steps == 512
+    (record,) = caplog.records
+    assert record.getMessage().startswith("some states are rarely left: some ")

@@ -5,6 +5,7 @@ follows the drive smoothly, by collocation with matrices; else column by column,
 """
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -22,10 +23,10 @@ from trajsim.ensemble.answers import (
 from trajsim.ensemble.jumps import collocation
 from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.integration import ProbabilityIntegrator
-from trajsim.ensemble.jumps.limits import expect_time
+from trajsim.ensemble.jumps.limits import expect_time, tell_time
 from trajsim.ensemble.jumps.squaring import SquaringStepper
 from trajsim.ensemble.jumps.stationary import Aggregated, basins, correction, stationary
-from trajsim.ensemble.jumps.uniformization import LEAST_WEIGHT, Stepper, Steps
+from trajsim.ensemble.jumps.uniformization import FAR, LEAST_WEIGHT, NEAR, NODES, Stepper, Steps
 from trajsim.plan import Plan
 
 # Collocation: steps at first and at most, and the most states for which it is considered.
@@ -36,6 +37,8 @@ STATE = 0.2
 LEAST_RATIO = 0.3
 # Uniformisation: steps at first and at most.
 SPARSE_STEPS, MOST_STEPS = 8, 1 << 15
+# How many times the first steps it is until it is told how long it may take.
+TELLING = 16
 # States up to which the whole map is worked out where they are rarely left.
 WHOLE_MAP, MOST_WHOLE_MAP = 32, 512
 # States up to which the generator is solved where nothing changes in time.
@@ -56,6 +59,7 @@ ROUGH_STEPS, ROUGH = 16, 1e-10
 ROUGH_ACCURACY = 1e-6
 # Distance to the periodic state from which on the next round may be the last.
 CLOSE = 1e-7
+RARELY_LEFT = "some states are rarely left"
 TOO_FAST = "jumps are too fast against the period to follow them all"
 
 
@@ -142,6 +146,7 @@ class JumpEnsemble:
     def _carry_segment(self, columns: Array, segment: int, segments: int) -> tuple[Array, Array]:
         """Columns (states, m) at the end of a segment, and their energetics (g, m)."""
         begin, end, steps = segment / segments, (segment + 1) / segments, self.solution.steps
+        duration = self.period / segments
         if self.solution.dense:
             return self._advance(columns, self._steps(steps, begin, end))
         if self.solution.smooth:
@@ -153,6 +158,9 @@ class JumpEnsemble:
             after, energetics = _extrapolated(*runs)
             if before is not None:
                 floor = 1e-13 * abs(energetics).max(initial=0.0)
+                # What a fast drive does and takes back leaves its rounding.
+                moved = self.process.throughput(energetics.max(axis=1) / duration) * duration
+                floor = np.maximum(floor, 1e-15 * moved)[:, None]
                 allowed = np.maximum(self.tolerance * abs(energetics), floor)
                 if (abs(energetics - before) <= allowed).all() or steps >= MOST_STEPS:
                     return after, energetics
@@ -294,7 +302,7 @@ class JumpEnsemble:
     def _first_guess(self) -> Array:
         """A first guess of the periodic state."""
         p = np.full((self.states, 1), 1.0 / self.states)
-        return self._map(p, SPARSE_STEPS)[:, 0]
+        return self._map(p, self._positive_steps)[:, 0]
 
     @cached_property
     def _stepper(self) -> Steps:
@@ -328,16 +336,18 @@ class JumpEnsemble:
         periods = max(1, math.ceil(MIXING_EXITS / max(typical * self.period, 1e-300)))
         label, weight = basins(self.process, periods * self.period)
         try:
-            Aggregated(lambda x: self._map(x, SPARSE_STEPS, periods), label, weight, 1e-3)
+            Aggregated(lambda x: self._map(x, self._positive_steps, periods), label, weight, 1e-3)
         except NoExactSideError:
             if self.states > MOST_WHOLE_MAP:
                 raise
             return self._solve_extrapolated(self._whole_map)
 
-        def aggregated(steps: int, guess: Array) -> tuple[Array, float]:
+        def aggregated(steps: int, guess: Array) -> tuple[Array, Array, float]:
+            expect_time(self._stepper.seconds(steps, 1), TOO_FAST)
             start = np.maximum(guess, 1e-300)
             solved = Aggregated(lambda x: self._map(x, steps, periods), label, start, 1e-13)
-            return solved.state, solved.change
+            totals = self._stepper.carry(solved.state[:, None], 0.0, 1.0, steps)[1][:, 0]
+            return solved.state, totals, solved.change
 
         return self._solve_extrapolated(aggregated)
 
@@ -376,22 +386,35 @@ class JumpEnsemble:
             accuracy, before, final = FINE, distance if fine else math.inf, distance < CLOSE
             p = p + self._correction(residual)
 
-    def _solve_extrapolated(self, solver: Callable[[int, Array], tuple[Array, float]]) -> Solution:
-        """Periodic state extrapolated from maps with more and more steps, each free of rounding."""
-        steps, p = SPARSE_STEPS, self._first_guess
+    def _solve_extrapolated(
+        self, solver: Callable[[int, Array], tuple[Array, Array, float]]
+    ) -> Solution:
+        """Periodic state extrapolated from maps with more and more steps, each free of rounding.
+
+        `solver` takes a number of steps and a first guess (states,); it gives the periodic state
+        (states,), its energetics (width,) over a period and the relative change of its last round.
+        """
+        first = steps = self._positive_steps
+        p = self._first_guess
         before = np.full(self.width, np.inf)
         states: list[Array] = []
         rates: list[Array] = []
         while True:
-            expect_time(self._stepper.seconds(steps, 1), TOO_FAST)
-            p, change = solver(steps, p)
+            began = time.perf_counter()
+            p, totals, change = solver(steps, p)
+            seconds = time.perf_counter() - began
             states.append(p)
-            rates.append(self._stepper.carry(p[:, None], 0.0, 1.0, steps)[1][:, 0] / self.period)
+            rates.append(totals / self.period)
             if len(rates) >= 3:
                 state, best = _extrapolated(*zip(states, rates, strict=True))
                 error, before = abs(best - before), best
                 rounding = max(1e-15, change)
                 accurate = self._accurate(best, error, max(1e-13, 2.0 * change))
+                if steps == TELLING * first and not accurate:
+                    # Of second order where steps are longer than relaxation takes.
+                    allowed = np.maximum(self.tolerance * abs(best), 1e-300)
+                    more = math.sqrt(float((error / allowed).max()))
+                    tell_time(2.0 * seconds * min(more, MOST_STEPS / steps), RARELY_LEFT)
                 if accurate or steps >= MOST_STEPS:
                     state = np.maximum(state, 0.0)
                     error = error + rounding * self.process.throughput(best)
@@ -399,14 +422,28 @@ class JumpEnsemble:
                 del rates[0], states[0]
             steps *= 2
 
+    @cached_property
+    def _positive_steps(self) -> int:
+        """Steps so short that no rate within one is taken to be negative."""
+        steps = SPARSE_STEPS
+        while steps < MOST_STEPS:
+            u = (np.arange(steps)[:, None] + NODES) / steps
+            early, late = self.process.rates(u.ravel()).reshape(steps, 2, -1).transpose(1, 0, 2)
+            if min((NEAR * early + FAR * late).min(), (NEAR * late + FAR * early).min()) >= 0.0:
+                break
+            steps *= 2
+        return steps
+
     def _rough_map(self, p: Array) -> Array:
         """A vector (states,) after a period, with low accuracy and at low cost."""
         columns = np.asarray(p, np.float64).reshape(-1, 1)
         return self._map(columns, ROUGH_STEPS, least=ROUGH)[:, 0]
 
-    def _whole_map(self, steps: int, guess: Array) -> tuple[Array, float]:
-        expect_time(self._stepper.seconds(steps, self.states), "some states are rarely left")
-        return stationary(self._map(np.eye(self.states), steps))[0], 1e-15
+    def _whole_map(self, steps: int, guess: Array) -> tuple[Array, Array, float]:
+        expect_time(self._stepper.seconds(steps, self.states), RARELY_LEFT)
+        propagator, totals = self._stepper.carry(np.eye(self.states), 0.0, 1.0, steps)
+        p = stationary(propagator)[0]
+        return p, totals @ p, 1e-15
 
     @cached_property
     def _gap(self) -> float:

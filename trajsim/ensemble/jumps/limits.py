@@ -55,10 +55,15 @@ def expect_time(seconds: float, reason: str, allowed: float = MOST_SECONDS) -> N
         If it takes more.
     """
     allowed = min(allowed, MOST_SECONDS)
-    if WORTH_TELLING < seconds <= allowed:
-        LOGGER.info("%s: some %.0f s", reason, seconds)
     if seconds > allowed:
         raise NoExactSideError(
             f"{reason}: it would take some {seconds / 60:.3g} minutes, and"
             f" {allowed / 60:.3g} are allowed"
         )
+    tell_time(seconds, reason)
+
+
+def tell_time(seconds: float, reason: str) -> None:
+    """Tell how long something may take, roughly, and why, if that is worth it."""
+    if seconds > WORTH_TELLING:
+        LOGGER.info("%s: some %.0f s", reason, seconds)
