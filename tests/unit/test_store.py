@@ -86,6 +86,8 @@ def opened(path, engine):
     """The ledger as xarray sees it; any warning is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # As numpy itself does: said of libraries compiled for another numpy, on import.
+        warnings.filterwarnings("ignore", "numpy.ndarray size changed")
         with xarray.open_dataset(path, group="ledger", engine=engine) as dataset:
             return dataset.load()
 
