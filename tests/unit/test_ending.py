@@ -218,6 +218,19 @@ def test_a_bad_number_of_threads_of_numba_is_named(run_of, begin, value, status)
     assert (ended, said.startswith(f"NUMBA_NUM_THREADS={value}: ")) == (status, status == 2)
 
 
+@pytest.mark.parametrize(
+    ("value", "status"), [("zzz", 2), ("+avx, -avx2", 2), ("", 0), ("+avx,,-zzz", 0)]
+)
+def test_features_of_a_processor_that_llvm_would_abort_at_are_named(
+    config, begin, value, status, tmp_path
+):
+    # A cache of its own: that of other features is of no use.
+    own = {"NUMBA_CPU_FEATURES": value, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    process = begin(PROGRAM, "validate", config(), ready=False, env={**os.environ, **own})
+    ended, said = end_of(process)
+    assert (ended, said.startswith(f"NUMBA_CPU_FEATURES={value}: ")) == (status, status == 2)
+
+
 def test_other_settings_that_numba_cannot_read_are_passed_over(run_of, begin):
     environment = {**os.environ, "NUMBA_OPT": "abc", "NUMBA_DEBUG": "x"}
     process = begin(PROGRAM, "info", run_of("pump"), ready=False, env=environment)

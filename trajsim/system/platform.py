@@ -24,6 +24,13 @@ def unsupported() -> str | None:
     threads = os.environ.get("NUMBA_NUM_THREADS", "").strip()
     if threads and not (threads.isdecimal() and threads.strip("0")):
         return f"NUMBA_NUM_THREADS={threads}: allowed: whole numbers from 1 on, or unset it"
+    features = os.environ.get("NUMBA_CPU_FEATURES", "")
+    # LLVM ends the process at others.
+    if not all(feature[0] in "+-" for feature in features.split(",") if feature):
+        return (
+            f"NUMBA_CPU_FEATURES={features}: allowed: names that begin with + or -, with commas "
+            "between them, or unset it"
+        )
     return None
 
 
