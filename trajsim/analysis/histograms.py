@@ -24,7 +24,7 @@ MOST_CELLS = 1 << 22
 _NONE = np.zeros(0, np.int64)
 # Widths in standard deviations: Scott's rule within these limits.
 FINEST, COARSEST = 0.05, 0.5
-# Bins and padded length for the characteristic function; its least revival of a comb, and of spikes.
+# Bins and padded length for the characteristic function; least revival of a comb, and of spikes.
 FINE, PADDED, COMB, LATTICE = 4096, 16384, 0.25, 0.999
 
 
