@@ -4,6 +4,7 @@ import ast
 import importlib
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ MODULES = {
 STANDARD = set(sys.stdlib_module_names)
 
 
+@cache
 def imports(name, top_level=False, typing=True):
     """Modules that a module of the package imports.
 
@@ -44,7 +46,7 @@ def imports(name, top_level=False, typing=True):
             continue
         if not (top_level and isinstance(node, ast.FunctionDef)):
             todo += list(ast.iter_child_nodes(node))
-    return found
+    return frozenset(found)
 
 
 def within(name, *places):
