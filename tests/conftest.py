@@ -1,9 +1,14 @@
 """What a test registers from outside the package is forgotten after it."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+# Tests run side by side already: threads of BLAS wait for each other by spinning, which made a
+# test of 64 states five times as long. Set before numpy is loaded, and for processes of tests.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 TESTS = Path(__file__).parent
 

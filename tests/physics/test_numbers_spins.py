@@ -23,7 +23,7 @@ RING = networks.Network(
     temperatures=[0.8, 1.1],
     bath=[i % 2 for i in range(9)],
     bonds=[(i, (i + 1) % 9, 0.5 + 0.1 * i) for i in range(9)],
-    harmonics=[[(1 + i % 2, 0.3, 0.7 * i)] for i in range(9)],
+    harmonics=[[(1 + i % 3, 0.3, 0.7 * i)] for i in range(9)],
     period=7.0,
 )
 BOTH = pytest.mark.parametrize("case", [TRIANGLE, RING], ids=["lanes", "rejection"])

@@ -295,10 +295,10 @@ finally:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 @pytest.mark.parametrize(
     ("trajectories", "periods", "rate", "workers"),
-    [(9_500_000, 1, 1e-2, 2), (12, 900_000, 1e-3, 8)],
+    [(4_700_000, 1, 1e-2, 2), (12, 450_000, 1e-3, 8)],
     ids=["many short", "few long"],
 )
-def test_memory_stays_below_600_mb_for_a_ledger_larger_than_that(
+def test_memory_stays_below_600_mb_though_the_ledger_would_not_fit_in_it(
     config, tmp_path, trajectories, periods, rate, workers
 ):
     path = config(
@@ -310,7 +310,8 @@ def test_memory_stays_below_600_mb_for_a_ledger_larger_than_that(
             ("\nperiods = 8", f"\nperiods = {periods}"),
         )
     )
-    assert layout_of(load(path)).total_bytes > 700e6
+    # A process that holds no ledger has 265 MB: libraries and compiled code.
+    assert layout_of(load(path)).total_bytes > 350e6
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, "run", path, "-o", "x.h5", "--workers", str(workers)],
         cwd=tmp_path,
