@@ -71,7 +71,7 @@ def thermal_heat(scheme, steps, network):
         return x[: 2 * n, : 2 * n] - x[: 2 * n, 2 * n : 2 * n + 1]
 
     before, after = linear(True), linear(False)
-    bath = np.diag(np.append(np.ones(n), model.keep))
+    bath = np.diag(np.append(np.ones(n), model.damping))
     noise = np.diag(np.append(np.zeros(n), model.spread**2))
     step = after @ bath @ before
     moments = solve_discrete_lyapunov(step, after @ noise @ after.T)

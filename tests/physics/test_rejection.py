@@ -59,7 +59,7 @@ def test_means_agree_with_the_master_equation(no_lanes, law, sites):
 
 def test_networks_are_for_this_kernel_where_the_lanes_do_not_take_them():
     models = [jump.prepare(ring("heat-bath", sites).made(), PLAN) for sites in (MANY, FEW)]
-    assert [isinstance(model, lanes.Laned) for model in models] == [False, True]
+    assert [isinstance(model, lanes.LaneModel) for model in models] == [False, True]
 
 
 @pytest.mark.parametrize("sites", [FEW, pytest.param(MANY, marks=pytest.mark.ensemble)])

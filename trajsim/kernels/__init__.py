@@ -1,6 +1,6 @@
-"""How a trajectory advances: compiled loops that write rows of the ledger.
+"""Kernels: compiled loops that advance trajectories and write rows of the ledger.
 
-Every kernel is a module with the same face: `prepare`, `start`, `begin`, `advance`, `fault`,
+Every kernel is a module with the same interface: `prepare`, `start`, `begin`, `advance`, `fault`,
 `Rows`.
 """
 
@@ -15,6 +15,6 @@ def kernel_of(network: Any) -> Any:
     Raises
     ------
     ValueError
-        If what makes the network is missing.
+        If the plugin of this kind of network is missing.
     """
     return kind_of(network).part("kernel")

@@ -1,4 +1,4 @@
-"""Fields of the sites as the spin kernels have them: times are parts of a segment."""
+"""Fields of the sites for the spin kernels, with the segment as unit of time."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from trajsim.plan import Plan
 
 
 class Fields(NamedTuple):
-    """Fields of p places, of which the first are the sites.
+    """Fields of the sites, padded to p entries.
 
     offset (p,), the constant part; turning (k,), turns of each harmonic in a segment;
     amplitude, turns (k * p,), those of each harmonic, with its phase in whole turns;
@@ -34,7 +34,7 @@ def fields_of(network: SpinNetwork, plan: Plan, p: int) -> Fields:
     orders = np.unique(drive.order[drive.amplitude != 0.0])
     amplitude, turns = np.zeros((len(orders), p)), np.zeros((len(orders), p))
     for q, order in enumerate(orders):
-        # Two harmonics of one order at one site are one.
+        # Harmonics of the same order at a site are added.
         terms = np.where(drive.order == order, drive.amplitude * np.exp(1j * drive.phase), 0.0)
         amplitude[q, :n] = np.abs(terms.sum(axis=1))
         turns[q, :n] = np.angle(terms.sum(axis=1)) / (2.0 * np.pi)
@@ -48,11 +48,11 @@ def fields_of(network: SpinNetwork, plan: Plan, p: int) -> Fields:
 
 
 @compiled(inline=True)
-def field_of(fields, harmonics, p, i, passed):
-    """Field of site i of p places when so many segments of the period have passed."""
+def field_of(fields, harmonics, p, i, elapsed):
+    """Field of site i when `elapsed` segments of the period have passed."""
     field = read(fields.offset, i)
     for q in range(harmonics):
-        turns = read(fields.turning, q) * passed + read(fields.turns, q * p + i)
+        turns = read(fields.turning, q) * elapsed + read(fields.turns, q * p + i)
         field += read(fields.amplitude, q * p + i) * cosine(turns)
     return field
 

@@ -1,11 +1,11 @@
 """Integrators of Langevin oscillators: one class a scheme.
 
-Every scheme is a palindrome around one O step, friction and noise exactly, in which all heat
-flows. It holds the force still from one end of the step to the other, so that all work is done
-where the force moves: at the ends. What is left of dU is shadow work, the scheme's own error.
+Every scheme is a palindrome around one O step, friction and noise solved exactly, in which all heat
+flows. The force is constant within a step, so that all work is done where it changes: between
+steps. The remainder of dU is shadow work, the scheme's own error.
 
-Trajectories stand side by side in lanes: `x` is memory with positions, then velocities, then room
-for as many numbers, of n sites each, LANES numbers a site; a half step acts on the vector at k.
+Trajectories are side by side in lanes: `x` holds positions, then velocities, then as much scratch
+space, of n sites each, LANES numbers a site; a half step acts on the vector at k.
 
 To add a scheme: write a NamedTuple with the functions of these two and list it in SCHEMES.
 """
@@ -48,7 +48,7 @@ class Hoh(NamedTuple):
     The flow moves the whole network under its linear forces and the held force without error:
     x' = xx x + xv v + xf F and v' = vx x + vv v + vf F over half a step. `flow` (n, n, 4) holds the
     entries of xx, xv, vx and vv side by side, `push` (steps, n, 2) those of xf F and vf F; `kick`
-    (n,) is what a force of 1 adds to a velocity in half a step.
+    (n,) is the change of velocity by a force of 1 in half a step.
     Held at its value in the middle of the step times (a / sin a), a = w dt / 2, a harmonic of
     frequency w moves a linear network as it does in continuous time.
     """
@@ -61,19 +61,19 @@ class Hoh(NamedTuple):
 
     @staticmethod
     def prepare(network: OscillatorNetwork, dt: float, held: Array) -> "Hoh":
-        """Matrices of half a step of length dt / 2, and what the forces held (steps, n) do."""
+        """Matrices of a half step of length dt / 2, and shifts by the forces held (steps, n)."""
         (w, vectors), time, root = modes(network), 0.5 * dt, np.sqrt(network.mass)
         cosine, sine = np.cos(w * time), np.sin(w * time)
         # numpy's sinc(x) is sin(pi x) / (pi x): no division by w = 0 of a free motion.
-        swing = time * np.sinc(w * time / np.pi)
+        sines = time * np.sinc(w * time / np.pi)
         push = 0.5 * (time * np.sinc(0.5 * w * time / np.pi)) ** 2
 
-        def matrix(size: Array, left: Array, right: Array) -> Array:
-            return np.ascontiguousarray(left[:, None] * (vectors * size) @ vectors.T * right)
+        def matrix(size: Array, rows: Array, columns: Array) -> Array:
+            return np.ascontiguousarray(rows[:, None] * (vectors * size) @ vectors.T * columns)
 
-        stays = matrix(cosine, 1 / root, root)
-        parts = [stays, matrix(swing, 1 / root, root), matrix(-w * sine, 1 / root, root), stays]
-        pushes = [held @ matrix(size, 1 / root, 1 / root).T for size in (push, swing)]
+        cosines = matrix(cosine, 1 / root, root)
+        parts = [cosines, matrix(sines, 1 / root, root), matrix(-w * sine, 1 / root, root), cosines]
+        pushes = [held @ matrix(size, 1 / root, 1 / root).T for size in (push, sines)]
         return Hoh(
             dt=float(dt),
             quartic=not network.linear,
@@ -89,12 +89,12 @@ class Hoh(NamedTuple):
 
     @staticmethod
     def fewest_steps(network: OscillatorNetwork) -> int:
-        """Steps a period below which the scheme makes no sense."""
+        """Smallest number of steps a period for which the scheme is valid."""
         # The held force needs a few steps in a cycle of the fastest harmonic.
         fewest = 4 * int(network.drive.order.max())
         if network.linear:
             return fewest
-        # Kicks that come once in half a cycle of a linear mode, or less often, pump it up.
+        # Kicks that come once in half a cycle of a linear mode, or less often, are resonant.
         return max(fewest, math.ceil(fastest_mode(network) * network.period / math.pi) + 1)
 
     @staticmethod
@@ -113,7 +113,7 @@ class Hoh(NamedTuple):
 class Baoab(NamedTuple):
     """Kick, drift, O, drift, kick: Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34.
 
-    `kick` (n,) is what a force of 1 adds to a velocity in half a step.
+    `kick` (n,) is the change of velocity by a force of 1 in half a step.
     """
 
     dt: float
@@ -121,7 +121,7 @@ class Baoab(NamedTuple):
 
     @staticmethod
     def prepare(network: OscillatorNetwork, dt: float, held: Array) -> "Baoab":
-        """Nothing but the step."""
+        """Step and kicks of a network."""
         return Baoab(float(dt), 0.5 * dt / network.mass)
 
     @staticmethod
@@ -153,40 +153,40 @@ SCHEMES: dict[str, Any] = {"hoh": Hoh, "baoab": Baoab}
 def _kick(scheme, network, n, x, k):
     """Quartic force for half a step, positions held."""
     for i in range(n):
-        at = (n + i) * LANES + k
+        slot = (n + i) * LANES + k
         force = quartic_force(network, x, k, LANES, i)
-        store(x, at, load(x, at) + read(scheme.kick, i) * force)
+        store(x, slot, load(x, slot) + read(scheme.kick, i) * force)
 
 
 @compiled(inline=True)
 def _kick_all(scheme, network, n, x, k, held, step):
     """All forces for half a step, positions held; those of the drives are `held` (steps, n)."""
     for i in range(n):
-        at = (n + i) * LANES + k
+        slot = (n + i) * LANES + k
         force = linear_force(network, x, k, LANES, i) + quartic_force(network, x, k, LANES, i)
-        store(x, at, load(x, at) + read(scheme.kick, i) * (force + read(held, step * n + i)))
+        store(x, slot, load(x, slot) + read(scheme.kick, i) * (force + read(held, step * n + i)))
 
 
 @compiled(inline=True)
 def _drift(time, n, x, k):
     for i in range(n):
-        at = i * LANES + k
-        store(x, at, load(x, at) + time * load(x, n * LANES + at))
+        slot = i * LANES + k
+        store(x, slot, load(x, slot) + time * load(x, n * LANES + slot))
 
 
 @compiled(inline=True)
 def _flow(scheme, n, x, k, step):
-    """Half a step of the linear network under the held force: cost n**2."""
+    """Half a step of the linear network under the held force; cost n**2."""
     for i in range(n):
         position = spread(read(scheme.push, 2 * (step * n + i)))
         velocity = spread(read(scheme.push, 2 * (step * n + i) + 1))
         for j in range(n):
-            at = 4 * (i * n + j)
-            here, speed = load(x, j * LANES + k), load(x, (n + j) * LANES + k)
-            position += read(scheme.flow, at) * here
-            position += read(scheme.flow, at + 1) * speed
-            velocity += read(scheme.flow, at + 2) * here
-            velocity += read(scheme.flow, at + 3) * speed
+            entry = 4 * (i * n + j)
+            x_j, v_j = load(x, j * LANES + k), load(x, (n + j) * LANES + k)
+            position += read(scheme.flow, entry) * x_j
+            position += read(scheme.flow, entry + 1) * v_j
+            velocity += read(scheme.flow, entry + 2) * x_j
+            velocity += read(scheme.flow, entry + 3) * v_j
         store(x, (2 * n + i) * LANES + k, position)
         store(x, (3 * n + i) * LANES + k, velocity)
     for i in range(2 * n):

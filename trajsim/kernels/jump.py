@@ -2,8 +2,8 @@
 
 Thinning (Lewis & Shedler, Nav. Res. Logist. Q. 26, 403, 1979): flips are proposed at the
 constant rate that bounds each spin's true rate over the whole period, and accepted with the
-ratio of the true rate, at the field of that very instant, to the bound. No rate is frozen and
-there is no time step.
+ratio of the true rate, at the field of that instant, to the bound. There is no time step, within
+which rates would be constant.
 
 Time is kept as a fraction of the period and a number of whole segments, never as a growing t.
 """
@@ -38,24 +38,24 @@ STATES, FIELDS = 8, 17
 
 
 class Start(NamedTuple):
-    """Where trajectories begin: all UP, at RANDOM, or DRAWN with `cumulative` (2**n,) odds."""
+    """Start: all UP, RANDOM, or DRAWN from `cumulative` (2**n,) probabilities."""
 
     kind: int
     cumulative: NDArray[np.float64]
 
 
 class Replicas(NamedTuple):
-    """Trajectories on their way: their streams (m, 4) uint64, spins (m, n) int8, and more.
+    """State of m trajectories: random streams (m, 4) uint64, spins (m, n) int8, waiting times.
 
-    ahead (m,): time to the next proposal, as part of a segment; below 0 where none is drawn yet.
+    wait (m,): time to the next proposal, in segments; below 0 where none is drawn yet.
     """
 
     stream: NDArray[np.uint64]
     spins: NDArray[np.int8]
-    ahead: NDArray[np.float64]
+    wait: NDArray[np.float64]
 
 
-def prepare(network: SpinNetwork, plan: Plan, **_: Any) -> lanes.Laned | rejection.Classed:
+def prepare(network: SpinNetwork, plan: Plan, **_: Any) -> lanes.LaneModel | rejection.ClassModel:
     """Network ready for the kernel that suits its size.
 
     Raises
@@ -63,8 +63,8 @@ def prepare(network: SpinNetwork, plan: Plan, **_: Any) -> lanes.Laned | rejecti
     ValueError
         If it is too large, or a rate exceeds its bound: the law does not fall with its x.
     """
-    suited = lanes if len(network.bath) <= lanes.MOST_SITES else rejection
-    model = suited.prepare(network, plan)
+    kernel = lanes if len(network.bath) <= lanes.MOST_SITES else rejection
+    model = kernel.prepare(network, plan)
     states = np.random.default_rng(0).choice(
         np.array([-1, 1], np.int8), (STATES, len(network.bath))
     )
@@ -78,8 +78,8 @@ def start(network: SpinNetwork, initial: str, state: NDArray[np.float64] | None)
     kinds = {"up": UP, "random": RANDOM}
     if state is None:
         return Start(kinds[initial], np.ones(1))
-    odds = np.cumsum(state)
-    return Start(DRAWN, odds / odds[-1])
+    cumulative = np.cumsum(state)
+    return Start(DRAWN, cumulative / cumulative[-1])
 
 
 def needs_state(initial: str) -> bool:
@@ -88,7 +88,7 @@ def needs_state(initial: str) -> bool:
 
 
 def fault(broken: int, first: int) -> str | None:
-    """What is wrong with the result of `advance`: nothing can be."""
+    """Message about a trajectory that went wrong in `advance`: none can."""
     return None
 
 
@@ -98,7 +98,7 @@ def begin(model: Any, start: Start, seed: int, point: int, first: int, count: in
     replicas = Replicas(
         stream=streams(np.uint64(seed), point, first, count),
         spins=np.ones((count, len(network.bath)), np.int8),
-        ahead=np.full(count, -1.0),
+        wait=np.full(count, -1.0),
     )
     _place(start, replicas)
     return replicas
@@ -111,8 +111,8 @@ def _place(start, replicas):
             for i in range(replicas.spins.shape[1]):
                 replicas.spins[k, i] = 1 if uniform(replicas.stream[k]) < 0.5 else -1
         elif start.kind == DRAWN:
-            at = np.searchsorted(start.cumulative, uniform(replicas.stream[k]), side="right")
-            spins_of(min(at, len(start.cumulative) - 1), replicas.spins[k])
+            state = np.searchsorted(start.cumulative, uniform(replicas.stream[k]), side="right")
+            spins_of(min(state, len(start.cumulative) - 1), replicas.spins[k])
 
 
 def advance(
@@ -123,22 +123,22 @@ def advance(
     first: int,
     last: int,
 ) -> tuple[int, int]:
-    """Run the trajectories from segment `first` to segment `last`, and book what happens.
+    """Run the trajectories from segment `first` to segment `last`, and write their rows.
 
     Parameters
     ----------
-    model : what `prepare` made, or a network
+    model : from `prepare`, or a network
     plan : Plan
-    replicas : Replicas, moved on
-    rows : Rows, added to
+    replicas : Replicas, updated
+    rows : Rows, written
     first, last : segments counted from the beginning of the burn-in
 
     Returns
     -------
-    flips : number of flips made, burn-in included
+    flips : number of flips, burn-in included
     broken : -1, for no trajectory can go wrong
     """
     if isinstance(model, SpinNetwork):
         model = prepare(model, plan)
-    suited = lanes if isinstance(model, lanes.Laned) else rejection
-    return suited.advance(model, plan, replicas, rows, first, last), -1
+    kernel = lanes if isinstance(model, lanes.LaneModel) else rejection
+    return kernel.advance(model, plan, replicas, rows, first, last), -1

@@ -1,10 +1,10 @@
 """Spins of small networks: many trajectories side by side, in vectors.
 
-Each lane holds one trajectory at its own place in time, and the instant of its next proposal. A
-round decides on that proposal in every lane, makes the flip or not, and draws the next, by
-arithmetic alone; only a lane that comes to the end of a segment is looked at by itself. A lane
-whose trajectory has reached the last segment takes the next. What a lane does depends on its own
-stream only, so the ledger is the same whatever lies beside it.
+Each lane holds one trajectory at its own time, and the time of its next proposal. A round decides
+on that proposal in every lane, makes the flip or not, and draws the next, without branches; only
+lanes at the end of a segment are treated one by one. A lane whose trajectory has reached the last
+segment takes the next trajectory. A lane depends on its own stream only, so the ledger does not
+depend on the trajectories in other lanes.
 """
 
 from typing import NamedTuple
@@ -32,39 +32,39 @@ from trajsim.compiled.simd import (
 )
 from trajsim.kernels.fields import edge_fields
 from trajsim.kernels.random import inside, step, unit
-from trajsim.kernels.spin_energetics import Shape, Sums, begin_segment, book
-from trajsim.kernels.tables import Laned, prepare
+from trajsim.kernels.spin_energetics import Shape, Sums, add_to_row, begin_segment
+from trajsim.kernels.tables import LaneModel, prepare
 from trajsim.models.law_functions import flip_rate
 
-__all__ = ["LANES", "MOST_SITES", "Laned", "advance", "prepare"]
+__all__ = ["LANES", "MOST_SITES", "LaneModel", "advance", "prepare"]
 
 MOST_SITES = 8
-# The lanes come in two banks: while the processor still works on one, the other is looked after.
-# In a bank are enough vectors to fill the wait for a result of one with work on the others.
+# Two banks of lanes: ends of segments of one are treated while the processor still works on the
+# other. A bank has enough vectors to hide the latency of one behind the others.
 BANK = 64
 LANES = 2 * BANK
 U0, U1 = np.uint64(0), np.uint64(1)
-# Places of the lanes' words and numbers. Times are parts of the segment.
+# Offsets of the lanes' words and numbers. Times are in segments.
 STREAM, STATE, SITE = 0, 4 * LANES, 5 * LANES
 NOW, PHASE, LOGARITHM, MARK, FIELD = (LANES * k for k in range(5))
 
 
 class Lanes(NamedTuple):
-    """What the lanes hold: words and numbers, sums over flips, and whereabouts.
+    """State of all lanes: words and numbers, sums over flips, and times.
 
-    who, at, part, line, left (LANES,): trajectory of each lane, its segment, part of the period,
-    row among the rows of all trajectories, and the segments left in that row; lines below 0
-    are not recorded.
+    replica, segment, part, row, remaining (LANES,): trajectory of each lane, its segment, that
+    within the period, row among the rows of all trajectories, and segments to the end of that row;
+    rows below 0 are not recorded.
     """
 
     words: NDArray[np.uint64]
     numbers: NDArray[np.float64]
     sums: Sums
-    who: NDArray[np.int64]
-    at: NDArray[np.int64]
+    replica: NDArray[np.int64]
+    segment: NDArray[np.int64]
     part: NDArray[np.int64]
-    line: NDArray[np.int64]
-    left: NDArray[np.int64]
+    row: NDArray[np.int64]
+    remaining: NDArray[np.int64]
 
 
 # -- a round, in all lanes -----------------------------------------------------------------------
@@ -74,17 +74,17 @@ class Lanes(NamedTuple):
 def _lookup(table, first, index, size):
     """Entry of a table of `size`, which begins at `first`, at the index of each lane."""
     if size == 2:
-        found = one_of_2(table, first, index)
+        entry = one_of_2(table, first, index)
     elif size == 4:
-        found = one_of_4(table, first, index)
+        entry = one_of_4(table, first, index)
     elif size == 8:
-        found = one_of_8(table, first, index)
+        entry = one_of_8(table, first, index)
     elif size == 16:
         upper = (index & np.uint64(8)) != U0
-        found = where(upper, one_of_8(table, first + 8, index), one_of_8(table, first, index))
+        entry = where(upper, one_of_8(table, first + 8, index), one_of_8(table, first, index))
     else:
-        found = gather(table, index + np.uint64(first))
-    return found
+        entry = gather(table, index + np.uint64(first))
+    return entry
 
 
 @compiled(inline=True)
@@ -112,20 +112,20 @@ def _choose(model, words, numbers, bank):
     for k in range(bank, bank + BANK, WIDTH):
         state = load(words, STATE + k)
         mark = load(numbers, MARK + k) * _lookup(model.total, 0, state, 1 << n)
-        # The site is the last one whose turn has come when rates are laid end to end.
+        # The site is the last one whose cumulative rate is not above the mark.
         half = p // 2
         edge = _lookup(model.below, half << n, state, 1 << n)
-        come = mark >= edge
-        low, site = where(come, edge, 0.0), where(come, spread(np.uint64(half)), U0)
+        reached = mark >= edge
+        low, site = where(reached, edge, 0.0), where(reached, spread(np.uint64(half)), U0)
         while half > 1:
             half //= 2
             edge = _lookup(model.below, half << n, (site << np.uint64(n)) + state, p << n)
-            come = mark >= edge
-            low, site = where(come, edge, low), where(come, site + np.uint64(half), site)
+            reached = mark >= edge
+            low, site = where(reached, edge, low), where(reached, site + np.uint64(half), site)
         field = _lookup(model.fields.offset, 0, site, p)
-        passed = load(numbers, PHASE + k) + load(numbers, NOW + k)
+        elapsed = load(numbers, PHASE + k) + load(numbers, NOW + k)
         for q in range(len(model.harmonics)):
-            turns = read(model.fields.turning, q) * passed + _lookup(
+            turns = read(model.fields.turning, q) * elapsed + _lookup(
                 model.fields.turns, q * p, site, p
             )
             field = field + _lookup(model.fields.amplitude, q * p, site, p) * cosine(turns)
@@ -136,7 +136,7 @@ def _choose(model, words, numbers, bank):
 
 @compiled(inline=True)
 def _decide(model, words, numbers, sums, bank):
-    """Make the flips that happen."""
+    """Accept or reject the proposed flips, and make those accepted."""
     n, p = len(model.sites), len(model.places)
     for k in range(bank, bank + BANK, WIDTH):
         state, site = load(words, STATE + k), load(words, SITE + k)
@@ -147,32 +147,32 @@ def _decide(model, words, numbers, sums, bank):
         flips = load(numbers, MARK + k) < rate
         cost = _lookup(model.cost, 0, index, p << n)
         for i in range(n):
-            mine, at = flips & (site == np.uint64(i)), i * LANES + k
-            count, exchange = load(sums.flips, at), load(sums.exchange, at)
-            turned = load(sums.field, at)
-            store(sums.flips, at, where(mine, count + 1.0, count))
-            store(sums.exchange, at, where(mine, exchange + cost, exchange))
-            store(sums.field, at, where(mine, turned - 2.0 * aligned, turned))
+            chosen, slot = flips & (site == np.uint64(i)), i * LANES + k
+            count, exchange = load(sums.flips, slot), load(sums.exchange, slot)
+            in_field = load(sums.field, slot)
+            store(sums.flips, slot, where(chosen, count + 1.0, count))
+            store(sums.exchange, slot, where(chosen, exchange + cost, exchange))
+            store(sums.field, slot, where(chosen, in_field - 2.0 * aligned, in_field))
         store(words, STATE + k, where(flips, state ^ (spread(U1) << site), state))
 
 
 @compiled(inline=True)
-def _go_on(model, words, numbers, bank):
-    """Instants of the next proposals; bits of the lanes where they come after the segment."""
-    n, beyond = len(model.sites), U0
+def _next_proposals(model, words, numbers, bank):
+    """Times of the next proposals; bits of the lanes where they are after the segment."""
+    n, ended = len(model.sites), U0
     for k in range(bank, bank + BANK, WIDTH):
         pause = _lookup(model.pause, 0, load(words, STATE + k), 1 << n)
         now = load(numbers, NOW + k) - load(numbers, LOGARITHM + k) * pause
         store(numbers, NOW + k, now)
-        beyond |= lanes_of(now >= 1.0) << np.uint64(k - bank)
-    return beyond
+        ended |= lanes_of(now >= 1.0) << np.uint64(k - bank)
+    return ended
 
 
 # -- one lane ------------------------------------------------------------------------------------
 
 
 @compiled(inline=True)
-def _note_edge(model, sums, k, state, rows, edge):
+def _write_edge(model, sums, k, state, rows, edge):
     """Write the state of lane k and its energy to an edge, one of all trajectories' edges."""
     energy = read(model.exchange, state)
     for i in range(len(model.sites)):
@@ -183,7 +183,7 @@ def _note_edge(model, sums, k, state, rows, edge):
 
 @compiled(inline=True)
 def _align(model, sums, k, state, h, part):
-    """Note s_i h_i in lane k at edge `part` of the fields h (segments + 1, n)."""
+    """Store s_i h_i of lane k at edge `part` of the fields h (segments + 1, n)."""
     n = len(model.sites)
     for i in range(n):
         write(sums.after, i * LANES + k, (1 - 2 * ((state >> i) & 1)) * read(h, part * n + i))
@@ -191,35 +191,37 @@ def _align(model, sums, k, state, h, part):
 
 @compiled(inline=True)
 def _end_segment(model, plan, shape, rows, h, lanes, k):
-    """Book the segment of lane k that has come to its end; returns the flips made in it."""
-    part, line, left = read(lanes.part, k) + 1, read(lanes.line, k), read(lanes.left, k) - 1
+    """Add the segment of lane k that has ended to its row; number of flips in it."""
+    part, row, remaining = read(lanes.part, k) + 1, read(lanes.row, k), read(lanes.remaining, k) - 1
     state, sums, flips = np.int64(read(lanes.words, STATE + k)), lanes.sums, 0.0
     for i in range(len(model.sites)):
         flips += read(sums.flips, i * LANES + k)
     _align(model, sums, k, state, h, part)
-    if line >= 0:
-        book(shape, model.network, sums, k, LANES, rows, line, left + 1 == plan.segments_per_row)
-        if left == 0:
-            # Every trajectory has one edge more than rows.
-            _note_edge(model, sums, k, state, rows, line + read(lanes.who, k) + 1)
-            write(lanes.line, k, line + 1)
-    write(lanes.left, k, plan.segments_per_row if left == 0 else left)
+    if row >= 0:
+        add_to_row(
+            shape, model.network, sums, k, LANES, rows, row, remaining + 1 == plan.segments_per_row
+        )
+        if remaining == 0:
+            # A trajectory has one more edge than rows.
+            _write_edge(model, sums, k, state, rows, row + read(lanes.replica, k) + 1)
+            write(lanes.row, k, row + 1)
+    write(lanes.remaining, k, plan.segments_per_row if remaining == 0 else remaining)
     write(lanes.part, k, 0 if part == plan.rows_per_period else part)
-    write(lanes.at, k, read(lanes.at, k) + 1)
+    write(lanes.segment, k, read(lanes.segment, k) + 1)
     write(lanes.numbers, NOW + k, read(lanes.numbers, NOW + k) - 1.0)
     return np.int64(flips)
 
 
 @compiled(inline=True)
-def _take(model, plan, replicas, shape, h, lanes, k, j, first):
+def _load(model, plan, replicas, shape, h, lanes, k, j, first):
     """Put trajectory j into lane k, at segment `first`."""
     n, spr, state = len(model.sites), plan.segments_per_row, 0
     recorded, part = first - plan.burn_in * plan.rows_per_period, first % plan.rows_per_period
-    write(lanes.who, k, j)
-    write(lanes.at, k, first)
+    write(lanes.replica, k, j)
+    write(lanes.segment, k, first)
     write(lanes.part, k, part)
-    write(lanes.line, k, j * shape.rows + recorded // spr if recorded >= 0 else -1)
-    write(lanes.left, k, spr - recorded % spr)
+    write(lanes.row, k, j * shape.rows + recorded // spr if recorded >= 0 else -1)
+    write(lanes.remaining, k, spr - recorded % spr)
     for i in range(n):
         state |= (1 if read(replicas.spins, j * n + i) < 0 else 0) << i
     _align(model, lanes.sums, k, state, h, part)
@@ -230,7 +232,7 @@ def _take(model, plan, replicas, shape, h, lanes, k, j, first):
         read(replicas.stream, 4 * j + 2),
         read(replicas.stream, 4 * j + 3),
     )
-    now = read(replicas.ahead, j)
+    now = read(replicas.wait, j)
     if now < 0.0:
         bits, s = step(s)
         now = -log(inside(bits)) * read(model.pause, state)
@@ -240,23 +242,23 @@ def _take(model, plan, replicas, shape, h, lanes, k, j, first):
 
 
 @compiled(inline=True)
-def _leave(model, replicas, lanes, k):
+def _unload(model, replicas, lanes, k):
     """Take the trajectory out of lane k."""
-    n, j, state = len(model.sites), read(lanes.who, k), np.int64(read(lanes.words, STATE + k))
+    n, j, state = len(model.sites), read(lanes.replica, k), np.int64(read(lanes.words, STATE + k))
     for word in range(4):
         write(replicas.stream, 4 * j + word, read(lanes.words, STREAM + word * LANES + k))
     for i in range(n):
         write(replicas.spins, j * n + i, 1 - 2 * ((state >> i) & 1))
-    write(replicas.ahead, j, read(lanes.numbers, NOW + k))
-    write(lanes.who, k, -1)
+    write(replicas.wait, j, read(lanes.numbers, NOW + k))
+    write(lanes.replica, k, -1)
 
 
 @compiled(inline=True)
-def _open(model, shape, rows, lanes, k):
+def _open_ledger(model, shape, rows, lanes, k):
     """Open the ledger of the trajectory in lane k."""
-    j, state = read(lanes.who, k), np.int64(read(lanes.words, STATE + k))
-    _note_edge(model, lanes.sums, k, state, rows, j * (shape.rows + 1))
-    write(lanes.line, k, j * shape.rows)
+    j, state = read(lanes.replica, k), np.int64(read(lanes.words, STATE + k))
+    _write_edge(model, lanes.sums, k, state, rows, j * (shape.rows + 1))
+    write(lanes.row, k, j * shape.rows)
 
 
 # -- all together --------------------------------------------------------------------------------
@@ -264,7 +266,7 @@ def _open(model, shape, rows, lanes, k):
 
 @compiled
 def advance(model, plan, replicas, rows, first, last):
-    """As `trajsim.kernels.jump.advance`."""
+    """See `trajsim.kernels.jump.advance`."""
     n, h = len(model.sites), edge_fields(model.network, plan.rows_per_period)
     size = n * LANES
     lanes = Lanes(
@@ -282,42 +284,42 @@ def advance(model, plan, replicas, rows, first, last):
 
 
 @compiled
-def _advance(model_, plan, walkers_, count, rows_, each, first, last, h_, lanes_):
+def _advance(model_, plan, replicas_, count, rows_, each, first, last, h_, lanes_):
     """`advance` of `count` trajectories of `each` rows in fields h at the edges of segments."""
-    model, replicas, rows = bare(model_), bare(walkers_), bare(rows_)
+    model, replicas, rows = bare(model_), bare(replicas_), bare(rows_)
     h, lanes = bare(h_), bare(lanes_)
     shape = Shape(each, len(model.sites), len(model.baths), len(model.drives))
     words, numbers, sums = lanes.words, lanes.numbers, lanes.sums
-    burn_in, flips, taken = plan.burn_in * plan.rows_per_period, 0, 0
-    # Lanes of each bank, as bits: in use, and come to the end of their segment.
-    in_use, other_in_use, beyond, other, bank = ~U0, ~U0, ~U0, ~U0, 0
+    burn_in, flips, loaded = plan.burn_in * plan.rows_per_period, 0, 0
+    # Lanes of each bank, as bits: in use, and at the end of their segment.
+    in_use, other_in_use, ended, other_ended, bank = ~U0, ~U0, ~U0, ~U0, 0
     if last == first:
         return 0
     while True:
-        while beyond != U0:
-            k = bank + lowest(beyond)
-            if read(lanes.who, k) >= 0:
+        while ended != U0:
+            k = bank + lowest(ended)
+            if read(lanes.replica, k) >= 0:
                 flips += _end_segment(model, plan, shape, rows, h, lanes, k)
-                if read(lanes.at, k) == last:
-                    _leave(model, replicas, lanes, k)
-            if read(lanes.who, k) < 0:
-                if taken == count:
+                if read(lanes.segment, k) == last:
+                    _unload(model, replicas, lanes, k)
+            if read(lanes.replica, k) < 0:
+                if loaded == count:
                     in_use &= ~(U1 << np.uint64(k - bank))
-                    beyond &= beyond - U1
+                    ended &= ended - U1
                     continue
-                _take(model, plan, replicas, shape, h, lanes, k, taken, first)
-                taken += 1
-            if read(lanes.at, k) == burn_in:
-                _open(model, shape, rows, lanes, k)
+                _load(model, plan, replicas, shape, h, lanes, k, loaded, first)
+                loaded += 1
+            if read(lanes.segment, k) == burn_in:
+                _open_ledger(model, shape, rows, lanes, k)
             write(numbers, PHASE + k, float(read(lanes.part, k)))
             begin_segment(shape, sums, k, LANES)
-            # The next proposal may come later than the segment that now begins.
+            # The next proposal may be after the end of the segment that now begins.
             if read(numbers, NOW + k) < 1.0:
-                beyond &= beyond - U1
+                ended &= ended - U1
         if in_use | other_in_use == U0:
             return flips
         _draw(words, numbers, bank)
         _choose(model, words, numbers, bank)
         _decide(model, words, numbers, sums, bank)
-        beyond, other = other, in_use & _go_on(model, words, numbers, bank)
+        ended, other_ended = other_ended, in_use & _next_proposals(model, words, numbers, bank)
         in_use, other_in_use, bank = other_in_use, in_use, BANK - bank

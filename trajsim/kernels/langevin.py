@@ -12,13 +12,13 @@ from trajsim.kernels.integrators import LANES, SCHEMES, first_half, second_half
 from trajsim.kernels.oscillator_energetics import (
     Rows,
     Sizes,
-    book,
+    add_to_row,
+    add_work,
     close_row,
     heat_at,
-    move_force,
     noise_at,
-    note_edge,
-    touch_baths,
+    o_step,
+    write_edge,
 )
 from trajsim.kernels.random import normal_pair, normals, streams
 from trajsim.models.drive import value, values
@@ -29,19 +29,19 @@ Array = NDArray[np.float64]
 
 # Networks of up to so many sites are compiled for their number of sites.
 MOST_SITES = 4
-# How long quartic oscillators settle into equilibrium, in units of m / gamma.
+# Time for which quartic oscillators relax to equilibrium, in units of m / gamma.
 SETTLING_TIMES = 30.0
 
 
 class Oscillation(NamedTuple):
-    """A network made ready for the steps of a scheme.
+    """A network prepared for the steps of a scheme.
 
     sites, baths, drives : zeros, as many as there are of each in a small network, else none: the
-        lengths of tuples are known when the kernel is compiled
+        lengths of tuples are constants for the compiler
     held (steps + 1, n) : the force held in each step of the period; last, that of time 0
     edge (segments + 1, n) : the true force at the edges of segments
     touched (t,) : sites that touch a bath
-    keep, spread (n,) : velocity kept and noise added by an O step
+    damping, spread (n,) : factor of the velocity and standard deviation of the noise in an O step
     fine : whether normal numbers come from 64 bits
     """
 
@@ -52,8 +52,8 @@ class Oscillation(NamedTuple):
     drives: tuple[int, ...]
     held: Array
     edge: Array
-    touched: NDArray[np.int64]
-    keep: Array
+    coupled: NDArray[np.int64]
+    damping: Array
     spread: Array
     fine: bool
 
@@ -61,7 +61,7 @@ class Oscillation(NamedTuple):
 class Start(NamedTuple):
     """Trajectories begin at (x, v) = `mean` (2n,) + `factor` (2n, 2n) times normal numbers.
 
-    They then settle for a time at the force of time 0, before time begins.
+    They then relax for the time `settle` under the force of time 0.
     """
 
     mean: Array
@@ -70,7 +70,7 @@ class Start(NamedTuple):
 
 
 class Replicas(NamedTuple):
-    """Trajectories on their way: streams (m, 4) uint64, positions and velocities (n, m)."""
+    """State of m trajectories: streams (m, 4) uint64, positions and velocities (n, m)."""
 
     stream: NDArray[np.uint64]
     x: Array
@@ -111,8 +111,8 @@ def prepare(
         drives=(0,) * (int(network.driven.max()) + 1) if small else (),
         held=held,
         edge=edge,
-        touched=np.flatnonzero(network.bath >= 0),
-        keep=np.exp(-decay),
+        coupled=np.flatnonzero(network.bath >= 0),
+        damping=np.exp(-decay),
         spread=np.sqrt(-np.expm1(-2.0 * decay) * network.temperature / network.mass),
         fine=noise == "float64",
     )
@@ -122,11 +122,11 @@ def start(network: OscillatorNetwork, initial: str, state: Any) -> Start:
     """Start for `initial` from its Gaussian: a mean (2n,) and a covariance (2n, 2n)."""
     size, vectors = np.linalg.eigh(state.covariance)
     factor = np.ascontiguousarray(vectors * np.sqrt(np.maximum(size, 0.0)))
-    # The Gaussian is that of the linear part: with quartic forces, equilibrium has yet to come.
+    # The Gaussian is that of the linear part: quartic oscillators must still relax.
     settle = 0.0
     if initial == "equilibrium" and not network.linear:
-        touched = network.bath >= 0
-        settle = SETTLING_TIMES / float((network.friction / network.mass)[touched].min())
+        coupled = network.bath >= 0
+        settle = SETTLING_TIMES / float((network.friction / network.mass)[coupled].min())
     return Start(np.asarray(state.mean, np.float64), factor, settle)
 
 
@@ -136,7 +136,7 @@ def needs_state(initial: str) -> bool:
 
 
 def fault(broken: int, first: int) -> str | None:
-    """What is wrong with the result of `advance`, if anything."""
+    """Message about a trajectory that went wrong in `advance`; None if none did."""
     if broken < 0:
         return None
     return (
@@ -180,7 +180,7 @@ def _place(model, start, replicas):
 
 @compiled
 def _settle_all(model, replicas, sizes, steps):
-    """Move all trajectories on by some steps at the force of time 0."""
+    """Advance all trajectories by some steps under the force of time 0."""
     numbers, words = _lanes(sizes)
     for begin in range(0, sizes.trajectories, LANES):
         _load(replicas, numbers, words, sizes, begin)
@@ -197,14 +197,14 @@ def sizes_of(model: Oscillation, trajectories: int, rows: int) -> Sizes:
 
 @compiled
 def _lanes(sizes):
-    """Room for the numbers and the streams of LANES trajectories."""
+    """Arrays for the numbers and the streams of LANES trajectories."""
     size = 5 * sizes.sites + sizes.baths + sizes.drives
     return np.zeros(size * LANES), np.zeros(4 * LANES, np.uint64)
 
 
 @compiled
 def _load(replicas, numbers, words, sizes, begin):
-    """Put trajectories from `begin` on into the lanes; nothing into lanes that are left."""
+    """Put trajectories from `begin` on into the lanes; unused lanes are zero."""
     n, m = sizes.sites, min(LANES, sizes.trajectories - begin)
     numbers[:] = 0.0
     words[:] = 0
@@ -218,7 +218,7 @@ def _load(replicas, numbers, words, sizes, begin):
 
 @compiled
 def _unload(replicas, numbers, words, sizes, begin):
-    """Take the trajectories out again; the first that is no longer finite, -1 if all are."""
+    """Write the trajectories back; the first that is no longer finite, -1 if all are."""
     n, m, broken = sizes.sites, min(LANES, sizes.trajectories - begin), -1
     for k in range(m):
         total = 0.0
@@ -237,7 +237,7 @@ def _unload(replicas, numbers, words, sizes, begin):
 
 
 @compiled(inline=True)
-def _draw(model, touched, numbers, words, sizes):
+def _draw(model, coupled, numbers, words, sizes):
     """Noise of the sites that touch a bath."""
     for k in range(0, LANES, WIDTH):
         s = (
@@ -246,12 +246,12 @@ def _draw(model, touched, numbers, words, sizes):
             load(words, 2 * LANES + k),
             load(words, 3 * LANES + k),
         )
-        for at in range(0, touched, 2):
-            one, other, s = normal_pair(s, model.fine)
-            # Of an odd number of sites the last stays with its cosine.
-            second = read(model.touched, min(at + 1, touched - 1))
-            store(numbers, noise_at(sizes) + second * LANES + k, other)
-            store(numbers, noise_at(sizes) + read(model.touched, at) * LANES + k, one)
+        for j in range(0, coupled, 2):
+            first, second, s = normal_pair(s, model.fine)
+            # With an odd number of sites the last one uses only the first of the pair.
+            partner = read(model.coupled, min(j + 1, coupled - 1))
+            store(numbers, noise_at(sizes) + partner * LANES + k, second)
+            store(numbers, noise_at(sizes) + read(model.coupled, j) * LANES + k, first)
         for word in range(4):
             store(words, word * LANES + k, s[word])
 
@@ -260,13 +260,13 @@ def _draw(model, touched, numbers, words, sizes):
 def _settle(model_, numbers_, words_, sizes, steps):
     """Steps at the force of time 0."""
     model, numbers, words = bare(model_), bare(numbers_), bare(words_)
-    n, touched, still = sizes.sites, len(model_.touched), len(model_.held) - 1
+    n, coupled, at_rest = sizes.sites, len(model_.coupled), len(model_.held) - 1
     for _ in range(steps):
-        _draw(model, touched, numbers, words, sizes)
+        _draw(model, coupled, numbers, words, sizes)
         for k in range(0, LANES, WIDTH):
-            first_half(model.scheme, model.network, n, numbers, k, model.held, still)
-            touch_baths(model, numbers, sizes, k)
-            second_half(model.scheme, model.network, n, numbers, k, model.held, still)
+            first_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
+            o_step(model, numbers, sizes, k)
+            second_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
 
 
 # -- all together --------------------------------------------------------------------------------
@@ -275,13 +275,13 @@ def _settle(model_, numbers_, words_, sizes, steps):
 def advance(
     model: Oscillation, plan: Plan, replicas: Replicas, rows: Rows, first: int, last: int
 ) -> tuple[int, int]:
-    """Run the trajectories from segment `first` to segment `last`, and book what happens.
+    """Run the trajectories from segment `first` to segment `last`, and write their rows.
 
     Parameters
     ----------
     model : Oscillation
     plan : Plan
-    replicas : Replicas, moved on
+    replicas : Replicas, updated
     rows : Rows, written
     first, last : segments counted from the beginning of the burn-in
 
@@ -305,8 +305,8 @@ def _advance_all(model, plan, replicas, rows, sizes, first, last):
     for begin in range(0, sizes.trajectories, LANES):
         _load(replicas, numbers, words, sizes, begin)
         _advance(model, plan, numbers, words, spare, sizes, rows, begin, first, last)
-        found = _unload(replicas, numbers, words, sizes, begin)
-        broken = found if broken < 0 else broken
+        first_broken = _unload(replicas, numbers, words, sizes, begin)
+        broken = first_broken if broken < 0 else broken
     return broken
 
 
@@ -321,29 +321,29 @@ def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first,
             len(model.sites), len(model.baths), len(model.drives), given.trajectories, given.rows
         )
     n, segments, spr = sizes.sites, plan.rows_per_period, plan.segments_per_row
-    steps, touched = (len(model_.held) - 1) // segments, len(model_.touched)
+    steps, coupled = (len(model_.held) - 1) // segments, len(model_.coupled)
     for segment in range(first, last):
         part, recorded = segment % segments, segment - plan.burn_in * segments
         if recorded == 0:
-            note_edge(model, part, numbers, spare, sizes, rows, begin, 0)
-        before, at = model.edge, part * n
+            write_edge(model, part, numbers, spare, sizes, rows, begin, 0)
+        force, offset = model.edge, part * n
         for step in range(part * steps, (part + 1) * steps):
-            _draw(model, touched, numbers, words, sizes)
+            _draw(model, coupled, numbers, words, sizes)
             for k in range(0, LANES, WIDTH):
-                move_force(model, numbers, sizes, k, before, at, model.held, step * n)
+                add_work(model, numbers, sizes, k, force, offset, model.held, step * n)
                 first_half(model.scheme, model.network, n, numbers, k, model.held, step)
-                touch_baths(model, numbers, sizes, k)
+                o_step(model, numbers, sizes, k)
                 second_half(model.scheme, model.network, n, numbers, k, model.held, step)
-            before, at = model.held, step * n
+            force, offset = model.held, step * n
         for k in range(0, LANES, WIDTH):
-            move_force(model, numbers, sizes, k, before, at, model.edge, (part + 1) * n)
+            add_work(model, numbers, sizes, k, force, offset, model.edge, (part + 1) * n)
         row = recorded // spr
         if recorded >= 0:
-            book(numbers, sizes, rows, begin, row, recorded % spr == 0)
-        for place in range(heat_at(sizes), (5 * n + sizes.baths + sizes.drives) * LANES):
-            write(numbers, place, 0.0)
+            add_to_row(numbers, sizes, rows, begin, row, recorded % spr == 0)
+        for slot in range(heat_at(sizes), (5 * n + sizes.baths + sizes.drives) * LANES):
+            write(numbers, slot, 0.0)
         if recorded >= 0 and recorded % spr == spr - 1:
-            note_edge(model, part + 1, numbers, spare, sizes, rows, begin, row + 1)
-            # A row of several segments is whole periods: it began at the same force it ends at.
-            opened = part if spr == 1 else part + 1
-            close_row(model, sizes, rows, begin, row, opened, part + 1)
+            write_edge(model, part + 1, numbers, spare, sizes, rows, begin, row + 1)
+            # A row of several segments is whole periods: it begins and ends at the same force.
+            begin_part = part if spr == 1 else part + 1
+            close_row(model, sizes, rows, begin, row, begin_part, part + 1)

@@ -1,8 +1,8 @@
-"""What an oscillator trajectory writes into its ledger: the one home of their heat and work.
+"""Heat, work and shadow work of oscillators, and their rows of the ledger.
 
 Heat of a bath is the change of kinetic energy in the O steps of its sites; work is the change of
-energy when the forces move. At the edges of segments the forces are at their true values, so the
-energy written there is H; what remains of dU in a row is its shadow work.
+energy when the forces change. At the edges of segments the forces have their true values, so the
+energy written there is H; the remainder of dU in a row is its shadow work.
 """
 
 from typing import NamedTuple
@@ -44,55 +44,55 @@ class Sizes(NamedTuple):
     rows: int
 
 
-# Numbers of the lanes, LANES for each: positions and velocities of the sites and as much room,
-# noise of the sites, heat of the baths, work of the drives.
+# Numbers of the lanes, LANES for each: positions and velocities of the sites and as much scratch
+# space, noise of the sites, heat of the baths, work of the drives.
 
 
 @compiled(inline=True)
 def noise_at(sizes):
-    """Place of the first site's noise."""
+    """Offset of the first site's noise."""
     return 4 * sizes.sites * LANES
 
 
 @compiled(inline=True)
 def heat_at(sizes):
-    """Place of the first bath's heat."""
+    """Offset of the first bath's heat."""
     return 5 * sizes.sites * LANES
 
 
 @compiled(inline=True)
 def work_at(sizes):
-    """Place of the first drive's work."""
+    """Offset of the first drive's work."""
     return (5 * sizes.sites + sizes.baths) * LANES
 
 
 @compiled(inline=True)
-def touch_baths(model, numbers, sizes, k):
+def o_step(model, numbers, sizes, k):
     """The O step: all change of kinetic energy is heat."""
     for i in range(sizes.sites):
-        bath, at = read(model.network.bath, i), (sizes.sites + i) * LANES + k
+        bath, velocity = read(model.network.bath, i), (sizes.sites + i) * LANES + k
         if bath >= 0:
-            before, noise = load(numbers, at), load(numbers, noise_at(sizes) + i * LANES + k)
-            after = read(model.keep, i) * before + read(model.spread, i) * noise
-            store(numbers, at, after)
-            place, half_mass = heat_at(sizes) + bath * LANES + k, 0.5 * read(model.network.mass, i)
-            gained = half_mass * (after * after - before * before)
-            store(numbers, place, load(numbers, place) + gained)
+            before, noise = load(numbers, velocity), load(numbers, noise_at(sizes) + i * LANES + k)
+            after = read(model.damping, i) * before + read(model.spread, i) * noise
+            store(numbers, velocity, after)
+            slot, half_mass = heat_at(sizes) + bath * LANES + k, 0.5 * read(model.network.mass, i)
+            heat = half_mass * (after * after - before * before)
+            store(numbers, slot, load(numbers, slot) + heat)
 
 
 @compiled(inline=True)
-def move_force(model, numbers, sizes, k, before, at, after, to):
-    """Book the work of forces that move while positions stay: inclusive, -x df."""
+def add_work(model, numbers, sizes, k, old, old_offset, new, new_offset):
+    """Add the inclusive work -x df of forces that change at fixed positions."""
     for i in range(sizes.sites):
         drive = read(model.network.driven, i)
         if drive >= 0:
-            place = work_at(sizes) + drive * LANES + k
-            moved = read(after, to + i) - read(before, at + i)
-            store(numbers, place, load(numbers, place) - moved * load(numbers, i * LANES + k))
+            slot = work_at(sizes) + drive * LANES + k
+            change = read(new, new_offset + i) - read(old, old_offset + i)
+            store(numbers, slot, load(numbers, slot) - change * load(numbers, i * LANES + k))
 
 
 @compiled(inline=True)
-def note_edge(model, part, numbers, spare, sizes, rows, begin, edge):
+def write_edge(model, part, numbers, spare, sizes, rows, begin, edge):
     """Write the states of the lanes, and H under the true force, at an edge between two rows."""
     n, each = sizes.sites, sizes.rows + 1
     for k in range(0, LANES, WIDTH):
@@ -104,46 +104,46 @@ def note_edge(model, part, numbers, spare, sizes, rows, begin, edge):
             energy -= read(model.edge, part * n + i) * load(numbers, i * LANES + k)
         store(spare, k, energy)
     for k in range(min(LANES, sizes.trajectories - begin)):
-        line = (begin + k) * each + edge
-        write(rows.energy, line, read(spare, k))
+        index = (begin + k) * each + edge
+        write(rows.energy, index, read(spare, k))
         for i in range(n):
-            write(rows.position, line * n + i, read(numbers, i * LANES + k))
-            write(rows.velocity, line * n + i, read(numbers, (n + i) * LANES + k))
+            write(rows.position, index * n + i, read(numbers, i * LANES + k))
+            write(rows.velocity, index * n + i, read(numbers, (n + i) * LANES + k))
 
 
 @compiled(inline=True)
-def book(numbers, sizes, rows, begin, row, fresh):
-    """Add heats and works to a row, in which nothing is yet if `fresh`."""
+def add_to_row(numbers, sizes, rows, begin, row, empty):
+    """Add heats and works to a row, or write them if the row is `empty`."""
     baths, drives = sizes.baths, sizes.drives
     for k in range(min(LANES, sizes.trajectories - begin)):
-        line = (begin + k) * sizes.rows + row
+        index = (begin + k) * sizes.rows + row
         for bath in range(baths):
-            at = line * baths + bath
+            entry = index * baths + bath
             heat = read(numbers, heat_at(sizes) + bath * LANES + k)
-            write(rows.heat, at, heat + (0.0 if fresh else read(rows.heat, at)))
+            write(rows.heat, entry, heat + (0.0 if empty else read(rows.heat, entry)))
         for drive in range(drives):
-            at = line * drives + drive
+            entry = index * drives + drive
             work = read(numbers, work_at(sizes) + drive * LANES + k)
-            write(rows.work, at, work + (0.0 if fresh else read(rows.work, at)))
+            write(rows.work, entry, work + (0.0 if empty else read(rows.work, entry)))
 
 
 @compiled(inline=True)
 def close_row(model, sizes, rows, begin, row, opened, closed):
-    """Write what follows from a row's other entries; it began and ended at these edges' forces."""
+    """Write shadow and exclusive work of a row between the forces at edges `opened`, `closed`."""
     n, baths, drives = sizes.sites, sizes.baths, sizes.drives
     for k in range(min(LANES, sizes.trajectories - begin)):
-        line = (begin + k) * sizes.rows + row
-        edge = line + begin + k
+        index = (begin + k) * sizes.rows + row
+        edge = index + begin + k
         shadow = read(rows.energy, edge + 1) - read(rows.energy, edge)
         for bath in range(baths):
-            shadow -= read(rows.heat, line * baths + bath)
+            shadow -= read(rows.heat, index * baths + bath)
         for i in range(n):
             drive = read(model.network.driven, i)
             if drive >= 0:
-                work = read(rows.work, line * drives + drive)
+                work = read(rows.work, index * drives + drive)
                 shadow -= work
-                # int f dx = -int x df + what f x has grown by.
-                grown = read(model.edge, closed * n + i) * read(rows.position, (edge + 1) * n + i)
-                grown -= read(model.edge, opened * n + i) * read(rows.position, edge * n + i)
-                write(rows.exclusive_work, line * drives + drive, work + grown)
-        write(rows.shadow_work, line, shadow)
+                # int f dx = -int x df + change of f x.
+                ends = read(model.edge, closed * n + i) * read(rows.position, (edge + 1) * n + i)
+                ends -= read(model.edge, opened * n + i) * read(rows.position, edge * n + i)
+                write(rows.exclusive_work, index * drives + drive, work + ends)
+        write(rows.shadow_work, index, shadow)

@@ -1,8 +1,8 @@
 """Random numbers: one stream for every trajectory, the same wherever and whenever it runs.
 
-Philox4x64-10 (Salmon et al., SC 2011), keyed by the seed and counted by point and trajectory,
-fills the state of a xoshiro256++ generator (Blackman & Vigna, ACM TOMS 47, 36, 2021), which
-then serves the trajectory.
+Philox4x64-10 (Salmon et al., SC 2011), with the seed as key and point and trajectory as counter,
+gives the initial state of the trajectory's xoshiro256++ generator (Blackman & Vigna, ACM TOMS 47,
+36, 2021).
 """
 
 import math
@@ -51,7 +51,7 @@ def streams(seed, point, first, count):
     """States (count, 4) uint64 of the streams of trajectories first ... first + count - 1."""
     states, zero = np.empty((count, 4), np.uint64), np.uint64(0)
     for k in range(count):
-        # The key is the seed; point and trajectory count.
+        # The key is the seed; the counter is point and trajectory.
         words = philox_words(
             np.uint64(point), np.uint64(first + k), zero, zero, np.uint64(seed), zero
         )
@@ -79,13 +79,13 @@ def unit(bits):
 
 @compiled(inline=True)
 def inside(bits):
-    """The middles of the same parts of [0, 1): their logarithms exist."""
+    """Numbers in (0, 1) from random bits, those of `unit` plus 2**-53: their logarithms exist."""
     return float_of((bits >> U12) | ONE_BITS) - (1.0 - 2.0**-53)
 
 
 @compiled
 def next_bits(state):
-    """Next 64 random bits of xoshiro256++; moves the state (4,) uint64 on."""
+    """Next 64 random bits of xoshiro256++; updates the state (4,) uint64."""
     bits, (state[0], state[1], state[2], state[3]) = step((state[0], state[1], state[2], state[3]))
     return bits
 
@@ -120,9 +120,9 @@ def normals(states, fine, out):
     for k in range(out.shape[1]):
         state = states[k, 0], states[k, 1], states[k, 2], states[k, 3]
         for i in range(0, out.shape[0], 2):
-            one, other, state = normal_pair(state, fine)
-            out[i, k] = one
-            # Of an odd number of rows the last stays with its cosine.
+            first, second, state = normal_pair(state, fine)
+            out[i, k] = first
+            # With an odd number of rows the last one uses only the first of the pair.
             if i + 1 < out.shape[0]:
-                out[i + 1, k] = other
+                out[i + 1, k] = second
         states[k, 0], states[k, 1], states[k, 2], states[k, 3] = state

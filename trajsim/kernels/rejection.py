@@ -1,10 +1,10 @@
-"""Spins of networks of any size, one trajectory after the other; a flip costs the same in all.
+"""Spins of networks of any size, one trajectory after the other; cost of a flip independent of n.
 
 Composition and rejection (Slepoy, Thompson & Plimpton, J. Chem. Phys. 128, 205101, 2008): sites
 are sorted into classes by the power of two just above the bound of their rate. A class is chosen by
-the number of its sites times that power, a site in it at random, and the flip is made with the
-ratio of the true rate, at the field of that very instant, to the power: one rejection for all.
-Sums over classes are sums of integers: nothing drifts.
+the number of its sites times that power, a site in it at random, and the flip is accepted with the
+ratio of the true rate, at the field of that instant, to the power. Sums over classes are sums of
+integers, without rounding.
 """
 
 import math
@@ -18,7 +18,7 @@ from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare, bits_of, highest, read, write
 from trajsim.kernels.fields import Fields, edge_fields, field_of, fields_of, per_segment
 from trajsim.kernels.random import inside, multiply_high, step, unit
-from trajsim.kernels.spin_energetics import Shape, Sums, begin_segment, book
+from trajsim.kernels.spin_energetics import Shape, Sums, add_to_row, begin_segment
 from trajsim.models.law_functions import flip_rate, join, start
 from trajsim.models.spins import SpinNetwork, fastest_rates
 from trajsim.plan import Plan
@@ -28,10 +28,10 @@ CLASSES = 44
 U0, U1, U52 = np.uint64(0), np.uint64(1), np.uint64(52)
 
 
-class Classed(NamedTuple):
-    """A network of n sites made ready.
+class ClassModel(NamedTuple):
+    """A network of n sites prepared for this kernel.
 
-    harmonics : k zeros: their number is known when the kernel is compiled
+    harmonics : k zeros: their number is a constant for the compiler
     law : the rate law, per segment
     low, high : (n,), least and greatest h_i / T_i
     unit : the power of two of the slowest class, and its exponent `base`
@@ -48,22 +48,22 @@ class Classed(NamedTuple):
 
 
 class Sites(NamedTuple):
-    """Where the sites of a trajectory stand.
+    """Classes of the sites of a trajectory.
 
-    local (n,), their bonds joined; level, seat (n,), class of each, -1 if it cannot flip, and place
-    in it; members (CLASSES * n,), sites of each class; filled (CLASSES,), how many; used (1,), bits
+    local (n,), their bonds joined; level, slot (n,), class of each, -1 if it cannot flip, and index
+    in it; members (CLASSES * n,), sites of each class; counts (CLASSES,), how many; used (1,), bits
     of the classes that have any.
     """
 
     local: NDArray[np.float64]
     level: NDArray[np.int64]
-    seat: NDArray[np.int64]
+    slot: NDArray[np.int64]
     members: NDArray[np.int64]
-    filled: NDArray[np.int64]
+    counts: NDArray[np.int64]
     used: NDArray[np.uint64]
 
 
-def prepare(network: SpinNetwork, plan: Plan) -> Classed:
+def prepare(network: SpinNetwork, plan: Plan) -> ClassModel:
     """Network ready for this kernel.
 
     Raises
@@ -77,7 +77,7 @@ def prepare(network: SpinNetwork, plan: Plan) -> Classed:
     fields = fields_of(network, plan, n)
     fastest = float(fastest_rates(network._replace(law=law)).max())
     base = math.frexp(fastest)[1] - CLASSES + 1
-    return Classed(
+    return ClassModel(
         network=network,
         harmonics=(0,) * len(fields.turning),
         law=law,
@@ -91,7 +91,7 @@ def prepare(network: SpinNetwork, plan: Plan) -> Classed:
 
 @compiled
 def sites_of(n):
-    """Room for n sites, to be sorted."""
+    """Arrays for the classes of n sites."""
     return Sites(
         np.zeros(n),
         np.zeros(n, np.int64),
@@ -103,11 +103,11 @@ def sites_of(n):
 
 
 @compiled(inline=True)
-def place(model, sites, spins, at, n, i):
-    """Put site i into the class of its bound, spins (n,) from `at` on; change of the total."""
-    network, spin, local = model.network, read(spins, at + i), start(model.law)
+def reclassify(model, sites, spins, base, n, i):
+    """Put site i into the class of its bound, spins (n,) from `base` on; change of the total."""
+    network, spin, local = model.network, read(spins, base + i), start(model.law)
     for k in range(read(network.first, i), read(network.first, i + 1)):
-        equal = read(spins, at + read(network.neighbour, k)) == spin
+        equal = read(spins, base + read(network.neighbour, k)) == spin
         local = join(model.law, local, read(network.like, k) if equal else read(network.unlike, k))
     write(sites.local, i, local)
     bound = flip_rate(model.law, local, read(model.low, i) if spin > 0 else -read(model.high, i))
@@ -120,20 +120,20 @@ def place(model, sites, spins, at, n, i):
     if level == old:
         return 0
     if old >= 0:
-        # The last of the class takes the seat.
-        seat, count = read(sites.seat, i), read(sites.filled, old) - 1
+        # The last member of the class takes the free slot.
+        slot, count = read(sites.slot, i), read(sites.counts, old) - 1
         moved = read(sites.members, old * n + count)
-        write(sites.members, old * n + seat, moved)
-        write(sites.seat, moved, seat)
-        write(sites.filled, old, count)
+        write(sites.members, old * n + slot, moved)
+        write(sites.slot, moved, slot)
+        write(sites.counts, old, count)
         change -= 1 << old
         if count == 0:
             write(sites.used, 0, read(sites.used, 0) & ~(U1 << np.uint64(old)))
     if level >= 0:
-        seat = read(sites.filled, level)
-        write(sites.members, level * n + seat, i)
-        write(sites.seat, i, seat)
-        write(sites.filled, level, seat + 1)
+        slot = read(sites.counts, level)
+        write(sites.members, level * n + slot, i)
+        write(sites.slot, i, slot)
+        write(sites.counts, level, slot + 1)
         change += 1 << level
         write(sites.used, 0, read(sites.used, 0) | (U1 << np.uint64(level)))
     write(sites.level, i, level)
@@ -141,61 +141,61 @@ def place(model, sites, spins, at, n, i):
 
 
 @compiled(inline=True)
-def sort(model, sites, spins, at, n):
+def sort(model, sites, spins, base, n):
     """Put all sites into their classes, in order; the total of the classes."""
     for level in range(CLASSES):
-        write(sites.filled, level, 0)
+        write(sites.counts, level, 0)
     write(sites.used, 0, U0)
     total = 0
     for i in range(n):
         write(sites.level, i, -1)
-        total += place(model, sites, spins, at, n, i)
+        total += reclassify(model, sites, spins, base, n, i)
     return total
 
 
 @compiled(inline=True)
 def choose(sites, n, mark):
-    """Site whose turn a mark below the total is."""
+    """Site and class at a mark below the total of all classes."""
     classes = read(sites.used, 0)
     level = highest(classes)
-    while mark >= read(sites.filled, level) << level:
-        mark -= read(sites.filled, level) << level
+    while mark >= read(sites.counts, level) << level:
+        mark -= read(sites.counts, level) << level
         classes &= ~(U1 << np.uint64(level))
         level = highest(classes)
     return read(sites.members, level * n + (mark >> level)), level
 
 
 @compiled(inline=True)
-def _align(model, sums, spins, at, n, h, part):
-    """Note s_i h_i at edge `part` of the fields h (segments + 1, n)."""
+def _align(model, sums, spins, base, n, h, part):
+    """Store s_i h_i at edge `part` of the fields h (segments + 1, n)."""
     for i in range(n):
-        write(sums.after, i, read(spins, at + i) * read(h, part * n + i))
+        write(sums.after, i, read(spins, base + i) * read(h, part * n + i))
 
 
 @compiled(inline=True)
-def _exchange(network, spins, at, i):
+def _exchange(network, spins, base, i):
     """sum_j J_ij s_j."""
-    found = 0.0
+    total = 0.0
     for k in range(read(network.first, i), read(network.first, i + 1)):
-        found += read(network.coupling, k) * read(spins, at + read(network.neighbour, k))
-    return found
+        total += read(network.coupling, k) * read(spins, base + read(network.neighbour, k))
+    return total
 
 
 @compiled(inline=True)
-def _note_edge(model, sums, spins, at, n, rows, edge):
+def _write_edge(model, sums, spins, base, n, rows, edge):
     """Write the spins and their energy to an edge, one of all trajectories' edges."""
     energy = 0.0
     for i in range(n):
-        spin = read(spins, at + i)
+        spin = read(spins, base + i)
         write(rows.state, edge * n + i, spin)
-        # Every bond is met from both its ends.
-        energy -= 0.5 * spin * _exchange(model.network, spins, at, i) + read(sums.after, i)
+        # Every bond is counted from both its ends.
+        energy -= 0.5 * spin * _exchange(model.network, spins, base, i) + read(sums.after, i)
     write(rows.energy, edge, energy)
 
 
 @compiled
 def advance(model, plan, replicas, rows, first, last):
-    """As `trajsim.kernels.jump.advance`; flips alone are returned."""
+    """See `trajsim.kernels.jump.advance`; returns the number of flips."""
     n = len(model.network.bath)
     h = edge_fields(model.network, plan.rows_per_period)
     shape = Shape(rows.heat.shape[1], n, rows.heat.shape[2], rows.work.shape[2])
@@ -207,60 +207,60 @@ def advance(model, plan, replicas, rows, first, last):
 
 
 @compiled
-def _trajectory(model_, plan, walkers_, shape, rows_, first, last, h_, sites_, sums_, j):
+def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, sites_, sums_, j):
     """Run trajectory j from segment `first` to segment `last`; number of flips."""
-    model, replicas, rows = bare(model_), bare(walkers_), bare(rows_)
+    model, replicas, rows = bare(model_), bare(replicas_), bare(rows_)
     h, sites, sums = bare(h_), bare(sites_), bare(sums_)
     network, spins, n = model.network, replicas.spins, shape.sites
-    spr, burn_in, at = plan.segments_per_row, plan.burn_in * plan.rows_per_period, j * n
+    spr, burn_in, base = plan.segments_per_row, plan.burn_in * plan.rows_per_period, j * n
     s = (
         read(replicas.stream, 4 * j),
         read(replicas.stream, 4 * j + 1),
         read(replicas.stream, 4 * j + 2),
         read(replicas.stream, 4 * j + 3),
     )
-    flips, total = 0, sort(model, sites, spins, at, n)
-    now = read(replicas.ahead, j)
+    flips, total = 0, sort(model, sites, spins, base, n)
+    now = read(replicas.wait, j)
     if now < 0.0:
         bits, s = step(s)
         now = -log(inside(bits)) / (model.unit * total)
-    _align(model, sums, spins, at, n, h, first % plan.rows_per_period)
+    _align(model, sums, spins, base, n, h, first % plan.rows_per_period)
     for segment in range(first, last):
         part, recorded = segment % plan.rows_per_period, segment - burn_in
-        # In the order of the sites again: what happens must not depend on where a call began.
-        total = sort(model, sites, spins, at, n)
+        # Sort in the order of the sites again: results must not depend on where a call began.
+        total = sort(model, sites, spins, base, n)
         begin_segment(shape, sums, 0, 1)
         if recorded == 0:
-            _note_edge(model, sums, spins, at, n, rows, j * (shape.rows + 1))
+            _write_edge(model, sums, spins, base, n, rows, j * (shape.rows + 1))
         while now < 1.0:
             bits, s = step(s)
             i, level = choose(sites, n, np.int64(multiply_high(bits, np.uint64(total))))
-            spin = read(spins, at + i)
+            spin = read(spins, base + i)
             field = field_of(model.fields, len(model.harmonics), n, i, part + now)
             x = spin * field * read(model.fields.beta, i)
             bits, s = step(s)
             height = model.unit * (1 << level)
             if unit(bits) * height < flip_rate(model.law, read(sites.local, i), x):
                 flips += 1
-                cost = 2.0 * spin * _exchange(network, spins, at, i)
+                cost = 2.0 * spin * _exchange(network, spins, base, i)
                 write(sums.flips, i, read(sums.flips, i) + 1.0)
                 write(sums.exchange, i, read(sums.exchange, i) + cost)
                 write(sums.field, i, read(sums.field, i) - 2.0 * spin * field)
-                write(spins, at + i, -spin)
-                total += place(model, sites, spins, at, n, i)
+                write(spins, base + i, -spin)
+                total += reclassify(model, sites, spins, base, n, i)
                 for k in range(read(network.first, i), read(network.first, i + 1)):
-                    total += place(model, sites, spins, at, n, read(network.neighbour, k))
+                    total += reclassify(model, sites, spins, base, n, read(network.neighbour, k))
             bits, s = step(s)
             now -= log(inside(bits)) / (model.unit * total)
-        # The next proposal comes later than the segment, in which nothing more happens.
+        # The next proposal is after the end of the segment.
         now -= 1.0
-        _align(model, sums, spins, at, n, h, part + 1)
+        _align(model, sums, spins, base, n, h, part + 1)
         if recorded >= 0:
-            row, fresh = recorded // spr, recorded % spr == 0
-            book(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
+            row, empty = recorded // spr, recorded % spr == 0
+            add_to_row(shape, network, sums, 0, 1, rows, j * shape.rows + row, empty)
             if recorded % spr == spr - 1:
-                _note_edge(model, sums, spins, at, n, rows, j * (shape.rows + 1) + row + 1)
-    write(replicas.ahead, j, now)
+                _write_edge(model, sums, spins, base, n, rows, j * (shape.rows + 1) + row + 1)
+    write(replicas.wait, j, now)
     for word in range(4):
         write(replicas.stream, 4 * j + word, s[word])
     return flips

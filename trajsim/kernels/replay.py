@@ -1,7 +1,7 @@
-"""One trajectory of spins flip by flip: the same draws as the kernels', each flip written down.
+"""One trajectory of spins flip by flip: the kernels' random numbers, with a record of each flip.
 
-The kernels keep sums only. Here a segment that they have run is run again from where it began, one
-proposal after the other, by the same tables, numbers and elementary functions.
+The kernels keep sums only. Here a segment is run again from its start, one proposal after the
+other, with the same tables, random numbers and elementary functions.
 """
 
 from typing import Any, NamedTuple
@@ -13,9 +13,9 @@ from trajsim.compiled.elementary import log
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare, read, write
 from trajsim.kernels.fields import field_of
-from trajsim.kernels.lanes import Laned
+from trajsim.kernels.lanes import LaneModel
 from trajsim.kernels.random import inside, multiply_high, next_bits, unit
-from trajsim.kernels.rejection import choose, place, sites_of, sort
+from trajsim.kernels.rejection import choose, reclassify, sites_of, sort
 from trajsim.models.law_functions import flip_rate
 from trajsim.models.spins import flip_energy
 
@@ -23,7 +23,7 @@ from trajsim.models.spins import flip_energy
 class Flips(NamedTuple):
     """Flips of one segment, in their order.
 
-    when (k,), parts of the segment that are over; site (k,); field (k,), of the site just then.
+    when (k,), time since the start of the segment, in segments; site (k,); field (k,) of the site.
     """
 
     when: NDArray[np.float64]
@@ -36,27 +36,27 @@ def replay(model: Any, replicas: Any, part: int) -> Flips:
 
     Parameters
     ----------
-    model : what `trajsim.kernels.jump.prepare` made
-    replicas : of one trajectory, as they were when the segment began; moved on
+    model : from `trajsim.kernels.jump.prepare`
+    replicas : of one trajectory at the start of the segment; updated
     part : number of the segment in its period
     """
-    run = _by_state if isinstance(model, Laned) else _by_class
-    room = 64
+    run = _replay_lanes if isinstance(model, LaneModel) else _replay_rejection
+    capacity = 64
     while True:
-        found = Flips(np.empty(room), np.empty(room, np.int64), np.empty(room))
-        stream, spins, ahead = (part_.copy() for part_ in replicas)
-        flips = run(model, stream[0], spins[0], ahead, part, found)
-        if flips <= room:
-            replicas.stream[:], replicas.spins[:], replicas.ahead[:] = stream, spins, ahead
-            return Flips(found.when[:flips], found.site[:flips], found.field[:flips])
-        room = flips
+        flips = Flips(np.empty(capacity), np.empty(capacity, np.int64), np.empty(capacity))
+        stream, spins, wait = (array.copy() for array in replicas)
+        count = run(model, stream[0], spins[0], wait, part, flips)
+        if count <= capacity:
+            replicas.stream[:], replicas.spins[:], replicas.wait[:] = stream, spins, wait
+            return Flips(flips.when[:count], flips.site[:count], flips.field[:count])
+        capacity = count
 
 
-class Books(NamedTuple):
-    """What one trajectory of n spins has gained so far; moved on by `book`.
+class Totals(NamedTuple):
+    """State of one trajectory of n spins, and its heats and works so far.
 
     spins (n,); field (drives,), of the driven sites; bonds (1,), energy of the bonds; heat (baths,)
-    and work (drives,) since the books were opened.
+    and work (drives,) since the first event.
     """
 
     spins: NDArray[np.int8]
@@ -66,8 +66,8 @@ class Books(NamedTuple):
     work: NDArray[np.float64]
 
 
-class Lines(NamedTuple):
-    """Where `book` writes what is so after each event: all arrays have a line an event."""
+class EventTable(NamedTuple):
+    """State, field, energy, heats and works so far after each event, along the first axis."""
 
     state: NDArray[np.int8]
     field: NDArray[np.float64]
@@ -77,8 +77,8 @@ class Lines(NamedTuple):
 
 
 @compiled
-def book(network, driven, books, flips, fields, lines):
-    """Book the flips of a segment and, last, its end.
+def record_flips(network, driven, totals, flips, fields, table):
+    """Record the flips of a segment and, last, its end.
 
     Between flips W_i += -s_i dh_i; a flip takes 2 s_i (sum_j J_ij s_j + h_i) from its bath.
 
@@ -86,50 +86,50 @@ def book(network, driven, books, flips, fields, lines):
     ----------
     network : SpinNetwork
     driven : (drives,) sites that have a drive
-    books : Books, moved on
+    totals : Totals, updated
     flips : Flips, k of them
     fields : (k + 1, drives), fields of the driven sites at each flip and at the end
-    lines : Lines (k + 1, ...), filled
+    table : EventTable (k + 1, ...), written
     """
     for k in range(len(fields)):
         total = 0.0
         for d in range(len(driven)):
-            books.work[d] -= books.spins[driven[d]] * (fields[k, d] - books.field[d])
-            books.field[d] = fields[k, d]
+            totals.work[d] -= totals.spins[driven[d]] * (fields[k, d] - totals.field[d])
+            totals.field[d] = fields[k, d]
         if k < len(flips.site):
-            # The field as the kernel had it.
+            # The field with the kernel's rounding.
             i, h = flips.site[k], flips.field[k]
-            books.heat[network.bath[i]] += flip_energy(network, books.spins, i, h)
-            books.bonds[0] += flip_energy(network, books.spins, i, 0.0)
-            books.spins[i] = -books.spins[i]
+            totals.heat[network.bath[i]] += flip_energy(network, totals.spins, i, h)
+            totals.bonds[0] += flip_energy(network, totals.spins, i, 0.0)
+            totals.spins[i] = -totals.spins[i]
         for d in range(len(driven)):
-            total += books.spins[driven[d]] * books.field[d]
-        lines.state[k], lines.field[k] = books.spins, books.field
-        lines.heat[k], lines.work[k] = books.heat, books.work
-        lines.energy[k] = books.bonds[0] - total
+            total += totals.spins[driven[d]] * totals.field[d]
+        table.state[k], table.field[k] = totals.spins, totals.field
+        table.heat[k], table.work[k] = totals.heat, totals.work
+        table.energy[k] = totals.bonds[0] - total
 
 
 @compiled
-def _note(found, k, when, site, field):
-    """Write down flip k where there is room."""
-    if k < len(found.when):
-        found.when[k], found.site[k], found.field[k] = when, site, field
+def _write_flip(flips, k, when, site, field):
+    """Write flip k if the arrays are long enough."""
+    if k < len(flips.when):
+        flips.when[k], flips.site[k], flips.field[k] = when, site, field
 
 
 @compiled
-def _by_state(model, stream, spins, ahead, part, found):
-    """As `trajsim.kernels.lanes` does it; the number of flips."""
+def _replay_lanes(model, stream, spins, wait, part, flips):
+    """The algorithm of `trajsim.kernels.lanes`; number of flips."""
     n, p, harmonics = len(model.sites), len(model.places), len(model.harmonics)
     fields, state, count = bare(model).fields, 0, 0
     for i in range(n):
         state |= (1 if spins[i] < 0 else 0) << i
-    now = ahead[0]
+    now = wait[0]
     if now < 0.0:
         now = -log(inside(next_bits(stream))) * model.pause[state]
     while now < 1.0:
         mark = unit(next_bits(stream)) * model.total[state]
         pause = log(inside(next_bits(stream)))
-        # The last site whose turn has come.
+        # The last site whose cumulative rate is not above the mark.
         site = p - 1
         while model.below[(site << n) + state] > mark:
             site -= 1
@@ -138,29 +138,29 @@ def _by_state(model, stream, spins, ahead, part, found):
         aligned = field if (state >> site) & 1 == 0 else -field
         local = model.local[(site << n) + state]
         if mark - low < flip_rate(model.law, local, aligned * model.fields.beta[site]):
-            _note(found, count, now, site, field)
+            _write_flip(flips, count, now, site, field)
             count += 1
             state ^= 1 << site
         now -= pause * model.pause[state]
     for i in range(n):
         spins[i] = 1 - 2 * ((state >> i) & 1)
-    ahead[0] = now - 1.0
+    wait[0] = now - 1.0
     return count
 
 
 @compiled
-def _by_class(model, stream, spins, ahead, part, found):
-    """As `trajsim.kernels.rejection` does it; the number of flips."""
-    return _with_sites(model, stream, spins, ahead, part, found, sites_of(len(spins)))
+def _replay_rejection(model, stream, spins, wait, part, flips):
+    """The algorithm of `trajsim.kernels.rejection`; number of flips."""
+    return _replay_sites(model, stream, spins, wait, part, flips, sites_of(len(spins)))
 
 
 @compiled
-def _with_sites(model_, stream, spins_, ahead, part, found, sites_):
-    """`_by_class` with room for the sites."""
+def _replay_sites(model_, stream, spins_, wait, part, flips, sites_):
+    """`_replay_rejection` with arrays for the sites."""
     model, spins, sites, n = bare(model_), bare(spins_), bare(sites_), len(spins_)
     network, harmonics, count = model.network, len(model_.harmonics), 0
     total = sort(model, sites, spins, 0, n)
-    now = ahead[0]
+    now = wait[0]
     if now < 0.0:
         now = -log(inside(next_bits(stream))) / (model.unit * total)
     while now < 1.0:
@@ -170,12 +170,12 @@ def _with_sites(model_, stream, spins_, ahead, part, found, sites_):
         x = spin * field * read(model.fields.beta, i)
         height = model.unit * (1 << level)
         if unit(next_bits(stream)) * height < flip_rate(model.law, read(sites.local, i), x):
-            _note(found, count, now, i, field)
+            _write_flip(flips, count, now, i, field)
             count += 1
             write(spins, i, -spin)
-            total += place(model, sites, spins, 0, n, i)
+            total += reclassify(model, sites, spins, 0, n, i)
             for k in range(read(network.first, i), read(network.first, i + 1)):
-                total += place(model, sites, spins, 0, n, read(network.neighbour, k))
+                total += reclassify(model, sites, spins, 0, n, read(network.neighbour, k))
         now -= log(inside(next_bits(stream))) / (model.unit * total)
-    ahead[0] = now - 1.0
+    wait[0] = now - 1.0
     return count

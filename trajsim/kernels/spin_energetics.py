@@ -1,8 +1,8 @@
-"""What a spin trajectory writes into its ledger: the one home of the heat and work of spins.
+"""Heat and work of spins, and their rows of the ledger.
 
-While time runs, a kernel only adds up, for each site, what its flips took from the bonds,
-sum of 2 s_i sum_j J_ij s_j, and what they did in the field, int h ds = sum of -2 s_i h_i.
-At the end of a segment these become heat and work.
+During a segment a kernel only sums, for each site, the energy that its flips put into the bonds,
+2 s_i sum_j J_ij s_j, and the exclusive work of the field, int h ds = sum of -2 s_i h_i. At the end
+of the segment these give heat and work.
 """
 
 from typing import NamedTuple
@@ -42,7 +42,7 @@ class Sums(NamedTuple):
     """Sums over the flips of a segment, (n * lanes,) each: the lanes of site 0 first.
 
     flips, their number; exchange, energy put into the bonds; field, int h ds; before and after,
-    s_i h_i where the segment began and where it has come to its end.
+    s_i h_i at the start and at the end of the segment.
     """
 
     flips: NDArray[np.float64]
@@ -53,36 +53,36 @@ class Sums(NamedTuple):
 
 
 @compiled(inline=True)
-def book(shape, network, sums, lane, lanes, rows, line, fresh):
-    """Book to a row a segment summed up in one of `lanes` lanes; `fresh`: nothing is in it yet."""
+def add_to_row(shape, network, sums, lane, lanes, rows, index, empty):
+    """Add the sums of a segment, in one of `lanes` lanes, to a row, or write them if `empty`."""
     n, baths, drives = shape.sites, shape.baths, shape.drives
     for bath in range(baths):
-        at = line * baths + bath
-        heat = 0.0 if fresh else read(rows.heat, at)
+        slot = index * baths + bath
+        heat = 0.0 if empty else read(rows.heat, slot)
         for i in range(n):
-            taken = read(sums.exchange, i * lanes + lane) - read(sums.field, i * lanes + lane)
-            heat += taken if read(network.bath, i) == bath else 0.0
-        write(rows.heat, at, heat)
+            flip_heat = read(sums.exchange, i * lanes + lane) - read(sums.field, i * lanes + lane)
+            heat += flip_heat if read(network.bath, i) == bath else 0.0
+        write(rows.heat, slot, heat)
     for i in range(n):
-        at, drive = i * lanes + lane, read(network.driven, i)
-        count = 0 if fresh else read(rows.flips, line * n + i)
-        write(rows.flips, line * n + i, np.int32(count + np.int32(read(sums.flips, at))))
+        slot, drive = i * lanes + lane, read(network.driven, i)
+        count = 0 if empty else read(rows.flips, index * n + i)
+        write(rows.flips, index * n + i, np.int32(count + np.int32(read(sums.flips, slot))))
         if drive >= 0:
-            # -int s dh = int h ds - what s h has grown by.
-            exclusive = read(sums.field, at)
-            inclusive = exclusive - (read(sums.after, at) - read(sums.before, at))
-            at = line * drives + drive
-            write(rows.work, at, inclusive + (0.0 if fresh else read(rows.work, at)))
-            exclusive += 0.0 if fresh else read(rows.exclusive_work, at)
-            write(rows.exclusive_work, at, exclusive)
+            # -int s dh = int h ds - change of s h.
+            exclusive = read(sums.field, slot)
+            inclusive = exclusive - (read(sums.after, slot) - read(sums.before, slot))
+            slot = index * drives + drive
+            write(rows.work, slot, inclusive + (0.0 if empty else read(rows.work, slot)))
+            exclusive += 0.0 if empty else read(rows.exclusive_work, slot)
+            write(rows.exclusive_work, slot, exclusive)
 
 
 @compiled(inline=True)
 def begin_segment(shape, sums, lane, lanes):
-    """Empty the sums of a lane; its segment begins where the last has come to its end."""
+    """Reset the sums of a lane; its segment begins at the end of the last."""
     for i in range(shape.sites):
-        at = i * lanes + lane
-        write(sums.flips, at, 0.0)
-        write(sums.exchange, at, 0.0)
-        write(sums.field, at, 0.0)
-        write(sums.before, at, read(sums.after, at))
+        slot = i * lanes + lane
+        write(sums.flips, slot, 0.0)
+        write(sums.exchange, slot, 0.0)
+        write(sums.field, slot, 0.0)
+        write(sums.before, slot, read(sums.after, slot))

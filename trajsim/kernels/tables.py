@@ -1,4 +1,4 @@
-"""Tables over the states of a small network, from which the lanes look things up."""
+"""Tables over the states of a small network for the kernel `lanes`."""
 
 from typing import NamedTuple
 
@@ -11,15 +11,15 @@ from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate_bound,
 from trajsim.plan import Plan
 
 
-class Laned(NamedTuple):
-    """A network of n sites made ready; p is the power of two at or above n, at least 2.
+class LaneModel(NamedTuple):
+    """A network of n sites prepared; p is the power of two at or above n, at least 2.
 
     sites, baths, drives, places, harmonics : n, b, d, p and k zeros: the lengths of tuples are
-        known when the kernel is compiled
+        constants for the compiler
     law : the rate law, per segment
     pause : (2**n,), mean time between proposals in a state
     total : (2**n,), rate of all proposals in a state
-    below : (p * 2**n,), rate of the proposals at all sites before one, in a state
+    below : (p * 2**n,), cumulative rate of the proposals at all sites before one, in a state
     local : (p * 2**n,), bonds of each spin joined by the rate law
     cost : (p * 2**n,), energy that a flip puts into the bonds
     exchange : (2**n,), energy of the bonds
@@ -42,7 +42,7 @@ class Laned(NamedTuple):
     exchange: NDArray[np.float64]
 
 
-def prepare(network: SpinNetwork, plan: Plan) -> Laned:
+def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
     """Tables over the states of a small network."""
     n = len(network.bath)
     p = max(2, 1 << (n - 1).bit_length())
@@ -64,7 +64,7 @@ def prepare(network: SpinNetwork, plan: Plan) -> Laned:
         "cost": cost.T,
         "exchange": exchange,
     }
-    return Laned(
+    return LaneModel(
         network=network,
         sites=(0,) * n,
         baths=(0,) * (int(network.bath.max()) + 1),
@@ -92,5 +92,5 @@ def _tabulate(network, bound, local, cost, exchange):
             local[x, i] = local_of(network, spins, i)
             bound[x, i] = rate_bound(network, local[x, i], spins[i], i)
             cost[x, i] = 2.0 * spins[i] * exchange_of(network, spins, i)
-            # Every bond is met from both its ends.
+            # Every bond is counted from both its ends.
             exchange[x] -= 0.25 * cost[x, i]

@@ -1,1 +1,1 @@
-"""What is simulated: one file a model, pure compiled functions on a NamedTuple of parameters."""
+"""Models: one file each, pure compiled functions on a NamedTuple of parameters."""

@@ -43,33 +43,33 @@ def pack(
     return Drive(np.array(offsets, float), order, amplitude, phase)
 
 
-def some(drive: Drive, sites: NDArray[np.integer]) -> Drive:
+def of_sites(drive: Drive, sites: NDArray[np.integer]) -> Drive:
     """Drives of some of the sites."""
     return Drive(*(array[sites] for array in drive))
 
 
 def bounds(drive: Drive) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Values (n,) that each site's drive never falls below and never exceeds."""
-    reach = np.abs(drive.amplitude).sum(axis=1)
+    """Lower and upper bounds (n,) of each site's drive."""
+    amplitude = np.abs(drive.amplitude).sum(axis=1)
     # A few ulps outwards: cos may round up and the sum of the terms too.
-    slack = 4 * np.finfo(float).eps * (np.abs(drive.offset) + reach)
-    return drive.offset - reach - slack, drive.offset + reach + slack
+    slack = 4 * np.finfo(float).eps * (np.abs(drive.offset) + amplitude)
+    return drive.offset - amplitude - slack, drive.offset + amplitude + slack
 
 
 def values(drive: Drive, fractions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Drives (t, n) of all sites when fractions (t,) of the period have passed."""
-    turns = 2.0 * math.pi * np.multiply.outer(fractions, drive.order)
-    return np.asarray(drive.offset + (drive.amplitude * np.cos(turns + drive.phase)).sum(axis=2))
+    angles = 2.0 * math.pi * np.multiply.outer(fractions, drive.order)
+    return np.asarray(drive.offset + (drive.amplitude * np.cos(angles + drive.phase)).sum(axis=2))
 
 
 def values_and_slopes(
     drive: Drive, fractions: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Drives (t, n), and their derivatives by the fraction of the period: dh/dt times it."""
-    turns = 2.0 * math.pi * np.multiply.outer(fractions, drive.order) + drive.phase
-    speed = -2.0 * math.pi * drive.order * drive.amplitude
-    value = drive.offset + (drive.amplitude * np.cos(turns)).sum(axis=2)
-    return value, (speed * np.sin(turns)).sum(axis=2)
+    """Drives (t, n), and their derivatives by the fraction of the period, dh/dt times period."""
+    phases = 2.0 * math.pi * np.multiply.outer(fractions, drive.order) + drive.phase
+    amplitudes = -2.0 * math.pi * drive.order * drive.amplitude
+    value = drive.offset + (drive.amplitude * np.cos(phases)).sum(axis=2)
+    return value, (amplitudes * np.sin(phases)).sum(axis=2)
 
 
 @compiled

@@ -1,7 +1,7 @@
-"""Whether a rate law from outside is one: numbers decide, not its text.
+"""Numerical checks of a rate law from a plugin: detailed balance, monotony, scaling, kinks.
 
-Its rates are computed as the kernels compute them, for single numbers and side by side in vectors,
-over a grid of costs up to some 500 temperatures.
+Its rates are computed as the kernels compute them, for single numbers and in vectors, over a grid
+of energies of flips up to some 500 temperatures.
 """
 
 import inspect
@@ -25,17 +25,17 @@ HALF = np.geomspace(1e-4, 150.0, 2 * WIDTH - 1)
 FIELDS = np.concatenate([-HALF[::-1], [0.0, 0.0], HALF])
 # x = J s s / T of no, one, two and three bonds.
 BONDS = [(), (0.1,), (0.37,), (1.0,), (3.0,), (40.0,), (0.37, 1.0), (3.0, 0.1), (0.37, 1.0, 0.2)]
-# Relative error of a ratio of rates whose logarithm is of the order of 1; more digits are lost by
-# 1 - tanh(x) than this allows.
+# Relative error of a ratio of rates whose logarithm is of the order of 1; 1 - tanh(x) loses more
+# digits.
 ROUNDING = 1e-9
-# Rates below this may be any part of what they should be.
+# Rates below this are not checked.
 SMALLEST = 1e-280
-# Change of slope of ln rate at no cost that is no curvature.
+# Change of the slope of ln rate at dE = 0 above which it is a kink.
 KINK = 0.01
 
 
 class RateLawError(PluginError):
-    """A rate law that is none; the message says what it violates, and where."""
+    """A class that is no valid rate law; the message says what it violates, and where."""
 
 
 @compiled
@@ -49,18 +49,18 @@ def _tabulate(law, parts, fields, single, side_by_side):
         for k in range(w):
             single[m, k] = flip_rate(law, local, fields[k])
         for k in range(0, w, WIDTH):
-            found = flip_rate(law, spread(local), load(bare(fields), k))
-            store(bare(side_by_side), m * w + k, found)
+            vector_rate = flip_rate(law, spread(local), load(bare(fields), k))
+            store(bare(side_by_side), m * w + k, vector_rate)
 
 
 def check_law(name: str, law: Any) -> None:
-    """See that a class is a rate law.
+    """Check that a class is a rate law.
 
     Raises
     ------
     RateLawError
-        If it has not the form of one, breaks detailed balance, does not fall with its x, or has a
-        kink of which it does not tell.
+        If its functions are missing, it breaks detailed balance, does not fall with its x, or has a
+        kink that it does not declare.
     """
     _has_form(name, law)
     for sizes in BONDS:
@@ -69,12 +69,12 @@ def check_law(name: str, law: Any) -> None:
         rates = _rates(name, law(1.0), x)
         _is_a_rate(name, rates)
         _is_proportional(name, rates, _rates(name, law(2.0), x))
-        _falls(name, rates)
-        _is_balanced(name, rates, x.sum(axis=1)[:, None] + FIELDS)
-    alone = np.array([[x] for (x,) in (b for b in BONDS if len(b) == 1)])
-    lines = np.concatenate([-alone[::-1], alone])
-    _falls(name, _rates(name, law(1.0), lines).T, "of a bond")
-    _tells_of_its_kink(name, law)
+        _decreases(name, rates)
+        _obeys_detailed_balance(name, rates, x.sum(axis=1)[:, None] + FIELDS)
+    single = np.array([[x] for (x,) in (b for b in BONDS if len(b) == 1)])
+    both_signs = np.concatenate([-single[::-1], single])
+    _decreases(name, _rates(name, law(1.0), both_signs).T, "of a bond")
+    _declares_its_kink(name, law)
 
 
 def _has_form(name: str, law: Any) -> None:
@@ -87,13 +87,13 @@ def _has_form(name: str, law: Any) -> None:
             "with defaults"
         )
     for function, count in ARGUMENTS.items():
-        found = inspect.getattr_static(law, function, None)
-        if not isinstance(found, staticmethod):
+        static = inspect.getattr_static(law, function, None)
+        if not isinstance(static, staticmethod):
             raise RateLawError(f"rate law {name!r}: no static function {function} in its class")
-        there = found.__func__
-        if len(inspect.signature(there).parameters) != count:
+        plain = static.__func__
+        if len(inspect.signature(plain).parameters) != count:
             raise RateLawError(
-                f"rate law {name!r}: {function} takes {inspect.signature(there)}; allowed: as in "
+                f"rate law {name!r}: {function} takes {inspect.signature(plain)}; allowed: as in "
                 f"trajsim.models.rate_laws, {count} arguments"
             )
 
@@ -112,16 +112,16 @@ def _rates(name: str, law: Any, x: Array) -> Array:
         _tabulate(law, parts, FIELDS, single, side_by_side)
     except NumbaError as error:
         lines = [line.strip() for line in str(error).splitlines()]
-        # What numba could not do stands deepest.
-        at = max((k for k, line in enumerate(lines) if line.startswith(">>>")), default=1)
+        # The innermost line is what numba could not compile.
+        last = max((k for k, line in enumerate(lines) if line.startswith(">>>")), default=1)
         raise RateLawError(
             f"rate law {name!r} cannot be compiled for single numbers and vectors (arithmetic, "
             "min, max, math.sqrt, trajsim.compiled.elementary and trajsim.compiled.simd.where "
-            "can be): " + " ".join(lines[at - 1 : at + 1])
+            "can be): " + " ".join(lines[last - 1 : last + 1])
         ) from None
-    off = ~np.isclose(single, side_by_side, rtol=ROUNDING, atol=SMALLEST, equal_nan=True)
-    if off.any():
-        m, k = np.argwhere(off)[0]
+    bad = ~np.isclose(single, side_by_side, rtol=ROUNDING, atol=SMALLEST, equal_nan=True)
+    if bad.any():
+        m, k = np.argwhere(bad)[0]
         raise RateLawError(
             f"rate law {name!r}: flip_rate is {single[m, k]:g} of single numbers and "
             f"{side_by_side[m, k]:g} of the same in vectors, x = {FIELDS[k]:g}"
@@ -136,17 +136,17 @@ def _is_a_rate(name: str, rates: Array) -> None:
         raise RateLawError(f"rate law {name!r}: its rate is {rates[m, k]} at x = {FIELDS[k]:g}")
 
 
-def _is_proportional(name: str, rates: Array, twice: Array) -> None:
-    finite = np.isfinite(twice) & (rates > SMALLEST)
-    if not np.allclose(twice[finite], 2.0 * rates[finite], rtol=ROUNDING, atol=0.0):
+def _is_proportional(name: str, rates: Array, doubled: Array) -> None:
+    finite = np.isfinite(doubled) & (rates > SMALLEST)
+    if not np.allclose(doubled[finite], 2.0 * rates[finite], rtol=ROUNDING, atol=0.0):
         raise RateLawError(
             f"rate law {name!r}: its rates are not proportional to its field `rate`, which sets "
             "the unit of time"
         )
 
 
-def _falls(name: str, rates: Array, of: str = "of the field") -> None:
-    """Rates (m, k) at growing x: the kernels' bounds are the rates where x is least."""
+def _decreases(name: str, rates: Array, of: str = "of the field") -> None:
+    """Check rates (m, k) at growing x: the kernels' bounds are the rates at the least x."""
     with np.errstate(invalid="ignore"):
         rises = rates[:, 1:] > rates[:, :-1] * (1.0 + ROUNDING)
     if rises.any():
@@ -157,18 +157,18 @@ def _falls(name: str, rates: Array, of: str = "of the field") -> None:
         )
 
 
-def _is_balanced(name: str, rates: Array, total: Array) -> None:
-    """ln rate(s) - ln rate(flipped) = -dE/T: total (m, fields) is half of dE/T."""
-    # Lines and fields come with their negatives, in order.
+def _obeys_detailed_balance(name: str, rates: Array, total: Array) -> None:
+    """Check ln rate(s) - ln rate(flipped) = -dE/T; total (m, fields) is half of dE/T."""
+    # Bonds and fields come with their negatives, in order.
     back = rates[::-1, ::-1]
     known = (rates > SMALLEST) & (back > SMALLEST) & np.isfinite(rates) & np.isfinite(back)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(rates) - np.log(back)
     lost = (rates <= 0.0) & (np.abs(2.0 * total) < 300.0)
-    off = lost | (known & ~(np.abs(ratio + 2.0 * total) <= ROUNDING * np.maximum(1.0, -ratio)))
-    if off.any():
-        # The one that is easiest to follow: at the smallest cost.
-        m, k = min(np.argwhere(off), key=lambda at: abs(total[tuple(at)]))
+    bad = lost | (known & ~(np.abs(ratio + 2.0 * total) <= ROUNDING * np.maximum(1.0, -ratio)))
+    if bad.any():
+        # Report the one with the smallest dE.
+        m, k = min(np.argwhere(bad), key=lambda at: abs(total[tuple(at)]))
         raise RateLawError(
             f"rate law {name!r} breaks detailed balance: a flip of cost dE/T = "
             f"{2 * total[m, k]:g} has rate {rates[m, k]:.12g}, the flip back {back[m, k]:.12g}; "
@@ -177,16 +177,16 @@ def _is_balanced(name: str, rates: Array, total: Array) -> None:
         )
 
 
-def _tells_of_its_kink(name: str, law: Any) -> None:
+def _declares_its_kink(name: str, law: Any) -> None:
     with np.errstate(divide="ignore"):
         log = np.log(_rates(name, law(1.0), np.zeros((1, 0)))[0])
     middle = len(HALF)
     step = HALF[0]
-    bend = abs(log[middle - 1] + log[middle + 2] - 2.0 * log[middle]) / step
-    if bend > KINK and not getattr(law, "kinked", False):
+    kink = abs(log[middle - 1] + log[middle + 2] - 2.0 * log[middle]) / step
+    if kink > KINK and not getattr(law, "kinked", False):
         raise RateLawError(
             f"rate law {name!r}: its rate has a kink where a flip costs nothing (slope of ln rate "
-            f"changes by {bend:.3g}); say so by `kinked = True` in the class"
+            f"changes by {kink:.3g}); say so by `kinked = True` in the class"
         )
 
 

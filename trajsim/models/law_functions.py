@@ -1,7 +1,7 @@
 """The four functions of a rate law as compiled code calls them (`trajsim.models.rate_laws`).
 
-numba compiles one kernel for each law, told apart by the type of the NamedTuple: a jitted function
-passed as an argument would be compiled anew in every process.
+numba compiles one kernel for each law, by the type of the NamedTuple: with a jitted function as
+argument every process would compile again.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ def start(law: Any) -> float:
 
 
 def bond(law: Any, x: float) -> float:
-    """What a bond adds to `local`, x = J_ij s_i s_j / T_i."""
+    """Part of `local` by a bond, x = J_ij s_i s_j / T_i."""
     return law.bond(law, x)
 
 

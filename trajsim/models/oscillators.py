@@ -83,12 +83,12 @@ def network(
         stiffness[[i, j], [i, j]] += k
         stiffness[[i, j], [j, i]] -= k
         quartic[[i, j], [j, i]] += alpha
-    touched = np.array(bath) >= 0
+    coupled = np.array(bath) >= 0
     return OscillatorNetwork(
         period=float(period),
         mass=np.array(mass, np.float64),
-        friction=np.where(touched, friction, 0.0),
-        temperature=np.where(touched, temperature, 0.0),
+        friction=np.where(coupled, friction, 0.0),
+        temperature=np.where(coupled, temperature, 0.0),
         bath=np.array(bath, np.int64),
         stiffness=stiffness,
         springs=_without_zeros(stiffness),
@@ -105,18 +105,18 @@ def _without_zeros(matrix: Array) -> Sparse:
     return Sparse(first, np.ascontiguousarray(column), matrix[row, column])
 
 
-# Images of a held wave that are added up, and relative error of the work for a step as long as the
-# fastest motion of the linear part, which falls with its square: as measured for a pair.
+# Images of a held wave that are summed, and the measured relative error of a pair's work for a step
+# as long as its fastest linear motion; the error falls with the square of the step.
 IMAGES, SPLITTING = 30, 0.0125
 
 
 def step_error(network: OscillatorNetwork, steps: int) -> float:
-    """By what part the work of so many steps a period is off, roughly.
+    """Estimated relative error of the work with so many steps a period.
 
-    The thermostat acts between parts of the motion, which is an error of second order. And forces
-    are held during each step: a cosine of order n has images at the orders n + k steps, with the
-    amplitude a sin(pi n / steps) / (pi (n / steps + k)), each of which dissipates
-    omega Im(F' chi F) / 2 by linear response.
+    Splitting the thermostat from the motion is an error of second order. And forces are constant
+    within each step: a cosine of order n has images at the orders n + k steps, with the amplitude
+    a sin(pi n / steps) / (pi (n / steps + k)), each of which dissipates omega Im(F' chi F) / 2 by
+    linear response.
 
     Parameters
     ----------
@@ -133,8 +133,8 @@ def step_error(network: OscillatorNetwork, steps: int) -> float:
     def dissipated(order: float, force: NDArray[np.complex128]) -> float:
         omega = 2.0 * np.pi * order / network.period
         inertia = np.diag(1j * omega * network.friction - network.mass * omega**2)
-        moved = np.linalg.solve(network.stiffness + inertia, force)
-        return float(-0.5 * omega * np.imag(force.conj() @ moved))
+        response = np.linalg.solve(network.stiffness + inertia, force)
+        return float(-0.5 * omega * np.imag(force.conj() @ response))
 
     smooth = extra = 0.0
     for order in np.unique(network.drive.order):
@@ -144,11 +144,11 @@ def step_error(network: OscillatorNetwork, steps: int) -> float:
         for k in (k for k in range(-IMAGES, IMAGES + 1) if k):
             part = np.sin(np.pi * order / steps) / (np.pi * (order / steps + k))
             extra += dissipated(order + k * steps, part * force)
-    held = extra / smooth if smooth > 0.0 else 0.0
-    return float(SPLITTING * fastest**2 + held)
+    of_held_force = extra / smooth if smooth > 0.0 else 0.0
+    return float(SPLITTING * fastest**2 + of_held_force)
 
 
-# Below, x is memory: positions of the sites, `stride` apart, of lanes side by side from `at` on.
+# Below, x holds positions of the sites, `stride` apart, of lanes side by side from `at` on.
 
 
 @compiled(inline=True)
@@ -164,10 +164,10 @@ def linear_force(network, x, at, stride, i):
 @compiled(inline=True)
 def quartic_force(network, x, at, stride, i):
     """Force of the quartic part on site i."""
-    here, springs = load(x, at + i * stride), network.quartic_springs
-    force = -read(network.quartic, i) * here * here * here
+    x_i, springs = load(x, at + i * stride), network.quartic_springs
+    force = -read(network.quartic, i) * x_i * x_i * x_i
     for k in range(read(springs.first, i), read(springs.first, i + 1)):
-        stretch = here - load(x, at + read(springs.column, k) * stride)
+        stretch = x_i - load(x, at + read(springs.column, k) * stride)
         force -= read(springs.entry, k) * stretch * stretch * stretch
     return force
 
@@ -175,12 +175,12 @@ def quartic_force(network, x, at, stride, i):
 @compiled(inline=True)
 def potential(network, x, at, stride, i):
     """Potential energy of site i and half of that of its bonds."""
-    here, springs = load(x, at + i * stride), network.quartic_springs
-    square = here * here
-    found = -0.5 * here * linear_force(network, x, at, stride, i)
-    found += 0.25 * read(network.quartic, i) * square * square
+    x_i, springs = load(x, at + i * stride), network.quartic_springs
+    square = x_i * x_i
+    energy = -0.5 * x_i * linear_force(network, x, at, stride, i)
+    energy += 0.25 * read(network.quartic, i) * square * square
     for k in range(read(springs.first, i), read(springs.first, i + 1)):
-        stretch = here - load(x, at + read(springs.column, k) * stride)
+        stretch = x_i - load(x, at + read(springs.column, k) * stride)
         square = stretch * stretch
-        found += 0.125 * read(springs.entry, k) * square * square
-    return found
+        energy += 0.125 * read(springs.entry, k) * square * square
+    return energy

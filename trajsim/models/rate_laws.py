@@ -1,19 +1,18 @@
-"""Rate laws: how fast a spin flips, given what the flip costs. One class a law.
+"""Rate laws: the rate of a flip as a function of its energy dE. One class a law.
 
-A law sees the cost of a flip of spin i in two parts, each divided by the temperature of the
-site: x = J_ij s_i s_j / T_i for each bond, x = h_i s_i / T_i for the field. The flip costs
-dE_i / T_i = 2 (sum of all x). Each `bond` gives a number, known before time runs; they are joined
-one by one into a number `local`, beginning with `start`; `flip_rate` puts the field on top. The
-field must come last, and the rate must fall with its x: the thinning bound of the kernel is the
-rate at the field's most favourable value (`trajsim.models.spins.rate_bound`).
+A law takes the energy of a flip of spin i in parts, each divided by the temperature of the site:
+x = J_ij s_i s_j / T_i for each bond, x = h_i s_i / T_i for the field, dE_i / T_i = 2 (sum of all
+x). `bond` gives a number that does not depend on time; these are joined one by one into a number
+`local`, beginning with `start`; `flip_rate` adds the field. The rate must fall with the x of the
+field: the thinning bound of the kernel is the rate at the field's most favourable value
+(`trajsim.models.spins.rate_bound`).
 
 Each law obeys local detailed balance, rate(s) / rate(flipped s) = exp(-dE_i / T_i). Written
 with exp(2x), not 1 - tanh(x), which loses all digits at low temperature.
 
 To add a law: write a NamedTuple with the four functions, or an `Additive` with its `flip_rate`, and
-list it in SHIPPED. Users register
-theirs by `register_rate_law` (docs/extending.md). A law whose rate has a kink where a flip costs
-nothing says so by `kinked = True`: the exact side breaks its steps there.
+list it in SHIPPED. Users register theirs by `register_rate_law` (docs/extending.md). A law whose
+rate has a kink where dE = 0 declares it by `kinked = True`: the exact side breaks its steps there.
 """
 
 from typing import Any, NamedTuple
@@ -78,7 +77,7 @@ class Additive(NamedTuple):
 
     @staticmethod
     def bond(law, x):
-        """What a bond adds, x = J_ij s_i s_j / T_i."""
+        """Part of `local` by a bond, x = J_ij s_i s_j / T_i."""
         return x
 
     @staticmethod
@@ -127,7 +126,7 @@ SHIPPED = {
 
 
 def _accept(name: str, law: Any) -> None:
-    """See that a law from outside is one, and set it apart from all others."""
+    """Check a law from a plugin, and give it a type of its own for the compiler."""
     if isinstance(law, type):
         set_apart(law)
     check_law(name, law)

@@ -26,8 +26,8 @@ class SpinNetwork(NamedTuple):
     first : (n + 1,) int64
     neighbour : (2 bonds,) int64
     coupling : (2 bonds,) float64, energy
-    like, unlike : (2 bonds,) float64, what the bond adds to `local` by the rate law where its spins
-        are equal, and where they are not
+    like, unlike : (2 bonds,) float64, the rate law's `bond` where the spins are equal, and where
+        they are not
     temperature : (n,) float64, energy, of the bath of each site
     bath : (n,) int64, the bath of each site
     drive : fields of the n sites
@@ -67,18 +67,18 @@ def network(
         If a flip rate exceeds the range of floating-point numbers.
     """
     n = len(bath)
-    around: list[list[tuple[int, float]]] = [[] for _ in range(n)]
+    neighbours: list[list[tuple[int, float]]] = [[] for _ in range(n)]
     for i, j, coupling in bonds:
-        around[i].append((j, coupling))
-        around[j].append((i, coupling))
+        neighbours[i].append((j, coupling))
+        neighbours[j].append((i, coupling))
     low, high = drives.bounds(drive)
-    exponents = [J / T for a, T in zip(around, temperatures, strict=True) for _, J in a]
-    made = SpinNetwork(
+    exponents = [J / T for a, T in zip(neighbours, temperatures, strict=True) for _, J in a]
+    result = SpinNetwork(
         law=law,
         period=float(period),
-        first=np.cumsum([0] + [len(a) for a in around], dtype=np.int64),
-        neighbour=np.array([j for a in around for j, _ in a], np.int64),
-        coupling=np.array([c for a in around for _, c in a], np.float64),
+        first=np.cumsum([0] + [len(a) for a in neighbours], dtype=np.int64),
+        neighbour=np.array([j for a in neighbours for j, _ in a], np.int64),
+        coupling=np.array([c for a in neighbours for _, c in a], np.float64),
         like=np.array([bond(law, x) for x in exponents], np.float64),
         unlike=np.array([bond(law, -x) for x in exponents], np.float64),
         temperature=np.array(temperatures, np.float64),
@@ -88,27 +88,27 @@ def network(
         low=low,
         high=high,
     )
-    for i, fastest in enumerate(fastest_rates(made)):
+    for i, fastest in enumerate(fastest_rates(result)):
         if not fastest < 1e300:
             raise ValueError(
                 f"the flip rate of site {i + 1} can exceed 1e300 at temperature "
                 f"{temperatures[i]:g}: it is too cold for this rate law"
             )
-    return made
+    return result
 
 
 @compiled
 def fastest_rates(network):
-    """Largest rate (n,) of each spin in any state at any time: against its bonds and its field."""
-    found = np.empty(len(network.bath))
-    for i in range(len(found)):
+    """Largest rate (n,) of each spin in any state at any time: against all bonds and the field."""
+    rates = np.empty(len(network.bath))
+    for i in range(len(rates)):
         local = start(network.law)
         for k in range(network.first[i], network.first[i + 1]):
             against = network.unlike[k] if network.coupling[k] > 0.0 else network.like[k]
             local = join(network.law, local, against)
         field = max(abs(network.low[i]), abs(network.high[i]))
-        found[i] = flip_rate(network.law, local, -field / network.temperature[i])
-    return found
+        rates[i] = flip_rate(network.law, local, -field / network.temperature[i])
+    return rates
 
 
 @compiled
@@ -158,7 +158,7 @@ def exchange_of(network, spins, i):
 
 @compiled(inline=True)
 def flip_energy(network, spins, i, h):
-    """dE_i = 2 s_i (sum_j J_ij s_j + h_i), the energy a flip of spin i takes up (paper, Eq. 3)."""
+    """dE_i = 2 s_i (sum_j J_ij s_j + h_i), change of energy by a flip of spin i (paper, Eq. 3)."""
     return 2.0 * spins[i] * (exchange_of(network, spins, i) + h)
 
 
@@ -167,7 +167,7 @@ def energy(network, spins, h):
     """H of the spins (n,) in the fields h (n,) (paper, Eq. 1)."""
     total = 0.0
     for i in range(len(spins)):
-        # Every bond is met from both its ends.
+        # Every bond is counted from both its ends.
         total -= spins[i] * (0.5 * exchange_of(network, spins, i) + h[i])
     return total
 

@@ -1,6 +1,6 @@
-"""One trajectory under the lens: simulated again from its own stream, every event written down.
+"""Trace of one trajectory: simulated again from its own stream, with a record of every event.
 
-Nothing was stored for it. What the events add up to must be what the ledger says, row by row.
+Nothing was stored for it. Sums over the events must agree with the ledger, row by row.
 """
 
 import math
@@ -27,11 +27,11 @@ def trace(
     periods: tuple[int, int] | None = None,
     every: int = 1,
 ) -> Trace:
-    """Simulate a trajectory of a run again and write down its events.
+    """Simulate a trajectory of a run again and record its events.
 
     Parameters
     ----------
-    run : that holds the trajectory
+    run : StoredRun that holds the trajectory
     experiment : of its point
     trajectory, point : their numbers, from 0
     periods : first and last (not included) of the recorded periods; all of them if None
@@ -40,17 +40,17 @@ def trace(
     Raises
     ------
     TraceError
-        If there is no such trajectory or period, or what comes out is not what the ledger says.
+        If there is no such trajectory or period, or the result disagrees with the ledger.
     trajsim.store.StoreError
         If the ledger of the trajectory cannot be read.
     """
     layout = run.layout
-    for name, found, count in (
+    for name, number, count in (
         ("point", point, layout.points),
         ("trajectory", trajectory, layout.trajectories),
     ):
-        if not (isinstance(found, Integral) and 0 <= found < count):
-            raise TraceError(f"{name} {found!r}; allowed: 0 to {count - 1}")
+        if not (isinstance(number, Integral) and 0 <= number < count):
+            raise TraceError(f"{name} {number!r}; allowed: 0 to {count - 1}")
     recorded = experiment.plan.periods
     try:
         first, last = map(index, (0, recorded) if periods is None else periods)
@@ -64,28 +64,28 @@ def trace(
     tracer = KINDS[experiment.model.kind].part("tracer")
     if tracer is None:
         raise TraceError(f"{experiment.model.kind} cannot be traced")
-    made = tracer(window, ledger, every)
-    _agree(made, window, ledger, run)
-    return made
+    result = tracer(window, ledger, every)
+    _check_rows(result, window, ledger, run)
+    return result
 
 
-def _agree(made: Trace, window: Window, ledger: dict[str, NDArray], run: StoredRun) -> None:
-    """See that a trace adds up to the rows of the ledger that lie in it."""
+def _check_rows(result: Trace, window: Window, ledger: dict[str, NDArray], run: StoredRun) -> None:
+    """Check that a trace adds up to the rows of the ledger within it."""
     layout, period = window.layout, window.experiment.drive.period
     rounding = ROUNDING * max(largest_entry(ledger), 1e-300)
-    # Rows that lie in the window as a whole.
+    # Rows that are entirely in the window.
     begin = math.ceil(window.first / layout.row_periods - 1e-9)
     end = math.floor(window.last / layout.row_periods + 1e-9)
     for row in range(begin, end):
-        edges = [made.at(edge * layout.row_periods * period) for edge in (row, row + 1)]
-        for name, sums in (("heat", made.heat), ("work", made.work)):
+        edges = [result.at(edge * layout.row_periods * period) for edge in (row, row + 1)]
+        for name, sums in (("heat", result.heat), ("work", result.work)):
             if name in ledger:
-                off = abs(sums[edges[1]] - sums[edges[0]] - ledger[name][row]).max()
-                if not off <= rounding:
+                gap = abs(sums[edges[1]] - sums[edges[0]] - ledger[name][row]).max()
+                if not gap <= rounding:
                     header = run.header
                     raise TraceError(
                         f"{run.path}: row {row} of trajectory {window.trajectory} does not come "
-                        f"out again: its {name} differs by {off:.1e}. The run was made by version "
+                        f"out again: its {name} differs by {gap:.1e}. The run was made by version "
                         f"{header['version']} on {header['machine'].get('processor', 'a machine')} "
                         f"with {header['libraries']}"
                     )

@@ -1,11 +1,11 @@
-"""Oscillators under the lens: the same steps, with a row of the ledger for every few of them."""
+"""Trace of oscillators: the same steps, with a row of the ledger for every few of them."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.trace.window import Array, Trace, TraceError, Window, drives_at, fits, ready
+from trajsim.trace.window import Array, Trace, TraceError, Window, drives_at, expect_memory, prepare
 
 
 def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) -> Trace:
@@ -14,7 +14,7 @@ def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) ->
     Raises
     ------
     TraceError
-        If so many do not make up a row, or the integrator breaks down.
+        If `every` does not divide the steps of a row, or the integrator diverges.
     """
     experiment: Any = window.experiment
     steps, least = experiment.integrator.steps_per_period, window.layout.rows_per_period
@@ -24,8 +24,8 @@ def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) ->
             if least > 1
             else f"every {every} steps; allowed: divisors of {steps}, the steps of a period"
         )
-    fits(window, (window.last - window.first) * (steps // every) + 1)
-    kernel, model, replicas, plan, rows = ready(window, steps // every)
+    expect_memory(window, (window.last - window.first) * (steps // every) + 1)
+    kernel, model, replicas, plan, rows = prepare(window, steps // every)
     _, broken = kernel.advance(model, plan, replicas, rows, 0, plan.segments)
     fault = kernel.fault(broken, window.trajectory)
     if fault:
@@ -47,5 +47,5 @@ def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) ->
 
 
 def _accumulated(entries: Array) -> Array:
-    """Sums (rows + 1, ...) of the entries of rows so far."""
+    """Cumulative sums (rows + 1, ...) of the entries of rows, from 0."""
     return np.concatenate([np.zeros((1, entries.shape[1])), np.cumsum(entries, axis=0)])

@@ -1,4 +1,4 @@
-"""What a trace is made of, and the trajectory made ready to be simulated again."""
+"""Traces and their windows, and preparation of a trajectory for a second simulation."""
 
 import csv
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from trajsim.store import RunError
 
 Array = NDArray[np.float64]
 
-# Of a trace, which is held as a whole.
+# Memory of a trace, all of which is kept.
 MOST_BYTES = 200 << 20
 
 
@@ -92,7 +92,7 @@ class Trace:
 
 
 class Window(NamedTuple):
-    """What is traced: an experiment's trajectory over periods first ... last - 1."""
+    """The trajectory and periods to trace: first ... last - 1."""
 
     experiment: Experiment
     layout: Layout
@@ -102,24 +102,24 @@ class Window(NamedTuple):
     last: int
 
 
-def fits(window: Window, events: int) -> None:
+def expect_memory(window: Window, events: int) -> None:
     """Refuse a trace of so many events that would take too much memory.
 
     Raises
     ------
     TraceError
-        If it would.
+        If it takes more than MOST_BYTES.
     """
     labels = window.layout.labels
     sites, drives, baths = (len(labels[dim]) for dim in ("site", "drive", "bath"))
-    # What is recorded of a site at the edges of a row is traced at each event.
-    of_site = sum(
+    # The columns of a site at the edges of rows are traced at each event.
+    site_bytes = sum(
         np.dtype(column.dtype).itemsize
         for column in all_columns(window.layout.kind)
         if column.dims == ("edge", "site")
     )
-    each = 8 * (3 + baths + 2 * drives) + sites * of_site
-    most = MOST_BYTES // each
+    event_bytes = 8 * (3 + baths + 2 * drives) + sites * site_bytes
+    most = MOST_BYTES // event_bytes
     if events > most:
         raise TraceError(
             f"{events} events in {window.last - window.first} periods; allowed: {most} of a "
@@ -127,7 +127,7 @@ def fits(window: Window, events: int) -> None:
         )
 
 
-def ready(window: Window, rows_per_period: int) -> tuple[Any, Any, Any, Plan, Any]:
+def prepare(window: Window, rows_per_period: int) -> tuple[Any, Any, Any, Plan, Any]:
     """Kernel, model, replicas, plan and rows for a trajectory recorded over the window alone."""
     experiment, periods = window.experiment, window.last - window.first
     plan = Plan(periods, experiment.plan.burn_in + window.first, rows_per_period, 1)

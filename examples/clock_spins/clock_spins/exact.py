@@ -51,7 +51,7 @@ def ensemble(network: ClockNetwork, tolerance: float = 1e-9) -> JumpEnsemble:
         heat=heat,
         change=change,
         conjugate=-network.along[driven[:, None], clocks.T[driven]],
-        parameters=partial(driven_fields, drives.some(spins.drive, driven), spins.period),
+        parameters=partial(driven_fields, drives.of_sites(spins.drive, driven), spins.period),
         rate=partial(flip_rates, law, np.full(len(site), start(law)), heat / cold, change / cold),
     )
     return JumpEnsemble(process, tolerance)

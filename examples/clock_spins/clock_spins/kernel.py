@@ -19,7 +19,7 @@ from trajsim.compiled.simd import bare
 from trajsim.kernels.fields import edge_fields
 from trajsim.kernels.jump import DRAWN, RANDOM, Start, fault, needs_state, start
 from trajsim.kernels.random import streams, uniform
-from trajsim.kernels.spin_energetics import Shape, Sums, begin_segment, book
+from trajsim.kernels.spin_energetics import Shape, Sums, add_to_row, begin_segment
 from trajsim.models.drive import value
 from trajsim.plan import Plan
 
@@ -105,13 +105,13 @@ def _advance(network, plan, replicas, rows, first, last):
             row, place = recorded // plan.segments_per_row, recorded % plan.segments_per_row
             _begin_segment(shape, sums)
             if recorded == 0:
-                _note_edge(network, clock, h[part], rows, j, 0)
+                _write_edge(network, clock, h[part], rows, j, 0)
             events += _segment(network, plan, part, clock, stream, costs, bounds, sums)
             _align(network, clock, h[part + 1], sums)
             if recorded >= 0:
-                _book(shape, network.spins, sums, rows, j * shape.rows + row, place == 0)
+                _add_to_row(shape, network.spins, sums, rows, j * shape.rows + row, place == 0)
                 if place == plan.segments_per_row - 1:
-                    _note_edge(network, clock, h[part + 1], rows, j, row + 1)
+                    _write_edge(network, clock, h[part + 1], rows, j, row + 1)
     return events
 
 
@@ -169,11 +169,11 @@ def _begin_segment(shape, sums):
 
 
 @compiled
-def _book(shape, spins, sums, rows, line, fresh):
-    book(shape, bare(spins), bare(sums), 0, 1, bare(rows), line, fresh)
+def _add_to_row(shape, spins, sums, rows, index, empty):
+    add_to_row(shape, bare(spins), bare(sums), 0, 1, bare(rows), index, empty)
 
 
 @compiled
-def _note_edge(network, clock, h, rows, j, edge):
+def _write_edge(network, clock, h, rows, j, edge):
     rows.energy[j, edge] = energy(network, clock, h)
     rows.clock[j, edge] = clock

@@ -62,7 +62,7 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
     # x of the field: its constant part, and the factor of each drive (drives, classes).
     fixed = constant[site_of] * spin_of / temperature
     by_drive = (site_of == driven[:, None]) * spin_of / temperature
-    waveforms = drives.some(network.drive, driven)
+    waveforms = drives.of_sites(network.drive, driven)
 
     breaks, layer = _breaks(network, site_of, exchange_of)
     return JumpProcess(
