@@ -8,7 +8,7 @@ from scipy import stats
 
 from trajsim.analysis.fluctuations import fluctuations
 from trajsim.config import load
-from trajsim.plots.distributions import shown
+from trajsim.plots.distributions import in_panels
 from trajsim.plots.exact import exact_cumulants, exact_twins
 from trajsim.running.run import simulate
 from trajsim.store import open_run
@@ -32,8 +32,8 @@ def case(request, tmp_path_factory):
 
 def test_bins_hold_as_many_as_their_exact_probabilities_say(case):
     _, found, twins = case
-    assert len(shown(found)) == 3
-    for k in shown(found):
+    assert len(in_panels(found)) == 3
+    for k in in_panels(found):
         histogram, p = found.histograms[k], twins.probabilities[k]
         expected = p * histogram.samples
         many = np.nan_to_num(expected) > 100
@@ -49,7 +49,7 @@ def test_bins_hold_as_many_as_their_exact_probabilities_say(case):
 
 def test_curves_of_theta_go_through_the_samples(case):
     _, found, twins = case
-    for k in shown(found):
+    for k in in_panels(found):
         g, curves = found.generating[k], twins.curves[k]
         good = g.trusted & (g.argument != 0)
         theta = np.interp(g.argument[good], curves.argument, curves.theta)
@@ -64,7 +64,7 @@ def test_curves_of_theta_go_through_the_samples(case):
 def test_cumulants_have_exact_twins(case):
     experiment, found, _ = case
     (exact,), _ = exact_cumulants(experiment, [found])
-    for k in shown(found):
+    for k in in_panels(found):
         # Third and fourth cumulants have errors with tails of their own.
         z = (found.cumulants.mean[:2, k] - exact[:2, k]) / found.cumulants.stderr[:2, k]
         assert abs(z).max() < stats.norm.isf(FALSE_ALARM / 12 / 2)

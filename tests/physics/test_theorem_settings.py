@@ -139,11 +139,11 @@ def test_windows_begin_with_the_mean_of_what_each_begins_with():
     period = np.linalg.multi_dot(solve(CASE, cells=4).end[::-1])
     course = [np.linalg.matrix_power(period, k) @ np.eye(4)[0] for k in range(1, 7)]
     windows = SimpleNamespace(starts=4 * np.arange(6), count=6)
-    np.testing.assert_allclose(exact.begin(windows), np.mean(course, axis=0), atol=1e-9)
+    np.testing.assert_allclose(exact.start(windows), np.mean(course, axis=0), atol=1e-9)
     # Long after they have become periodic.
     many = SimpleNamespace(starts=4 * np.arange(4000), count=4000)
     expected = (sum(course[k] for k in range(6)) + 3994 * periodic_state(period)) / 4000
-    np.testing.assert_allclose(exact.begin(many), expected, atol=1e-5)
+    np.testing.assert_allclose(exact.start(many), expected, atol=1e-5)
 
 
 OSCILLATORS = """

@@ -11,7 +11,7 @@ from synthetic import Ledger, made, outcomes, setting
 
 import trajsim
 from trajsim.cli.common import say
-from trajsim.comparison.settings import SPEED_STEP, _neighbours, settings
+from trajsim.comparison.settings import SPEED_STEP, _stencil, settings
 from trajsim.config import ConfigError, parse, with_parameters
 from trajsim.config.schema import PERIODS
 from trajsim.output.fluctuations import theorems_table
@@ -57,7 +57,7 @@ INTEGRATOR = "[integrator]\nsteps_per_period = 48\n"
     ids=["between", "shortest", "longest"],
 )
 def test_slopes_are_differenced_within_the_allowed_periods(allowed, sides):
-    near = _neighbours(3.0, allowed)
+    near = _stencil(3.0, allowed)
     assert all(allowed[0] <= period <= allowed[1] for period, _ in near)
     assert {int(np.sign(round((3.0 / period - 1) / SPEED_STEP))) for period, _ in near} == sides
     for power in (1, 2, 3):

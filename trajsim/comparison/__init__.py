@@ -1,4 +1,4 @@
-"""Sampled against exact, in standard errors: the one place that sees both sides."""
+"""Comparison of sampled with exact results, in standard errors."""
 
 import math
 from dataclasses import replace
@@ -49,12 +49,12 @@ __all__ = [
 
 # Relative error of exact means: far below any standard error.
 TOLERANCE = 1e-6
-# What rounding on either side may leave, of the energy or number that goes back and forth.
+# Rounding error on either side, relative to the gross exchange of energy (or number of flips).
 ROUNDING = 1e-12
 
 
 def expected(config: Config) -> list[Window]:
-    """What the trajectories of each point should show, start and burn-in included.
+    """Exact averages over the recorded periods at each point, with its start and burn-in.
 
     Raises
     ------
@@ -66,13 +66,13 @@ def expected(config: Config) -> list[Window]:
         network = point.experiment.network()
         # The ensemble first: it refuses systems whose states are too many to list.
         exact = ensemble(network, TOLERANCE)
-        begin = start_state(network, point.experiment.ensemble.initial)
-        windows.append(exact.window(begin, point.experiment.plan))
+        start = start_state(network, point.experiment.ensemble.initial)
+        windows.append(exact.window(start, point.experiment.plan))
     return windows
 
 
 def compile_ahead(config: Config, layout: Layout) -> None:
-    """Solve what a check of the first point needs, so that it is compiled when one comes.
+    """Solve the exact side of the first point once, so that a later check need not compile it.
 
     Raises
     ------
@@ -90,21 +90,21 @@ def check(run: StoredRun, config: Config, sampled: list[Averages] | None = None)
     ----------
     run : finished or not
     config : the one the run was made from
-    sampled : averages of the run, where they are known already
+    sampled : averages of the run, if already computed
 
     Raises
     ------
     CannotCheckError
         If there are too few trajectories or events to judge anything.
     trajsim.store.UnsoundError
-        The same, of a run that holds what no run writes.
+        The same, of a damaged run.
     trajsim.ensemble.NoExactSideError
         If the exact ensemble is out of reach.
     """
     try:
         return _checked(run, config, averages(run) if sampled is None else sampled)
     except UnsoundError as error:
-        # It is judged as it stands, and disagrees.
+        # Compare it all the same; the verdict is that it disagrees.
         run.read_as_it_is()
         try:
             with np.errstate(all="ignore"):
@@ -119,32 +119,32 @@ def _checked(run: StoredRun, config: Config, sampled: list[Averages]) -> Check:
         for point, window in zip(config.points, expected(config), strict=True)
     }
     points = []
-    for a, spread in zip(sampled, fluctuations(run, detailed=False), strict=True):
+    for a, fluctuation in zip(sampled, fluctuations(run, detailed=False), strict=True):
         experiment, window = by_parameters[tuple(a.parameters.values())]
-        found = _compare(a, window, experiment)
-        found += _compare_spreads(a, spread, window, experiment)
-        points.append(CheckedPoint(a.parameters, found))
+        comparisons = _compare(a, window, experiment)
+        comparisons += _compare_covariances(a, fluctuation, window, experiment)
+        points.append(CheckedPoint(a.parameters, comparisons))
     return verdict(points, min((a.trajectories for a in sampled), default=0))
 
 
-def _compare_spreads(
-    sampled: Averages, spread: Fluctuations, window: Window, experiment: Experiment
+def _compare_covariances(
+    sampled: Averages, fluctuations: Fluctuations, window: Window, experiment: Experiment
 ) -> list[Comparison]:
-    """Variances and covariances, where the exact side knows them."""
+    """Comparisons of variances and covariances; none if the exact side has none."""
     if sampled.trajectories < FEWEST_TRAJECTORIES:
         return []
     try:
-        exact = ExactFluctuations(experiment).covariance(spread.windows)
+        exact = ExactFluctuations(experiment).covariance(fluctuations.windows)
     except NoExactSideError:
         return []
     flips = _events(sampled, _by_name(window.rates, experiment), experiment)
-    return compare_covariances(spread, exact, flips, _rounding(sampled, experiment))
+    return compare_covariances(fluctuations, exact, flips, _rounding(sampled, experiment))
 
 
 def against(run: StoredRun, reference: StoredRun) -> Check:
     """Compare a run with a second one instead of an exact side, such as one of twice the steps.
 
-    Errors are those of the difference; the reference's means stand where exact values would.
+    Errors are those of the difference; the means of the reference take the place of exact values.
 
     Raises
     ------
@@ -157,91 +157,91 @@ def against(run: StoredRun, reference: StoredRun) -> Check:
         run.path.exists() and reference.path.resolve() == run.path.resolve()
     ):
         raise CannotCheckError(f"{reference.path}: is the run itself")
-    mine, theirs = averages(run), averages(reference)
+    own, other = averages(run), averages(reference)
     same = run.layout.labels == reference.layout.labels
-    if not same or [a.parameters for a in mine] != [a.parameters for a in theirs]:
+    if not same or [a.parameters for a in own] != [a.parameters for a in other]:
         raise CannotCheckError(f"{reference.path} has other points or labels")
     points = []
-    as_long = run.layout.rows * run.layout.row_periods == (
+    same_length = run.layout.rows * run.layout.row_periods == (
         reference.layout.rows * reference.layout.row_periods
     )
-    spreads = (fluctuations(r, detailed=False) for r in (run, reference))
-    for a, b, *both in zip(mine, theirs, *spreads, strict=True):
+    gathered = (fluctuations(r, detailed=False) for r in (run, reference))
+    for a, b, *pair in zip(own, other, *gathered, strict=True):
         rounding = a.rounding + b.rounding
-        pairs = [
+        quantities = [
             (q.name, q.mean, q.stderr, r.mean, r.stderr, 0.0 if q.kind == "flips" else rounding)
             for q, r in zip(a.quantities, b.quantities, strict=True)
         ]
-        pairs.append(("total_work_rate", *a.total_work, *b.total_work, rounding))
-        if as_long and min(a.trajectories, b.trajectories) >= FEWEST_TRAJECTORIES:
-            pairs += _variances(both[0], both[1], rounding)
+        quantities.append(("total_work_rate", *a.total_work, *b.total_work, rounding))
+        if same_length and min(a.trajectories, b.trajectories) >= FEWEST_TRAJECTORIES:
+            quantities += _variances(pair[0], pair[1], rounding)
         points.append(
             CheckedPoint(
                 a.parameters,
                 [
-                    comparison(name, mean, math.hypot(error, other), value, math.inf, rough)
-                    for name, mean, error, value, other, rough in pairs
+                    comparison(name, mean, math.hypot(error, other_error), value, math.inf, allowed)
+                    for name, mean, error, value, other_error, allowed in quantities
                 ],
             )
         )
-    fewest = min(a.trajectories for a in [*mine, *theirs])
-    return replace(verdict(points, fewest), reference=str(reference.path))
+    trajectories = min(a.trajectories for a in [*own, *other])
+    return replace(verdict(points, trajectories), reference=str(reference.path))
 
 
-def _variances(one: Fluctuations, other: Fluctuations, rounding: float) -> list[tuple[Any, ...]]:
-    """Names, variances and errors of two runs, and by how much variances may differ by rounding."""
-    spread = np.diag(np.maximum(one.cumulants.mean[1], other.cumulants.mean[1]))
-    rough = np.diag(covariance_rounding(spread, rounding, one.windows.time))
+def _variances(first: Fluctuations, second: Fluctuations, rounding: float) -> list[tuple[Any, ...]]:
+    """Names, variances and errors of two runs, and the rounding error of each variance."""
+    variances = np.diag(np.maximum(first.cumulants.mean[1], second.cumulants.mean[1]))
+    allowed = np.diag(covariance_rounding(variances, rounding, first.windows.time))
     return [
         (
             f"{o.kind}_variance_rate.{o.label}",
-            *(float(part[1, k]) for found in (one, other) for part in found.cumulants),
-            float(rough[k]),
+            *(float(part[1, k]) for run in (first, second) for part in run.cumulants),
+            float(allowed[k]),
         )
-        for k, o in enumerate(one.observables)
+        for k, o in enumerate(first.observables)
     ]
 
 
 def _compare(sampled: Averages, window: Window, experiment: Experiment) -> list[Comparison]:
     exact = _by_name(window.rates, experiment)
-    behind = _events(sampled, exact, experiment)
-    rough = dict.fromkeys(RATES, _rounding(sampled, experiment))
-    rough["flips"] = ROUNDING * float(window.rates.flips.max(initial=0.0))
-    found = []
+    events_of = _events(sampled, exact, experiment)
+    rounding = dict.fromkeys(RATES, _rounding(sampled, experiment))
+    rounding["flips"] = ROUNDING * float(window.rates.flips.max(initial=0.0))
+    results = []
     for q in sampled.quantities:
         key = (q.kind, q.label)
-        may = rough[q.kind] + TOLERANCE * abs(exact[key])
-        found.append(comparison(q.name, q.mean, q.stderr, exact[key], behind[key], may))
+        limit = rounding[q.kind] + TOLERANCE * abs(exact[key])
+        results.append(comparison(q.name, q.mean, q.stderr, exact[key], events_of[key], limit))
     if experiment.labels["drive"]:
-        # Its parts may nearly cancel: then the total tells more than they do.
-        total, fewest = float(window.rates.work.sum()), min(behind.values())
-        may = rough["work"] + TOLERANCE * abs(total)
-        found.append(comparison("total_work_rate", *sampled.total_work, total, fewest, may))
+        # Its parts may nearly cancel: then the total is the sharper test.
+        total, fewest = float(window.rates.work.sum()), min(events_of.values())
+        limit = rounding["work"] + TOLERANCE * abs(total)
+        results.append(comparison("total_work_rate", *sampled.total_work, total, fewest, limit))
     # A heat that is wrong by less than its error still breaks the first law.
-    may = max(ledger.ROUNDING * sampled.largest_entry, 1e-300)
+    limit = max(ledger.ROUNDING * sampled.largest_entry, 1e-300)
     residual = sampled.first_law_residual
-    found.append(Comparison(FIRST_LAW, residual, math.nan, 0.0, residual / may, may))
+    results.append(Comparison(FIRST_LAW, residual, math.nan, 0.0, residual / limit, limit))
     visits = sampled.trajectories * experiment.plan.rows / experiment.plan.rows_per_period
     for name, (mean, stderr) in sampled.edges.items():
         scale = _scale(name, window)
-        for at in np.ndindex(mean.shape):
-            value, seen = float(window.edges[name][at]), float(mean[at])
-            label = experiment.labels["site"][at[1]] if name != "occupation" else ""
+        for index in np.ndindex(mean.shape):
+            value, observed = float(window.edges[name][index]), float(mean[index])
+            label = experiment.labels["site"][index[1]] if name != "occupation" else ""
             events = math.inf
             if name == "occupation":
-                label = _spelled(at[1], len(experiment.sites))
-                events = visits * max(min(value, 1 - value), min(seen, 1 - seen))
-            full = f"{name}.{at[0]}.{label}"
-            may = ROUNDING * scale + TOLERANCE * abs(value)
-            found.append(comparison(full, seen, float(stderr[at]), value, events, may))
-    return found
+                label = _state_name(index[1], len(experiment.sites))
+                events = visits * max(min(value, 1 - value), min(observed, 1 - observed))
+            full = f"{name}.{index[0]}.{label}"
+            limit = ROUNDING * scale + TOLERANCE * abs(value)
+            results.append(comparison(full, observed, float(stderr[index]), value, events, limit))
+    return results
 
 
 def _rounding(sampled: Averages, experiment: Experiment) -> float:
-    """What rounding may leave of a rate of heat or work, on either side.
+    """Rounding error of a rate of heat or work, on either side.
 
-    It is a part of the energies that go back and forth; of terms of a drive that cancel, too, which
-    the ledger does not show.
+    It is relative to the largest energies: those of the ledger, and the terms of a drive, which may
+    cancel and do not appear in the ledger.
     """
     drives = [site.drive for site in experiment.sites if site.drive is not None]
     terms = [
@@ -249,13 +249,13 @@ def _rounding(sampled: Averages, experiment: Experiment) -> float:
         for d in drives
     ]
     squares = sampled.edges.get("position_squared", (np.ones(1), None))[0]
-    reach = math.sqrt(float(squares.max()))
-    energy = sampled.largest_entry + reach * max(terms, default=0.0)
+    amplitude = math.sqrt(float(squares.max()))
+    energy = sampled.largest_entry + amplitude * max(terms, default=0.0)
     return ROUNDING * energy * sampled.sums / sampled.time
 
 
 def _scale(name: str, window: Window) -> float:
-    """How large a probability, a position or its square is at most."""
+    """Largest value of a probability, a position or its square."""
     if name == "occupation":
         return 1.0
     squared = window.edges.get(f"{name}_squared")
@@ -266,20 +266,20 @@ def _scale(name: str, window: Window) -> float:
 def _events(
     sampled: Averages, exact: dict[tuple[str, str], float], experiment: Experiment
 ) -> dict[tuple[str, str], float]:
-    """Number of flips that each mean rests on; no limit where nothing flips."""
+    """Number of flips that each mean is based on; infinite where nothing flips."""
     total = sampled.trajectories * sampled.time
-    seen = sampled.of("flips")
+    sampled_flips = sampled.of("flips")
     flips = {
-        site.name: total * max(exact["flips", site.name], seen[site.name].mean)
-        if seen
+        site.name: total * max(exact["flips", site.name], sampled_flips[site.name].mean)
+        if sampled_flips
         else math.inf
         for site in experiment.sites
     }
-    through = {
+    by_bath = {
         bath: sum(flips[site.name] for site in experiment.sites if site.bath == bath)
         for bath in experiment.baths
     }
-    return {key: through[key[1]] if key[0] == "heat" else flips[key[1]] for key in exact}
+    return {key: by_bath[key[1]] if key[0] == "heat" else flips[key[1]] for key in exact}
 
 
 def _by_name(rates: Energetics, experiment: Experiment) -> dict[tuple[str, str], float]:
@@ -290,6 +290,6 @@ def _by_name(rates: Energetics, experiment: Experiment) -> dict[tuple[str, str],
     }
 
 
-def _spelled(state: int, sites: int) -> str:
+def _state_name(state: int, sites: int) -> str:
     """State 1 of two spins as -+: site 0 first."""
     return "".join("-" if state >> i & 1 else "+" for i in range(sites))

@@ -1,7 +1,7 @@
-"""Which points of a sampled sweep are pumps or engines beyond doubt, and which beyond doubt not.
+"""Points of a sampled sweep that are significantly pumps or engines, or significantly not.
 
-A sign is sure beyond `threshold` standard errors, which makes `FALSE_ALARM` the chance that any
-sign of the whole sweep is named wrongly.
+A sign is significant beyond `threshold` standard errors, so that `FALSE_ALARM` is the probability
+that any sign of the whole sweep is wrong.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from trajsim.config import Config
 
 
 class Claimed(NamedTuple):
-    """One point: "engine", "pump", "transfer", "neither" or "open", and what that rests on."""
+    """One point: "engine", "pump", "transfer", "neither" or "open", and its signs in errors."""
 
     sampled: Averages
     name: str
@@ -23,7 +23,7 @@ class Claimed(NamedTuple):
 
 @dataclass(frozen=True)
 class Claims:
-    """What is sure of a sweep: `tests` signs were judged at `threshold` standard errors."""
+    """Significant results of a sweep: `tests` signs were judged at `threshold` standard errors."""
 
     threshold: float
     tests: int
@@ -48,17 +48,17 @@ def claims(config: Config, sampled: list[Averages]) -> Claims:
         If nothing is driven, baths have more than two temperatures, or there are fewer than two
         trajectories.
     """
-    judged, tests = [], 0
+    points, tests = [], 0
     for a in sampled:
         temperatures = config.at(a.parameters).temperatures
         if not a.of("work"):
             raise CannotCheckError("nothing is driven: there is neither an engine nor a pump")
         if len(set(temperatures.values())) > 2:
             raise CannotCheckError("pumps and engines are defined between two temperatures")
-        off = a.sigmas(temperatures)
-        judged.append((a, off))
-        # The work, and the heat from the colder baths or from each of equally warm ones. A claim
-        # that asks for more than these signs is not wrong more often.
-        tests += 1 + (len(off.heats) if off.cold is None else 1)
+        sigmas = a.sigmas(temperatures)
+        points.append((a, sigmas))
+        # Two signs: the work, and the heat from the colder baths (or each of equally warm ones). A
+        # claim that needs more signs is not wrong more often.
+        tests += 1 + (len(sigmas.heats) if sigmas.cold is None else 1)
     limit = threshold(min((a.trajectories for a in sampled), default=0), tests)
-    return Claims(limit, tests, [Claimed(a, off.claim(limit), off) for a, off in judged])
+    return Claims(limit, tests, [Claimed(a, sigmas.claim(limit), sigmas) for a, sigmas in points])

@@ -1,4 +1,4 @@
-"""Exact fluctuations over the windows that a run is looked at through."""
+"""Exact fluctuations over the windows of a run."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ PATIENCE = 20.0
 
 
 class ExactFluctuations:
-    """Exact twins of what `trajsim.analysis.fluctuations` estimates, for one network.
+    """Exact values of the estimates of `trajsim.analysis.fluctuations`, for one network.
 
-    Windows of a trajectory are pooled; so is what they begin with. A window that begins with the
-    mean of these distributions has the moments and the distribution of all windows together.
+    Windows of a trajectory are pooled. A window that begins with the mean of the distributions at
+    their starts has the moments and the distribution of all windows together.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ class ExactFluctuations:
         labels = experiment.labels
         self.baths, self.drives = labels["bath"], labels["drive"]
 
-    # -- what is counted -------------------------------------------------------------------------
+    # -- windows and weights ---------------------------------------------------------------------
 
     def weights(self, observable: Observable) -> tuple[Array, Array]:
-        """Weights of heats (baths,) and works (drives,) by which counting finds this one."""
+        """Weights of heats (baths,) and works (drives,) of an observable."""
         heat, work = np.zeros(len(self.baths)), np.zeros(len(self.drives))
         if observable.kind == "heat":
             heat[self.baths.index(observable.label)] = 1.0
@@ -56,8 +56,8 @@ class ExactFluctuations:
             work[self.drives.index(observable.label)] = 1.0
         return heat, work
 
-    def begin(self, windows: Windows) -> Any:
-        """P (2**n,) or Gaussian at the beginning of a window, averaged over those of a trajectory.
+    def start(self, windows: Windows) -> Any:
+        """P (2**n,) or Gaussian at the starts of windows, averaged over those of a trajectory.
 
         Raises
         ------
@@ -80,39 +80,39 @@ class ExactFluctuations:
             raise NoExactSideError("exact fluctuations are those of whole periods")
         return periods
 
-    # -- answers -----------------------------------------------------------------------------------
+    # -- results -----------------------------------------------------------------------------------
 
     def covariance(self, windows: Windows) -> Array:
         """Covariances (q, q) of all observables over a window, per unit time."""
-        found = self.counting.covariance(self.begin(windows), self.periods(windows))
-        return with_total(found, len(self.drives)) / windows.time
+        covariance = self.counting.covariance(self.start(windows), self.periods(windows))
+        return with_total(covariance, len(self.drives)) / windows.time
 
     def cumulants(self, observables: list[Observable], windows: Windows) -> Array:
         """First four cumulants (4, q) over a window, per unit time."""
-        start, periods = self.begin(windows), self.periods(windows)
-        found = [
+        start, periods = self.start(windows), self.periods(windows)
+        cumulants = [
             self.counting.finite_cumulants(start, periods, Weights(*self.weights(o)))
             for o in observables
         ]
-        return np.stack(found, axis=1) / windows.time
+        return np.stack(cumulants, axis=1) / windows.time
 
     def cumulant_rates(self, observables: list[Observable]) -> Array:
         """First four cumulants (4, q) per unit time, for long times."""
-        found = [self.counting.cumulant_rates(Weights(*self.weights(o))) for o in observables]
-        return np.stack(found, axis=1)
+        cumulants = [self.counting.cumulant_rates(Weights(*self.weights(o))) for o in observables]
+        return np.stack(cumulants, axis=1)
 
     def probabilities(
         self, observable: Observable, windows: Windows, histogram: Histogram
     ) -> tuple[Array, Array]:
         """Probabilities of the bins (bins,), and estimates of their errors (bins,)."""
-        start, periods = self.begin(windows), self.periods(windows)
-        found = self.counting.distribution(start, periods, Weights(*self.weights(observable)))
+        start, periods = self.start(windows), self.periods(windows)
+        exact = self.counting.distribution(start, periods, Weights(*self.weights(observable)))
         edges = histogram.edges
-        return found.probabilities(edges), found.probability_errors(edges)
+        return exact.probabilities(edges), exact.probability_errors(edges)
 
     def theta(self, observable: Observable, windows: Windows, argument: Array) -> Array:
         """ln <exp(lambda X)> / time (k,) over a window."""
-        start, periods = self.begin(windows), self.periods(windows)
+        start, periods = self.start(windows), self.periods(windows)
         heat, work = self.weights(observable)
         logs = [
             self.counting.log_average(start, periods, Weights(g * heat, g * work)) for g in argument
@@ -125,9 +125,9 @@ class ExactFluctuations:
         return self.counting.theta(np.outer(argument, heat), np.outer(argument, work))
 
     def partner_theta(self, observable: Observable, argument: Array) -> Array:
-        """theta (k,) for long times where 1/T is counted of every heat, less what is given.
+        """theta (k,) for long times with weights 1/T on every heat, minus those of `argument`.
 
-        Of the reversed protocol it is that of the forward one at `argument` on the observable
+        For the reversed protocol it equals that of the forward one at `argument` on the observable
         (Gallavotti-Cohen symmetry).
         """
         heat, work = self.weights(observable)
@@ -135,9 +135,9 @@ class ExactFluctuations:
         return self.counting.theta(beta - np.outer(argument, heat), -np.outer(argument, work))
 
     def reversed_experiment(self) -> Experiment:
-        """The same with the protocol run backwards."""
+        """The same experiment with the reversed protocol."""
         drive = self.experiment.drive
-        turned = "reverse" if drive.direction == "forward" else "forward"
+        direction = "reverse" if drive.direction == "forward" else "forward"
         return self.experiment.model_copy(
-            update={"drive": drive.model_copy(update={"direction": turned})}
+            update={"drive": drive.model_copy(update={"direction": direction})}
         )

@@ -1,4 +1,4 @@
-"""What fluctuation theorems must know of a run, from its config and the exact ensemble."""
+"""Conditions of a run for fluctuation theorems, from its config and the exact ensemble."""
 
 import itertools
 import math
@@ -19,14 +19,14 @@ from trajsim.store import StoredRun
 Array = NDArray[np.float64]
 
 TOLERANCE = 1e-9
-# Relative change of the speed of the drive by which currents are differenced.
+# Relative step of the drive's frequency in finite differences of currents.
 SPEED_STEP = 1e-3
 # What a run and that of its reversed protocol may differ in.
 FREE: Any = {"title": True, "ensemble": True, "ledger": True, "sweep": True, "drive": {"direction"}}
 
 
 class Settings(Sequence[Setting]):
-    """What theorems must know of each point of a run, worked out when it is asked for."""
+    """Conditions of each point of a run, computed on access."""
 
     def __init__(self, config: Config) -> None:
         self._points = config.points
@@ -39,22 +39,22 @@ class Settings(Sequence[Setting]):
 
 
 def settings(config: Config) -> Settings:
-    """What theorems must know of each point of a run of this config."""
+    """Conditions of each point of a run of this config."""
     return Settings(config)
 
 
 def _setting(experiment: Experiment) -> Setting:
     probability, reason = None, ""
     try:
-        # A distribution that is a single state has no logarithm.
+        # A start in a single state has probabilities of 0.
         if experiment.ensemble.initial not in ("up", "rest") or experiment.ensemble.burn_in:
             states = states_of(experiment)
-            # Whether they have a density at all.
+            # Raises if they have no density.
             states.at(0)
             probability = LogProbability(states.log_probability, states.columns)
     except NoExactSideError as error:
         reason = str(error)
-    slope, no_slope = _speed_slope(experiment)
+    slope, no_slope = _speed_derivative(experiment)
     terms = _harmonics(experiment)
     return Setting(
         system=experiment.model.kind,
@@ -85,13 +85,13 @@ def states_of(experiment: Experiment) -> RecordedStates:
     return recorded_states(experiment.network(), experiment.ensemble.initial, experiment.plan)
 
 
-def _speed_slope(experiment: Experiment) -> tuple[Array | None, str]:
-    """Omega dq/dOmega of all heats in the periodic state, by a difference of second order."""
+def _speed_derivative(experiment: Experiment) -> tuple[Array | None, str]:
+    """Omega dq/dOmega of all heats in the periodic state, by second-order finite differences."""
     if not experiment.labels["drive"]:
         return np.zeros(len(experiment.baths)), ""
     slope = np.zeros(len(experiment.baths))
     try:
-        for period, weight in _neighbours(experiment.drive.period):
+        for period, weight in _stencil(experiment.drive.period):
             other = with_parameters(experiment, {"drive.period": period})
             slope += weight * ensemble(other.network(), TOLERANCE).currents.rates.heat
     except NoExactSideError as error:
@@ -99,30 +99,30 @@ def _speed_slope(experiment: Experiment) -> tuple[Array | None, str]:
     return slope, ""
 
 
-def _neighbours(period: float, allowed: tuple[float, float] = PERIODS) -> list[tuple[float, float]]:
-    """Allowed periods near one, and the weights with which f at them adds up to Omega df/dOmega."""
+def _stencil(period: float, allowed: tuple[float, float] = PERIODS) -> list[tuple[float, float]]:
+    """Allowed periods near one, and weights of f at them whose sum is Omega df/dOmega."""
     central = [(1, 0.5), (-1, -0.5)]
     faster = [(0, -1.5), (1, 2.0), (2, -0.5)]
     slower = [(-steps, -weight) for steps, weight in faster]
     for difference in (central, faster, slower):
-        near = [(period / (1 + n * SPEED_STEP), w / SPEED_STEP) for n, w in difference]
-        if all(allowed[0] <= p <= allowed[1] for p, _ in near):
+        nearby = [(period / (1 + n * SPEED_STEP), w / SPEED_STEP) for n, w in difference]
+        if all(allowed[0] <= p <= allowed[1] for p, _ in nearby):
             break
-    return near
+    return nearby
 
 
 # -- protocols that are their own reverse ------------------------------------------------------
 
 
 def _harmonics(experiment: Experiment) -> list[tuple[int, float]]:
-    """(order, phase) of all cosines that are there."""
-    found = []
+    """(order, phase) of all cosines with an amplitude."""
+    harmonics = []
     for site in experiment.sites:
         if site.drive is not None:
             terms = [(1, site.drive.amplitude, site.drive.phase)]
             terms += [(h.order, h.amplitude, h.phase) for h in site.drive.harmonics]
-            found += [(order, phase) for order, amplitude, phase in terms if amplitude != 0.0]
-    return found
+            harmonics += [(order, phase) for order, amplitude, phase in terms if amplitude != 0.0]
+    return harmonics
 
 
 def _symmetric(terms: list[tuple[int, float]], shift: float) -> bool:
@@ -153,17 +153,17 @@ def partners(run: StoredRun, config: Config, other: StoredRun, other_config: Con
         raise CannotCheckError(f"{other.path}: is the run itself")
     if len(config.points) != len(other_config.points):
         raise CannotCheckError(f"{other.path}: has other points")
-    for mine, theirs in zip(config.points, other_config.points, strict=True):
-        wrong = _difference(mine.experiment, theirs.experiment)
-        if wrong:
-            raise CannotCheckError(f"{other.path}: is not of the same system: {wrong} differs")
+    for forward, backward in zip(config.points, other_config.points, strict=True):
+        key = _difference(forward.experiment, backward.experiment)
+        if key:
+            raise CannotCheckError(f"{other.path}: is not of the same system: {key} differs")
     one, two = run.layout, other.layout
     if (one.rows_per_period, one.row_periods) != (two.rows_per_period, two.row_periods):
         raise CannotCheckError(f"{other.path}: its rows are not as long")
     return settings(other_config)
 
 
-def _difference(one: Experiment, other: Experiment) -> str | None:
+def _difference(experiment: Experiment, other: Experiment) -> str | None:
     """First key in which two experiments differ that must not."""
-    a, b = (e.model_dump(exclude=FREE) for e in (one, other))
+    a, b = (e.model_dump(exclude=FREE) for e in (experiment, other))
     return next((key for key in itertools.chain(a, b) if a.get(key) != b.get(key)), None)

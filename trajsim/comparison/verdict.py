@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 from trajsim.errors import TrajsimError
 
-# Chance that a correct run is said to disagree, over all its quantities and points.
+# Probability that a correct run is reported to disagree, over all its quantities and points.
 FALSE_ALARM = 1e-4
-# A mean over fewer events has no normal error: it is shown, not judged.
+# Events below which a mean has no normal error: it is shown, not judged.
 FEWEST_EVENTS = 400
 FIRST_LAW = "first_law"
 
 
 class CannotCheckError(TrajsimError, ValueError):
-    """A run that has nothing exact to be compared with; the message says why."""
+    """A run that cannot be compared with exact values; the message says why."""
 
 
 class Comparison(NamedTuple):
@@ -24,8 +24,7 @@ class Comparison(NamedTuple):
     ----------
     stderr : standard error; nan for the first law, which is not a mean
     sigma : difference in standard errors; None where there were too few events to judge
-    rounding : by how much both may differ besides, by rounding and errors of the exact solution;
-        less is no difference
+    rounding : allowed difference by rounding and errors of the exact solution
     """
 
     name: str
@@ -48,7 +47,7 @@ class CheckedPoint:
 class Check:
     """The verdict on a run.
 
-    `damage` tells what is wrong with the run itself, if anything is; `reference` what it was
+    `damage` says what is wrong with the file of the run, if anything; `reference` what it was
     compared with.
     """
 
@@ -63,7 +62,7 @@ class Check:
 
     @property
     def extent(self) -> str:
-        """How many quantities were judged, and how far off the furthest is, in words."""
+        """Number of judged quantities and the largest deviation, in words."""
         unit = "times the rounding" if self.worst.name == FIRST_LAW else "standard errors"
         return (
             f"{len(self.judged)} quantities, the furthest off {self.worst.name} by "
@@ -72,12 +71,12 @@ class Check:
 
     @property
     def judged(self) -> list[Comparison]:
-        """Comparisons that count."""
+        """Comparisons with enough events to be judged."""
         return [q for point in self.points for q in point.quantities if q.sigma is not None]
 
     @property
     def worst(self) -> Comparison:
-        """The comparison furthest off."""
+        """The comparison with the largest deviation."""
         return max(self.judged, key=lambda q: abs(q.sigma or 0.0))
 
     @property
@@ -91,25 +90,25 @@ class Check:
 def comparison(
     name: str, sampled: float, stderr: float, exact: float, events: float, rounding: float
 ) -> Comparison:
-    """A comparison, in which rounding counts as one more standard error.
+    """A comparison; rounding is added in quadrature to the standard error.
 
     Parameters
     ----------
     name, sampled, stderr, exact, rounding : as in `Comparison`
-    events : number of those that the sampled value rests on
+    events : number that the sampled value is based on
     """
     sigma: float | None = None
-    off = float(sampled - exact)
-    if abs(off) <= rounding:
+    difference = float(sampled - exact)
+    if abs(difference) <= rounding:
         sigma = 0.0
     elif events >= FEWEST_EVENTS and not math.isnan(stderr):
         error = math.hypot(stderr, rounding)
-        sigma = off / error if error > 0 else math.copysign(math.inf, off)
+        sigma = difference / error if error > 0 else math.copysign(math.inf, difference)
     return Comparison(name, float(sampled), float(stderr), float(exact), sigma, float(rounding))
 
 
 def verdict(points: list[CheckedPoint], fewest: int) -> Check:
-    """Verdict on points of which the one with fewest trajectories has `fewest`.
+    """Verdict on points, of which each has at least `fewest` trajectories.
 
     Raises
     ------
@@ -125,7 +124,7 @@ def verdict(points: list[CheckedPoint], fewest: int) -> Check:
 
 
 def threshold(fewest: int, judged: int) -> float:
-    """Standard errors that all of `judged` means stay within, but for a chance of FALSE_ALARM.
+    """Standard errors within which all of `judged` means are with probability 1 - FALSE_ALARM.
 
     Raises
     ------
@@ -134,7 +133,7 @@ def threshold(fewest: int, judged: int) -> float:
     """
     if fewest < 2:
         raise CannotCheckError("a standard error needs at least two trajectories")
-    # What scipy.stats has for this is the same function, and takes as long to import as all else.
+    # scipy.stats has the same function, but takes long to import.
     from scipy.special import stdtrit
 
     return -float(stdtrit(fewest - 1, FALSE_ALARM / (2 * max(judged, 1))))

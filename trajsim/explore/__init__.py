@@ -1,4 +1,4 @@
-"""What a system does where: maps of regimes and optima, from the exact side, without sampling."""
+"""Maps of regimes and optima over parameters, from the exact side, without sampling."""
 
 from trajsim.explore.maps import RegimeMap, regime_map
 from trajsim.explore.optimum import GOALS, Optimum, maximize

@@ -1,4 +1,4 @@
-"""Maps of two parameters: at each point of a grid, what the system does there."""
+"""Maps of two parameters: the regime of the system at each point of a grid."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ class RegimeMap:
 
     Attributes
     ----------
-    name : what sets this map apart from others beside it, such as "model.rate_law = metropolis"
+    name : title among several maps, such as "model.rate_law = metropolis"
     config : its points are those of the grid, the second key the faster
     x, y : keys of the axes, in the order of the [sweep]
     solved, regimes : exact ensembles and regimes, in the order of `config.points`
@@ -39,29 +39,29 @@ class RegimeMap:
         return np.unique(self._parameters(self.x)), np.unique(self._parameters(self.y))
 
     def on_grid(self, values: Any) -> NDArray:
-        """What is given for each point as an array (ny, nx), rows and columns ascending."""
-        given = np.asarray(list(values))
+        """Values of all points as an array (ny, nx), rows and columns ascending."""
+        array = np.asarray(list(values))
         order = np.lexsort((self._parameters(self.x), self._parameters(self.y)))
         x, y = self.grid
-        return given[order].reshape(len(y), len(x))
+        return array[order].reshape(len(y), len(x))
 
     @property
     def ratios(self) -> tuple[Array, Array]:
         """-w / q_hot and q_cold / w (points,), nan where the divisor is not surely positive.
 
-        Efficiency and COP where they are positive. They go on beyond the border of their regime,
-        so that lines of equal value can be drawn up to it.
+        Efficiency and COP where they are positive. They are defined beyond the border of their
+        regime, so that contour lines can be drawn up to it.
         """
-        found = np.full((2, len(self.regimes)), np.nan)
+        ratios = np.full((2, len(self.regimes)), np.nan)
         for k, (point, solved) in enumerate(zip(self.config.points, self.solved, strict=True)):
-            at = flows(point.experiment, solved.currents)
-            if at is None:
+            point_flows = flows(point.experiment, solved.currents)
+            if point_flows is None:
                 continue
-            if at.hot.sign > 0:
-                found[0, k] = -at.work.mean / at.hot.mean
-            if at.work.sign > 0:
-                found[1, k] = at.cold.mean / at.work.mean
-        return found[0], found[1]
+            if point_flows.hot.sign > 0:
+                ratios[0, k] = -point_flows.work.mean / point_flows.hot.mean
+            if point_flows.work.sign > 0:
+                ratios[1, k] = point_flows.cold.mean / point_flows.work.mean
+        return ratios[0], ratios[1]
 
     def _parameters(self, key: str) -> Array:
         return np.array([point.parameters[key] for point in self.config.points])
@@ -103,7 +103,7 @@ def regime_map(config: Config, name: str = "") -> RegimeMap:
     x, y = axes_of(config)
     solved, regimes = [], []
     for point in each(config.points, name or "map", unit=" points"):
-        found = solve(point.experiment)
-        solved.append(found)
-        regimes.append(exact_regime(point.experiment, found.currents))
+        ensemble = solve(point.experiment)
+        solved.append(ensemble)
+        regimes.append(exact_regime(point.experiment, ensemble.currents))
     return RegimeMap(name, config, x, y, solved, regimes)

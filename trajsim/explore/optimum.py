@@ -1,8 +1,8 @@
-"""Where in a box of parameters an engine or a pump is at its best.
+"""Optimal parameters of an engine or a pump within a box.
 
-What is maximised is a merit that is known everywhere and equals the quantity asked for where the
-system is in the regime that has it: an efficiency exists only of an engine. A search of the whole
-box (differential evolution) finds the neighbourhood, a simplex the point.
+The function maximised is a merit that is defined everywhere and equals the quantity asked for where
+the system is in the regime that has it: only an engine has an efficiency. A global search of the
+box (differential evolution) is refined by a simplex.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,17 +21,17 @@ from trajsim.running.progress import bar
 
 Array = NDArray[np.float64]
 
-# Of differential evolution: individuals for each parameter, most generations; what its random
-# numbers begin from: the same question has the same answer.
+# Differential evolution: individuals for each parameter, most generations, and a fixed seed, so
+# that results are reproducible.
 INDIVIDUALS, GENERATIONS, SEED = 16, 60, 2007
 # A parameter as close to its bound, in units of the box, is at it.
 AT_BOUND = 1e-6
 
 
 class Goal(NamedTuple):
-    """A quantity, the regime that has it, and a merit from what flows.
+    """A quantity, the regime that has it, and a merit as a function of the currents.
 
-    Where the system is not in the regime, the merit is not positive, and the larger the nearer.
+    Outside of the regime the merit is not positive, and increases towards it.
     """
 
     regime: str
@@ -39,34 +39,34 @@ class Goal(NamedTuple):
     merit: Callable[[Flows], float]
 
 
-def _efficiency(at: Flows) -> float:
-    if at.work.sign < 0 < at.hot.sign:
-        return -at.work.mean / at.hot.mean
-    return _missing(at.work.mean, at)
+def _efficiency(flows: Flows) -> float:
+    if flows.work.sign < 0 < flows.hot.sign:
+        return -flows.work.mean / flows.hot.mean
+    return _shortfall(flows.work.mean, flows)
 
 
-def _cop(at: Flows) -> float:
-    if at.cold.sign > 0 and at.work.sign > 0:
-        return at.cold.mean / at.work.mean
-    return _missing(at.cold.mean, at)
+def _cop(flows: Flows) -> float:
+    if flows.cold.sign > 0 and flows.work.sign > 0:
+        return flows.cold.mean / flows.work.mean
+    return _shortfall(flows.cold.mean, flows)
 
 
-def _missing(value: float, at: Flows) -> float:
-    """What is missing, as a share of all that flows."""
-    scale = sum(abs(flow.mean) for flow in at)
+def _shortfall(value: float, flows: Flows) -> float:
+    """Minus a current of the wrong sign, relative to the sum of all currents."""
+    scale = sum(abs(flow.mean) for flow in flows)
     return -abs(value) / scale if scale > 0 else -1.0
 
 
 GOALS = {
     "efficiency": Goal("engine", "-w / q_hot", _efficiency),
     "cop": Goal("pump", "q_cold / w", _cop),
-    "cooling": Goal("pump", "q_cold", lambda at: at.cold.mean),
-    "power": Goal("engine", "-w", lambda at: -at.work.mean),
+    "cooling": Goal("pump", "q_cold", lambda flows: flows.cold.mean),
+    "power": Goal("engine", "-w", lambda flows: -flows.work.mean),
 }
 
 
 class _OutOfReachError(TrajsimError):
-    """Holds a NoExactSideError on its way through scipy, which makes others of a ValueError."""
+    """Carries a NoExactSideError through scipy, which would replace a ValueError."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Optimum:
 
     @property
     def at_bound(self) -> list[str]:
-        """Parameters that would go on beyond the bounds."""
+        """Parameters whose optimum is at a bound."""
         return [
             key
             for key, (low, high) in self.bounds.items()
@@ -115,9 +115,9 @@ class Optimum:
 
 
 def _merit(goal: str, experiment: Experiment, solved: Any) -> float:
-    """Merit at a point; -inf where both baths are equally warm, so that none is the colder."""
-    at = flows(experiment, solved.currents)
-    return -np.inf if at is None else GOALS[goal].merit(at)
+    """Merit at a point; -inf where all baths have the same temperature."""
+    currents = flows(experiment, solved.currents)
+    return -np.inf if currents is None else GOALS[goal].merit(currents)
 
 
 def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[float]]) -> Optimum:
@@ -125,43 +125,43 @@ def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[fl
 
     Parameters
     ----------
-    experiment : what does not vary is as in it
+    experiment : gives all parameters that do not vary
     goal : key of GOALS
     bounds : lowest and highest value by key
 
     Raises
     ------
     ExploreError
-        If a range is empty, or nowhere in the box are there two temperatures and a drive.
+        If a range is empty, nothing is driven, or baths do not have two temperatures.
     trajsim.ensemble.NoExactSideError
         If there is no exact side, or it is out of reach.
     """
     keys = list(bounds)
     low, high = (np.array([bounds[key][end] for key in keys], float) for end in (0, 1))
-    for key, one, other in zip(keys, low, high, strict=True):
-        if not one < other:
-            raise ExploreError(f"{key}: no room between the bounds {one:g} and {other:g}")
+    for key, lowest, highest in zip(keys, low, high, strict=True):
+        if not lowest < highest:
+            raise ExploreError(f"{key}: no room between the bounds {lowest:g} and {highest:g}")
     if not experiment.labels["drive"]:
         raise ExploreError("nothing is driven: there is neither an engine nor a pump")
-    # The middle of the box, and not quite: there temperatures that vary may be equal.
-    if hot_and_cold(_at(experiment, keys, low + 0.4567 * (high - low)).temperatures) is None:
+    # Near the middle of the box: at the middle temperatures that vary may be equal.
+    if hot_and_cold(_set(experiment, keys, low + 0.4567 * (high - low)).temperatures) is None:
         raise ExploreError(f"{goal} is defined between baths of two temperatures")
     most = INDIVIDUALS * len(keys) * (GENERATIONS + 1)
     evaluations = 0
 
-    def within(share: Array) -> Array:
-        """Parameters at shares of the box; rounding leads to none beyond its bounds."""
-        return np.clip(low + share * (high - low), low, high)
+    def in_box(unit: Array) -> Array:
+        """Parameters at a point of the unit box, clipped to the bounds."""
+        return np.clip(low + unit * (high - low), low, high)
 
-    with bar(most, " points", desc=goal, leave=False) as shown:
+    with bar(most, " points", desc=goal, leave=False) as progress:
 
-        def cost(share: Array) -> float:
+        def cost(unit: Array) -> float:
             nonlocal evaluations
             evaluations += 1
-            shown.update(1)
-            here = _at(experiment, keys, within(share))
+            progress.update(1)
+            candidate = _set(experiment, keys, in_box(unit))
             try:
-                return -_merit(goal, here, solve(here))
+                return -_merit(goal, candidate, solve(candidate))
             except NoExactSideError as error:
                 raise _OutOfReachError(error) from None
 
@@ -169,37 +169,37 @@ def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[fl
             best = _search(cost, len(keys))
         except _OutOfReachError as error:
             raise error.args[0] from None
-    parameters = {key: float(x) for key, x in zip(keys, within(best), strict=True)}
-    there = with_parameters(experiment, parameters)
-    solved = solve(there)
-    regime = exact_regime(there, solved.currents)
+    parameters = {key: float(x) for key, x in zip(keys, in_box(best), strict=True)}
+    optimum = with_parameters(experiment, parameters)
+    solved = solve(optimum)
+    regime = exact_regime(optimum, solved.currents)
     ends = {key: (float(a), float(b)) for key, a, b in zip(keys, low, high, strict=True)}
-    return Optimum(goal, ends, parameters, there, solved, regime, evaluations)
+    return Optimum(goal, ends, parameters, optimum, solved, regime, evaluations)
 
 
 def _search(cost: Callable[[Array], float], parameters: int) -> Array:
-    """Where in the unit box (parameters,) a cost is least."""
+    """Point (parameters,) of the unit box at which a cost is least."""
     from scipy.optimize import Bounds, differential_evolution, minimize
 
     box = Bounds(np.zeros(parameters), np.ones(parameters))
-    wide = differential_evolution(
+    evolved = differential_evolution(
         cost, box, popsize=INDIVIDUALS, maxiter=GENERATIONS, tol=1e-6, seed=SEED, polish=False
     )
-    near = minimize(
+    refined = minimize(
         cost,
-        wide.x,
+        evolved.x,
         method="Nelder-Mead",
         bounds=box,
-        options={"initial_simplex": _simplex(wide.x), "xatol": 1e-8, "fatol": 0.0},
+        options={"initial_simplex": _simplex(evolved.x), "xatol": 1e-8, "fatol": 0.0},
     )
-    return np.asarray(near.x if near.fun <= wide.fun else wide.x)
+    return np.asarray(refined.x if refined.fun <= evolved.fun else evolved.x)
 
 
-def _at(experiment: Experiment, keys: list[str], values: Array) -> Experiment:
+def _set(experiment: Experiment, keys: list[str], values: Array) -> Experiment:
     return with_parameters(experiment, dict(zip(keys, map(float, values), strict=True)))
 
 
 def _simplex(start: Array, size: float = 0.01) -> Array:
-    """Corners (d + 1, d) around a point of the unit box, inside of it."""
+    """Corners (d + 1, d) of a simplex at a point of the unit box, within the box."""
     inward = np.where(start > 0.5, -size, size)
     return np.vstack([start, start + np.diag(inward)])

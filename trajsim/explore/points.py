@@ -1,4 +1,4 @@
-"""The exact currents of one point, and what the system does there."""
+"""Exact currents and regime of one point."""
 
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ TOLERANCE = 1e-9
 
 
 class ExploreError(TrajsimError, ValueError):
-    """A map or an optimum that cannot be had as asked; the message says why."""
+    """A map or an optimum that cannot be computed as requested; the message says why."""
 
 
 def solve(experiment: Experiment, tolerance: float = TOLERANCE) -> Any:
@@ -37,7 +37,7 @@ class Flows(NamedTuple):
 
 
 def flows(experiment: Experiment, currents: Currents) -> Flows | None:
-    """What flows where, each with the error of its numerical solution.
+    """Heats and work, each with the error of its numerical solution.
 
     None unless baths have two temperatures.
     """

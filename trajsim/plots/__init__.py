@@ -54,12 +54,12 @@ __all__ = [
     "write",
 ]
 
-# Figures of fluctuations over the windows asked for.
+# Figures that depend on the length of the windows.
 WINDOWED = ("covariance", "histogram", "generating", "rate-function")
 
 
 def figures(config: Config, run: StoredRun | None, window: int | None = None) -> dict[str, Figure]:
-    """All figures that a config, or a run of it, gives, by name.
+    """All figures of a config, or of a run of it, by name.
 
     Parameters
     ----------
@@ -73,38 +73,38 @@ def figures(config: Config, run: StoredRun | None, window: int | None = None) ->
         If a trajectory does not have so many rows.
     """
     with styled():
-        made = {}
+        figures = {}
         sampled = averages(run) if run else None
         if config.axis is not None:
-            made["sweep"] = sweep_figure(config, sampled)
+            figures["sweep"] = sweep_figure(config, sampled)
         else:
-            made["rates"] = rates_figure(config, sampled)
+            figures["rates"] = rates_figure(config, sampled)
         if config.experiment.plan.rows_per_period > 1:
-            made["time"] = time_figure(config, profiles(run) if run else None)
+            figures["time"] = time_figure(config, profiles(run) if run else None)
         if run is not None and len(config.points) == 1:
-            made |= _of_fluctuations(config.points[0].experiment, run, window)
-        tell_what_is_left_out(made, config)
-        return _ours(made)
+            figures |= _fluctuation_figures(config.points[0].experiment, run, window)
+        tell_what_is_left_out(figures, config)
+        return _closed(figures)
 
 
-def _of_fluctuations(
+def _fluctuation_figures(
     experiment: Experiment, run: StoredRun, window: int | None
 ) -> dict[str, Figure]:
     """Figures of the fluctuations at the one point of a run."""
-    found = next(fluctuations(run, window), None)
-    if found is None or found.trajectories < 2:
+    sampled = next(fluctuations(run, window), None)
+    if sampled is None or sampled.trajectories < 2:
         return {}
-    exact = exact_twins(experiment, found)
+    exact = exact_twins(experiment, sampled)
     windows = _by_window(run)
-    made = {"cumulants": cumulants_figure(windows, *exact_cumulants(experiment, windows))}
-    covariance = covariance_figure(found, exact.covariance)
+    figures = {"cumulants": cumulants_figure(windows, *exact_cumulants(experiment, windows))}
+    covariance = covariance_figure(sampled, exact.covariance)
     if covariance is not None:
-        made["covariance"] = covariance
-    if found.histograms:
-        made["histogram"] = histogram_figure(found, exact.probabilities)
-        made["generating"] = generating_figure(found, exact.curves)
-        made["rate-function"] = rate_figure(found, exact.curves)
-    return made
+        figures["covariance"] = covariance
+    if sampled.histograms:
+        figures["histogram"] = histogram_figure(sampled, exact.probabilities)
+        figures["generating"] = generating_figure(sampled, exact.curves)
+        figures["rate-function"] = rate_figure(sampled, exact.curves)
+    return figures
 
 
 def _by_window(run: StoredRun) -> list[Fluctuations]:
@@ -119,63 +119,63 @@ def _by_window(run: StoredRun) -> list[Fluctuations]:
 def map_figures(maps: list[RegimeMap]) -> dict[str, Figure]:
     """The figure of maps over the same axes, by name."""
     with styled():
-        return _ours({"map": map_figure(maps)})
+        return _closed({"map": map_figure(maps)})
 
 
 def claims_figures(claims: Claims) -> dict[str, Figure]:
-    """The figure of what is sure of a sweep, by name."""
+    """The figure of the significant regimes of a sweep, by name."""
     with styled():
-        return _ours({"regimes": claims_figure(claims)})
+        return _closed({"regimes": claims_figure(claims)})
 
 
 def trajectory_figures(trace: Trace, experiment: Experiment) -> dict[str, Figure]:
     """The figure of one trajectory, by name."""
     with styled():
-        made = {f"trajectory-{trace.trajectory}": trajectory_figure(trace, experiment)}
-        return _ours(made)
+        figures = {f"trajectory-{trace.trajectory}": trajectory_figure(trace, experiment)}
+        return _closed(figures)
 
 
-def _ours(made: dict[str, Figure]) -> dict[str, Figure]:
-    """The figures, out of pyplot's hands: it would keep them, and a notebook show them twice."""
-    for figure in made.values():
+def _closed(figures: dict[str, Figure]) -> dict[str, Figure]:
+    """The figures, closed in pyplot, which would keep them and show them twice in a notebook."""
+    for figure in figures.values():
         plt.close(figure)
-    missing = missing_letters(made.values())
+    missing = missing_letters(figures.values())
     if missing:
         log.warning(missing)
-    return made
+    return figures
 
 
 def save(
     figures: dict[str, Figure], folder: Path, stem: str, window: int | None = None
 ) -> Iterator[Path]:
-    """Write each figure as PNG and PDF; gives the paths written.
+    """Write each figure as PNG and PDF; yields the paths written.
 
     Parameters
     ----------
     figures : by name
-    folder : made if it is not there
-    stem : that the files' names begin with
-    window : rows of the windows that the figures in `WINDOWED` show, told in their names
+    folder : created if it does not exist
+    stem : start of the files' names
+    window : rows of the windows of the figures in `WINDOWED`, a part of their names
     """
     for name, figure in figures.items():
-        over = f"-window-{window}" if window is not None and name in WINDOWED else ""
-        yield from write(figure, folder / f"{stem}{over}-{name}")
+        suffix = f"-window-{window}" if window is not None and name in WINDOWED else ""
+        yield from write(figure, folder / f"{stem}{suffix}-{name}")
 
 
 def write(figure: Figure, path: Path) -> Iterator[Path]:
     """Write a figure as PNG and PDF under a name without an ending."""
     for ending in ("png", "pdf"):
-        written = path.with_name(f"{path.name}.{ending}")
+        target = path.with_name(f"{path.name}.{ending}")
         image = BytesIO()
         metadata = {"CreationDate": None} if ending == "pdf" else None
         with styled():
             figure.savefig(image, format=ending, metadata=metadata)
-        publish(written, image.getvalue())
-        yield written
+        publish(target, image.getvalue())
+        yield target
 
 
 def svg(figure: Figure) -> tuple[bytes, int, int]:
-    """A figure as an SVG without a background, letters drawn; its width and height in pixels."""
+    """A figure as an SVG without background, text as paths; its width and height in pixels."""
     image = BytesIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with styled(), mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "trajsim"}):

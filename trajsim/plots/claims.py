@@ -1,4 +1,4 @@
-"""What is sure of a sampled sweep: heats and works of all its points in standard errors."""
+"""Significant regimes of a sampled sweep: heats and works of all points in standard errors."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from trajsim.comparison import FALSE_ALARM
 from trajsim.comparison.claims import Claims
 from trajsim.plots.style import COLOURS, MARKERS, legend, symbol
 
-# In this order colours and markers go to the names.
+# Order in which names get colours and markers.
 NAMES = ("neither", "pump", "engine", "transfer", "open")
-# Beyond, in standard errors, points are drawn at the edge.
+# Standard errors at which points are clipped.
 FURTHEST = 1e4
 
 

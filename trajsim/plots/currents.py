@@ -12,14 +12,14 @@ from trajsim.plots.style import COLOURS, MARKERS, upright
 
 Array = NDArray[np.float64]
 
-# Drawing needs fewer digits than checking.
+# Relative accuracy of exact curves: less than for a check.
 CURVE_TOLERANCE = 1e-6
 MOST_BATHS = 7
 RATE = "heat and work rates (energy / time)"
 
 
 class Line(NamedTuple):
-    """One current: what it is called, how to read it from rates, how it looks."""
+    """One current: its label, its column of the rates, its colour and marker."""
 
     label: str
     kind: str
@@ -35,7 +35,7 @@ class Line(NamedTuple):
         return values.sum(axis=-1) if self.column is None else values[..., self.column]
 
     def curve(self, ax: Axes, x: Array, y: Array, alone: bool) -> None:
-        """Draw its exact curve, which has the name if nothing is sampled."""
+        """Draw its exact curve, labelled if nothing is sampled."""
         ax.plot(x, y, color=self.colour, label=self.label if alone else None)
 
     def dots(self, ax: Axes, x: Array, y: Array, error: Array, size: float) -> None:
@@ -55,34 +55,34 @@ class Line(NamedTuple):
 
 def lines_of(experiment: Experiment) -> list[Line]:
     """Heat of each bath and the total work: the curves of the paper's figures."""
-    wanted: list[tuple[str, str, int | None]] = []
+    rows: list[tuple[str, str, int | None]] = []
     for k, bath in enumerate(list(experiment.baths)[:MOST_BATHS]):
-        wanted.append((rf"$\dot q_{upright(bath)}$", "heat", k))
+        rows.append((rf"$\dot q_{upright(bath)}$", "heat", k))
     drives = experiment.labels["drive"]
     if experiment.works_apart and len(drives) == 2:
-        wanted += [(rf"$\dot w_{upright(d)}$", "work", k) for k, d in enumerate(drives)]
+        rows += [(rf"$\dot w_{upright(d)}$", "work", k) for k, d in enumerate(drives)]
     elif drives:
-        wanted.append((r"$\dot w$", "work", None))
+        rows.append((r"$\dot w$", "work", None))
     return [
         Line(label, kind, column, COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)])
-        for k, (label, kind, column) in enumerate(wanted)
+        for k, (label, kind, column) in enumerate(rows)
     ]
 
 
 def exact_rates(experiment: Experiment) -> Any:
-    """Mean rates that trajectories of this experiment show, start and burn-in included."""
+    """Exact mean rates over the recorded periods, with start and burn-in; None if unknown."""
     network = experiment.network()
     try:
         # The ensemble first: it refuses systems whose states are too many to list.
         exact = ensemble(network, CURVE_TOLERANCE)
-        begin = start_state(network, experiment.ensemble.initial)
-        return exact.window(begin, experiment.plan).rates
+        start = start_state(network, experiment.ensemble.initial)
+        return exact.window(start, experiment.plan).rates
     except NoExactSideError:
         return None
 
 
 def no_exact_side(experiment: Experiment) -> str | None:
-    """Why figures of an experiment have no exact curves; None where they have."""
+    """Why figures of an experiment have no exact curves; None if they have."""
     try:
         ensemble(experiment.network(), CURVE_TOLERANCE)
     except NoExactSideError as error:

@@ -35,10 +35,10 @@ class Curves(NamedTuple):
     partner: Array | None = None
 
 
-def shown(found: Fluctuations) -> list[int]:
+def in_panels(sampled: Fluctuations) -> list[int]:
     """Observables that get a panel."""
-    heats = [k for k, o in enumerate(found.observables) if o.kind == "heat"][:MOST_HEATS]
-    return heats + [k for k, o in enumerate(found.observables) if o.total]
+    heats = [k for k, o in enumerate(sampled.observables) if o.kind == "heat"][:MOST_HEATS]
+    return heats + [k for k, o in enumerate(sampled.observables) if o.total]
 
 
 def formula(observable: Observable) -> str:
@@ -49,37 +49,37 @@ def formula(observable: Observable) -> str:
     return rf"${letter}_{upright(observable.label)}$"
 
 
-def over(found: Fluctuations) -> str:
+def window_text(sampled: Fluctuations) -> str:
     """The window in words."""
-    periods = found.windows.periods
+    periods = sampled.windows.periods
     return f"{periods:g} period{'s' if periods != 1 else ''}"
 
 
-def _panels(found: Fluctuations, height: float) -> tuple[Figure, list[tuple[Axes, int]]]:
-    places = shown(found)
+def _panels(sampled: Fluctuations, height: float) -> tuple[Figure, list[tuple[Axes, int]]]:
+    indices = in_panels(sampled)
     figure, axes = plt.subplots(
-        1, len(places), figsize=(max(4.2, 3.5 * len(places)), height), squeeze=False
+        1, len(indices), figsize=(max(4.2, 3.5 * len(indices)), height), squeeze=False
     )
-    return figure, list(zip(axes[0], places, strict=True))
+    return figure, list(zip(axes[0], indices, strict=True))
 
 
-def histogram_figure(found: Fluctuations, exact: list[Array | None] | None = None) -> Figure:
+def histogram_figure(sampled: Fluctuations, exact: list[Array | None] | None = None) -> Figure:
     """Densities on a logarithmic scale; `exact` are probabilities of the bins, by observable."""
-    figure, panels = _panels(found, 3.4)
+    figure, panels = _panels(sampled, 3.4)
     for number, (ax, k) in enumerate(panels):
         colour, marker = COLOURS[number], MARKERS[number]
-        histogram, bins = found.histograms[k], exact[k] if exact else None
+        histogram, bins = sampled.histograms[k], exact[k] if exact else None
         centres, width = _centres(histogram)
         if bins is not None:
             density = np.where(bins > 0, bins / width, np.nan)
             # Above the dots, which lie on it.
             ax.step(centres, density, where="mid", color="black", lw=0.7, label="exact", zorder=5)
-        seen = histogram.counts > 0
-        y, error = histogram.density[seen], histogram.density_error[seen]
+        filled = histogram.counts > 0
+        y, error = histogram.density[filled], histogram.density_error[filled]
         # On a logarithmic scale a bar that reaches zero has no lower end.
         lower = np.minimum(error, 0.999 * y)
         ax.errorbar(
-            centres[seen],
+            centres[filled],
             y,
             [lower, error],
             fmt=marker,
@@ -90,10 +90,10 @@ def histogram_figure(found: Fluctuations, exact: list[Array | None] | None = Non
             label="sampled" if number == 0 else None,
         )
         ax.set_yscale("log")
-        # One count and a little below: bins that hold less in the mean show nothing.
+        # From a little below one count, the smallest density that a sample can have.
         ax.set_ylim(0.3 / (histogram.samples * width), 3 * y.max())
-        name = formula(found.observables[k])
-        ax.set_xlabel(f"{name} over {over(found)} (energy)")
+        name = formula(sampled.observables[k])
+        ax.set_xlabel(f"{name} over {window_text(sampled)} (energy)")
         ax.set_ylabel("probability density (1 / energy)" if number == 0 else "")
     legend(figure, panels[0][0])
     return figure
@@ -104,11 +104,11 @@ def _centres(histogram: Histogram) -> tuple[Array, float]:
     return (edges[1:] + edges[:-1]) / 2, float(edges[1] - edges[0])
 
 
-def generating_figure(found: Fluctuations, exact: list[Curves | None] | None = None) -> Figure:
+def generating_figure(sampled: Fluctuations, exact: list[Curves | None] | None = None) -> Figure:
     """theta against lambda, shaded where samples cannot be trusted, on exact curves."""
-    figure, panels = _panels(found, 3.2)
+    figure, panels = _panels(sampled, 3.2)
     for number, (ax, k) in enumerate(panels):
-        g, curves = found.generating[k], exact[k] if exact else None
+        g, curves = sampled.generating[k], exact[k] if exact else None
         if curves is not None:
             ax.plot(curves.argument, curves.theta, color="black", lw=0.9, label="exact", zorder=5)
             if curves.limit is not None:
@@ -119,7 +119,7 @@ def generating_figure(found: Fluctuations, exact: list[Curves | None] | None = N
                 (dashes,) = ax.plot(curves.argument, curves.partner, color=COLOURS[3], label=label)
                 dashes.set(linestyle=(0, (1.5, 2.5)), linewidth=2.0)
         _dots(ax, g.argument[g.trusted], g.theta[g.trusted], g.theta_error[g.trusted], number)
-        name = formula(found.observables[k])
+        name = formula(sampled.observables[k])
         ax.axhline(0, color="0.6", lw=0.7, zorder=0)
         ax.set_xlabel(rf"$\lambda$ on {name} (1 / energy)")
         ax.set_ylabel(r"$\theta(\lambda)$ (1 / time)" if number == 0 else "")
@@ -129,7 +129,7 @@ def generating_figure(found: Fluctuations, exact: list[Curves | None] | None = N
 
 
 def _beyond(ax: Axes, g: Generating) -> None:
-    """Shade the lambda at which samples are not trusted, as far as the picture goes."""
+    """Shade the lambda at which samples are not trusted, up to the limits of the axis."""
     low, high = ax.get_xlim()
     for begin, end in ((low, g.limits[0]), (g.limits[1], high)):
         if begin < end:
@@ -137,21 +137,21 @@ def _beyond(ax: Axes, g: Generating) -> None:
     ax.set_xlim(low, high)
 
 
-def rate_figure(found: Fluctuations, exact: list[Curves | None] | None = None) -> Figure:
+def rate_figure(sampled: Fluctuations, exact: list[Curves | None] | None = None) -> Figure:
     """Rate functions: Legendre transforms of theta, sampled and exact."""
-    figure, panels = _panels(found, 3.2)
+    figure, panels = _panels(sampled, 3.2)
     for number, (ax, k) in enumerate(panels):
-        g, curves = found.generating[k], exact[k] if exact else None
-        good = g.trusted
+        g, curves = sampled.generating[k], exact[k] if exact else None
+        trusted = g.trusted
         if curves is not None:
             current = np.gradient(curves.theta, curves.argument, edge_order=2)
             rate = curves.argument * current - curves.theta
             ax.plot(current, rate, color="black", lw=0.9, label="exact", zorder=5)
-        _dots(ax, g.current[good], g.rate[good], g.theta_error[good], number)
-        name = formula(found.observables[k])
-        time = f"{found.windows.time:g}"
+        _dots(ax, g.current[trusted], g.rate[trusted], g.theta_error[trusted], number)
+        name = formula(sampled.observables[k])
+        time = f"{sampled.windows.time:g}"
         ax.set_xlabel(f"{name} / {time} (energy / time)")
-        # A power of ten would stand on the label.
+        # A power of ten would overlap the label.
         ax.ticklabel_format(axis="x", style="plain")
         ax.locator_params(axis="x", nbins=5)
         ax.set_ylabel("rate function (1 / time)" if number == 0 else "")

@@ -1,4 +1,4 @@
-"""Exact twins of what figures of fluctuations show, where there are any."""
+"""Exact curves of the figures of fluctuations, where there are any."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,17 +13,17 @@ from trajsim.analysis.scgf import FURTHEST, Generating
 from trajsim.comparison.counted import ExactFluctuations
 from trajsim.config import Experiment
 from trajsim.ensemble import NoExactSideError
-from trajsim.plots.distributions import Curves, shown
+from trajsim.plots.distributions import Curves, in_panels
 from trajsim.running.progress import each
 
 Array = NDArray[np.float64]
 Answer = TypeVar("Answer")
 
-# Points of a curve, and how far it reaches beyond what samples are trusted for.
+# Points of a curve, and its range relative to that in which samples are trusted.
 CURVE_POINTS, BEYOND = 81, 1.15
-# Points of a curve of more spins than so many, each of which takes a while.
+# Spins above which a curve has fewer points, for each takes long.
 FEW_SITES, FEW_POINTS = 3, 25
-# Probabilities of bins that are not so many times their errors are not shown.
+# Probabilities of bins below so many times their errors are not shown.
 UNKNOWN = 3.0
 # Seconds that exact cumulants of a figure may take.
 PATIENCE = 2.0
@@ -40,49 +40,49 @@ class Twins(NamedTuple):
     curves: list[Curves | None] | None
 
 
-def exact_twins(experiment: Experiment, found: Fluctuations) -> Twins:
-    """Exact twins of fluctuations over the same windows."""
+def exact_twins(experiment: Experiment, sampled: Fluctuations) -> Twins:
+    """Exact values of fluctuations over the same windows."""
     try:
         exact = ExactFluctuations(experiment)
         reverse = ExactFluctuations(exact.reversed_experiment())
     except NoExactSideError:
         return Twins(None, None, None)
-    places = shown(found) if found.histograms and exact.counting.quick else []
-    probabilities: list[Array | None] = [None] * len(found.observables)
-    curves: list[Curves | None] = [None] * len(found.observables)
-    # What takes long is linear algebra, which lets other threads go on.
+    indices = in_panels(sampled) if sampled.histograms and exact.counting.quick else []
+    probabilities: list[Array | None] = [None] * len(sampled.observables)
+    curves: list[Curves | None] = [None] * len(sampled.observables)
+    # Most of the time is spent in linear algebra, which releases the GIL.
     with ThreadPoolExecutor() as pool:
-        known = pool.map(lambda k: _known(partial(_probabilities, exact, found, k)), places)
+        results = pool.map(lambda k: _or_none(partial(_probabilities, exact, sampled, k)), indices)
         for k, answer in zip(
-            places, each(known, "exact histograms", total=len(places)), strict=True
+            indices, each(results, "exact histograms", total=len(indices)), strict=True
         ):
             probabilities[k] = answer
-    for k in each(places, "exact curves"):
-        curves[k] = _known(partial(_curves, exact, reverse, found, k))
-    return Twins(_known(partial(exact.covariance, found.windows)), probabilities, curves)
+    for k in each(indices, "exact curves"):
+        curves[k] = _or_none(partial(_curves, exact, reverse, sampled, k))
+    return Twins(_or_none(partial(exact.covariance, sampled.windows)), probabilities, curves)
 
 
-def _known(answer: Callable[[], Answer]) -> Answer | None:
-    """What the exact side answers; None where it does not."""
+def _or_none(answer: Callable[[], Answer]) -> Answer | None:
+    """Result of a function of the exact side; None if it raises NoExactSideError."""
     try:
         return answer()
     except NoExactSideError:
         return None
 
 
-def _probabilities(exact: ExactFluctuations, found: Fluctuations, k: int) -> Array:
-    p, error = exact.probabilities(found.observables[k], found.windows, found.histograms[k])
+def _probabilities(exact: ExactFluctuations, sampled: Fluctuations, k: int) -> Array:
+    p, error = exact.probabilities(sampled.observables[k], sampled.windows, sampled.histograms[k])
     return np.where(p > UNKNOWN * error, p, np.nan)
 
 
 def _curves(
-    exact: ExactFluctuations, reverse: ExactFluctuations, found: Fluctuations, k: int
+    exact: ExactFluctuations, reverse: ExactFluctuations, sampled: Fluctuations, k: int
 ) -> Curves:
     quick = len(exact.experiment.sites) <= FEW_SITES or not exact.experiment.two_states
-    observable = found.observables[k]
-    argument = _argument(found.generating[k], CURVE_POINTS if quick else FEW_POINTS)
+    observable = sampled.observables[k]
+    argument = _argument(sampled.generating[k], CURVE_POINTS if quick else FEW_POINTS)
     curves = (
-        exact.theta(observable, found.windows, argument),
+        exact.theta(observable, sampled.windows, argument),
         exact.long_theta(observable, argument),
         reverse.partner_theta(observable, argument),
     )
@@ -104,7 +104,7 @@ def exact_cumulants(
     """Exact cumulants (4, q) per unit time over each of these windows, and for long times."""
     try:
         exact = ExactFluctuations(experiment, PATIENCE)
-        each = [exact.cumulants(f.observables, f.windows) for f in windows]
-        return each, exact.cumulant_rates(windows[0].observables)
+        by_window = [exact.cumulants(f.observables, f.windows) for f in windows]
+        return by_window, exact.cumulant_rates(windows[0].observables)
     except NoExactSideError:
         return None, None

@@ -1,4 +1,4 @@
-"""What figures have no room for is told, in the figure and to the log."""
+"""Notes on panels and baths that figures leave out, in the figure and in the log."""
 
 from matplotlib.figure import Figure
 
@@ -13,9 +13,9 @@ HEATS = dict.fromkeys(("sweep", "time"), MOST_BATHS) | dict.fromkeys(
 )
 
 
-def tell_what_is_left_out(made: dict[str, Figure], config: Config) -> None:
-    """Say of each figure, at its foot and in a line of the log, how much of it is not drawn."""
-    for name, figure in made.items():
+def tell_what_is_left_out(figures: dict[str, Figure], config: Config) -> None:
+    """Write at the foot of each figure, and to the log, how much of it is not drawn."""
+    for name, figure in figures.items():
         panels = {"sweep": len(config.panels), "rates": len(config.points)}
         panels["time"] = panels["rates"]
         parts = (

@@ -1,4 +1,4 @@
-"""Maps of two parameters, coloured by what the system does."""
+"""Maps of two parameters, coloured by regime."""
 
 import math
 
@@ -26,7 +26,7 @@ TINTS = {
     "conduction": "#F7F3C6",
     "undecided": "#FFFFFF",
 }
-# Of baths at more than two temperatures: signs without a name.
+# Colours of combinations of signs without a name, with more than two temperatures.
 OTHERS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00")
 LINES = 5
 # Ratios whose largest is so many times the median are shown on a logarithmic scale.
@@ -73,13 +73,13 @@ def map_figure(maps: list[RegimeMap]) -> Figure:
 def _tints(maps: list[RegimeMap]) -> dict[str, str]:
     """A colour for each regime that occurs."""
     names = {regime.name for m in maps for regime in m.regimes}
-    known = {name: tint for name, tint in TINTS.items() if name in names}
+    tints = {name: tint for name, tint in TINTS.items() if name in names}
     others = sorted(names - set(TINTS))
-    return known | {name: OTHERS[k % len(OTHERS)] for k, name in enumerate(others)}
+    return tints | {name: OTHERS[k % len(OTHERS)] for k, name in enumerate(others)}
 
 
 def _panel(ax: Axes, m: RegimeMap, tints: dict[str, str]) -> set[str]:
-    """Draw one map; gives the ratios of which it has lines."""
+    """Draw one map; returns the names of the ratios with contour lines."""
     x, y = m.grid
     number = {name: k for k, name in enumerate(tints)}
     cells = m.on_grid(number[regime.name] for regime in m.regimes)

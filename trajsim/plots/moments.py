@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.cumulants import ORDERS, correlation
 from trajsim.analysis.fluctuations import Fluctuations
-from trajsim.plots.distributions import formula, shown
+from trajsim.plots.distributions import formula, in_panels
 from trajsim.plots.style import COLOURS, MARKERS
 
 Array = NDArray[np.float64]
 
 NAMES = ("mean", "variance", "3rd cumulant", "4th cumulant")
-# More than these have no room for numbers.
+# Observables above which there is no space for numbers.
 MOST_NUMBERS = 7
-# Letters that have room below a horizontal axis.
+# Letters of tick labels for which there is space below a horizontal axis.
 MOST_LETTERS = 26
 
 
@@ -32,21 +32,21 @@ def cumulants_figure(
     exact : (4, q) cumulants per unit time for each of these
     limit : (4, q) those of long times
     """
-    kinds = sorted({windows[0].observables[k].kind for k in shown(windows[0])})
+    kinds = sorted({windows[0].observables[k].kind for k in in_panels(windows[0])})
     figure, axes = plt.subplots(
         ORDERS, len(kinds), figsize=(4.1 * len(kinds), 7.6), sharex=True, squeeze=False
     )
     times = np.array([f.windows.time for f in windows])
     for column, kind in enumerate(kinds):
-        # Heats share their axes; works are too small to be seen beside them.
-        places = [k for k in shown(windows[0]) if windows[0].observables[k].kind == kind]
+        # Heats and works have different scales, and axes of their own.
+        places = [k for k in in_panels(windows[0]) if windows[0].observables[k].kind == kind]
         for order in range(ORDERS):
             ax = axes[order, column]
             for number, k in enumerate(places):
                 style = number if kind == "heat" else -1
                 if exact is not None:
-                    known = [e[order, k] for e in exact]
-                    ax.plot(times, known, "_-", color=COLOURS[style], lw=1.1, ms=9)
+                    values = [e[order, k] for e in exact]
+                    ax.plot(times, values, "_-", color=COLOURS[style], lw=1.1, ms=9)
                 if limit is not None:
                     ax.axhline(float(limit[order, k]), color=COLOURS[style], lw=0.8, ls=":")
                 ax.errorbar(
@@ -70,35 +70,35 @@ def cumulants_figure(
 
 
 def _window_ticks(ax: Axes, times: Array) -> None:
-    """A logarithmic axis with a tick at each window, or at decades if these have no room."""
+    """A logarithmic axis with a tick at each window, or at decades if labels would overlap."""
     ax.set_xscale("log")
-    at = [t for k, t in enumerate(times) if k == len(times) - 1 or times[-1] / t > 1.8]
-    labels = [f"{t:g}" for t in at]
+    ticks = [t for k, t in enumerate(times) if k == len(times) - 1 or times[-1] / t > 1.8]
+    labels = [f"{t:g}" for t in ticks]
     if sum(map(len, labels)) <= MOST_LETTERS:
-        ax.set_xticks(at, labels)
+        ax.set_xticks(ticks, labels)
         ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("length of the window (time)")
 
 
-def covariance_figure(found: Fluctuations, exact: Array | None = None) -> Figure | None:
-    """Correlation coefficients of heats and works; where exact is known, how far off they are.
+def covariance_figure(sampled: Fluctuations, exact: Array | None = None) -> Figure | None:
+    """Correlation coefficients of heats and works; with `exact`, deviations of covariances, too.
 
     `exact` (q, q) are covariances per unit time.
     """
-    if found.covariance is None or len(found.observables) < 2:
+    if sampled.covariance is None or len(sampled.observables) < 2:
         return None
-    mean, stderr = found.covariance
-    names = [formula(o) for o in found.observables]
+    mean, stderr = sampled.covariance
+    names = [formula(o) for o in sampled.observables]
     panels = 1 if exact is None else 2
     size = max(3.4, 0.62 * len(names) + 1.2)
     figure, axes = plt.subplots(1, panels, figsize=(panels * (size + 0.9), size), squeeze=False)
     pictures = [(correlation(mean), "correlation over the window", 1.0, "{:.2f}")]
     if exact is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
-            away = np.nan_to_num((mean - exact) / stderr)
-        pictures.append((away, "sampled - exact covariance (std. errors)", 5.0, "{:+.1f}"))
-    for ax, (values, title, reach, numbers) in zip(axes[0], pictures, strict=True):
-        image = ax.imshow(values, cmap="PuOr", vmin=-reach, vmax=reach)
+            sigmas = np.nan_to_num((mean - exact) / stderr)
+        pictures.append((sigmas, "sampled - exact covariance (std. errors)", 5.0, "{:+.1f}"))
+    for ax, (values, title, limit, numbers) in zip(axes[0], pictures, strict=True):
+        image = ax.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit)
         figure.colorbar(image, ax=ax, shrink=0.8)
         ax.set_xticks(range(len(names)), names)
         ax.set_yticks(range(len(names)), names)
@@ -106,7 +106,7 @@ def covariance_figure(found: Fluctuations, exact: Array | None = None) -> Figure
         ax.set_title(title, fontsize="medium")
         if len(names) <= MOST_NUMBERS:
             for i, j in np.ndindex(values.shape):
-                dark = abs(values[i, j]) > 0.6 * reach
+                dark = abs(values[i, j]) > 0.6 * limit
                 ax.text(
                     j,
                     i,

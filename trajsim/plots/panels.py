@@ -1,4 +1,4 @@
-"""Panels of a figure, side by side or the second as an inset where the first leaves room."""
+"""Panels of a figure, side by side or the second as an inset in free space of the first."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Of the first panel's width and height, with the numbers at the inset's axes.
+# Size of the inset relative to the first panel, with its tick labels.
 WIDTH, HEIGHT = 0.46, 0.42
 LEFT, BOTTOM, TOP = 0.09, 0.08, 0.07
 SMALL = 8
@@ -40,18 +40,18 @@ def grid(
 
 
 def in_a_row(count: int) -> int:
-    """How many of so many panels stand side by side: all of up to four."""
+    """Number of panels in a row: all of up to four."""
     return -(-count // -(-count // IN_A_ROW))
 
 
 def first_column(ax: Axes) -> bool:
     """Whether there is nothing to the left of a panel."""
-    place = ax.get_subplotspec()
-    return place is not None and place.is_first_col()
+    spec = ax.get_subplotspec()
+    return spec is not None and spec.is_first_col()
 
 
 def with_inset() -> tuple[Figure, Iterator[Axes]]:
-    """A figure of two panels, the second of which is placed when the first has been drawn."""
+    """A figure of two panels; the second is placed after the first has been drawn."""
     figure, main = plt.subplots(figsize=(6.4, 4.8))
 
     def places() -> Iterator[Axes]:
@@ -67,20 +67,20 @@ def is_inset(ax: Axes) -> bool:
 
 
 def _inset(main: Axes) -> Axes:
-    """Axes in the part of others that has most room; they are made higher until nothing is hid."""
+    """Inset axes where `main` has most free space; its y limits grow until nothing is hidden."""
     left, right = main.get_xlim()
     low, high = main.get_ylim()
-    x, y = _drawn(main)
-    across = (x - left) / (right - left)
-    found = []
+    x, y = _drawn_points(main)
+    fraction = (x - left) / (right - left)
+    rooms = []
     for begin in np.linspace(1 - WIDTH, 0.0, 26):
-        below = y[(across >= begin) & (across <= begin + WIDTH)]
-        if not below.size:
-            below = np.array([0.5 * (low + high)])
-        top = max(high, low + (below.max() - low) / (1 - HEIGHT))
-        bottom = min(low, high - (high - below.min()) / (1 - HEIGHT))
-        found += [(top - low, low, top, begin, 1 - HEIGHT), (high - bottom, bottom, high, begin, 0)]
-    _, low, high, begin, floor = min(found, key=lambda place: place[0])
+        covered = y[(fraction >= begin) & (fraction <= begin + WIDTH)]
+        if not covered.size:
+            covered = np.array([0.5 * (low + high)])
+        top = max(high, low + (covered.max() - low) / (1 - HEIGHT))
+        bottom = min(low, high - (high - covered.min()) / (1 - HEIGHT))
+        rooms += [(top - low, low, top, begin, 1 - HEIGHT), (high - bottom, bottom, high, begin, 0)]
+    _, low, high, begin, floor = min(rooms, key=lambda place: place[0])
     main.set_xlim(left, right)
     main.set_ylim(low, high)
     inner = main.inset_axes(
@@ -91,8 +91,8 @@ def _inset(main: Axes) -> Axes:
     return inner
 
 
-def _drawn(ax: Axes) -> tuple[Array, Array]:
-    """Where lines, dots and error bars of some axes are."""
+def _drawn_points(ax: Axes) -> tuple[Array, Array]:
+    """Points (k,) of all lines, dots and error bars of some axes."""
     points = [
         np.asarray(line.get_xydata(), float)
         for line in ax.lines

@@ -15,7 +15,7 @@ def rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
     width = 3.4 if len(points) > 1 else 4.2
     figure, axes = grid(len(points), in_a_row(len(points)), width, 3.2)
     for ax, (parameters, experiment) in zip(axes, points, strict=True):
-        here = next((a for a in sampled or [] if a.parameters == parameters), None)
+        result = next((a for a in sampled or [] if a.parameters == parameters), None)
         names = [("heat", bath, f"heat\n{bath}") for bath in experiment.baths]
         names += [("work", drive, f"work\n{drive}") for drive in experiment.labels["drive"]]
         exact = exact_rates(experiment)
@@ -25,8 +25,8 @@ def rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
                 order = list(experiment.baths) if kind == "heat" else experiment.labels["drive"]
                 value = float(getattr(exact, kind)[order.index(label)])
                 ax.bar(k, value, 0.62, color=colour, alpha=0.35, label="exact" if k == 0 else None)
-            if here is not None:
-                mean, error = here.of(kind)[label]
+            if result is not None:
+                mean, error = result.of(kind)[label]
                 ax.errorbar(
                     k, mean, error, fmt="o", color=colour, ms=4, label="sampled" if k == 0 else None
                 )

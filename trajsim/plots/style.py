@@ -1,4 +1,4 @@
-"""How figures look: colours, letters, titles, legends."""
+"""Style of figures: colours, fonts, titles, legends."""
 
 import logging
 import textwrap
@@ -19,10 +19,10 @@ from matplotlib.text import Text
 from trajsim.config import Config
 from trajsim.system.text import printable
 
-# Okabe & Ito's colours, told apart by every kind of colour vision; markers differ too.
+# Okabe & Ito's colours, distinct for every kind of colour vision; markers differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-# Further panels are told of, not drawn.
+# Panels of a figure; further ones are left out with a note.
 MOST_PANELS = 12
 TITLE_WIDTH, TITLE_LINES = 44, 3  # letters; lines
 
@@ -46,11 +46,11 @@ STYLE: Any = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """While entered, figures look as ours do, whatever matplotlibrc or a style of the user says."""
+    """Context with the style of this package, whatever the user's matplotlibrc or style."""
     mathtext = logging.getLogger("matplotlib.mathtext")
     before = mathtext.disabled
     with mpl.rc_context(), warnings.catch_warnings():
-        # Letters that the font does not have are told by `missing_letters`.
+        # Letters that the font does not have are reported by `missing_letters`.
         warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
         mathtext.disabled = True
         try:
@@ -68,13 +68,13 @@ def _letters(file: str) -> frozenset[int]:
 
 
 def missing_letters(figures: Iterable[Figure]) -> str:
-    """Sentence on the letters in figures for which there is no picture; empty if there is one."""
+    """Sentence on the letters of figures that their font lacks; empty if there are none."""
     missing = set()
     for figure in figures:
         for text in figure.findobj(Text):
             assert isinstance(text, Text)
-            known = _letters(str(findfont(text.get_fontproperties())))
-            missing |= {c for c in text.get_text() if ord(c) not in known and not c.isspace()}
+            letters = _letters(str(findfont(text.get_fontproperties())))
+            missing |= {c for c in text.get_text() if ord(c) not in letters and not c.isspace()}
     if not missing:
         return ""
     names = [f"{printable(c)} (U+{ord(c):04X})" for c in sorted(missing)]
@@ -98,7 +98,7 @@ def upright(name: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A title in lines that holds no formula, whatever signs are in it."""
+    """A title broken into lines, with dollar signs escaped."""
     lines = textwrap.fill(printable(text), TITLE_WIDTH, max_lines=TITLE_LINES, placeholder=" ...")
     return lines.replace("$", r"\$")
 
@@ -135,7 +135,7 @@ def in_units_of_pi(ax: Axes, low: float, high: float, step: float = np.pi / 2) -
 
 
 def finish(ax: Axes, config: Config, parameters: dict[str, float], ylabel: str) -> None:
-    """Vertical label, and as a title the swept values or what the config is called."""
+    """Set the vertical label, and as title the swept values or the title of the config."""
     ax.set_ylabel(ylabel)
     words = ", ".join(f"{symbol(key)} = {x:.4g}" for key, x in parameters.items())
     title = plain(config.experiment.title)
@@ -144,13 +144,13 @@ def finish(ax: Axes, config: Config, parameters: dict[str, float], ylabel: str) 
 
 
 def legend(figure: Figure, ax: Axes) -> None:
-    """One legend for all panels, above them, where it hides nothing."""
+    """One legend for all panels, above them."""
     handles, labels = ax.get_legend_handles_labels()
     curves = [
         line for line in ax.lines if np.size(line.get_xdata()) > 2 and line.get_marker() == "None"
     ]
-    told = any(label.startswith("exact") for label in labels)
-    if curves and not told and any(hasattr(handle, "has_yerr") for handle in handles):
+    labelled = any(label.startswith("exact") for label in labels)
+    if curves and not labelled and any(hasattr(handle, "has_yerr") for handle in handles):
         handles.append(Line2D([], [], color="0.35"))
         labels.append("exact")
     figure.legend(

@@ -16,49 +16,49 @@ CURVE_POINTS = 121
 
 def sweep_figure(config: Config, sampled: list[Averages] | None) -> Figure:
     """Heats and total work against a swept value: dots with error bars on exact curves."""
-    rests = config.panels[:MOST_PANELS]
-    if config.experiment.figure.inset and len(rests) == 2:
-        figure, places = with_inset()
+    panels = config.panels[:MOST_PANELS]
+    if config.experiment.figure.inset and len(panels) == 2:
+        figure, panel_axes = with_inset()
     else:
-        figure, axes = grid(len(rests), in_a_row(len(rests)), 4.6, 3.4, sharey=True)
-        places = iter(axes)
+        figure, axes = grid(len(panels), in_a_row(len(panels)), 4.6, 3.4, sharey=True)
+        panel_axes = iter(axes)
     first = None
-    for ax, rest in zip(places, rests, strict=True):
+    for ax, fixed in zip(panel_axes, panels, strict=True):
         first = first or ax
-        _panel(ax, config, rest, sampled)
-        finish(ax, config, rest, RATE if first_column(ax) else "")
+        _panel(ax, config, fixed, sampled)
+        finish(ax, config, fixed, RATE if first_column(ax) else "")
     assert first is not None
     legend(figure, first)
     return figure
 
 
 def _panel(
-    ax: Axes, config: Config, rest: dict[str, float], sampled: list[Averages] | None
+    ax: Axes, config: Config, fixed: dict[str, float], sampled: list[Averages] | None
 ) -> None:
-    """The curves and dots at these values of what is not along the axis."""
-    axis, small = config.axis, is_inset(ax)
+    """Draw curves and dots at fixed values of the other swept parameters."""
+    axis, inset = config.axis, is_inset(ax)
     assert axis is not None
     values = [point.parameters[axis] for point in config.points]
     curve = np.linspace(min(values), max(values), CURVE_POINTS)
-    experiment = with_parameters(config.experiment, rest)
+    experiment = with_parameters(config.experiment, fixed)
     exact = [
         exact_rates(with_parameters(experiment, {axis: float(x)}))
         for x in each(curve, "exact curves")
     ]
-    here = [
-        a for a in sampled or [] if {k: v for k, v in a.parameters.items() if k != axis} == rest
+    results = [
+        a for a in sampled or [] if {k: v for k, v in a.parameters.items() if k != axis} == fixed
     ]
     zero(ax)
     for line in lines_of(experiment):
         if None not in exact:
-            line.curve(ax, curve, np.array([line.of(rates) for rates in exact]), not here)
-        if here:
-            mean, error = np.array([_estimate(a, line) for a in here]).T
-            at = np.array([a.parameters[axis] for a in here])
-            line.dots(ax, at, mean, error, 2.0 if small else 3.5)
+            line.curve(ax, curve, np.array([line.of(rates) for rates in exact]), not results)
+        if results:
+            mean, error = np.array([_estimate(a, line) for a in results]).T
+            swept = np.array([a.parameters[axis] for a in results])
+            line.dots(ax, swept, mean, error, 2.0 if inset else 3.5)
     if axis.endswith("phase"):
-        in_units_of_pi(ax, min(values), max(values), np.pi if small else np.pi / 2)
-    if not small:
+        in_units_of_pi(ax, min(values), max(values), np.pi if inset else np.pi / 2)
+    if not inset:
         ax.set_xlabel(axis_label(axis))
 
 

@@ -24,12 +24,12 @@ def time_figure(config: Config, sampled: list[Profile] | None) -> Figure:
     """Heats and total work in successive rows: dots with error bars on exact curves."""
     points = config.points[:MOST_PANELS]
     if config.experiment.figure.inset and len(points) == 2:
-        figure, places = with_inset()
+        figure, panel_axes = with_inset()
     else:
         figure, axes = grid(len(points), 1 if len(points) <= IN_A_ROW else 2, 6.4, 2.9)
-        places = iter(axes)
+        panel_axes = iter(axes)
     first = None
-    for k, (ax, (parameters, experiment)) in enumerate(zip(places, points, strict=True)):
+    for k, (ax, (parameters, experiment)) in enumerate(zip(panel_axes, points, strict=True)):
         first = first or ax
         _panel(ax, experiment, sampled[k] if sampled else None)
         finish(ax, config, parameters, "" if is_inset(ax) else RATE)
@@ -38,39 +38,39 @@ def time_figure(config: Config, sampled: list[Profile] | None) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, experiment: Experiment, here: Profile | None) -> None:
-    """The curves and dots at one point."""
+def _panel(ax: Axes, experiment: Experiment, profile: Profile | None) -> None:
+    """Draw curves and dots of one point."""
     folded = experiment.plan.periods > MOST_PERIODS
-    exact = _exact_course(experiment, folded)
+    exact = _exact_time_series(experiment, folded)
     zero(ax)
     for line in lines_of(experiment):
         if exact is not None:
             time, rates = exact
-            line.curve(ax, time, line.of(rates), here is None)
-        if here is not None:
-            middle = 0.5 * (here.time[1:] + here.time[:-1])
-            whole = line.column is None
-            error = here.stderr["total_work" if whole else line.kind][:, line.column or 0]
-            line.dots(ax, middle, line.of(here.rate), error, 2.0)
+            line.curve(ax, time, line.of(rates), profile is None)
+        if profile is not None:
+            middle = 0.5 * (profile.time[1:] + profile.time[:-1])
+            total = line.column is None
+            error = profile.stderr["total_work" if total else line.kind][:, line.column or 0]
+            line.dots(ax, middle, line.of(profile.rate), error, 2.0)
     ax.set_xlim(0, experiment.drive.period * (1 if folded else experiment.plan.periods))
     if not is_inset(ax):
         ax.set_xlabel("time in the period, $t$" if folded else "time, $t$")
 
 
-def _exact_course(experiment: Experiment, folded: bool) -> tuple[Array, Any] | None:
-    """Mean rates over a row that begins anywhere, at the time of its middle."""
+def _exact_time_series(experiment: Experiment, folded: bool) -> tuple[Array, Any] | None:
+    """Times (t,) and exact rates averaged over the length of a row around them."""
     plan = experiment.plan
     segments = plan.rows_per_period * FINER
     network = experiment.network()
     try:
-        master = ensemble(network, CURVE_TOLERANCE)
+        exact = ensemble(network, CURVE_TOLERANCE)
         if folded:
-            p, periods = master.periodic_state, 1
+            p, periods = exact.periodic_state, 1
         else:
             p, periods = start_state(network, experiment.ensemble.initial), plan.periods
             if plan.burn_in:
-                p = master.time_series(p, 1, plan.burn_in).state[-1]
-        energetics = master.time_series(p, segments, periods).energetics
+                p = exact.time_series(p, 1, plan.burn_in).state[-1]
+        energetics = exact.time_series(p, segments, periods).energetics
     except NoExactSideError:
         return None
     width = experiment.drive.period / plan.rows_per_period

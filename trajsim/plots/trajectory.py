@@ -16,24 +16,24 @@ from trajsim.trace import Trace
 
 Array = NDArray[np.float64]
 
-# So many lines are told apart; of more spins a picture is drawn.
+# Lines that can be distinguished; more spins are drawn as an image.
 MOST_LINES = 8
-# Points at which what goes on between events is drawn.
+# Points at which curves between events are drawn.
 FINE = 2000
 # A curve of more points is drawn by the first, least, greatest and last in each of so many columns;
 # a picture has so many columns and at most so many rows.
 COLUMNS, ROWS = 1200, 512
-# Numbers that are worked on at once.
+# Numbers that are processed at once.
 CHUNK = 1 << 20
 
 
 def trajectory_figure(trace: Trace, experiment: Experiment) -> Figure:
-    """What a trajectory does, above what it exchanges, against time in periods.
+    """State, drives, heats and works of a trajectory against time in periods.
 
     Parameters
     ----------
     trace : the trajectory
-    experiment : that it is one of
+    experiment : its parameters
     """
     period, labels = experiment.drive.period, trace.labels
     heights = [1.6, 0.9, 1.3, 1.3] if labels["drive"] else [1.6, 1.3]
@@ -72,18 +72,18 @@ def _finish(ax: Axes, label: str) -> None:
 
 
 def thinned(time: Array, values: Array) -> tuple[Array, Array]:
-    """A curve (k,) of few points that looks as it does: no extreme is lost."""
+    """A curve (k,) with fewer points that looks the same: all extremes are kept."""
     if len(time) <= 4 * COLUMNS:
         return time, values
-    begins = _columns(time)
-    ends = np.append(begins[1:], len(time)) - 1
-    low, high = (each.reduceat(values, begins) for each in (np.minimum, np.maximum))
-    at = np.column_stack([time[begins], time[begins], time[begins], time[ends]])
-    return at.ravel(), np.column_stack([values[begins], low, high, values[ends]]).ravel()
+    starts = _columns(time)
+    ends = np.append(starts[1:], len(time)) - 1
+    low, high = (each.reduceat(values, starts) for each in (np.minimum, np.maximum))
+    times = np.column_stack([time[starts], time[starts], time[starts], time[ends]])
+    return times.ravel(), np.column_stack([values[starts], low, high, values[ends]]).ravel()
 
 
 def _columns(time: Array) -> NDArray[np.int64]:
-    """Points (columns,) with which each column of a picture begins; none is empty."""
+    """Index (columns,) of the first point in each column of an image that has any."""
     length = time[-1] - time[0]
     column = np.minimum((time - time[0]) * (COLUMNS / length), COLUMNS - 1).astype(np.int64)
     return np.flatnonzero(np.diff(column, prepend=-1))
@@ -92,33 +92,32 @@ def _columns(time: Array) -> NDArray[np.int64]:
 def _draw_lines(
     ax: Axes, time: Array, values: Array, names: list[str], step: bool = False, named: bool = True
 ) -> None:
-    """Lines (k, lines) against time (k,); of many the first, and how far the others reach.
+    """Lines (k, lines) against time (k,); of many the first, and the range of the others.
 
     Parameters
     ----------
     names : (lines,)
-    step : whether values hold until the next
-    named : whether the lines have names in a legend
+    step : whether values are constant until the next time
+    named : whether the lines have labels in a legend
     """
     style: Any = {"drawstyle": "steps-post"} if step else {}
-    few = len(names) if len(names) <= MOST_LINES else MOST_LINES - 1
-    for k, name in enumerate(names[:few]):
+    drawn = len(names) if len(names) <= MOST_LINES else MOST_LINES - 1
+    for k, name in enumerate(names[:drawn]):
         label = name if named else None
         ax.plot(*thinned(time, values[:, k]), color=_colour(k), label=label, **style)
-    if len(names) > few:
-        others = values[:, few:]
-        at, low = thinned(time, others.min(axis=1))
+    if len(names) > drawn:
+        others = values[:, drawn:]
+        times, low = thinned(time, others.min(axis=1))
         _, high = thinned(time, others.max(axis=1))
-        label = f"{len(names) - few} others, from\nleast to greatest" if named else None
+        label = f"{len(names) - drawn} others, from\nleast to greatest" if named else None
         where: Any = "post" if step else None
-        ax.fill_between(at, low, high, step=where, color="0.85", lw=0.5, label=label, zorder=0.5)
+        ax.fill_between(times, low, high, step=where, color="0.85", lw=0.5, label=label, zorder=0.5)
 
 
 def _between(trace: Trace, experiment: Experiment) -> tuple[Array, Array, Array]:
-    """Times (t,), drives and works (t, drives), with those between events.
+    """Times (t,), drives and works (t, drives), at events and between them.
 
-    There the drives go on, and spins that do not flip take work: dW_i = -s_i dh_i. The drives of
-    many sites are given by the first ones, and by the least and the greatest of the others.
+    Between events the drives do work on spins that do not flip: dW_i = -s_i dh_i.
     """
     driven = [k for k, site in enumerate(experiment.sites) if site.drive is not None]
     drive = Drive(*(part[driven] for part in experiment.network().drive))
@@ -128,13 +127,13 @@ def _between(trace: Trace, experiment: Experiment) -> tuple[Array, Array, Array]
     field, work = np.empty((2, len(time), len(driven)))
     step = max(1, CHUNK // len(driven))
     for begin in range(0, len(time), step):
-        some = slice(begin, begin + step)
-        at = last[some]
-        field[some] = values(drive, time[some] / experiment.drive.period % 1.0)
-        work[some] = trace.work[at]
+        chunk = slice(begin, begin + step)
+        index = last[chunk]
+        field[chunk] = values(drive, time[chunk] / experiment.drive.period % 1.0)
+        work[chunk] = trace.work[index]
         if "state" in trace.columns:
-            held = trace.columns["state"][at][:, driven]
-            work[some] -= held * (field[some] - trace.field[at])
+            spins = trace.columns["state"][index][:, driven]
+            work[chunk] -= spins * (field[chunk] - trace.field[index])
     return time, field, work
 
 
@@ -152,16 +151,16 @@ def _draw_state(ax: Axes, trace: Trace, time: Array) -> None:
         # One above the other, the first on top.
         for k in range(len(sites)):
             base = len(sites) - 1 - k
-            at, shown = thinned(time, base + 0.32 * state[:, k])
-            ax.step(at, shown, where="post", color=_colour(k), lw=1.0)
+            times, shown = thinned(time, base + 0.32 * state[:, k])
+            ax.step(times, shown, where="post", color=_colour(k), lw=1.0)
             ax.axhline(base, color="0.85", lw=0.6, zorder=0)
         ax.set_yticks(range(len(sites)), [f"spin {site}" for site in reversed(sites)])
         ax.tick_params(axis="y", length=0)
         return
-    place = (time[0], time[-1], 0.0, float(len(sites)))
+    extent = (time[0], time[-1], 0.0, float(len(sites)))
     shades = picture(time, state)
     style: Any = {"cmap": "Greys", "vmin": -1.6, "vmax": 1.6, "origin": "lower"}
-    ax.imshow(shades, extent=place, aspect="auto", interpolation="nearest", **style)
+    ax.imshow(shades, extent=extent, aspect="auto", interpolation="nearest", **style)
     ax.set_ylabel("spin (dark: up)")
 
 
@@ -176,17 +175,17 @@ def picture(time: Array, state: NDArray[np.int8]) -> Array:
     groups = np.arange(0, state.shape[1], -(-state.shape[1] // ROWS))
     sizes = np.diff(groups, append=state.shape[1])
     edges = np.linspace(time[0], time[-1], COLUMNS + 1)
-    # Cut at the edges, no stretch without a flip lies in two columns.
+    # Cut intervals between flips at the edges of columns.
     cuts = np.union1d(time, edges)
     after = np.searchsorted(time, cuts[:-1], side="right") - 1
-    begins = np.searchsorted(cuts[:-1], edges[:-1], side="left")
-    found = np.empty((COLUMNS, len(groups)))
+    first_cuts = np.searchsorted(cuts[:-1], edges[:-1], side="left")
+    means = np.empty((COLUMNS, len(groups)))
     weight = np.diff(cuts)
-    for column, (begin, end) in enumerate(pairwise([*begins, len(after)])):
-        held, some = np.zeros(len(groups)), max(1, CHUNK // state.shape[1])
-        for first in range(begin, end, some):
-            part = slice(first, min(first + some, end))
+    for column, (begin, end) in enumerate(pairwise([*first_cuts, len(after)])):
+        sums, batch = np.zeros(len(groups)), max(1, CHUNK // state.shape[1])
+        for first in range(begin, end, batch):
+            part = slice(first, min(first + batch, end))
             summed = np.add.reduceat(state[after[part]], groups, axis=1, dtype=np.int32)
-            held += weight[part] @ summed
-        found[column] = held / (weight[begin:end].sum() * sizes)
-    return found.T
+            sums += weight[part] @ summed
+        means[column] = sums / (weight[begin:end].sum() * sizes)
+    return means.T
