@@ -1,4 +1,4 @@
-"""Single trajectories of small driven systems between heat baths, with the books kept.
+"""Single trajectories of small driven systems between heat baths, with their heats and works.
 
     import trajsim
 
@@ -8,7 +8,7 @@
     print(trajsim.exact(config).heat_rate["L"])
     print(trajsim.check(run))
 
-What trajsim refuses is a `TrajsimError`. Nothing is imported before it is asked for.
+Its errors are `TrajsimError`s. Names are imported on first access.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,7 @@ __all__ = [
     "reproduce",
     "simulate",
 ]
-# Where the rest is: neither errors nor plugins need all that `trajsim.api` does.
+# Modules of names that are not in `trajsim.api`, so that its imports are not needed for them.
 HOMES = {
     "CannotCheckError": "trajsim.comparison.verdict",
     "Config": "trajsim.config",

@@ -2,4 +2,4 @@
 
 
 class TrajsimError(Exception):
-    """Anything that trajsim refuses or cannot do; the message says what and why."""
+    """Base class of trajsim's errors; the message says what failed and why."""

@@ -1,4 +1,4 @@
-"""The ledger: its columns, their shapes and units. The one home of what heat and work mean.
+"""The ledger: its columns, their shapes and units, and the definitions of heat and work.
 
 Heat is positive when it flows from the bath into the system, work when it is done on the system:
 on every trajectory and in every row, dU = sum of heats + sum of works (+ shadow work).
@@ -47,14 +47,14 @@ OSCILLATORS = (
     Column("velocity", ("edge", "site"), "<f8", "length/time", "velocity at the edges of the rows"),
 )
 
-# Of one trajectory: it is simulated, written and read in one piece.
+# Largest ledger of one trajectory, which is simulated, written and read in one piece.
 MOST_TRAJECTORY_BYTES = 64 << 20
 # Residuals of the first law below this part of the largest entry are rounding.
 ROUNDING = 1e-9
-# Columns of which the first law tells.
+# Columns in the first law.
 ENERGETIC = ("energy", "heat", "work", "shadow_work")
 
-# Fourth powers of what is larger overflow; nothing that a config allows comes near it.
+# Energies whose fourth powers do not overflow; no valid config comes near it.
 LARGEST = 1e70
 
 
@@ -147,22 +147,22 @@ class Layout:
 
 def first_law_residual(columns: Mapping[str, NDArray]) -> NDArray[np.float64]:
     """dU - heats - works - shadow work, (..., row): zero to rounding on every trajectory."""
-    rest = np.diff(columns["energy"], axis=-1) - columns["heat"].sum(axis=-1)
+    residual = np.diff(columns["energy"], axis=-1) - columns["heat"].sum(axis=-1)
     if "work" in columns:
-        rest -= columns["work"].sum(axis=-1)
+        residual -= columns["work"].sum(axis=-1)
     if "shadow_work" in columns:
-        rest -= columns["shadow_work"]
-    return np.asarray(rest, np.float64)
+        residual -= columns["shadow_work"]
+    return np.asarray(residual, np.float64)
 
 
 def largest_entry(columns: Mapping[str, NDArray]) -> float:
-    """Largest energy of an entry, by which a residual of rounding is judged."""
+    """Largest energy of an entry, the scale of rounding errors."""
     named = [columns[name] for name in ("energy", "heat", "work") if name in columns]
     return float(np.nan_to_num(max(np.abs(values).max(initial=0.0) for values in named)))
 
 
 class FirstLaw:
-    """Judges the first law of what is added: the trajectories of one point, in slices.
+    """Test of the first law on the trajectories of one point, added in slices.
 
     Attributes
     ----------
@@ -174,7 +174,7 @@ class FirstLaw:
         self.worst, self.at, self.largest = 0.0, 0, 0.0
 
     def add(self, columns: Mapping[str, NDArray], first: int) -> None:
-        """Look at trajectories first, first + 1, ..."""
+        """Add trajectories first, first + 1, ..."""
         with np.errstate(invalid="ignore", over="ignore"):
             residual = np.abs(first_law_residual(columns)).max(axis=-1, initial=0.0)
         residual[np.isnan(residual)] = np.inf
@@ -185,7 +185,7 @@ class FirstLaw:
 
     @property
     def broken(self) -> str | None:
-        """A sentence, if a residual is more than rounding."""
+        """Message if a residual is larger than rounding; else None."""
         if self.worst <= ROUNDING * max(self.largest, 1e-300):
             return None
         return (
@@ -195,7 +195,7 @@ class FirstLaw:
 
 
 def impossible(name: str, values: NDArray) -> tuple[int, str] | None:
-    """First index along the first axis of an entry that no run writes, and what it is."""
+    """First index along the first axis of an invalid entry, and what is wrong with it."""
     if name == "state":
         bad = np.abs(values) != 1
     elif name == "flips":
@@ -204,5 +204,5 @@ def impossible(name: str, values: NDArray) -> tuple[int, str] | None:
         bad = ~(np.abs(values) < LARGEST)
     if not bad.any():
         return None
-    at = tuple(np.argwhere(bad)[0])
-    return int(at[0]), "out of range" if np.isfinite(values[at]) else "not finite"
+    index = tuple(np.argwhere(bad)[0])
+    return int(index[0]), "out of range" if np.isfinite(values[index]) else "not finite"

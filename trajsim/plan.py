@@ -1,4 +1,4 @@
-"""How a trajectory is cut into rows of the ledger."""
+"""Division of a trajectory into segments and rows of the ledger."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,8 @@ from typing import NamedTuple
 class Plan(NamedTuple):
     """Burn-in and recorded time of every trajectory, cut into segments and rows.
 
-    A segment is the longest stretch the kernels run in one go: a whole period, or one of the
-    `rows_per_period` equal parts of it. A row of the ledger is `segments_per_row` segments.
+    A segment is the unit of time of the kernels: a whole period, or one of the `rows_per_period`
+    equal parts of it. A row of the ledger is `segments_per_row` segments.
     One of `rows_per_period` and `segments_per_row` is 1.
     """
 

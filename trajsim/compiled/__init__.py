@@ -1,1 +1,1 @@
-"""What compiled code is made of: the one call of the compiler, vectors, elementary functions."""
+"""Compiled code: the call of the compiler, vectors, elementary functions."""

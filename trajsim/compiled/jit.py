@@ -1,11 +1,10 @@
-"""numba, set up once: every compiled function of trajsim is made by `compiled`.
+"""The call of numba: every compiled function of trajsim is made by `compiled`.
 
-Compiled code is kept in a folder named by a digest of the sources that hold compiled
-functions: numba alone looks only at the file of the function it compiles and would go on
-using old code after an edit in a module that function calls. What is compiled for a class from
-outside the package, or is itself from outside, goes to a folder named by the digest of its sources,
-too. The folder is the user's own, and what is damaged is compiled anew, for a damaged or foreign
-file would be run as it is.
+Compiled code is cached in a folder named by a digest of the sources of compiled functions: numba's
+own cache depends only on the file of the compiled function, and is stale after an edit of a module
+that it calls. Code that is compiled from sources of plugins is in a folder named by their digest,
+too. The folder belongs to the user alone, and damaged files are ignored, for cached code is run
+without further checks.
 """
 
 import hashlib
@@ -27,7 +26,7 @@ import llvmlite.binding
 import platformdirs
 
 with warnings.catch_warnings():
-    # Of its settings that it cannot read numba shows a traceback, and goes on without them.
+    # numba shows a traceback for settings that it cannot read, and ignores them.
     warnings.filterwarnings("ignore", "Environment variable 'NUMBA_", RuntimeWarning)
     import numba
 from numba.core.compiler import CompileResult
@@ -41,11 +40,11 @@ llvmlite.binding.set_option("", "-runtime-memory-check-threshold=64")
 
 
 @contextmanager
-def _sure_of_blas() -> Iterator[None]:
-    """Answer numba's question whether there is a BLAS: yes, scipy is among our requirements.
+def _without_scipy_import() -> Iterator[None]:
+    """Keep numba from importing scipy.linalg to find out whether there is a BLAS.
 
-    It asks by importing scipy.linalg, which takes as long as the rest of numba; code that calls
-    BLAS finds the real one when it is compiled or loaded.
+    That takes as long as the rest of numba's import, and scipy is always installed; code that calls
+    BLAS imports it when it is compiled or loaded.
     """
     name = "scipy.linalg.cython_blas"
     stand_in = ModuleType(name)
@@ -57,12 +56,12 @@ def _sure_of_blas() -> Iterator[None]:
             del sys.modules[name]
 
 
-with _sure_of_blas():
+with _without_scipy_import():
     import numba.np.arraymath
 
-# Every edit of the sources leaves a folder behind; they go when nobody has used them for so long.
+# Every edit of the sources leaves a folder; it is deleted after so many days without use.
 UNUSED_DAYS = 30
-# Names of files that are being written, and how long writing one takes at most.
+# Prefix of files that are being written, and the time after which they are abandoned.
 UNFINISHED, UNFINISHED_SECONDS = "unfinished-", 600.0
 
 COMPILED_PLACES = ("compiled", "models", "kernels", "ensemble")
@@ -80,13 +79,13 @@ def source_digest(package: Path = Path(__file__).parents[1]) -> str:
 
 
 def _places(chosen: str) -> Iterator[Path]:
-    """Where compiled code may be kept for other processes, best first."""
+    """Folders in which compiled code may be cached, in order of preference."""
     if chosen:
         yield Path(chosen)
-    usual = platformdirs.user_cache_path("trajsim")
-    # A user without a home has a cache in "~", which is no folder of his.
-    if usual.is_absolute():
-        yield usual
+    default = platformdirs.user_cache_path("trajsim")
+    # For a user without a home the cache is in "~", which is not absolute.
+    if default.is_absolute():
+        yield default
 
 
 @cache
@@ -96,11 +95,11 @@ def _temporary_place() -> Path:
 
 @cache
 def cache_folder(chosen: str = "", outside: str = "") -> Path | None:
-    """Folder of the compiled code of these sources by this numba; None if there can be none.
+    """Folder of the compiled code of these sources by this numba; None if none can be made.
 
     In `chosen`, the user's NUMBA_CACHE_DIR, if set; else in the user's cache; else a temporary one
-    of this process. It is no other user's, for what is in it is unpickled. `outside` is the digest
-    of the sources from outside that the code is made of, too.
+    of this process. No other user can write in it, for its files are unpickled. `outside` is the
+    digest of the sources of plugins that the code is made of, too.
     """
     name = "-".join(filter(None, ["kernels", source_digest(), outside[:16], "numba"]))
     name += f"-{numba.__version__}"
@@ -112,7 +111,7 @@ def cache_folder(chosen: str = "", outside: str = "") -> Path | None:
             refused.append(error)
             continue
         with suppress(OSError):
-            # Its time tells when it was last used.
+            # Its modification time is that of its last use.
             os.utime(folder)
         if not chosen:
             _clear_out(folder.parent)
@@ -124,7 +123,7 @@ def cache_folder(chosen: str = "", outside: str = "") -> Path | None:
 
 
 def _clear_out(parent: Path) -> None:
-    """Delete compiled code of other sources that nobody has used for so long that nobody will."""
+    """Delete compiled code that has not been used for UNUSED_DAYS."""
     for folder in parent.glob("kernels-*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > UNUSED_DAYS * 86400:
@@ -141,22 +140,22 @@ _not_kept: list[str] = []
 
 
 def _note(error: OSError) -> None:
-    """Remember why compiled code is not kept; nothing ends for it."""
-    told = error.strerror or str(error)
-    _not_kept.append(f"{error.filename}: {told}" if error.filename else told)
+    """Remember why compiled code is not cached; this is no error."""
+    reason = error.strerror or str(error)
+    _not_kept.append(f"{error.filename}: {reason}" if error.filename else reason)
 
 
 def why_not_kept() -> str:
-    """Why what this process compiled is not kept for the next one; empty if it is."""
+    """Why this process does not cache its compiled code; empty if it does."""
     return _not_kept[0] if _not_kept else ""
 
 
 class Kept:
-    """Compiled code of one function, in the place of numba's own cache of a dispatcher.
+    """Cache of the compiled code of one function, in place of numba's cache of a dispatcher.
 
-    Each specialisation has a file of its own, named by all that it depends on, with a digest in
-    front: what is damaged, or cannot be read, is compiled anew, and processes that write at the
-    same time write the same. The folder depends on the sources of the classes in the signature.
+    Each specialisation has a file of its own, named by all that it depends on, and begins with a
+    digest: damaged or unreadable files are compiled again, and processes that write at the same
+    time write the same. The folder depends on the sources of the classes in the signature.
     """
 
     def __init__(self, function: Any) -> None:
@@ -164,39 +163,39 @@ class Kept:
 
     @property
     def cache_path(self) -> str:
-        """Folder of what is made of the package alone."""
+        """Folder of code without plugins."""
         return str(compiled_code() or "")
 
     def load_overload(self, signature: Any, context: Any) -> Any:
-        """As of numba's caches: what is kept for a signature, or None."""
-        # It must be ready before anything is unpickled for it.
+        """Compiled code for a signature, or None; part of the interface of numba's caches."""
+        # The context must be ready before unpickling.
         context.refresh()
         key = self._key(signature, context.codegen())
         file = self._file(key)
-        kept = _read(file) if file else None
-        if kept is None:
+        data = _read(file) if file else None
+        if data is None:
             return None
         try:
-            of, reduced = pickle.loads(kept)
-            return CompileResult._rebuild(context, *reduced) if of == key else None
+            stored_key, reduced = pickle.loads(data)
+            return CompileResult._rebuild(context, *reduced) if stored_key == key else None
         except Exception:
-            # It is sound, but of classes that are no more what they were.
+            # The file is intact, but its classes have changed.
             return None
 
-    def save_overload(self, signature: Any, made: Any) -> None:
-        """As of numba's caches: keep what was compiled for a signature, where that can be."""
-        if made.lifted or made.library.has_dynamic_globals:
+    def save_overload(self, signature: Any, result: Any) -> None:
+        """Cache compiled code for a signature; part of the interface of numba's caches."""
+        if result.lifted or result.library.has_dynamic_globals:
             return
-        key = self._key(signature, made.codegen)
+        key = self._key(signature, result.codegen)
         file = self._file(key)
         if file:
-            _write(file, dumps((key, made._reduce())))
+            _write(file, dumps((key, result._reduce())))
 
     def flush(self) -> None:
-        """As of numba's caches; there is nothing to do, as names tell everything."""
+        """Part of the interface of numba's caches; nothing to do, for there is no index."""
 
     def _key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        """All that compiled code depends on, beside the sources."""
+        """All that compiled code depends on, apart from the sources."""
         cells = tuple(cell.cell_contents for cell in self._function.__closure__ or ())
         code = (self._function.__code__.co_code, dumps(cells) if cells else b"")
         return (signature, codegen.magic_tuple(), *(hashlib.sha256(c).hexdigest() for c in code))
@@ -211,30 +210,30 @@ class Kept:
         folder = None if digest is None else cache_folder(settings.CACHE_DIR, digest)
         if folder is None:
             return None
-        place = (function.__module__, function.__qualname__, function.__code__.co_firstlineno)
-        told = repr((sys.version, sorted(homes), place, str(key[0]), key[1:]))
-        named = hashlib.sha256(told.encode()).hexdigest()[:32]
-        return folder / f"{function.__name__}-{named}.nbc"
+        location = (function.__module__, function.__qualname__, function.__code__.co_firstlineno)
+        identity = repr((sys.version, sorted(homes), location, str(key[0]), key[1:]))
+        digest_of_identity = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        return folder / f"{function.__name__}-{digest_of_identity}.nbc"
 
 
 def _digest(file: Path, data: bytes) -> bytes:
-    """Of a file of compiled code: its name, too, lest one be taken for another."""
+    """Digest of a file of compiled code and its name, so that files cannot be swapped."""
     return hashlib.sha256(file.name.encode() + b"\n" + data).digest()
 
 
 def _read(file: Path) -> bytes | None:
-    """What was kept in a file; None if there is none, or not all of it as it was written."""
+    """Content of a file; None if there is none, or it is damaged."""
     try:
-        whole = file.read_bytes() if file.is_file() else b""
+        content = file.read_bytes() if file.is_file() else b""
     except OSError:
         return None
     size = hashlib.sha256().digest_size
-    digest, data = whole[:size], whole[size:]
+    digest, data = content[:size], content[size:]
     return data if digest == _digest(file, data) else None
 
 
 def _write(file: Path, data: bytes) -> None:
-    """Keep something in a file, all of it at once; where that cannot be, it is noted."""
+    """Write a file atomically; note the reason if that fails."""
     try:
         _remove_unfinished(file.parent)
         handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=file.parent)
@@ -250,7 +249,7 @@ def _write(file: Path, data: bytes) -> None:
 
 
 def _remove_unfinished(folder: Path) -> None:
-    """Delete what processes that were killed have left half-written."""
+    """Delete unfinished files of killed processes."""
     for file in folder.glob(f"{UNFINISHED}*"):
         with suppress(OSError):
             if time.time() - file.stat().st_mtime > UNFINISHED_SECONDS:
@@ -259,9 +258,9 @@ def _remove_unfinished(folder: Path) -> None:
 
 def _modules(kind: Any) -> Iterator[str]:
     """Modules of all classes in a type."""
-    made_of = getattr(kind, "instance_class", None)
-    if made_of is not None:
-        yield home_of(made_of)
+    cls = getattr(kind, "instance_class", None)
+    if cls is not None:
+        yield home_of(cls)
     for part in getattr(kind, "types", ()):
         yield from _modules(part)
 
@@ -271,9 +270,9 @@ def compiled(
 ) -> Any:
     """Compile `function` with numba: no GIL, IEEE division, cached on disk.
 
-    `contract` lets a product and a sum become one operation with one rounding; nothing else of
-    IEEE arithmetic is given up anywhere. `inline` puts the code in the place of each call: a call
-    counts a reference for every array that it is passed, which takes as long as a short loop.
+    `contract` allows fused multiply-add; otherwise arithmetic is that of IEEE. `inline` replaces
+    each call by the code: a call counts a reference for every array argument, which takes as long
+    as a short loop.
     """
     if function is None:
         return partial(compiled, contract=contract, inline=inline)

@@ -1,4 +1,4 @@
-"""TOML config files, validated; every fault of a file is told at once, with file, line and key."""
+"""TOML config files, validated; all faults are reported at once, with file, line and key."""
 
 from trajsim.config.faults import ConfigError, Fault
 from trajsim.config.kinds import json_schema

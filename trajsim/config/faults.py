@@ -1,4 +1,4 @@
-"""Faults of a config in words: where, what was found, what is allowed, what was perhaps meant."""
+"""Faults of a config in words: place, value found, values allowed, and a similar word."""
 
 import difflib
 import re
@@ -13,16 +13,16 @@ Loc = tuple[str | int, ...]
 # pydantic's type of a fault whose message says what is allowed.
 NOT_ALLOWED = "not_allowed"
 
-# Longer words are not compared with those that exist, and are shown in part.
+# Length of words above which they are not compared with allowed ones, and are truncated.
 LONGEST_WORD = 100
-# Longer sentences are shown in part, and say so.
+# Length above which sentences are truncated.
 LONGEST_SENTENCE = 500
-# With more words than these none is compared.
+# Number of allowed words above which no similar one is looked for.
 MOST_COMPARED = 200
 
 
 class Fault(NamedTuple):
-    """One thing wrong: where it is and what it is."""
+    """One fault: its place and message."""
 
     source: str
     line: int | None
@@ -35,7 +35,7 @@ class Fault(NamedTuple):
 
 
 class ConfigError(TrajsimError, ValueError):
-    """A config that cannot be used; `faults` has everything wrong with it."""
+    """A config that cannot be used; `faults` lists all its faults."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         short = {f._replace(key=cut(f.key), message=cut(f.message)) for f in faults}
@@ -124,12 +124,12 @@ def _bare(annotation: Any) -> Any:
     return annotation
 
 
-def suggestion(word: Any, known: Iterable[str]) -> str:
-    """Known word that was perhaps meant, as a remark, or nothing."""
-    known = list(known)
-    if not isinstance(word, str) or len(word) > LONGEST_WORD or len(known) > MOST_COMPARED:
+def suggestion(word: Any, candidates: Iterable[str]) -> str:
+    """Remark with the most similar known word, or an empty text."""
+    candidates = list(candidates)
+    if not isinstance(word, str) or len(word) > LONGEST_WORD or len(candidates) > MOST_COMPARED:
         return ""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

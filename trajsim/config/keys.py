@@ -1,4 +1,4 @@
-"""Dotted keys such as `sites.2.drive.phase`, and the places they mean in a raw config."""
+"""Dotted keys such as `sites.2.drive.phase`, and their places in a raw config."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,16 +30,16 @@ def find(data: dict[str, Any], key: str, strict: bool = True) -> Loc:
         step: str | int = part
         if isinstance(node, list):
             names = [_element_names(element, k) for k, element in enumerate(node)]
-            found = [k for k, known in enumerate(names) if part in known]
-            if not found:
+            matches = [k for k, known in enumerate(names) if part in known]
+            if not matches:
                 first = [known[0] for known in names]
                 raise KeyError(
                     f"{_dotted(loc)} has no {show(part)}{suggestion(part, first)}; "
                     f"allowed: {listing(first)}"
                 )
             if strict:
-                _refuse_two(node, found, _dotted([*loc, part]))
-            step = found[0]
+                _refuse_two(node, matches, _dotted([*loc, part]))
+            step = matches[0]
             node = node[step]
         elif isinstance(node, dict):
             node = node.get(part, {})
@@ -49,15 +49,15 @@ def find(data: dict[str, Any], key: str, strict: bool = True) -> Loc:
     return tuple(loc)
 
 
-def _refuse_two(node: list[Any], found: list[int], key: str) -> None:
+def _refuse_two(node: list[Any], hits: list[int], key: str) -> None:
     """Refuse a key of bonds between different sites: "a-b-c" of a-b with c, and of a with b-c."""
-    pairs = {tuple(sorted(map(str, ends))): k for k in reversed(found) if (ends := _ends(node[k]))}
+    pairs = {tuple(sorted(map(str, ends))): k for k in reversed(hits) if (ends := _ends(node[k]))}
     if len(pairs) > 1:
-        either = " or ".join(
+        candidates = " or ".join(
             f"bonds.{k} (from {show(node[k]['sites'][0])} to {show(node[k]['sites'][1])})"
             for k in sorted(pairs.values())
         )
-        raise KeyError(f"{key} may mean {either}; allowed: the bond's number")
+        raise KeyError(f"{key} may mean {candidates}; allowed: the bond's number")
 
 
 def _dotted(loc: Sequence[str | int]) -> str:
@@ -76,15 +76,15 @@ def key_of(data: Any, loc: Loc) -> str:
     """A place as the dotted key a user would write."""
     words, node = [], data
     for part in loc:
-        inside: Any = None
+        child: Any = None
         if isinstance(node, list) and isinstance(part, int) and part < len(node):
-            inside = node[part]
+            child = node[part]
             words.append(_unique_name(node, part))
         else:
             words.append(str(part))
             if isinstance(node, dict):
-                inside = node.get(part)
-        node = inside
+                child = node.get(part)
+        node = child
     key = ".".join(words)
     return key if len(key) <= 2 * LONGEST_WORD else f"{key[:LONGEST_WORD]}..."
 
@@ -102,8 +102,8 @@ def _unique_name(elements: list[Any], index: int) -> str:
 def _ends(element: Any) -> list[str] | None:
     """Names of the two ends of a bond; None of anything else."""
     ends = element.get("sites") if isinstance(element, dict) else None
-    good = isinstance(ends, list) and len(ends) == 2 and all(isinstance(e, str) for e in ends)
-    return ends if good else None
+    valid = isinstance(ends, list) and len(ends) == 2 and all(isinstance(e, str) for e in ends)
+    return ends if valid else None
 
 
 def _element_names(element: Any, index: int) -> list[str]:

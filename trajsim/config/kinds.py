@@ -14,8 +14,8 @@ def experiment_type(data: dict[str, Any]) -> type[Experiment]:
     model = data.get("model")
     kind = model.get("kind") if isinstance(model, dict) else None
     if isinstance(kind, str) and kind in KINDS:
-        found: type[Experiment] = KINDS[kind].part("experiment")
-        return found
+        schema: type[Experiment] = KINDS[kind].part("experiment")
+        return schema
     return SpinExperiment
 
 

@@ -1,4 +1,4 @@
-"""What a config of driven Langevin oscillators may say."""
+"""Schema of configs of driven Langevin oscillators."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from trajsim.config import schema
 from trajsim.config.faults import Loc
 from trajsim.models import oscillators
 
-# Relative error of the work by steps too long from which on a user is told.
+# Relative error of the work by too long steps, above which the user is warned.
 MOST_ERROR = 0.03
 
 
@@ -41,9 +41,9 @@ class OscillatorModel(schema.Model):
 
 
 class OscillatorEnsemble(schema.Ensemble):
-    """Where oscillators begin: at rest, in equilibrium under f(0), or in the periodic state.
+    """Start of oscillators: at rest, in equilibrium under f(0), or in the periodic state.
 
-    The latter two are those of the linear part; quartic ones settle from there.
+    The latter two are those of the linear part; quartic oscillators relax from there.
     """
 
     initial: Literal["rest", "equilibrium", "periodic"] = Field(
@@ -52,7 +52,7 @@ class OscillatorEnsemble(schema.Ensemble):
 
 
 class Integrator(schema.Strict):
-    """How time is cut into steps."""
+    """The integrator and its steps."""
 
     scheme: Literal["hoh", "baoab"] = Field(
         default="hoh", description="`hoh` moves the linear part exactly"
@@ -125,7 +125,7 @@ class OscillatorExperiment(schema.Experiment):
         )
 
     def cautions(self) -> Iterator[str]:
-        """Steps too long for the works to be right to a few percent."""
+        """Warning about steps so long that works have errors of more than a few percent."""
         if self.integrator is None or not self.labels["drive"]:
             return
         steps = self.integrator.steps_per_period

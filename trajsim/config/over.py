@@ -5,7 +5,7 @@ from typing import Any
 
 from trajsim.config.faults import listing, show
 
-# Values along an axis of which no number is given.
+# Default number of values along an axis.
 USUAL_NUM = 41
 
 
@@ -15,7 +15,7 @@ def words(over: Iterable[str]) -> list[str]:
 
 
 def axis(word: str, sweep: dict[str, Any], ends: bool) -> tuple[str, Any]:
-    """Key and entry of [sweep] that an axis asks for.
+    """Key and entry of [sweep] of an axis.
 
     Parameters
     ----------
@@ -32,16 +32,16 @@ def axis(word: str, sweep: dict[str, Any], ends: bool) -> tuple[str, Any]:
     if not key:
         raise ValueError("allowed: KEY=START:STOP:NUM, or a key of [sweep]")
     if not equals:
-        known = {heading.strip(): values for heading, values in sweep.items()}
-        if key not in known:
+        ranges = {heading.strip(): values for heading, values in sweep.items()}
+        if key not in ranges:
             raise ValueError(
                 f"has no range; allowed: {key}=START:STOP, or a key of [sweep]: "
-                f"{listing(list(known))}"
+                f"{listing(list(ranges))}"
             )
-        return key, _ends(known[key]) if ends else known[key]
+        return key, _ends(ranges[key]) if ends else ranges[key]
     try:
-        start, stop, *rest = span.split(":")
-        (num,) = map(int, rest or [str(USUAL_NUM)])
+        start, stop, *steps = span.split(":")
+        (num,) = map(int, steps or [str(USUAL_NUM)])
         values = {"start": float(start), "stop": float(stop), "num": num}
     except ValueError:
         raise ValueError(f"found {show(span)}; allowed: START:STOP or START:STOP:NUM") from None
@@ -49,7 +49,7 @@ def axis(word: str, sweep: dict[str, Any], ends: bool) -> tuple[str, Any]:
 
 
 def _ends(values: Any) -> Any:
-    """Lowest and highest of an entry's values; an entry that is wrong stays to be found wrong."""
+    """Lowest and highest of an entry's values; an invalid entry is left for validation."""
     try:
         if isinstance(values, dict):
             low, high = sorted((values["start"], values["stop"]))

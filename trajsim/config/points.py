@@ -1,4 +1,4 @@
-"""A config found good: what it asks for, point by point of its sweep."""
+"""A validated config: the experiments at the points of its sweep."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Config:
-    """A config file read, overridden and found good."""
+    """A config file with overrides, validated."""
 
     text: str
     experiment: Experiment
@@ -37,7 +37,7 @@ class Config:
 
     @cached_property
     def axis(self) -> str | None:
-        """Key along a figure: the one with most values, where a curve through them makes sense."""
+        """Key along the axis of a figure: the one with most values of a grid; None without one."""
         counts = {
             key: len({point.parameters[key] for point in self.points})
             for key in self.points[0].parameters
@@ -45,21 +45,21 @@ class Config:
         key = max(counts, key=counts.__getitem__, default=None)
         if key is None or counts[key] < 3:
             return None
-        # Keys that move together make no grid: their points lie on no common curve.
+        # Keys that vary together make no grid: there is no curve through their points.
         return key if math.prod(counts.values()) == len(self.points) else None
 
     @cached_property
     def panels(self) -> list[dict[str, float]]:
-        """Swept values beside the axis, panel by panel of a figure."""
-        rests = [
+        """Values of the swept keys other than the axis, for each panel of a figure."""
+        fixed = [
             {key: x for key, x in point.parameters.items() if key != self.axis}
             for point in self.points
         ]
-        return list({tuple(rest.values()): rest for rest in rests}.values())
+        return list({tuple(others.values()): others for others in fixed}.values())
 
     @property
     def summary(self) -> str:
-        """What is asked for, in a line."""
+        """Sites, baths, points and trajectories, in a line."""
         experiment, many = self.experiment, len(self.points) > 1
         return (
             f"{len(experiment.sites)} {experiment.model.kind}, {len(experiment.baths)} baths, "
@@ -86,6 +86,6 @@ def with_parameters(experiment: Experiment, parameters: dict[str, float]) -> Exp
     try:
         return type(experiment).model_validate(data, context=RECORDED)
     except ValidationError as error:
-        told = [explain(detail, type(experiment)) for detail in error.errors(include_url=False)]
-        faults = [Fault("<config>", None, key_of(data, loc), message) for loc, message in told]
+        details = [explain(detail, type(experiment)) for detail in error.errors(include_url=False)]
+        faults = [Fault("<config>", None, key_of(data, loc), message) for loc, message in details]
         raise ConfigError(faults) from None

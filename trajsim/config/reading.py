@@ -1,4 +1,4 @@
-"""Config files: TOML text to a validated Experiment, every fault of a file told at once."""
+"""Config files: TOML text to a validated Experiment; all faults are reported at once."""
 
 import copy
 import errno
@@ -41,9 +41,9 @@ from trajsim.extending.plugins import PluginError, load_requested
 from trajsim.system.files import A_RUN, holds_run
 
 LARGEST_FILE = 1 << 20
-# Seconds that a pipe may be silent.
+# Seconds to wait for a pipe.
 PATIENCE = 3.0
-# More faults than these are not looked for.
+# Faults after which validation stops.
 MOST_FAULTS = 100
 # Sites and bonds of all points of a sweep together.
 MOST_PARTS = 100_000
@@ -91,20 +91,20 @@ def load(
 
 
 def _beginning(path: str | Path, most: int) -> bytes:
-    """First bytes of a file; of a pipe what comes, as long as it does not keep us waiting."""
+    """First bytes of a file or of a pipe, which may not be silent for PATIENCE seconds."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with open(handle, "rb", buffering=0) as file:
         if stat.S_ISDIR(os.fstat(handle).st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        got = b""
-        while len(got) < most:
+        content = b""
+        while len(content) < most:
             if not select.select([handle], [], [], PATIENCE)[0]:
                 raise TimeoutError(errno.ETIMEDOUT, f"nothing came for {PATIENCE:g} s")
-            piece = file.read(most - len(got))
+            piece = file.read(most - len(content))
             if piece == b"":
                 break
-            got += piece or b""
-        return got
+            content += piece or b""
+        return content
 
 
 def parse(
@@ -114,16 +114,16 @@ def parse(
     over: Iterable[str] = (),
     ends: bool = False,
 ) -> Config:
-    """As `load`, from the text of a config; `source` names it in faults."""
+    """Like `load`, from the text of a config; `source` names it in faults."""
     lines: dict[Loc, int] = {}
     try:
         with suppress(ValueError):  # the parser says better what is wrong
             lines = dict(_shallow_lines(text))
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
-        line = int(at[1]) if at and at[1] else text.count("\n") + 1
-        message = str(error)[: at.start()] if at else str(error)
+        position = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
+        line = int(position[1]) if position and position[1] else text.count("\n") + 1
+        message = str(error)[: position.start()] if position else str(error)
         raise ConfigError([Fault(source, line, "", f"not TOML: {message}")]) from None
     except (RecursionError, MemoryError):
         raise ConfigError([Fault(source, None, "", TOO_DEEP)]) from None
@@ -135,7 +135,7 @@ def parse(
 
 def _shallow_lines(text: str) -> dict[Loc, int]:
     try:
-        # Elements of lists are parts of a place, too.
+        # Indices of lists are parts of a place, too.
         return dict(key_lines(text, 2 * DEEPEST))
     except TooDeepError:
         raise RecursionError from None
@@ -148,9 +148,9 @@ def build(
 
     Parameters
     ----------
-    data : as a file would give
-    text : kept as that of the config
-    overrides, source : as of `parse`
+    data : tables, lists and values as in a file
+    text : text of the config, recorded in runs
+    overrides, source : as for `parse`
 
     Raises
     ------
@@ -172,7 +172,7 @@ def restore(text: str, resolved: dict[str, Any], source: str = "<run>") -> Confi
 
 
 class _Reader:
-    """One file on its way to a Config; gathers faults as it goes."""
+    """Reads one file to a Config, and collects its faults."""
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class _Reader:
         axes = list(self._axes(sweep))
         if base is None or self.faults:
             raise ConfigError(self.faults)
-        # A point has no figure of its own.
+        # [figure] belongs to the whole sweep.
         points = list(self._points(_without(self.data, "sweep", "figure"), axes, base))
         if self.faults:
             raise ConfigError(self.faults)
@@ -219,21 +219,21 @@ class _Reader:
         return config
 
     def fault(self, loc: Loc, message: str) -> None:
-        """Note a fault at the deepest part of `loc` that the file or an override has."""
+        """Record a fault at the deepest part of `loc` that the file or an override has."""
         if len(self.faults) >= MOST_FAULTS:
             more = Fault(self.source, None, "", f"more than {MOST_FAULTS} faults; the first are")
             raise ConfigError([more, *self.faults])
         prefixes = [loc[:depth] for depth in range(len(loc), 0, -1)]
-        by = next((p for p in prefixes if p in self.origin), None)
-        if by is None and loc:
+        origin = next((p for p in prefixes if p in self.origin), None)
+        if origin is None and loc:
             # A table that an override made on its way, or a list of which it set an element.
-            below = [place for place in self.origin if place[: len(loc)] == loc]
-            known = loc in self.lines
-            element = (p for p in below if len(p) == len(loc) + 1 and isinstance(p[-1], int))
-            by = next(element if known else iter(below), None)
-        if by is not None:
-            key = key_of(self.data, loc) if len(by) < len(loc) else ""
-            self.faults.append(Fault(self.origin[by], None, key, message))
+            inner = [place for place in self.origin if place[: len(loc)] == loc]
+            in_file = loc in self.lines
+            element = (p for p in inner if len(p) == len(loc) + 1 and isinstance(p[-1], int))
+            origin = next(element if in_file else iter(inner), None)
+        if origin is not None:
+            key = key_of(self.data, loc) if len(origin) < len(loc) else ""
+            self.faults.append(Fault(self.origin[origin], None, key, message))
             return
         line = next((self.lines[p] for p in prefixes if p in self.lines), None)
         self.faults.append(Fault(self.source, line, key_of(self.data, loc), message))
@@ -263,12 +263,12 @@ class _Reader:
         self.origin[loc] = source
 
     def _sweep_over(self, over: list[str], ends: bool) -> None:
-        """Put axes in place of the sweep."""
-        before, chosen = self.data.get("sweep", {}), {}
+        """Replace the sweep by axes."""
+        sweep, chosen = self.data.get("sweep", {}), {}
         for word in over:
             source = f"--over {cut(word, LONGEST_WORD)}"
             try:
-                key, values = axis(word, before if isinstance(before, dict) else {}, ends)
+                key, values = axis(word, sweep if isinstance(sweep, dict) else {}, ends)
                 if key in chosen:
                     raise ValueError(f"{key} is named twice")
             except ValueError as error:
@@ -302,7 +302,7 @@ class _Reader:
     # -- sweeps ------------------------------------------------------------------------------
 
     def _axes(self, sweep: Any) -> Iterator[tuple[list[str], list[list[float]], Loc]]:
-        """Keys that move together, their values point by point, and where that stands."""
+        """Keys that vary together, their values at each point, and the place in the file."""
         if not isinstance(sweep, dict):
             self.fault(("sweep",), f"found {show(sweep)}; allowed: a table of keys and values")
             return
@@ -355,7 +355,7 @@ class _Reader:
         return None
 
     def _swept_key(self, loc: Loc, key: str) -> Loc | None:
-        """Place of a number that may be swept, else None and a fault."""
+        """Place of a number that may be swept; else None, and a fault is recorded."""
         swept = ("model", "drive", "baths", "sites", "bonds")
         if key.split(".")[0] not in swept:
             close = suggestion(key.split(".")[0], swept)
@@ -405,8 +405,8 @@ class _Reader:
             before = len(self.faults)
             experiment = self._check(data)
             if len(self.faults) > before:
-                at = ", ".join(f"{key} = {x:g}" for key, x in parameters.items())
-                self._blame_sweep(axes, before, at)
+                values = ", ".join(f"{key} = {x:g}" for key, x in parameters.items())
+                self._blame_sweep(axes, before, values)
                 return
             if experiment is not None and experiment.labels != base.labels:
                 key = next(key for key in parameters if ".drive." in key)
@@ -417,16 +417,16 @@ class _Reader:
                 yield Point(parameters, experiment)
 
     def _blame_sweep(
-        self, axes: list[tuple[list[str], list[list[float]], Loc]], since: int, at: str
+        self, axes: list[tuple[list[str], list[list[float]], Loc]], since: int, values: str
     ) -> None:
-        """Faults of a sweep's point stand where the values do, not where the key first was."""
+        """Move faults of a point to the place of the swept values in [sweep]."""
         for k, fault in enumerate(self.faults[since:], since):
             loc = next((loc for keys, _, loc in axes if fault.key in keys), axes[0][2])
             self.faults[k] = Fault(
                 self.source,
                 self.lines.get(loc),
                 f'sweep."{loc[1]}"',
-                f"at {at}: {fault.key}: {fault.message}",
+                f"at {values}: {fault.key}: {fault.message}",
             )
 
 
@@ -450,7 +450,7 @@ def _toml_value(text: str) -> Any:
 
 
 def _depth(data: Any) -> int:
-    """How deep tables and lists lie in each other; looks no deeper than it must."""
+    """Depth of nested tables and lists, counted to DEEPEST + 1."""
     level, depth = [data], 0
     while level and depth <= DEEPEST:
         depth += 1

@@ -1,4 +1,4 @@
-"""What every config may say, whatever its model, and what must fit together in it."""
+"""Schema of configs of all models, and checks between their settings."""
 
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
@@ -13,21 +13,21 @@ from trajsim.models import drive as drives
 from trajsim.plan import Plan
 
 MOST_POINTS = 10_000
-# What sums stand under where names of sites and baths do.
+# Labels of sums, which sites and baths may not have as names.
 RESERVED = ("total",)
-# Larger phases are known to less than 1e-9: neighbouring numbers lie further apart.
+# Neighbouring floating-point numbers above this differ by more than 1e-10.
 LARGEST_PHASE = 1e6
 # Shortest and longest period.
 PERIODS = (1e-9, 1e12)
 
-# Context in which a config that was found good once is validated again.
+# Context of validation of a config that was valid when a run recorded it.
 RECORDED: Any = {"recorded": True}
 
 
 class Allowed:
-    """Marks a value that must fulfil a condition, told in words.
+    """Condition on a value, with the words for its message.
 
-    In a config of a run (`RECORDED`) any value will do: earlier versions may have allowed it.
+    In a config of a run (`RECORDED`) any value is valid: earlier versions may have allowed it.
     """
 
     def __init__(self, condition: Callable[[Any], bool], words: str, **json: Any) -> None:
@@ -79,9 +79,9 @@ class Strict(BaseModel):
 
 
 class Registered:
-    """Marks a text that must be a name in a registry; told as a `Literal` of these names would be.
+    """Condition that a text is a name in a registry; faults are those of a `Literal`.
 
-    In a config of a run (`RECORDED`) any name will do: what it names may not be here.
+    In a config of a run (`RECORDED`) any name is valid: its plugin may not be installed.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -121,7 +121,7 @@ class Drive(Strict):
 
 
 class Cycle(Strict):
-    """What all drives share: their period, Omega = 2 pi / period, and which way time runs.
+    """Period of all drives, Omega = 2 pi / period, and direction of time.
 
     The reverse protocol is h(tau - t) instead of h(t): as all trajectories run whole periods, it
     ends where the forward one begins.
@@ -142,7 +142,7 @@ class Bath(Strict):
 
 
 class Site(Strict):
-    """What sites of every model have."""
+    """Keys of sites of every model."""
 
     name: Name = Field(description="its own, by which bonds, sweeps and ledgers call it")
     bath: str | None = Field(default=None, description="name of the bath it touches")
@@ -150,19 +150,19 @@ class Site(Strict):
 
 
 class Bond(Strict):
-    """What bonds of every model have."""
+    """Keys of bonds of every model."""
 
     sites: list[str] = Field(min_length=2, max_length=2, description="names of its ends")
 
 
 class Model(Strict):
-    """What is simulated."""
+    """The model."""
 
     kind: str
 
 
 class Ensemble(Strict):
-    """How many trajectories, how long, from where."""
+    """Number, length and start of trajectories."""
 
     trajectories: int = Field(ge=1, le=10**12, description="of each point of a sweep")
     periods: int = Field(ge=1, le=10**12, description="recorded")
@@ -174,7 +174,7 @@ class Ensemble(Strict):
 
 
 class Ledger(Strict):
-    """How finely the books are kept; one of the two numbers is 1."""
+    """Resolution of the ledger; one of the two numbers is 1."""
 
     rows_per_period: int = Field(
         default=1, ge=1, le=65536, description="above 1: the period resolved"
@@ -193,7 +193,7 @@ class Range(Strict):
 
 
 class Figure(Strict):
-    """How the figures of a sweep are laid out; `inset`: of two panels, the second in the first."""
+    """Layout of the figures of a sweep; `inset`: of two panels, the second within the first."""
 
     inset: bool = Field(default=False, description="the second panel in a corner of the first")
 
@@ -224,14 +224,14 @@ class Experiment(Strict):
     figure: Figure = Figure()
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        # All of it fills a screen; model_dump() has it.
+        # A few fields; all of them are in model_dump().
         yield None, self.title
         yield "kind", self.model.kind
         yield "sites", [site.name for site in self.sites]
         yield "baths", self.temperatures
 
     def cautions(self) -> Iterator[str]:
-        """What is allowed, but not as good as a user may expect, in sentences."""
+        """Warnings about settings that are allowed but give inaccurate results."""
         return iter(())
 
     @property
@@ -265,12 +265,12 @@ class Experiment(Strict):
 
     @property
     def method(self) -> dict[str, str]:
-        """What decides how trajectories move: {"rate_law": ...} or {"integrator": ...}."""
+        """Algorithm of the trajectories: {"rate_law": ...} or {"integrator": ...}."""
         raise NotImplementedError
 
     @property
     def plugins(self) -> dict[str, Origin]:
-        """What it takes from outside the package, by name."""
+        """Plugins that it needs, by name."""
         return KINDS.origin(self.model.kind)
 
     @property
@@ -297,18 +297,18 @@ class Experiment(Strict):
                 f"found {ledger.periods_per_row}; allowed: a divisor of ensemble.periods = "
                 f"{ensemble.periods}",
             )
-        warm = {self.baths[site.bath].temperature for site in self.sites if site.bath is not None}
-        if ensemble.initial == "equilibrium" and len(warm) > 1:
+        levels = {self.baths[site.bath].temperature for site in self.sites if site.bath is not None}
+        if ensemble.initial == "equilibrium" and len(levels) > 1:
             starts = get_args(type(ensemble).model_fields["initial"].annotation)
-            others = ", ".join(repr(start) for start in starts if start != "equilibrium")
+            allowed = ", ".join(repr(start) for start in starts if start != "equilibrium")
             yield (
                 ("ensemble", "initial"),
-                f"found 'equilibrium' with baths of different temperatures; allowed: {others}",
+                f"found 'equilibrium' with baths of different temperatures; allowed: {allowed}",
             )
 
 
 class Wiring(NamedTuple):
-    """What the networks of all models need, by site number."""
+    """Parameters of all models' networks, by number of the site."""
 
     number: dict[str, int]
     bath: list[int]
@@ -318,11 +318,11 @@ class Wiring(NamedTuple):
 
 
 def wiring(experiment: Experiment) -> Wiring:
-    """Names of an experiment turned into numbers; -1 stands for no bath."""
+    """Parameters of an experiment with names replaced by numbers; -1 is no bath."""
     baths = list(experiment.baths)
     fields = [site.drive or Drive() for site in experiment.sites]
     # cos(k Omega (tau - t) + phase) = cos(k Omega t - phase)
-    sense = -1 if experiment.drive.direction == "reverse" else 1
+    sign = -1 if experiment.drive.direction == "reverse" else 1
     return Wiring(
         number={site.name: k for k, site in enumerate(experiment.sites)},
         bath=[-1 if s.bath is None else baths.index(s.bath) for s in experiment.sites],
@@ -334,8 +334,8 @@ def wiring(experiment: Experiment) -> Wiring:
             [f.offset for f in fields],
             [
                 [
-                    (1, f.amplitude, sense * f.phase),
-                    *((h.order, h.amplitude, sense * h.phase) for h in f.harmonics),
+                    (1, f.amplitude, sign * f.phase),
+                    *((h.order, h.amplitude, sign * h.phase) for h in f.harmonics),
                 ]
                 for f in fields
             ],
@@ -345,7 +345,7 @@ def wiring(experiment: Experiment) -> Wiring:
 
 
 def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
-    """Names that must fit together; looks at raw data, so that it speaks beside other faults."""
+    """Faults of names of sites, baths and bonds; of raw data, so that others are found as well."""
     raw_sites, raw_bonds, baths = data.get("sites"), data.get("bonds"), data.get("baths")
     sites = [
         (k, site)
@@ -375,7 +375,7 @@ def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
         for bath in baths:
             if sites and bath not in used:
                 yield ("baths", bath), "no site is in contact with this bath"
-    met: set[frozenset[str]] = set()
+    pairs: set[frozenset[str]] = set()
     for k, bond in enumerate(raw_bonds if isinstance(raw_bonds, list) else []):
         ends = bond.get("sites") if isinstance(bond, dict) else None
         if not (
@@ -389,9 +389,9 @@ def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
                 yield ("bonds", k, "sites"), message
         if ends[0] == ends[1]:
             yield ("bonds", k, "sites"), f"found {show(ends)}; allowed: two different sites"
-        elif frozenset(ends) in met:
+        elif frozenset(ends) in pairs:
             yield (
                 ("bonds", k, "sites"),
                 f"found {show(ends)} again; allowed: one bond for each pair",
             )
-        met.add(frozenset(ends))
+        pairs.add(frozenset(ends))

@@ -1,4 +1,4 @@
-"""What a config of driven spins may say."""
+"""Schema of configs of driven spins."""
 
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
@@ -25,7 +25,7 @@ class SpinBond(schema.Bond):
 
 
 class SpinModel(schema.Model):
-    """Ising spins that flip one at a time, at `rate` times what `rate_law` says."""
+    """Ising spins that flip one at a time, with `rate` times the rate of `rate_law`."""
 
     kind: Literal["spins"]
     rate: float = Field(gt=0, le=1e9, description="r of the rate law, per unit time")
@@ -35,7 +35,7 @@ class SpinModel(schema.Model):
 
 
 class SpinEnsemble(schema.Ensemble):
-    """Where spins begin: all +1, each at random, in equilibrium at H(0), or periodic."""
+    """Start of spins: all +1, each at random, in equilibrium at H(0), or in the periodic state."""
 
     initial: Literal["up", "random", "equilibrium", "periodic"] = Field(
         default="up", description="where trajectories begin"
@@ -61,7 +61,7 @@ class SpinExperiment(schema.Experiment):
 
     @property
     def plugins(self) -> dict[str, Origin]:
-        """The rate law, if it is from outside."""
+        """The rate law, if it is from a plugin."""
         return {**super().plugins, **LAWS.origin(self.model.rate_law)}
 
     def network(self) -> spins.SpinNetwork | Missing:

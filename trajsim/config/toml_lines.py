@@ -1,4 +1,4 @@
-"""On which line of a TOML file each key stands: the standard library's parser does not tell."""
+"""Line numbers of the keys of a TOML file, which the standard library's parser does not give."""
 
 import bisect
 import re
@@ -21,7 +21,7 @@ _STRINGS = (
 
 
 class TooDeepError(TrajsimError, ValueError):
-    """A text whose tables and lists lie too deep in each other."""
+    """A text with too deeply nested tables and lists."""
 
 
 def key_lines(text: str, deepest: int = 100) -> dict[Path, int]:
@@ -30,8 +30,8 @@ def key_lines(text: str, deepest: int = 100) -> dict[Path, int]:
     Raises
     ------
     TooDeepError
-        If a place has more than `deepest` parts: this costs less than it would cost the standard
-        library's parser to read such a text.
+        If a place has more than `deepest` parts, for which the standard library's parser would take
+        too long.
     ValueError
         If the text is not valid; of some texts that are not, lines are given.
     """
@@ -143,11 +143,11 @@ class _Scanner:
         raise ValueError(f"no string at {self.at}")
 
     def _skip(self, pattern: re.Pattern[str]) -> str:
-        found = pattern.match(self.text, self.at)
-        if found is None:
+        match = pattern.match(self.text, self.at)
+        if match is None:
             raise ValueError(f"unexpected text at {self.at}")
-        self.at = found.end()
-        return found.group()
+        self.at = match.end()
+        return match.group()
 
     def _line(self) -> int:
         return bisect.bisect_left(self._newlines, self.at) + 1

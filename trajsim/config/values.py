@@ -1,4 +1,4 @@
-"""Values as Python and numpy have them, turned into what a TOML file holds."""
+"""Conversion of Python's and numpy's values to those of a TOML file."""
 
 import datetime
 import itertools
@@ -11,15 +11,15 @@ from pydantic import BaseModel
 
 from trajsim.config.faults import ConfigError, Fault, show
 
-# How deep tables and lists of a config may lie in each other.
+# Deepest nesting of tables and lists of a config.
 DEEPEST = 20
-# A list of more is not looked at to its end, which it may not have.
+# Entries of a list after which it is refused: an iterator may be endless.
 MOST_ENTRIES = 1_000_000
 OVERRIDES = 'allowed: a table of keys and values, "key=value", or a list of these'
 
 
 def plain(value: Any, key: str = "") -> Any:
-    """A value made of dicts, lists and simple values alone.
+    """A value as dicts, lists and simple values.
 
     Parameters
     ----------
@@ -35,23 +35,23 @@ def plain(value: Any, key: str = "") -> Any:
     return _plain(value, (key,) if key else ())
 
 
-def _plain(value: Any, at: tuple[str, ...]) -> Any:
+def _plain(value: Any, path: tuple[str, ...]) -> Any:
     if isinstance(value, BaseModel):
         value = value.model_dump(exclude_unset=True, exclude_none=True)
     elif hasattr(value, "__array__"):  # of numpy, pandas, xarray ...
         value = np.asarray(value).tolist()
     if isinstance(value, Mapping | Sequence | Iterator) and not isinstance(value, str | bytes):
-        if len(at) > DEEPEST:
-            raise refused(at[:1], f"nested more than {DEEPEST} deep")
+        if len(path) > DEEPEST:
+            raise refused(path[:1], f"nested more than {DEEPEST} deep")
         if isinstance(value, Mapping):
             strange = next((name for name in value if not isinstance(name, str)), "")
             if strange != "":
-                raise refused(at, f"found {show(strange)} as a key; allowed: texts")
-            return {str(name): _plain(inner, (*at, name)) for name, inner in value.items()}
+                raise refused(path, f"found {show(strange)} as a key; allowed: texts")
+            return {str(name): _plain(inner, (*path, name)) for name, inner in value.items()}
         entries = list(itertools.islice(value, MOST_ENTRIES + 1))
         if len(entries) > MOST_ENTRIES:
-            raise refused(at, f"found more than {MOST_ENTRIES} entries")
-        return [_plain(inner, (*at, str(k))) for k, inner in enumerate(entries)]
+            raise refused(path, f"found more than {MOST_ENTRIES} entries")
+        return [_plain(inner, (*path, str(k))) for k, inner in enumerate(entries)]
     if value is None or isinstance(value, bool | str | datetime.date | datetime.time):
         return value
     if isinstance(value, numbers.Integral):
@@ -59,16 +59,16 @@ def _plain(value: Any, at: tuple[str, ...]) -> Any:
     if isinstance(value, numbers.Real | np.longdouble):
         return float(value)
     allowed = "texts, numbers, true and false, and lists and tables of them"
-    raise refused(at, f"found {show(value)}; allowed: {allowed}")
+    raise refused(path, f"found {show(value)}; allowed: {allowed}")
 
 
-def refused(at: tuple[str, ...], message: str) -> ConfigError:
-    """Error of a value that was given in Python, and of the keys under which it stands."""
-    return ConfigError([Fault("<config>", None, ".".join(at), message)])
+def refused(path: tuple[str, ...], message: str) -> ConfigError:
+    """Error about a value given in Python, with its keys."""
+    return ConfigError([Fault("<config>", None, ".".join(path), message)])
 
 
 def known(value: Any) -> Any:
-    """A plain value without what is None."""
+    """A plain value without entries that are None."""
     if isinstance(value, dict):
         return {key: known(inner) for key, inner in value.items() if inner is not None}
     if isinstance(value, list):
@@ -77,11 +77,11 @@ def known(value: Any) -> Any:
 
 
 def assignments(overrides: Any) -> Iterator[str | tuple[str, Any]]:
-    """What is put in place, as texts and as dotted keys with plain values.
+    """Overrides as texts, and as dotted keys with plain values.
 
-    A table at a dotted key stands there as a whole. Tables in tables name the same keys as dotted
-    ones do: {"ensemble": {"seed": 1}} is {"ensemble.seed": 1}. A sweep is one value, in which keys
-    may be nested as well.
+    A table at a dotted key replaces the whole value. Nested tables are the same as dotted keys:
+    {"ensemble": {"seed": 1}} is {"ensemble.seed": 1}. A sweep is one value, in which keys may be
+    nested as well.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def assignments(overrides: Any) -> Iterator[str | tuple[str, Any]]:
     Raises
     ------
     ConfigError
-        If a key is no text, or a value none that a file could hold.
+        If a key is no text, or a value cannot be in a file.
     """
     if isinstance(overrides, str):
         yield overrides
@@ -105,10 +105,10 @@ def assignments(overrides: Any) -> Iterator[str | tuple[str, Any]]:
     elif _is_pair(overrides):
         yield from assignments({overrides[0]: overrides[1]})
     elif isinstance(overrides, Iterable):
-        for one in overrides:
-            if not isinstance(one, str | Mapping) and not _is_pair(one):
-                raise refused((), f"found {show(one)}; {OVERRIDES}")
-            yield from assignments(one)
+        for override in overrides:
+            if not isinstance(override, str | Mapping) and not _is_pair(override):
+                raise refused((), f"found {show(override)}; {OVERRIDES}")
+            yield from assignments(override)
     else:
         raise refused((), f"found {show(overrides)}; {OVERRIDES}")
 
@@ -127,15 +127,15 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(value, dict) or not value:
         yield key, value
         return
-    for inner, below in value.items():
-        yield from _leaves(f"{key}.{inner}", below)
+    for inner, child in value.items():
+        yield from _leaves(f"{key}.{inner}", child)
 
 
 def _swept(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """A sweep, or an axis of it, in which tables of keys became dotted keys."""
+    """A sweep, or an axis of it, with nested keys as dotted keys."""
     if key.strip() == "sweep":
         axes = value.items() if isinstance(value, dict) else ()
-        flat = dict(axis for name, below in axes for axis in _axes(name, below))
+        flat = dict(axis for name, child in axes for axis in _axes(name, child))
         yield key, flat if isinstance(value, dict) else value
     else:
         yield from _axes(key, value)
@@ -144,7 +144,7 @@ def _swept(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _axes(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Axes of a sweep; a table of lists or tables is one of keys, others are ranges."""
     if isinstance(value, dict) and any(isinstance(v, dict | list) for v in value.values()):
-        for inner, below in value.items():
-            yield from _axes(f"{key}.{inner}", below)
+        for inner, child in value.items():
+            yield from _axes(f"{key}.{inner}", child)
     else:
         yield key, value

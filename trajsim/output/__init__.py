@@ -1,4 +1,4 @@
-"""Answers as JSON for programs and as tables for people."""
+"""Results as JSON and as text tables."""
 
 import json
 import math
@@ -19,12 +19,12 @@ from trajsim.explore.points import exact_regime
 
 
 def to_json(answer: Any) -> str:
-    """JSON text; numbers that are not known become null."""
-    return json.dumps(_known(answer), indent=2, allow_nan=False)
+    """JSON text; nan and inf become null."""
+    return json.dumps(_json_value(answer), indent=2, allow_nan=False)
 
 
 def points_json(points: Iterable[dict[str, Any]], more: dict[str, Any]) -> Iterator[str]:
-    """JSON text of {"points": [...], **more} as `to_json` has it, in pieces, a point at a time."""
+    """JSON text of {"points": [...], **more} as by `to_json`, in pieces, a point at a time."""
     before = '{\n  "points": [\n'
     for point in points:
         yield before + textwrap.indent(to_json(point), "    ")
@@ -35,11 +35,11 @@ def points_json(points: Iterable[dict[str, Any]], more: dict[str, Any]) -> Itera
     yield "\n}\n"
 
 
-def _known(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _known(inside) for key, inside in value.items()}
+        return {key: _json_value(inside) for key, inside in value.items()}
     if isinstance(value, list | tuple):
-        return [_known(inside) for inside in value]
+        return [_json_value(inside) for inside in value]
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     return value
@@ -50,13 +50,13 @@ def _known(value: Any) -> Any:
 
 def _named(energetics: Energetics, experiment: Experiment) -> dict[str, dict[str, float]]:
     """Rates by kind and label; kinds that the model does not have are absent."""
-    found = {
+    rates_by_kind = {
         NAMES[kind]: dict(
             zip(experiment.labels[dim], map(float, getattr(energetics, kind)), strict=False)
         )
         for kind, dim in RATES.items()
     }
-    return {name: rates for name, rates in found.items() if rates or name != NAMES["flips"]}
+    return {name: rates for name, rates in rates_by_kind.items() if rates or name != NAMES["flips"]}
 
 
 def exact_json(point: Point, solved: Any) -> dict[str, Any]:
@@ -76,12 +76,12 @@ def exact_json(point: Point, solved: Any) -> dict[str, Any]:
 
 
 def _variances(solved: Any, experiment: Experiment) -> dict[str, Any]:
-    """Variance rates of the works, where the exact side knows them."""
+    """Variance rates of the works, if the exact side has them."""
     if not hasattr(solved, "work_variance_rate"):
         return {}
-    each, total = solved.work_variance_rate
+    variances, total = solved.work_variance_rate
     drives = experiment.labels["drive"]
-    named = dict(zip(drives, map(float, each), strict=True))
+    named = dict(zip(drives, map(float, variances), strict=True))
     return {"work_variance_rate": {**named, total_of(drives): float(total)}}
 
 
@@ -144,7 +144,7 @@ def averages_table(sampled: Averages) -> str:
 
 
 def shadow_warning(sampled: Averages, most: float = 0.01) -> str | None:
-    """Sentence if the integrator's error is not small against the heat that flows."""
+    """Warning if the integrator's error is not small against the largest heat rate."""
     if sampled.shadow_work is None:
         return None
     heat = max(abs(e.mean) for e in sampled.of("heat").values())
@@ -158,7 +158,7 @@ def shadow_warning(sampled: Averages, most: float = 0.01) -> str | None:
 
 
 def regime_line(sampled: Averages) -> str:
-    """What the system does, in a line."""
+    """The regime, in a line."""
     return _regime(sampled.regime)
 
 

@@ -1,4 +1,4 @@
-"""Answers of `trajsim regimes`."""
+"""Output of `trajsim regimes`."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ MEANINGS = {
 
 
 def claims_json(claims: Claims) -> dict[str, Any]:
-    """`trajsim regimes --json`: points as of `analyze --json`, and what is sure of each."""
+    """`trajsim regimes --json`: points as in `analyze --json`, with the significant regime."""
     points = []
-    for sampled, name, off in claims.points:
-        known = averages_json(sampled)
+    for sampled, name, signs in claims.points:
+        point = averages_json(sampled)
         if sampled.shadow_work:
-            known["shadow_work_rate"] = sampled.shadow_work._asdict()
-        points.append({**known, "sure": name, "sigma": {"work": off.work, "taken": off.taken}})
+            point["shadow_work_rate"] = sampled.shadow_work._asdict()
+        points.append({**point, "sure": name, "sigma": {"work": signs.work, "taken": signs.taken}})
     return {
         "false_alarm": FALSE_ALARM,
         "threshold": claims.threshold,
@@ -35,7 +35,7 @@ def claims_json(claims: Claims) -> dict[str, Any]:
 
 
 def claims_table(claims: Claims, config: Config) -> str:
-    """A line for each point, then what is sure of all of them together."""
+    """A line for each point, then the verdict on all of them."""
     keys = _columns(config)
     first = claims.points[0].sampled
     heats = [f"q_{bath}" for bath in first.of("heat")]
@@ -72,14 +72,14 @@ def verdict_lines(claims: Claims) -> str:
 
 
 def _columns(config: Config) -> list[str]:
-    """Swept keys, but for those that always have the value of one before."""
+    """Swept keys, without those that always have the value of an earlier one."""
     kept: list[str] = []
-    seen: list[list[float]] = []
+    columns: list[list[float]] = []
     for key in config.points[0].parameters:
         values = [point.parameters[key] for point in config.points]
-        if values not in seen:
+        if values not in columns:
             kept.append(key)
-            seen.append(values)
+            columns.append(values)
     return kept
 
 

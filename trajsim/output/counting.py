@@ -1,4 +1,4 @@
-"""Exact fluctuations as JSON for programs and as tables for people."""
+"""Exact fluctuations as JSON and as text tables."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def counted(counting: Any, experiment: Experiment) -> dict[str, Any]:
     baths, drives = experiment.labels["bath"], experiment.labels["drive"]
     covariance = counting.covariance_rate
     variance = [float(v) for v in np.diag(covariance)]
-    found: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "heat_variance_rate": dict(zip(baths, variance, strict=False)),
         "heat_cumulant_rates": {
             label: _cumulants(counting, Weights(one, 0.0))
@@ -29,35 +29,35 @@ def counted(counting: Any, experiment: Experiment) -> dict[str, Any]:
         },
     }
     if drives:
-        found["work_variance_rate"] = {
+        answer["work_variance_rate"] = {
             **dict(zip(drives, variance[len(baths) :], strict=True)),
             total_of(drives): float(covariance[len(baths) :, len(baths) :].sum()),
         }
         each = dict(zip(drives, np.eye(len(drives)), strict=True))
         weights = {**each, total_of(drives): np.ones(len(drives))}
-        found["work_cumulant_rates"] = {
+        answer["work_cumulant_rates"] = {
             label: _cumulants(counting, Weights(0.0, one)) for label, one in weights.items()
         }
     labels = [f"heat.{bath}" for bath in baths] + [f"work.{drive}" for drive in drives]
-    found["covariance_rate"] = {"labels": labels, "matrix": covariance.tolist()}
-    return found
+    answer["covariance_rate"] = {"labels": labels, "matrix": covariance.tolist()}
+    return answer
 
 
 def _cumulants(counting: Any, weights: Weights) -> list[float]:
     return [float(k) for k in counting.cumulant_rates(weights)]
 
 
-def counted_table(found: dict[str, Any]) -> str:
-    """Cumulants and correlations for people."""
+def counted_table(answer: dict[str, Any]) -> str:
+    """Table of cumulants and correlations."""
     rows = [
         (f"{kind}.{label}", *(f"{k: .6e}" for k in cumulants))
         for kind in ("heat", "work")
-        for label, cumulants in found.get(f"{kind}_cumulant_rates", {}).items()
+        for label, cumulants in answer.get(f"{kind}_cumulant_rates", {}).items()
     ]
     text = table(("cumulant per unit time", "1", "2", "3", "4"), rows)
     labels, matrix = (
-        found["covariance_rate"]["labels"],
-        np.array(found["covariance_rate"]["matrix"]),
+        answer["covariance_rate"]["labels"],
+        np.array(answer["covariance_rate"]["matrix"]),
     )
     rows = [
         (label, *(f"{c: .4f}" if np.isfinite(c) else "" for c in row))

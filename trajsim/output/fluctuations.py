@@ -1,4 +1,4 @@
-"""Fluctuations as JSON for programs and as tables for people."""
+"""Fluctuations as JSON and as text tables."""
 
 from typing import Any
 
@@ -15,45 +15,45 @@ from trajsim.output import headed, table
 KINDS = ("heat", "work")
 
 
-def fluctuations_json(found: Fluctuations) -> dict[str, Any]:
-    """What `trajsim analyze --json` says of fluctuations at one point."""
-    windows = found.windows
+def fluctuations_json(sampled: Fluctuations) -> dict[str, Any]:
+    """Fluctuations at one point in `trajsim analyze --json`."""
+    windows = sampled.windows
     answer: dict[str, Any] = {
         "window": {
             "rows": windows.rows,
             "periods": windows.periods,
             "time": windows.time,
-            "windows": found.trajectories * windows.count,
+            "windows": sampled.trajectories * windows.count,
         }
     }
     for kind in KINDS:
-        places = {o.label: k for k, o in enumerate(found.observables) if o.kind == kind}
-        if not places:
+        indices = {o.label: k for k, o in enumerate(sampled.observables) if o.kind == kind}
+        if not indices:
             continue
         for name, values in (
-            ("variance_rate", found.cumulants.at(1)),
-            ("skewness", found.shape.skewness),
-            ("excess_kurtosis", found.shape.kurtosis),
+            ("variance_rate", sampled.cumulants.at(1)),
+            ("skewness", sampled.shape.skewness),
+            ("excess_kurtosis", sampled.shape.kurtosis),
         ):
-            answer[f"{kind}_{name}"] = {label: _pairs(values.at(k)) for label, k in places.items()}
+            answer[f"{kind}_{name}"] = {label: _pairs(values.at(k)) for label, k in indices.items()}
         answer[f"{kind}_cumulant_rates"] = {
-            label: [_pairs(found.cumulants.at((order, k))) for order in range(4)]
-            for label, k in places.items()
+            label: [_pairs(sampled.cumulants.at((order, k))) for order in range(4)]
+            for label, k in indices.items()
         }
-    names = [o.name for o in found.observables]
-    if found.covariance is not None:
-        # The total adds nothing to it.
-        parts = [k for k, o in enumerate(found.observables) if not o.total]
+    names = [o.name for o in sampled.observables]
+    if sampled.covariance is not None:
+        # Covariances of the total follow from the others.
+        parts = [k for k, o in enumerate(sampled.observables) if not o.total]
         answer["covariance_rate"] = {
             "labels": [names[k] for k in parts],
-            "matrix": _pairs(found.covariance.at(np.ix_(parts, parts))),
+            "matrix": _pairs(sampled.covariance.at(np.ix_(parts, parts))),
         }
-    if found.correlation is not None:
-        pairs = _pairs(Estimate(*(part.T for part in found.correlation)))
+    if sampled.correlation is not None:
+        pairs = _pairs(Estimate(*(part.T for part in sampled.correlation)))
         answer["autocorrelation"] = dict(zip(names, pairs, strict=True))
-    answer["histograms"] = dict(zip(names, map(_histogram, found.histograms), strict=False))
+    answer["histograms"] = dict(zip(names, map(_histogram, sampled.histograms), strict=False))
     answer["generating_function"] = dict(
-        zip(names, map(_generating, found.generating), strict=False)
+        zip(names, map(_generating, sampled.generating), strict=False)
     )
     return answer
 
@@ -65,60 +65,60 @@ def _pairs(values: Estimate[Any]) -> Any:
     return [_pairs(Estimate(*pair)) for pair in zip(*values, strict=True)]
 
 
-def _histogram(counted: Histogram) -> dict[str, Any]:
+def _histogram(histogram: Histogram) -> dict[str, Any]:
     return {
-        "edges": counted.edges.tolist(),
-        "counts": counted.counts.tolist(),
-        "stderr": counted.stderr.tolist(),
-        "below": counted.below,
-        "above": counted.above,
-        "samples": counted.samples,
+        "edges": histogram.edges.tolist(),
+        "counts": histogram.counts.tolist(),
+        "stderr": histogram.stderr.tolist(),
+        "below": histogram.below,
+        "above": histogram.above,
+        "samples": histogram.samples,
     }
 
 
-def _generating(found: Generating) -> dict[str, Any]:
-    good = found.trusted
+def _generating(generating: Generating) -> dict[str, Any]:
+    trusted = generating.trusted
     return {
-        "lambda": found.argument.tolist(),
-        "theta": _pairs(Estimate(found.theta, found.theta_error)),
-        "effective_samples": found.effective.tolist(),
-        "trusted": list(found.limits),
+        "lambda": generating.argument.tolist(),
+        "theta": _pairs(Estimate(generating.theta, generating.theta_error)),
+        "effective_samples": generating.effective.tolist(),
+        "trusted": list(generating.limits),
         "rate_function": {
-            "current": found.current[good].tolist(),
-            "rate": _pairs(Estimate(found.rate[good], found.theta_error[good])),
+            "current": generating.current[trusted].tolist(),
+            "rate": _pairs(Estimate(generating.rate[trusted], generating.theta_error[trusted])),
         },
     }
 
 
-def fluctuations_table(found: Fluctuations) -> str:
-    """What `trajsim analyze` says of fluctuations at one point."""
-    windows, shape = found.windows, found.shape
+def fluctuations_table(sampled: Fluctuations) -> str:
+    """Fluctuations at one point in `trajsim analyze`."""
+    windows, shape = sampled.windows, sampled.shape
     rows = []
-    for k, observable in enumerate(found.observables):
+    for k, observable in enumerate(sampled.observables):
         cells = [observable.name]
         for order in (1, 2, 3):
-            mean, error = found.cumulants.mean[order, k], found.cumulants.stderr[order, k]
+            mean, error = sampled.cumulants.mean[order, k], sampled.cumulants.stderr[order, k]
             cells += [f"{mean: .4e}", f"{error:.1e}"]
         cells.append(f"{shape.skewness.mean[k]: .3f}")
         rows.append(cells)
     heading = ["per unit time"]
     for name in ("variance", "3rd cumulant", "4th cumulant"):
         heading += [name, "std. err."]
-    text = headed(found.parameters) + table([*heading, "skewness"], rows)
+    text = headed(sampled.parameters) + table([*heading, "skewness"], rows)
     length = f"{windows.rows} row{'s' if windows.rows > 1 else ''}"
     text += (
-        f"{found.trajectories * windows.count} windows of {length} "
+        f"{sampled.trajectories * windows.count} windows of {length} "
         f"({windows.periods:g} periods, time {windows.time:g})\n"
     )
-    return text + _covariance_table(found)
+    return text + _covariance_table(sampled)
 
 
-def _covariance_table(found: Fluctuations) -> str:
-    """Correlation coefficients of few observables, which are easier read than covariances."""
-    if found.covariance is None or len(found.observables) > 8:
+def _covariance_table(sampled: Fluctuations) -> str:
+    """Table of correlation coefficients, for up to eight observables."""
+    if sampled.covariance is None or len(sampled.observables) > 8:
         return ""
-    coefficients = correlation(found.covariance.mean)
-    names = [o.name for o in found.observables]
+    coefficients = correlation(sampled.covariance.mean)
+    names = [o.name for o in sampled.observables]
     rows = [
         (name, *(f"{x: .4f}" for x in row)) for name, row in zip(names, coefficients, strict=True)
     ]
@@ -163,7 +163,7 @@ WORDS = {True: "holds", False: "FAILS", None: "undecided"}
 
 
 def theorems_table(outcomes: list[Outcome]) -> str:
-    """What `trajsim analyze --theorems` says at one point."""
+    """Theorems at one point in `trajsim analyze --theorems`."""
     rows, reasons = [], []
     for outcome in outcomes:
         worst = outcome.worst

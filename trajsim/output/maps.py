@@ -1,4 +1,4 @@
-"""Answers of `trajsim map` and `trajsim optimize`."""
+"""Output of `trajsim map` and `trajsim optimize`."""
 
 import shlex
 from collections import Counter
@@ -14,7 +14,7 @@ from trajsim.system.text import printable
 
 
 def map_json(maps: list[RegimeMap]) -> dict[str, Any]:
-    """`trajsim map --json`: the axes, and the points of each map as of `exact --json`."""
+    """`trajsim map --json`: the axes, and the points of each map as in `exact --json`."""
     x, y = maps[0].grid
     return {
         "axes": {maps[0].x: x.tolist(), maps[0].y: y.tolist()},
@@ -33,7 +33,7 @@ def map_json(maps: list[RegimeMap]) -> dict[str, Any]:
 
 
 def map_table(maps: list[RegimeMap]) -> str:
-    """Of each map: how many points are in each regime, and where ratios are largest."""
+    """For each map the number of points in each regime, and where ratios are largest."""
     text = ""
     for m in maps:
         rows = []
@@ -44,8 +44,8 @@ def map_table(maps: list[RegimeMap]) -> str:
                 ratios = [r.efficiency if kind == "efficiency" else r.cop for r in m.regimes]
                 means = [np.nan if ratio is None else ratio.mean for ratio in ratios]
                 k = int(np.nanargmax(means))
-                at = m.config.points[k].parameters
-                best = [f"{kind} {means[k]:.4e}", f"{at[m.x]:.6g}", f"{at[m.y]:.6g}"]
+                point = m.config.points[k].parameters
+                best = [f"{kind} {means[k]:.4e}", f"{point[m.x]:.6g}", f"{point[m.y]:.6g}"]
             rows.append((regime, str(count), f"{count / len(m.regimes):.1%}", *best))
         text += (f"\n{m.name}\n" if m.name else "\n") + table(
             ("regime", "points", "share", "largest", f"at {m.x}", m.y), rows
@@ -61,7 +61,7 @@ def _counts(m: RegimeMap) -> list[tuple[str, int]]:
 
 
 def optimum_json(best: Optimum, config: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
-    """`trajsim optimize --json`; `point` is as of `exact --json`."""
+    """`trajsim optimize --json`; `point` is as in `exact --json`."""
     return {
         "maximize": best.goal,
         "found": best.found,
@@ -72,12 +72,12 @@ def optimum_json(best: Optimum, config: Path, overrides: tuple[str, ...]) -> dic
         "evaluations": best.evaluations,
         "point": exact_json(Point(best.parameters, best.experiment), best.solved),
         "set": _settings(best, overrides),
-        "reproduce": _again(best, config, overrides),
+        "reproduce": _command(best, config, overrides),
     }
 
 
 def optimum_table(best: Optimum, config: Path, overrides: tuple[str, ...]) -> str:
-    """`trajsim optimize`: where the optimum is, its currents, and how to have them again."""
+    """`trajsim optimize`: the optimum, its currents, and a command that reproduces them."""
     goal = GOALS[best.goal]
     if best.found:
         text = f"largest {best.goal} ({goal.meaning}): {best.value:.6e}\n\n"
@@ -93,14 +93,14 @@ def optimum_table(best: Optimum, config: Path, overrides: tuple[str, ...]) -> st
     text += table(("parameter", "best", "from", "to", ""), rows)
     text += exact_table(Point({}, best.experiment), best.solved)
     text += f"{best.evaluations} points were solved. The best again:\n"
-    return text + f"  {printable(_again(best, config, overrides))}\n"
+    return text + f"  {printable(_command(best, config, overrides))}\n"
 
 
 def _settings(best: Optimum, overrides: tuple[str, ...]) -> list[str]:
-    """What --set needs to say, each float to its last digit; nothing is swept."""
+    """Values of --set for the optimum, with all digits of floats; nothing is swept."""
     return [*overrides, "sweep={}", *(f"{key}={x!r}" for key, x in best.parameters.items())]
 
 
-def _again(best: Optimum, config: Path, overrides: tuple[str, ...]) -> str:
+def _command(best: Optimum, config: Path, overrides: tuple[str, ...]) -> str:
     words = ["trajsim", "exact", str(config)]
     return shlex.join(words + [w for s in _settings(best, overrides) for w in ("--set", s)])

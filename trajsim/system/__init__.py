@@ -1,1 +1,1 @@
-"""What is asked of the operating system: files, folders, text for a terminal."""
+"""Operating system: files, folders, text for a terminal."""

@@ -1,4 +1,4 @@
-"""Files that users name: what they hold, what those made of them are called, writing them whole."""
+"""Files that users name: their kind, names of files made from them, atomic writing."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ CONFIG = re.compile(
 A_RUN = "a run, where a config belongs; trajsim info tells what it was made from"
 NEVER_REPLACED = "holds a config, which is never replaced; allowed: another name"
 A_CONFIG = "a config, where a run belongs; trajsim run makes one from it"
-# So much of a file is looked at to tell what it holds.
+# Bytes of a file from which its kind is determined.
 BEGINNING = 1 << 16
 
 
@@ -50,14 +50,14 @@ def _beginning(path: Path) -> bytes:
 
 
 def _is_unfinished(folder: Path) -> bool:
-    named = folder.suffix.lower() == ".parts"
+    is_parts = folder.suffix.lower() == ".parts"
     with suppress(OSError, ValueError):
-        return named and any((folder / name).exists() for name in UNFINISHED)
+        return is_parts and any((folder / name).exists() for name in UNFINISHED)
     return False
 
 
 def stem(source: Path) -> str:
-    """What files made of a run or config are named after: its name without .h5, .parts or .toml."""
+    """Stem of files made from a run or config: its name without .h5, .parts or .toml."""
     name = source.name
     for suffix in (".h5", ".parts", ".toml"):
         if name.lower().endswith(suffix) and len(name) > len(suffix):
@@ -69,7 +69,7 @@ def stem(source: Path) -> str:
 
 
 def expect_writable(path: Path) -> None:
-    """Refuse to write a file where it would destroy what it must not, or cannot be written.
+    """Refuse a path where a file would destroy a run or a config, or cannot be written.
 
     Raises
     ------
@@ -85,17 +85,17 @@ def expect_writable(path: Path) -> None:
     parts = target.with_name(target.name + ".parts")
     unfinished = next((f for f in (parts, target, *target.parents) if _is_unfinished(f)), None)
     if unfinished is not None:
-        what = f"an unfinished run is in {unfinished}; allowed: another name"
-        raise FileExistsError(errno.EEXIST, what, str(path))
+        message = f"an unfinished run is in {unfinished}; allowed: another name"
+        raise FileExistsError(errno.EEXIST, message, str(path))
     if target.is_dir():
-        what = "a folder; allowed: the name of a file"
-        raise IsADirectoryError(errno.EISDIR, what, str(path))
+        message = "a folder; allowed: the name of a file"
+        raise IsADirectoryError(errno.EISDIR, message, str(path))
     if _would_wait(path):
-        what = "a pipe, a socket or a disk; allowed: the name of a file"
-        raise OSError(errno.EINVAL, what, str(path))
+        message = "a pipe, a socket or a disk; allowed: the name of a file"
+        raise OSError(errno.EINVAL, message, str(path))
     if holds_run(target):
-        what = "holds a run, which only trajsim run and merge replace; allowed: another name"
-        raise FileExistsError(errno.EEXIST, what, str(path))
+        message = "holds a run, which only trajsim run and merge replace; allowed: another name"
+        raise FileExistsError(errno.EEXIST, message, str(path))
     if holds_config(target):
         raise FileExistsError(errno.EEXIST, NEVER_REPLACED, str(path))
     if target.parent.exists() and not target.parent.is_dir():
@@ -105,9 +105,9 @@ def expect_writable(path: Path) -> None:
 
 
 def _would_wait(path: Path) -> bool:
-    """Whether there is neither a file, nor a character device, nor what a shell has opened.
+    """Whether opening a path may wait for a reader: a pipe, a socket or a disk.
 
-    A shell's own pipes have names there, too: /dev/stdout, /dev/fd/63.
+    Pipes opened by a shell do not wait, such as /dev/stdout and /dev/fd/63.
     """
     try:
         mode = path.stat().st_mode
@@ -121,11 +121,10 @@ def _would_wait(path: Path) -> bool:
 
 @contextmanager
 def publishing(path: Path, *, text: bool = False) -> Iterator[Any]:
-    """A file to write to, which gets its name when it is whole; else what was there stays.
+    """A file to write to, which replaces the old one only when it is complete.
 
-    It is written under another name in the same folder, which is gone afterwards, whatever happens.
-    Through a link it replaces what the link leads to; to the system's devices and the shell's pipes
-    it writes directly. Folders that are missing are made.
+    It is written under a temporary name in the same folder, which is deleted in any case. A link is
+    followed; devices and the shell's pipes are written directly. Missing folders are made.
 
     Parameters
     ----------
@@ -135,14 +134,14 @@ def publishing(path: Path, *, text: bool = False) -> Iterator[Any]:
     Raises
     ------
     OSError
-        As of `expect_writable`, and if the disk is full.
+        As for `expect_writable`, and if the disk is full.
     """
     expect_writable(path)
     target = path.resolve()
-    before = None
+    old_status = None
     with suppress(FileNotFoundError):
-        before = path.stat()
-    if before is not None and not stat.S_ISREG(before.st_mode):
+        old_status = path.stat()
+    if old_status is not None and not stat.S_ISREG(old_status.st_mode):
         with _errors_named(path), _open(path, "w", text) as file:
             yield file
         return
@@ -151,8 +150,8 @@ def publishing(path: Path, *, text: bool = False) -> Iterator[Any]:
         with _errors_named(path):
             target.parent.mkdir(parents=True, exist_ok=True)
             with _open(temporary, "x", text) as file:
-                if before is not None:
-                    os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+                if old_status is not None:
+                    os.fchmod(file.fileno(), stat.S_IMODE(old_status.st_mode))
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -170,7 +169,7 @@ def publishing(path: Path, *, text: bool = False) -> Iterator[Any]:
 
 @contextmanager
 def _errors_named(path: Path) -> Iterator[None]:
-    """Errors tell the name by which the user knows the file."""
+    """Replace the file name in errors by the one that the user gave."""
     try:
         yield
     except BrokenPipeError:

@@ -1,6 +1,6 @@
-"""Folders that are this user's alone: nobody else can write in them, or put others in their place.
+"""Private folders of this user: nobody else can write in them or replace them.
 
-What is unpickled, or holds keys, is kept in such folders only.
+Files that are unpickled, or hold keys, are kept in such folders only.
 """
 
 import atexit
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from trajsim.errors import TrajsimError
 
-# A temporary folder is called so until it is locked, which it is before it is so old.
+# Prefix of a temporary folder until it is locked, which takes less than so many seconds.
 NEW, YOUNG_SECONDS = "new-", 60.0
 
 
@@ -24,7 +24,7 @@ class NotOwnError(TrajsimError, OSError):
 
 
 def own_folder(path: str | Path) -> Path:
-    """Folder of this user (or of root), made with mode 0700 where it is not there; without links.
+    """Private folder of this user (or of root), made with mode 0700 if missing; links resolved.
 
     Raises
     ------
@@ -34,31 +34,31 @@ def own_folder(path: str | Path) -> Path:
         If it cannot be made.
     """
     try:
-        whole = Path(os.path.realpath(path))
+        target = Path(os.path.realpath(path))
     except ValueError as error:
         raise NotOwnError(f"{path}: {error}") from None
     shared = False
-    for folder in (*reversed(whole.parents), whole):
+    for folder in (*reversed(target.parents), target):
         with suppress(FileExistsError):
             if not os.path.lexists(folder):
                 os.mkdir(folder, 0o700)
-        shared = _checked(folder, shared, last=folder == whole)
-    return whole
+        shared = _checked(folder, shared, last=folder == target)
+    return target
 
 
 def _checked(folder: Path, shared: bool, last: bool) -> bool:
-    """Whether others can write in a folder, though not replace what is mine in it.
+    """Whether others can write in a folder, though not replace files of this user in it.
 
     Parameters
     ----------
-    folder : looked at
+    folder : to be checked
     shared : whether others can write in the folder above
-    last : whether nothing of others is allowed in it
+    last : whether nobody else may write in it
     """
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode):
         raise NotOwnError(f"{folder} is not a folder")
-    # Whoever owns "/" has power over everything: in a container it may not be called root.
+    # The owner of "/" is trusted like root: in a container it may be another user.
     trusted = {os.geteuid(), 0} | (set() if shared or last else {os.stat("/").st_uid})
     if status.st_uid not in trusted:
         raise NotOwnError(f"{folder} belongs to another user")
@@ -76,7 +76,7 @@ def _writable_by_others(status: os.stat_result) -> bool:
 
 
 def _group_of_one(group: int) -> bool:
-    """Whether a group is the one that some systems make for each user, with nobody else in it."""
+    """Whether a group is the private one of this user, without other members."""
     import grp
     import pwd
 
@@ -91,27 +91,27 @@ class TemporaryFolder:
     """Folder of this process alone, mode 0700, deleted at its exit.
 
     If the process is killed, the next one that makes such a folder deletes it: a folder is locked
-    for as long as its process is there, and its name tells the user.
+    while its process runs, and its name has the user's number.
 
     Raises
     ------
     OSError
-        If there can be none.
+        If it cannot be made.
     """
 
     def __init__(self) -> None:
         parent, name = Path(tempfile.gettempdir()), f"trajsim-{os.geteuid()}-"
         _sweep(parent, name)
-        made = own_folder(tempfile.mkdtemp(prefix=NEW + name, dir=parent))
-        self._process, self._lock = os.getpid(), os.open(made, os.O_RDONLY)
+        folder = own_folder(tempfile.mkdtemp(prefix=NEW + name, dir=parent))
+        self._process, self._lock = os.getpid(), os.open(folder, os.O_RDONLY)
         with suppress(OSError):
-            # Let go by the system when this process, and what it forked, has ended.
+            # Released by the system when this process and its forks have ended.
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self.path = made.rename(made.with_name(made.name.removeprefix(NEW)))
+        self.path = folder.rename(folder.with_name(folder.name.removeprefix(NEW)))
         atexit.register(self.delete)
 
     def delete(self) -> None:
-        """Delete it, all that is in it, too, unless it is that of the process that forked this."""
+        """Delete the folder with its files, unless it belongs to the process that forked this."""
         atexit.unregister(self.delete)
         if os.getpid() == self._process:
             shutil.rmtree(self.path, ignore_errors=True)
@@ -120,7 +120,7 @@ class TemporaryFolder:
 
 
 def _sweep(parent: Path, name: str) -> None:
-    """Delete the temporary folders of this user's processes that are no more."""
+    """Delete temporary folders of this user's processes that have ended."""
     for folder in [*parent.glob(f"{name}*"), *parent.glob(f"{NEW}{name}*")]:
         with suppress(OSError):
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK)

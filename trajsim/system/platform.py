@@ -1,4 +1,4 @@
-"""Whether trajsim can work here at all."""
+"""Requirements of trajsim on the operating system."""
 
 import mmap
 import os
@@ -7,7 +7,7 @@ LEAST_BYTES = 512 << 20
 
 
 def unsupported() -> str | None:
-    """Why it cannot, in a sentence; None if it can."""
+    """Why trajsim cannot run on this system, in a sentence; None if it can."""
     try:
         import fcntl  # noqa: F401
     except ImportError:
@@ -35,12 +35,12 @@ def unsupported() -> str | None:
 
 
 def expect_memory() -> None:
-    """Refuse to begin with less memory than the libraries take: OpenBLAS ends a process itself.
+    """Refuse to start with less memory than the libraries need: OpenBLAS would end the process.
 
     Raises
     ------
     MemoryError
-        If so much cannot be had.
+        If there is less than LEAST_BYTES.
     """
     try:
         mmap.mmap(-1, LEAST_BYTES).close()

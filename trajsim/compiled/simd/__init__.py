@@ -1,12 +1,12 @@
 """Numbers of WIDTH trajectories side by side, as one value in compiled code.
 
 A function written in arithmetic, `min`, `max`, `math.sqrt` and `where` is compiled for single
-numbers and for vectors alike. What a lane holds never depends on its neighbours. The processor's
-own vector instructions do the work, whatever their width: nothing is left to a compiler's guess
-whether a loop can be vectorised.
+numbers and for vectors alike. Lanes are independent of each other. The processor's vector
+instructions are used explicitly, whatever their width, and do not depend on the compiler's
+vectorisation of loops.
 """
 
-# Imported for what it does: numba learns the operators.
+# Registers the operators with numba.
 import trajsim.compiled.simd.arithmetic  # noqa: F401
 from trajsim.compiled.simd.kinds import WIDTH
 from trajsim.compiled.simd.lanes import (

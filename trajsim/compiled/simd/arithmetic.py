@@ -41,7 +41,7 @@ def _plain(name: str) -> Callable[..., Any]:
 
 
 def _contracted(name: str) -> Callable[..., Any]:
-    # A product and a sum may become one operation with one rounding; nothing else is given up.
+    # Allow fused multiply-add, and nothing else.
     return lambda builder, a, b: getattr(builder, name)(a, b, flags=("contract",))
 
 

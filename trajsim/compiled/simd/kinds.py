@@ -6,8 +6,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import models, register_model
 
-# Lanes of a vector: twice what the widest registers hold, so that there is always something to do
-# while a result is awaited. Results do not depend on it.
+# Lanes of a vector: twice the width of the widest registers, to hide the latency of instructions.
+# Results do not depend on it.
 WIDTH = 16
 
 F64, U64, I1 = ir.DoubleType(), ir.IntType(64), ir.IntType(1)
@@ -50,7 +50,7 @@ class _MemoryModel(models.PrimitiveModel):
 
 
 def spread_value(builder: Any, value: Any) -> Any:
-    """LLVM's vector: one as it is, a single number in every lane."""
+    """LLVM vector of a value: unchanged if it is one, else the number in every lane."""
     if isinstance(value.type, ir.VectorType):
         return value
     empty = ir.Constant(ir.VectorType(value.type, WIDTH), ir.Undefined)
@@ -62,5 +62,5 @@ def spread_value(builder: Any, value: Any) -> Any:
 def library(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
     """Call a function of LLVM's own."""
     kind = ir.FunctionType(result, [a.type for a in arguments])
-    known = builder.module.globals.get(name)
-    return builder.call(known or ir.Function(builder.module, kind, name), arguments)
+    declared = builder.module.globals.get(name)
+    return builder.call(declared or ir.Function(builder.module, kind, name), arguments)

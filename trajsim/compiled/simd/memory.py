@@ -1,7 +1,7 @@
 """Memory: an array's data without its shape, read and written number by number or in vectors.
 
-No reference to it is ever counted, which takes as long as a short loop. Calls, not assignments,
-write to it: numba removes assignments to what an inlined function was handed in a tuple.
+No references to it are counted, which would take as long as a short loop. It is written by calls,
+not assignments: numba removes assignments to elements of a tuple passed to an inlined function.
 """
 
 from typing import Any
@@ -13,35 +13,35 @@ from numba.extending import intrinsic
 from trajsim.compiled.simd.kinds import LLVM, VECTORS, Memory, Vector
 
 
-def _bare_type(kept: Any) -> Any:
-    if isinstance(kept, types.Array):
-        if kept.layout != "C":
+def _bare_type(kind: Any) -> Any:
+    if isinstance(kind, types.Array):
+        if kind.layout != "C":
             raise TypeError("only a C-contiguous array has its numbers one after the other")
-        return Memory(kept.dtype)
-    if isinstance(kept, types.BaseTuple):
-        parts: Any = kept
-        made_of = getattr(kept, "instance_class", None)
-        return types.BaseTuple.from_types([_bare_type(k) for k in parts.types], made_of)
-    return kept
+        return Memory(kind.dtype)
+    if isinstance(kind, types.BaseTuple):
+        parts: Any = kind
+        cls = getattr(kind, "instance_class", None)
+        return types.BaseTuple.from_types([_bare_type(k) for k in parts.types], cls)
+    return kind
 
 
-def _bare_value(context: Any, builder: Any, kept: Any, value: Any) -> Any:
-    if isinstance(kept, types.Array):
-        return context.make_array(kept)(context, builder, value).data
-    if isinstance(kept, types.BaseTuple):
-        of: Any = kept
+def _bare_value(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if isinstance(kind, types.Array):
+        return context.make_array(kind)(context, builder, value).data
+    if isinstance(kind, types.BaseTuple):
+        tuple_type: Any = kind
         parts = [
-            _bare_value(context, builder, k, builder.extract_value(value, at))
-            for at, k in enumerate(of.types)
+            _bare_value(context, builder, k, builder.extract_value(value, index))
+            for index, k in enumerate(tuple_type.types)
         ]
-        return context.make_tuple(builder, _bare_type(kept), parts)
+        return context.make_tuple(builder, _bare_type(kind), parts)
     return value
 
 
 def _bare(typingctx, kept):
     """The Memory of a contiguous array, or a tuple with its arrays' Memory in their places.
 
-    The arrays must be kept alive by the caller: take it of a function's arguments only.
+    The caller must keep the arrays alive: use it on arguments of a function only.
     """
 
     def build(context, builder, sig, arguments):
@@ -50,7 +50,7 @@ def _bare(typingctx, kept):
     return signature(_bare_type(kept), kept), build
 
 
-def _at(builder: Any, memory: Any, index: Any, kind: Vector) -> Any:
+def _pointer(builder: Any, memory: Any, index: Any, kind: Vector) -> Any:
     return builder.bitcast(builder.gep(memory, [index]), LLVM[kind].as_pointer())
 
 
@@ -59,7 +59,7 @@ def _load(typingctx, memory, index):
     kind = VECTORS[memory.dtype]
 
     def build(context, builder, sig, arguments):
-        return builder.load(_at(builder, arguments[0], arguments[1], kind), align=8)
+        return builder.load(_pointer(builder, arguments[0], arguments[1], kind), align=8)
 
     return signature(kind, memory, types.intp), build
 
@@ -69,7 +69,7 @@ def _store(typingctx, memory, index, value):
     kind = VECTORS[memory.dtype]
 
     def build(context, builder, sig, arguments):
-        builder.store(arguments[2], _at(builder, arguments[0], arguments[1], kind), align=8)
+        builder.store(arguments[2], _pointer(builder, arguments[0], arguments[1], kind), align=8)
         return context.get_dummy_value()
 
     return signature(types.none, memory, types.intp, kind), build
@@ -79,8 +79,8 @@ def _read(typingctx, memory, index):
     """The number at an index."""
 
     def build(context, builder, sig, arguments):
-        at = builder.gep(arguments[0], [arguments[1]])
-        return context.unpack_value(builder, memory.dtype, at)
+        pointer = builder.gep(arguments[0], [arguments[1]])
+        return context.unpack_value(builder, memory.dtype, pointer)
 
     return signature(memory.dtype, memory, types.intp), build
 
@@ -89,8 +89,8 @@ def _write(typingctx, memory, index, value):
     """Write a number to an index."""
 
     def build(context, builder, sig, arguments):
-        at = builder.gep(arguments[0], [arguments[1]])
-        context.pack_value(builder, memory.dtype, arguments[2], at)
+        pointer = builder.gep(arguments[0], [arguments[1]])
+        context.pack_value(builder, memory.dtype, arguments[2], pointer)
         return context.get_dummy_value()
 
     return signature(types.none, memory, types.intp, memory.dtype), build

@@ -1,4 +1,4 @@
-"""Tables: a number for the index in each lane, from a few held in registers or from memory."""
+"""Tables: a number for the index in each lane, from registers or from memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -60,27 +60,27 @@ def _joined(builder: Any, parts: list[Any]) -> Any:
 
 
 def _has(context: Any, feature: str) -> bool:
-    """Whether code is being made for a processor with a feature."""
+    """Whether the target processor has a feature."""
     return f"+{feature}" in context.codegen()._tm_features.split(",")
 
 
 def _permuted(builder: Any, memory: Any, first: Any, index: Any) -> Any:
-    """Of eight numbers in a register the one at each lane's index, by AVX-512."""
+    """Number at each lane's index among eight in a register, by AVX-512."""
     eight = ir.VectorType(F64, 8)
-    at = builder.bitcast(builder.gep(memory, [first]), eight.as_pointer())
-    table, name = builder.load(at, align=8), "llvm.x86.avx512.permvar.df.512"
+    pointer = builder.bitcast(builder.gep(memory, [first]), eight.as_pointer())
+    table, name = builder.load(pointer, align=8), "llvm.x86.avx512.permvar.df.512"
     parts = _parts(builder, index, 8)
     return _joined(builder, [library(builder, name, eight, [table, part]) for part in parts])
 
 
 def _permuted_halves(builder: Any, memory: Any, first: Any, index: Any, bits: int) -> Any:
-    """The same by AVX2, which moves halves of numbers, among four at a time."""
+    """The same by AVX2, which permutes halves of four numbers at a time."""
     four, halves = ir.VectorType(F64, 4), ir.VectorType(ir.FloatType(), 8)
     double = builder.shl(index, spread_value(builder, U64(1)))
     second = builder.shl(double, spread_value(builder, U64(32)))
     places = builder.or_(builder.or_(double, second), spread_value(builder, U64(1 << 32)))
 
-    def among(base: int) -> Any:
+    def choose(base: int) -> Any:
         start = builder.gep(memory, [builder.add(first, U64(base))])
         table = builder.load(builder.bitcast(start, halves.as_pointer()), align=8)
         parts = [
@@ -92,22 +92,22 @@ def _permuted_halves(builder: Any, memory: Any, first: Any, index: Any, bits: in
         return _joined(builder, [builder.bitcast(part, four) for part in moved])
 
     if bits < 3:
-        return among(0)
-    on = builder.and_(index, spread_value(builder, U64(4)))
-    upper = builder.icmp_unsigned("!=", on, ir.Constant(on.type, [0] * WIDTH))
-    return builder.select(upper, among(4), among(0))
+        return choose(0)
+    bit = builder.and_(index, spread_value(builder, U64(4)))
+    upper = builder.icmp_unsigned("!=", bit, ir.Constant(bit.type, [0] * WIDTH))
+    return builder.select(upper, choose(4), choose(0))
 
 
 def _chosen_by_bits(builder: Any, memory: Any, first: Any, index: Any, bits: int) -> Any:
     """The same on any processor, by a choice for each bit of the index."""
-    places = [builder.gep(memory, [builder.add(first, U64(k))]) for k in range(1 << bits)]
-    left = [spread_value(builder, builder.load(place)) for place in places]
+    pointers = [builder.gep(memory, [builder.add(first, U64(k))]) for k in range(1 << bits)]
+    choices = [spread_value(builder, builder.load(place)) for place in pointers]
     for bit in range(bits):
-        on = builder.and_(index, spread_value(builder, U64(1 << bit)))
-        mask = builder.icmp_unsigned("!=", on, ir.Constant(on.type, [0] * WIDTH))
-        pairs = zip(left[::2], left[1::2], strict=True)
-        left = [builder.select(mask, odd, even) for even, odd in pairs]
-    return left[0]
+        bit_set = builder.and_(index, spread_value(builder, U64(1 << bit)))
+        mask = builder.icmp_unsigned("!=", bit_set, ir.Constant(bit_set.type, [0] * WIDTH))
+        pairs = zip(choices[::2], choices[1::2], strict=True)
+        choices = [builder.select(mask, odd, even) for even, odd in pairs]
+    return choices[0]
 
 
 def _one_of(bits: int) -> Callable[..., Any]:
@@ -116,8 +116,8 @@ def _one_of(bits: int) -> Callable[..., Any]:
     def typed(typingctx, memory, first, index):
         """Vector of the numbers (float64) at `first` plus the index of each lane.
 
-        A choice among what registers hold is faster than a look into memory. Eight numbers from
-        `first` on must be readable.
+        A permutation of registers is faster than a gather from memory. Eight numbers from `first`
+        on must be readable.
         """
 
         def build(context, builder, sig, arguments):
