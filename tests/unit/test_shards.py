@@ -365,7 +365,7 @@ def test_a_block_of_another_shard_is_refused(cut, cli):
         file.write((folders[0] / "manifest.jsonl").read_bytes().split(b"\n")[0] + b"\n")
     assert f"{block.name} is of another run or shard" in refused(cli, run)
     shard = UnfinishedRun(folders[1].with_suffix(""))
-    assert f"{block.name}: not of this run" in shard.take_up()[0]
+    assert f"{block.name}: not of this run" in shard.resume()[0]
     assert shard.missing() == []
     merge([run])
 

@@ -91,7 +91,7 @@ def test_a_manifest_line_cut_short_does_not_count(written):
         assert [block.first for block in parts.blocks()] == [0, 4]
         assert len(list(open_run(parts.folder).blocks())) == 2
     # The third block is there, and tells its SHA-256 by its name.
-    assert parts.take_up() == ["resuming: 10 trajectories are done"]
+    assert parts.resume() == ["resuming: 10 trajectories are done"]
     assert parts.missing() == []
     assert parts.manifest.read_bytes() == whole_in_order(whole)
 
@@ -109,7 +109,7 @@ def test_a_damaged_block_is_struck_from_the_manifest(written, harm):
         path.write_bytes({"flip": data, "cut": data[:-1], "empty": b""}[harm])
     with pytest.raises(StoreError, match=path.name):
         parts.read(parts.blocks()[1], ["heat"])
-    told = parts.take_up()
+    told = parts.resume()
     assert told[-2:] == [
         "1 damaged blocks will be simulated again",
         "resuming: 7 trajectories are done",
@@ -123,7 +123,7 @@ def test_a_block_without_a_manifest_line_is_harmless(written, tmp_path):
     path = parts.folder / parts.blocks()[0].file
     shutil.copy(path, parts.folder / "block-00000-000000000005-9.h5")
     (parts.folder / ".block-00000-000000000000-4.h5.tmp").write_bytes(b"half a block")
-    parts.take_up()
+    parts.resume()
     assert parts.missing() == []
     parts.pack()
     ((_, _, read),) = open_run(tmp_path / "x.h5").blocks()
@@ -133,7 +133,7 @@ def test_a_block_without_a_manifest_line_is_harmless(written, tmp_path):
 def test_a_folder_with_a_gap_is_not_packed(written, tmp_path):
     parts, _ = written
     (parts.folder / parts.blocks()[1].file).unlink()
-    parts.take_up()
+    parts.resume()
     with pytest.raises(StoreError, match="missing"):
         parts.pack()
     assert not (tmp_path / "x.h5").exists()

@@ -1,4 +1,4 @@
-"""Blocks of trajectories: how large to make them, and simulating them, on any thread."""
+"""Blocks of trajectories: their sizes, and their simulation on any thread."""
 
 import threading
 import time
@@ -14,13 +14,13 @@ from trajsim.ledger import Layout
 from trajsim.plan import Plan
 from trajsim.store import Block, RunError
 
-# A kernel call is kept near this long, so that a stop is obeyed within a second.
+# Target duration of a kernel call, so that a run stops within a second.
 CALL_SECONDS = 0.2
 MOST_BLOCK_BYTES = 8 << 20
 
 
 class Done(NamedTuple):
-    """A block simulated and published, and the seconds that simulating it took."""
+    """A published block, and the seconds that its simulation took."""
 
     block: Block
     seconds: float
@@ -52,39 +52,39 @@ class Simulator:
 
         Parameters
         ----------
-        overdue : whether to leave a block that is, or is not, begun: asked between kernel calls
+        overdue : whether to abandon a block that is, or is not, begun; called between kernel calls
         tick : called with the number of segments simulated by each kernel call
 
         Returns
         -------
-        The events in the block and the seconds it took; None if it was left.
+        The events in the block and the seconds it took; None if it was abandoned.
 
         Raises
         ------
         RunError
-            If the kernel cannot go on.
+            If the kernel fails.
         """
         kernel, model, start = self._model(point)
         rows = kernel.Rows(**columns)
         seed = seed_of(self.config.points[point].experiment)
         replicas = kernel.begin(model, start, seed, point, first, count)
-        began = time.perf_counter()
-        events, at, step = 0, 0, max(1, 256 // count)
-        while at < self.plan.segments:
-            if overdue(at > 0):
+        start_time = time.perf_counter()
+        events, segment, step = 0, 0, max(1, 256 // count)
+        while segment < self.plan.segments:
+            if overdue(segment > 0):
                 return None
-            end = min(self.plan.segments, at + step)
-            called = time.perf_counter()
-            made, witness = kernel.advance(model, self.plan, replicas, rows, at, end)
-            fault = kernel.fault(witness, first)
+            end = min(self.plan.segments, segment + step)
+            call_time = time.perf_counter()
+            new_events, broken = kernel.advance(model, self.plan, replicas, rows, segment, end)
+            fault = kernel.fault(broken, first)
             if fault:
                 raise RunError(f"point {point}: {fault}")
-            events += made
-            tick(count * (end - at))
-            seconds = time.perf_counter() - called
-            step = max(1, int(min(8 * step, (end - at) * CALL_SECONDS / max(seconds, 1e-6))))
-            at = end
-        return events, time.perf_counter() - began
+            events += new_events
+            tick(count * (end - segment))
+            seconds = time.perf_counter() - call_time
+            step = max(1, int(min(8 * step, (end - segment) * CALL_SECONDS / max(seconds, 1e-6))))
+            segment = end
+        return events, time.perf_counter() - start_time
 
     def _model(self, point: int) -> tuple[Any, Any, Any]:
         with self._lock:
@@ -99,15 +99,15 @@ class Simulator:
 
 
 def seed_of(experiment: Experiment) -> int:
-    """Seed of the streams: a reversed run errs independently of the forward one."""
+    """Seed of the streams; different for reversed runs, so that their errors are independent."""
     seed = int(experiment.ensemble.seed)
     return seed if experiment.drive.direction == "forward" else seed ^ (2**64 - 1)
 
 
 def model_of(experiment: Experiment, plan: Plan | None = None) -> tuple[Any, Any, Any]:
-    """Kernel, model made ready for it, and start of the trajectories of an experiment.
+    """Kernel, model prepared for it, and start of the trajectories of an experiment.
 
-    The plan is the experiment's own where none is given.
+    The default plan is that of the experiment.
 
     Raises
     ------
@@ -125,14 +125,14 @@ def model_of(experiment: Experiment, plan: Plan | None = None) -> tuple[Any, Any
 
 
 def compile_kernel(kernel: Any, model: Any, start: Any, layout: Layout, plan: Plan) -> None:
-    """Have what `model_of` gave compiled, or loaded from the cache, by running it for no time."""
+    """Compile the kernel of `model_of`, or load it from the cache, by running no segments."""
     rows = kernel.Rows(**layout.allocate(1))
     replicas = kernel.begin(model, start, 0, 0, 0, 1)
     kernel.advance(model, plan, replicas, rows, 0, 0)
 
 
 class Sizes:
-    """Cuts what is missing into blocks of about equal times, from what blocks took so far."""
+    """Divides missing trajectories into blocks of a target duration, from earlier durations."""
 
     def __init__(self, missing: list[tuple[int, int, int]], layout: Layout, plan: Plan) -> None:
         self._missing, self.plan = iter(missing), plan
@@ -148,7 +148,7 @@ class Sizes:
             return None
         point, first, end = self._range
         count = min(max(1, int(self._size)), end - first)
-        # Two even blocks rather than a full one and a crumb.
+        # Two equal blocks rather than a full one and a small one.
         if count < end - first < 2 * count:
             count = (end - first + 1) // 2
         self._range = (
@@ -161,7 +161,7 @@ class Sizes:
         """Bytes of the next block."""
         return max(1, int(self._size)) * self._trajectory_bytes
 
-    def learn(self, count: int, seconds: float, wanted: float) -> None:
-        """Fit the next blocks to the seconds wanted, from those that `count` trajectories took."""
-        fitting = count * wanted / max(seconds, 1e-6)
-        self._size = min(max(1.0, fitting), 4 * max(self._size, 1.0), self._most)
+    def learn(self, count: int, seconds: float, target: float) -> None:
+        """Adapt the block size to a target, from `seconds` for `count` trajectories."""
+        trajectories = count * target / max(seconds, 1e-6)
+        self._size = min(max(1.0, trajectories), 4 * max(self._size, 1.0), self._most)

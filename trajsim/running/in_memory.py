@@ -1,4 +1,4 @@
-"""Runs without a file: made in memory, and written to one when that is asked for."""
+"""Runs without a file: made in memory, and optionally saved to one."""
 
 import mmap
 import os
@@ -23,7 +23,7 @@ from trajsim.store.files import publish
 from trajsim.store.in_memory import MEMORY, MemoryRun
 from trajsim.store.reading import open_image
 
-# Bytes that a run takes while its file is made of its blocks, for each byte of its ledger.
+# Memory of a run while its file is made from its blocks, relative to its ledger.
 BYTES_A_BYTE = 1.25
 
 
@@ -38,50 +38,50 @@ def simulate_in_memory(
 
     Parameters
     ----------
-    config, workers, engine, say : as of `trajsim.running.run.simulate`
+    config, workers, engine, say : as for `trajsim.running.run.simulate`
 
     Raises
     ------
     RunError
         If the run cannot be made as asked, or its ledger does not fit into memory.
     StoppedError
-        If it was stopped by SIGINT or SIGTERM; then nothing is kept.
+        If it was stopped by SIGINT or SIGTERM; the run is lost.
     """
     run, make = MemoryRun(header_of(config)), engine_of(engine, workers)
     expect_size(run.layout)
     _expect_memory(run.layout)
     with Signals() as signals:
         job = Job(config, run, signals)
-        work = make(job)
+        active = make(job)
         try:
-            for step in (work.connect, work.compile):
+            for step in (active.connect, active.compile):
                 wait_for(step(say), signals)
-            make_blocks(work, job)
+            make_blocks(active, job)
         finally:
-            work.close()
+            active.close()
         image = pack_with_bar(run, signals)
     return open_image(MEMORY, image)
 
 
 def _expect_memory(layout: Layout) -> None:
     """Refuse a ledger that is too large for the memory of this machine."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    need = BYTES_A_BYTE * layout.total_bytes
-    if need > there:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed = BYTES_A_BYTE * layout.total_bytes
+    if needed > memory:
         raise RunError(
-            f"in memory, the run needs {need / 1e9:.3g} GB, of which this machine has "
-            f"{there / 1e9:.3g}; a run with an output is written to disk as it is made"
+            f"in memory, the run needs {needed / 1e9:.3g} GB, of which this machine has "
+            f"{memory / 1e9:.3g}; a run with an output is written to disk as it is made"
         )
 
 
 def save(run: StoredRun, output: Path, force: bool = False) -> None:
-    """Write the file of a finished run, the same that `simulate` makes, whole or not at all.
+    """Write the file of a finished run, the same that `simulate` makes, atomically.
 
     Parameters
     ----------
     run : in memory or in a file
     output : HDF5 file to make
-    force : replace a run that is there
+    force : replace an existing run
 
     Raises
     ------
@@ -97,9 +97,9 @@ def save(run: StoredRun, output: Path, force: bool = False) -> None:
     if output.exists() and not force:
         raise RunError(f"{output}: exists; force=True replaces it")
     expect_replaceable(output)
-    there = UnfinishedRun(output)
-    if there.exists():
-        raise RunError(f"{there.folder}: an unfinished run is there; allowed: another name")
+    unfinished = UnfinishedRun(output)
+    if unfinished.exists():
+        raise RunError(f"{unfinished.folder}: an unfinished run is there; allowed: another name")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         if run.image is not None:

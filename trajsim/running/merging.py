@@ -1,4 +1,4 @@
-"""From shards to a file: the same one that a run on one machine makes."""
+"""Merging of shards to the file that a run on one machine makes."""
 
 import itertools
 import time
@@ -28,8 +28,8 @@ def merge(
     ----------
     paths : folders of shards, or names: x.h5 stands for all x.shard-K-of-N.h5.parts
     output : HDF5 file to make; None: the run that the shards are named after
-    force : replace an output, or an unfinished run in its place
-    remove : delete the shards when the file is there; else they stay
+    force : replace an existing output, or an unfinished run of that name
+    remove : delete the shards after the file is written
     say : called with messages for the user
 
     Raises
@@ -41,11 +41,11 @@ def merge(
     trajsim.running.stopping.StoppedError
         By SIGINT or SIGTERM; nothing is changed.
     """
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     shards = _shards(paths)
     output = output or _named(shards)
     expect_target(output)
-    # That of a run on one machine says nothing of shards.
+    # The header of the merged run has no shard.
     run = UnfinishedRun(output, {k: v for k, v in shards[0].header.items() if k != "shard"})
     for shard in shards:
         if shard.folder.resolve() in (output.parent.resolve(), run.folder.resolve()):
@@ -60,54 +60,54 @@ def merge(
         try:
             if run.exists() and not force:
                 raise RunError(f"{run.folder}: an unfinished run is there; --force replaces it")
-            for told in pack_with_bar(run, signals, *shards):
-                say(told)
+            for message in pack_with_bar(run, signals, *shards):
+                say(message)
         finally:
             run.tidy()
     if remove:
         _remove(shards, say)
     config = run.header["resolved"]["ensemble"]
     periods = run.trajectories * (config["periods"] + config["burn_in"])
-    return Summary(output, time.perf_counter() - began, periods, events)
+    return Summary(output, time.perf_counter() - start_time, periods, events)
 
 
 def _shards(paths: Sequence[Path]) -> list[UnfinishedRun]:
-    """Shards that names stand for, each once, by number.
+    """Shards of the given names, without repetition, by number.
 
     Raises
     ------
     RunError, StoreError
-        If any is no shard, or they are not those of one run cut into so many.
+        If any is no shard, or their totals differ.
     """
-    found: dict[Path, UnfinishedRun] = {}
+    by_folder: dict[Path, UnfinishedRun] = {}
     for folder in (folder for path in paths for folder in _folders(path)):
-        found[folder.resolve()] = shard = open_run(folder).unfinished
+        by_folder[folder.resolve()] = shard = open_run(folder).unfinished
         if shard.shard is None:
             raise RunError(f"{folder}: an unfinished run, not a shard of one")
-    shards = sorted(found.values(), key=lambda shard: shard.share)
-    for one, other in itertools.pairwise(shards):
-        if one.share.total != other.share.total:
+    shards = sorted(by_folder.values(), key=lambda shard: shard.share)
+    for a, b in itertools.pairwise(shards):
+        if a.share.total != b.share.total:
             raise RunError(
-                f"{one.folder} is shard {one.shard}, {other.folder} is shard {other.shard}: "
+                f"{a.folder} is shard {a.shard}, {b.folder} is shard {b.shard}: "
                 "not cut into the same number"
             )
-        if one.shard == other.shard:
-            raise RunError(f"{one.folder} and {other.folder}: both are shard {one.shard}")
+        if a.shard == b.shard:
+            raise RunError(f"{a.folder} and {b.folder}: both are shard {a.shard}")
     return shards
 
 
 def _folders(path: Path) -> list[Path]:
-    """Folders of the shards that a name stands for."""
+    """Folders of the shards of a name."""
     folders = shards_of(path)
     if not folders:
-        there = path.is_dir() or path.is_file()
-        kind = "not the folder of a shard" if there else "no shard of it is there"
+        exists = path.is_dir() or path.is_file()
+        kind = "not the folder of a shard" if exists else "no shard of it is there"
         raise RunError(f"{path}: {kind}; allowed: x.shard-K-of-N.h5.parts, or x.h5 for all")
     return folders
 
 
 def _named(shards: list[UnfinishedRun]) -> Path:
-    """The file that all shards are named after."""
+    """Output by the common name of all shards."""
     names = {run_of(shard.folder) for shard in shards}
     name = names.pop()
     if name is None or names:
@@ -140,19 +140,19 @@ def _expect_all(shards: list[UnfinishedRun], say: Callable[[str], None]) -> None
     total, finished = first.share.total, {s.share.number for s in shards if not s.missing()}
     unfinished = [str(number) for number in range(1, total + 1) if number not in finished]
     if unfinished:
-        which, verb = ("shards", "are") if len(unfinished) > 1 else ("shard", "is")
-        raise RunError(f"{which} {', '.join(unfinished)} of {total} {verb} missing or unfinished")
+        noun, verb = ("shards", "are") if len(unfinished) > 1 else ("shard", "is")
+        raise RunError(f"{noun} {', '.join(unfinished)} of {total} {verb} missing or unfinished")
     if any(shard.header[MACHINE] != first.header[MACHINE] for shard in shards):
         say("shards are from different kinds of machines: last digits may differ between them")
 
 
 def _remove(shards: list[UnfinishedRun], say: Callable[[str], None]) -> None:
-    """Delete shards that nobody is writing to."""
+    """Delete shards that are not locked."""
     for shard in shards:
         try:
             shard.lock()
-            for told in shard.remove():
-                say(told)
+            for message in shard.remove():
+                say(message)
         except (OSError, RunError, StoreError) as error:
             say(f"{shard.folder}: stays: {error}")
         finally:

@@ -1,4 +1,4 @@
-"""Progress of long work on stderr, where somebody looks at it; the only importer of tqdm."""
+"""Progress bars on stderr, in terminals and notebooks; the only importer of tqdm."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -8,12 +8,12 @@ Item = TypeVar("Item")
 
 
 def bar(total: int, unit: str, **more: Any) -> Any:
-    """A bar to be updated by hand; quiet where stderr is no terminal."""
+    """A bar to be updated by the caller; disabled where stderr is no terminal."""
     return _tqdm()(total=total, unit=unit, unit_scale=True, **_where(), **more)
 
 
 def each(items: Iterable[Item], desc: str, **more: Any) -> Iterator[Item]:
-    """The items, with a bar that goes on as they are taken and leaves no trace."""
+    """Iterate over items with a bar, which is cleared at the end."""
     return iter(_tqdm()(items, desc=desc, leave=False, **_where(), **more))
 
 
@@ -32,11 +32,11 @@ def _where() -> dict[str, Any]:
 
 
 def watched() -> bool:
-    """Whether somebody looks at stderr: a terminal or a notebook."""
+    """Whether stderr is shown in a terminal or a notebook."""
     return sys.stderr.isatty() or notebook()
 
 
 def notebook() -> bool:
-    """Whether a notebook shows what is printed."""
+    """Whether this process is the kernel of a notebook."""
     shell = sys.modules.get("IPython")
     return shell is not None and "IPKernelApp" in getattr(shell.get_ipython(), "config", {})

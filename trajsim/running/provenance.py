@@ -1,4 +1,4 @@
-"""What is written with a run: the shape of its ledger, and where it comes from."""
+"""Header of a run: the shape of its ledger, and its provenance."""
 
 import json
 import platform
@@ -39,7 +39,7 @@ def layout_of(config: Config) -> Layout:
 
 
 def header_of(config: Config, shard: Shard | None = None) -> dict[str, Any]:
-    """Provenance that is written with a run, or a shard of it."""
+    """Header with the provenance of a run, or of a shard of it."""
     experiment = config.experiment
     plugins = plugins_of(config)
     return {
@@ -61,17 +61,17 @@ def header_of(config: Config, shard: Shard | None = None) -> dict[str, Any]:
 
 
 def plugins_of(config: Config) -> dict[str, dict[str, str]]:
-    """Rate laws and models from outside that a config uses, with where they come from."""
+    """Rate laws and models of plugins that a config uses, with their origins."""
     return {name: origin._asdict() for name, origin in config.experiment.plugins.items()}
 
 
 def libraries() -> dict[str, str]:
-    """Versions of the libraries that have a say in the last digits."""
+    """Versions of the libraries that the last digits of results depend on."""
     return {name: library_version(name) for name in LIBRARIES}
 
 
 def identity() -> dict[str, Any]:
-    """What must be the same of two processes for them to make blocks of one run."""
+    """Versions and digests that must be equal for two processes to make blocks of one run."""
     return {
         "version": trajsim.__version__,
         "schema": SCHEMA,

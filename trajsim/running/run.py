@@ -1,4 +1,4 @@
-"""From a config to a file: blocks of trajectories made by an engine, published one by one."""
+"""Runs from a config to a file: an engine simulates blocks, which are published one by one."""
 
 import errno
 import os
@@ -34,7 +34,7 @@ __all__ = ["RunError", "StoppedError", "Summary", "model_of", "simulate"]
 
 
 class Summary(NamedTuple):
-    """What a run did."""
+    """Path, duration and size of a run."""
 
     path: Path  # of a shard, its folder
     wall_time: float
@@ -59,24 +59,24 @@ def simulate(
     Parameters
     ----------
     config : from `trajsim.config.load`
-    output : HDF5 file to make; while the run goes on its blocks are in `output` + ".parts"
+    output : HDF5 file to make; during the run its blocks are in `output` + ".parts"
     workers : threads or processes here; as many as processors if None
     engine : "threads", "dask" or "dask:ADDRESS"; the ledger is the same for any, and any workers
-    resume : take up an unfinished run of the same config; one that is complete is left as it is
-    force : replace an output that is there
+    resume : continue an unfinished run of the same config; a complete one is left as it is
+    force : replace an existing output
     shard : simulate its share alone, into the folder x.shard-3-of-16.h5.parts if `output` is x.h5
     say : called with messages for the user
 
     Raises
     ------
     RunError
-        If the run cannot be made as asked: output there or no name for a run, disk too small,
-        config differs, no scheduler at the address.
+        If the run cannot be made: output exists or is no name for a run, disk too small, config
+        differs, no scheduler at the address.
     StoppedError
-        If it was stopped by SIGINT, SIGTERM, a full disk or a scheduler that is gone; every
-        finished block is kept.
+        If it was stopped by SIGINT, SIGTERM, a full disk or a lost scheduler; every finished block
+        is kept.
     """
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     if resume and force:
         raise RunError(
             "--resume and --force: one keeps what is there, one replaces it; allowed: one of them"
@@ -85,7 +85,7 @@ def simulate(
     run = UnfinishedRun(shard.output(output) if shard else output, header_of(config, shard))
     make = engine_of(engine, workers)
     with Signals() as signals:
-        events, compiling = _events_there(run, resume, force), 0.0
+        events, compiling = _existing_events(run, resume, force), 0.0
         if events is None:
             _expect_room(run)
             job = Job(config, run, signals)
@@ -94,19 +94,19 @@ def simulate(
             say(f"{run.output}: already complete; --force makes it anew")
     plan = config.experiment.plan
     periods = run.trajectories * (plan.burn_in + plan.periods)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start_time
     return Summary(run.folder if shard else run.output, seconds, periods, events, compiling)
 
 
 def expect_target(output: Path, shard: Shard | None = None) -> None:
-    """Refuse what cannot be the name of a run's file, whatever may be replaced.
+    """Refuse an invalid name of a run's file, whether or not existing files may be replaced.
 
     Raises
     ------
     RunError
-        If it is named as a folder of parts or a shard is, is a folder, a device, a link that leads
-        nowhere or a config, would lie among the files of another run, or something is in the way
-        of the folder of its parts.
+        If it has the name of a folder of parts or of a shard, is a folder, a device, a broken link
+        or a config, would be among the files of another run, or something has the name of its
+        folder of parts.
     """
     if output.name.lower().endswith(".parts"):
         raise RunError(
@@ -123,12 +123,12 @@ def expect_target(output: Path, shard: Shard | None = None) -> None:
         raise RunError(f"{output}: in the folder of another run")
     parts = UnfinishedRun(outputs[-1]).folder
     if os.path.lexists(parts) and not parts.is_dir():
-        what = "a link that leads to no folder" if parts.is_symlink() else "a file"
-        raise RunError(f"{parts}: {what}, in the way of the run's blocks; move it elsewhere")
+        kind = "a link that leads to no folder" if parts.is_symlink() else "a file"
+        raise RunError(f"{parts}: {kind}, in the way of the run's blocks; move it elsewhere")
 
 
 def expect_replaceable(output: Path) -> None:
-    """Refuse to put a run in the place of a link: which of the two names was meant is not told.
+    """Refuse to replace a link: it is ambiguous whether the link or its target is meant.
 
     Raises
     ------
@@ -141,26 +141,26 @@ def expect_replaceable(output: Path) -> None:
 
 
 def _expect_plain(output: Path) -> None:
-    """Refuse what is there and is neither a plain file nor a link to one, or is a config."""
+    """Refuse an existing path that is neither a plain file nor a link to one, or is a config."""
     if output.is_symlink() and not output.exists():
         raise RunError(f"{output}: a link that leads nowhere; allowed: another name")
-    # What has a name there is the system's: /dev/stdout may lead to a plain file.
+    # Names there belong to the system: /dev/stdout may lead to a plain file.
     folder = Path(os.path.realpath(output.parent))
     system = folder == Path("/dev") or folder.is_relative_to("/proc")
-    other = output.is_dir() or (output.exists() and not output.is_file())
-    if not output.name or system or other:
+    unsuitable = output.is_dir() or (output.exists() and not output.is_file())
+    if not output.name or system or unsuitable:
         raise RunError(f"{output}: not a file that a run could be written to")
     if holds_config(output):
         raise RunError(f"{output}: {NEVER_REPLACED}")
 
 
-def _events_there(run: UnfinishedRun, resume: bool, force: bool) -> int | None:
-    """Events of the run that was asked for, if it is there already; None if it is to be made.
+def _existing_events(run: UnfinishedRun, resume: bool, force: bool) -> int | None:
+    """Events of the run if it exists already; None if it is to be made.
 
     Raises
     ------
     RunError
-        If there is another run, which was not to be replaced.
+        If another run exists, and may not be replaced.
     """
     if force:
         expect_replaceable(run.output)
@@ -179,7 +179,7 @@ def finished(output: Path, header: dict[str, Any]) -> StoredRun:
     Raises
     ------
     RunError
-        If it is not a run, or that of another config than `header` tells of.
+        If it is not a run, or has another config than `header`.
     """
     try:
         run = open_run(output)
@@ -199,25 +199,25 @@ def _make(
     force: bool,
     say: Callable[[str], None],
 ) -> tuple[int, float]:
-    """Make a run, or go on with one; the number of its events, and the seconds of compiling.
+    """Make or continue a run; the number of its events, and the seconds of compiling.
 
-    Nothing that is there is deleted before all that may be refused was looked at.
+    No existing file is deleted before all checks have passed.
     """
     try:
         wait_for(work.connect(say), job.signals)
         run.lock()
-        # Another run may have ended between the first look and the lock.
-        events = _events_there(run, resume, force)
+        # Another run may have ended between the first check and the lock.
+        events = _existing_events(run, resume, force)
         if events is not None:
             return events, 0.0
-        begun = run.exists() and not force
-        if begun:
-            _take_up(run, resume, say)
-        began = time.perf_counter()
-        if not begun or run.missing():
+        existing = run.exists() and not force
+        if existing:
+            _resume(run, resume, say)
+        compile_start = time.perf_counter()
+        if not existing or run.missing():
             wait_for(work.compile(say), job.signals)
-        compiling = time.perf_counter() - began
-        if not begun:
+        compiling = time.perf_counter() - compile_start
+        if not existing:
             if run.exists():
                 _expect_models(job)
             run.begin()
@@ -225,35 +225,35 @@ def _make(
             make_blocks(work, job)
             events = run.events
             if not run.shard:
-                for told in pack_with_bar(run, job.signals):
-                    say(told)
+                for message in pack_with_bar(run, job.signals):
+                    say(message)
         except OSError as error:
             raise StoppedError(f"{run.folder}: {error.strerror or error}") from None
         except StoreError as error:
             raise StoppedError(str(error)) from None
         except RunError:
-            # What cannot be run is no unfinished run.
+            # A run that cannot be made leaves no folder.
             work.close()
             if not run.size():
                 run.remove()
             raise
     finally:
-        # What is still being published is not to be disturbed by others.
+        # Keep the lock until all blocks are published.
         work.close()
         run.tidy()
     return events, compiling
 
 
-def _take_up(run: UnfinishedRun, resume: bool, say: Callable[[str], None]) -> None:
-    """Go on with the run that is there, if it may be."""
+def _resume(run: UnfinishedRun, resume: bool, say: Callable[[str], None]) -> None:
+    """Continue the existing run, if `resume`."""
     if not resume:
         what = "a shard, finished or not," if run.shard else "an unfinished run"
         raise RunError(
             f"{run.folder}: {what} is there; --resume takes it up, --force throws it away"
         )
     try:
-        for told in run.take_up():
-            say(told)
+        for message in run.resume():
+            say(message)
     except OSError as error:
         raise StoppedError(f"{run.folder}: {error.strerror or error}") from None
 
@@ -276,10 +276,10 @@ def _expect_room(run: UnfinishedRun) -> None:
     expect_size(layout)
     while not folder.exists():
         folder = folder.parent
-    need, free = run.room + (1 << 20), shutil.disk_usage(folder).free
-    if need > free:
+    needed, free = run.room + (1 << 20), shutil.disk_usage(folder).free
+    if needed > free:
         raise RunError(
-            f"{run.output}: the run needs {need / 1e9:.3g} GB of disk, {free / 1e9:.3g} GB are "
+            f"{run.output}: the run needs {needed / 1e9:.3g} GB of disk, {free / 1e9:.3g} GB are "
             "free; fewer trajectories or a larger ledger.periods_per_row need less"
         ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -290,7 +290,7 @@ def expect_size(layout: Layout) -> None:
     Raises
     ------
     RunError
-        If it is.
+        If it takes more than MOST_TRAJECTORY_BYTES.
     """
     if layout.trajectory_bytes > MOST_TRAJECTORY_BYTES:
         raise RunError(
@@ -301,25 +301,25 @@ def expect_size(layout: Layout) -> None:
 
 
 def make_blocks(work: Engine, job: Job) -> None:
-    """Have all that is missing of a run simulated and published, block by block."""
+    """Simulate and publish all missing trajectories of a run, block by block."""
     missing, plan = job.run.missing(), job.config.experiment.plan
     if not missing:
         return
     with closing(work):
         try:
-            _give_out(work, Sizes(missing, job.run.layout, plan), job)
+            _submit_blocks(work, Sizes(missing, job.run.layout, plan), job)
         except BaseException:
             job.signals.ask()
             raise
     job.signals.check()
 
 
-def _give_out(work: Engine, sizes: Sizes, job: Job) -> None:
-    each = sizes.plan.burn_in + sizes.plan.periods
-    total = job.run.trajectories * each
-    before = total - sizes.trajectories * each
+def _submit_blocks(work: Engine, sizes: Sizes, job: Job) -> None:
+    periods_each = sizes.plan.burn_in + sizes.plan.periods
+    total = job.run.trajectories * periods_each
+    done_before = total - sizes.trajectories * periods_each
     running: set[Future[Done | None]] = set()
-    with bar(total, " periods", initial=before, dynamic_ncols=True) as shown:
+    with bar(total, " periods", initial=done_before, dynamic_ncols=True) as progress:
         while True:
             while len(running) < work.at_once(sizes.block_bytes) and not job.signals.stop:
                 task = sizes.next()
@@ -334,11 +334,11 @@ def _give_out(work: Engine, sizes: Sizes, job: Job) -> None:
                 done = future.result()
                 if done is not None:
                     sizes.learn(done.block.trajectories, done.seconds, work.block_seconds)
-            shown.update(before + work.periods_done() - shown.n)
+            progress.update(done_before + work.periods_done() - progress.n)
 
 
 def wait_for(task: Future[None], signals: Signals) -> None:
-    """Wait for a task to end; raise StoppedError if a stop was asked for."""
+    """Wait for a task to end; raise StoppedError if a stop was requested."""
     while not (task.done() or signals.stop):
         wait({task}, timeout=0.1)
     if task.done():
@@ -347,12 +347,12 @@ def wait_for(task: Future[None], signals: Signals) -> None:
 
 
 def pack_with_bar(run: Any, signals: Signals, *shards: UnfinishedRun) -> Any:
-    """Pack a run, on disk or in memory, as its `pack` does, unless a stop is asked for."""
+    """Call a run's `pack` with a progress bar; raise StoppedError if a stop is requested."""
     total = run.layout.points * run.layout.trajectories
-    with bar(total, " trajectories", desc="packing", leave=False) as shown:
+    with bar(total, " trajectories", desc="packing", leave=False) as progress:
 
         def tick(count: int) -> None:
             signals.check()
-            shown.update(count)
+            progress.update(count)
 
         return run.pack(tick, *shards)

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP as a wish to stop, obeyed where nothing is lost by it."""
+"""Handling of SIGINT, SIGTERM and SIGHUP: a run stops where no finished block is lost."""
 
 import os
 import signal
@@ -12,15 +12,15 @@ from typing import Any
 
 from trajsim.errors import TrajsimError
 
-# A block that has begun when a stop is asked for may go on this long to its end.
+# Seconds that a block may continue after a stop is requested.
 GRACE_SECONDS = 0.4
-# A process that has not obeyed a signal after this long is ended: it may be in compiled code.
+# Seconds after which a process that does not react to a signal, such as in compiled code, is ended.
 PATIENCE_SECONDS = 1.0
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def obeyed() -> list[signal.Signals]:
-    """Signals that ask for a stop: a hang-up only if `nohup` has not told to ignore it."""
+    """Signals that request a stop; SIGHUP only if it is not ignored, as under `nohup`."""
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return [s for s in STOPPING if s != signal.SIGHUP or not ignored]
 
@@ -45,10 +45,10 @@ class Stop:
 
 @contextmanager
 def interruptible(leave: Callable[[int], None], own: bool = False) -> Iterator[Stop]:
-    """While entered, the first of these signals raises Interrupted; later ones change nothing.
+    """Context in which the first of these signals raises Interrupted; later ones are ignored.
 
-    Compiled code sees no signal, and what it raises may be lost in a callback: where the block is
-    not left within PATIENCE_SECONDS, another thread ends the process.
+    Signals are not handled in compiled code, and exceptions may be lost in callbacks: if the block
+    is not left within PATIENCE_SECONDS, another thread ends the process.
 
     Parameters
     ----------
@@ -65,33 +65,33 @@ def interruptible(leave: Callable[[int], None], own: bool = False) -> Iterator[S
             stop.number = number
             raise Interrupted(number)
 
-    before = {number: signal.signal(number, interrupt) for number in obeyed()}
-    shown = sys.unraisablehook
+    old_handlers = {number: signal.signal(number, interrupt) for number in obeyed()}
+    old_hook = sys.unraisablehook
 
     def show(lost: Any) -> None:
-        # A stop lost in a callback of compiled code is no news: the process ends all the same.
+        # An Interrupted lost in a callback of compiled code is not shown: the process ends anyway.
         if not isinstance(lost.exc_value, Interrupted):
-            shown(lost)
+            old_hook(lost)
 
     sys.unraisablehook = show
     try:
-        with _ended_if_deaf(interrupt, leave):
+        with _ended_if_unresponsive(interrupt, leave):
             yield stop
     finally:
-        sys.unraisablehook = shown
-        for number, handler in before.items():
+        sys.unraisablehook = old_hook
+        for number, handler in old_handlers.items():
             signal.signal(number, signal.SIG_DFL if own else handler)
 
 
 @contextmanager
-def _ended_if_deaf(interrupt: Any, leave: Callable[[int], None]) -> Iterator[None]:
-    """While entered, a thread ends the process that does not heed `interrupt`, a signal handler."""
-    left = threading.Event()
+def _ended_if_unresponsive(interrupt: Any, leave: Callable[[int], None]) -> Iterator[None]:
+    """Context in which a thread ends the process if the handler `interrupt` has no effect."""
+    finished = threading.Event()
 
     def watch() -> None:
         while number := os.read(reading, 1):
-            # Whoever put another handler in its place looks after the stop.
-            if signal.getsignal(number[0]) is interrupt and not left.wait(PATIENCE_SECONDS):
+            # Another handler in its place is responsible for the stop.
+            if signal.getsignal(number[0]) is interrupt and not finished.wait(PATIENCE_SECONDS):
                 leave(number[0])
         os.close(reading)
 
@@ -100,14 +100,14 @@ def _ended_if_deaf(interrupt: Any, leave: Callable[[int], None]) -> Iterator[Non
         os.set_blocking(writing, False)
         threading.Thread(target=watch, daemon=True).start()
     except (OSError, RuntimeError):
-        # Without a descriptor or a thread to spare, signals are obeyed where Python looks at them.
+        # Without a free descriptor or thread, signals are handled by Python alone.
         yield
         return
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
         yield
     finally:
-        left.set()
+        finished.set()
         signal.set_wakeup_fd(before)
         os.close(writing)
 
@@ -119,20 +119,20 @@ def end_group(leader: int) -> None:
 
 
 class Signals:
-    """While entered, signals are noted, to be looked at between kernel calls."""
+    """Context in which signals are recorded, to be checked between kernel calls."""
 
     def __init__(self) -> None:
-        self._since: float | None = None
-        self._before: dict[int, Any] = {}
+        self._asked_at: float | None = None
+        self._old_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "Signals":
         if threading.current_thread() is threading.main_thread():
             for number in obeyed():
-                self._before[number] = signal.signal(number, self._wish)
+                self._old_handlers[number] = signal.signal(number, self._wish)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
 
     def _wish(self, _number: int, _frame: FrameType | None) -> None:
@@ -140,24 +140,24 @@ class Signals:
 
     @property
     def stop(self) -> bool:
-        """Whether a stop was asked for."""
-        return self._since is not None
+        """Whether a stop was requested."""
+        return self._asked_at is not None
 
     def overdue(self, begun: bool) -> bool:
-        """Whether to leave work: at once if not yet begun, else when it holds up the stop."""
-        since = self._since
+        """Whether to abandon a block: at once if not yet begun, else after GRACE_SECONDS."""
+        since = self._asked_at
         return since is not None and not (begun and time.monotonic() - since < GRACE_SECONDS)
 
     @property
     def expired(self) -> bool:
-        """Whether a stop was asked for so long ago that work still under way is given up."""
-        return self._since is not None and time.monotonic() - self._since > 2 * GRACE_SECONDS
+        """Whether a stop was requested so long ago that running blocks are abandoned."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at > 2 * GRACE_SECONDS
 
     def ask(self) -> None:
-        """Ask for a stop."""
-        self._since = self._since or time.monotonic()
+        """Request a stop."""
+        self._asked_at = self._asked_at or time.monotonic()
 
     def check(self) -> None:
-        """Raise StoppedError if a stop was asked for."""
+        """Raise StoppedError if a stop was requested."""
         if self.stop:
             raise StoppedError("stopped")

@@ -1,4 +1,4 @@
-"""Compiling ahead: what a first run of each kind of model would wait for."""
+"""Compiling in advance, so that first runs do not wait for it."""
 
 from contextlib import suppress
 
@@ -30,7 +30,7 @@ friction = 1.0
 scheme = "{scheme}"
 steps_per_period = 32
 """
-# More spins than the kernel of small networks takes.
+# More spins than fit the kernel of small networks.
 MANY = 16
 
 
@@ -57,7 +57,7 @@ def shipped() -> dict[str, Config]:
 
 
 def warm_up(config: Config) -> None:
-    """Compile, or find compiled, the kernel of a config and the exact side it is checked against.
+    """Compile, or load from the cache, the kernel and the exact side of a config.
 
     Raises
     ------

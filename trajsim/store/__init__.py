@@ -1,4 +1,4 @@
-"""Ledgers on disk: blocks while a run goes on, one HDF5 file when it has ended.
+"""Ledgers on disk: blocks during a run, one HDF5 file when it has ended.
 
 The only importer of h5py.
 """

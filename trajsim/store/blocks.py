@@ -1,7 +1,7 @@
-"""Blocks: the files of an unfinished run, each of which tells which run it is of.
+"""Blocks: the files of an unfinished run, each bound to its run.
 
-A block is a complete HDF5 image made in memory; its name tells all that the manifest does, so that
-it is found where the manifest is lost, and the digest of the run's header is in it.
+A block is a complete HDF5 image made in memory; its name holds all that the manifest does, so that
+the manifest can be rebuilt, and the digest of the run's header is in it.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ from trajsim.store.trust import attribute, reading, table
 
 # Named point-first-count-events-SHA-256.
 BLOCK_NAME = re.compile(r"block-(\d{5})-(\d{12,13})-(\d+)-(\d+)-([0-9a-f]{64})\.h5")
-# HDF5's own part of a block.
+# Size of a block apart from its columns, at most.
 MOST_FRAME_BYTES = 1 << 16
 
 
 class ForeignBlockError(StoreError):
-    """A block that is as it was published, by another run."""
+    """An undamaged block of another run."""
 
 
 class Block(NamedTuple):
@@ -55,9 +55,9 @@ def line_of(block: Block, run: str) -> bytes:
 
 
 def listed(line: bytes) -> tuple[Block, str] | None:
-    """The block of a line of the manifest and the run it is of.
+    """The block of a line of the manifest, and the run it belongs to.
 
-    None if the line is damaged: the name of the block's file says the same.
+    None if the line is damaged, so that it disagrees with the name of the block's file.
     """
     try:
         entries = table(line)
@@ -65,13 +65,13 @@ def listed(line: bytes) -> tuple[Block, str] | None:
         block = Block(**entries)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    told = named(block.file) if isinstance(block.file, str) else None
-    same = told == block and list(map(type, block)) == list(map(type, told or ()))
+    parsed = named(block.file) if isinstance(block.file, str) else None
+    same = parsed == block and list(map(type, block)) == list(map(type, parsed or ()))
     return (block, run) if same else None
 
 
 def named(name: str) -> Block | None:
-    """The block that a file's name tells of."""
+    """The block of a file's name; None if it is no name of a block."""
     match = BLOCK_NAME.fullmatch(name)
     if match is None:
         return None
@@ -80,7 +80,7 @@ def named(name: str) -> Block | None:
 
 
 def asked_for(name: str, point: int, first: int, count: int) -> Block:
-    """The block that a file's name tells of, which must be that of these trajectories.
+    """The block of a file's name, which must be that of these trajectories.
 
     Raises
     ------
@@ -96,20 +96,20 @@ def asked_for(name: str, point: int, first: int, count: int) -> Block:
 def block_with_file(
     memory: Memory, columns: dict[str, NDArray], point: int, first: int, events: int, run: str
 ) -> tuple[Block, memoryview]:
-    """A block and the HDF5 file of it.
+    """A block and its HDF5 file.
 
     Parameters
     ----------
-    memory : to write the file in; the view of it that is returned is to be released
+    memory : to write the file to; the returned view of it must be released
     columns : of the ledger, (trajectories, ...) each
     point, first : of the trajectories
     events : number of events in them
-    run : SHA-256 of the header of the run that the block is of
+    run : SHA-256 of the header of the run that the block belongs to
     """
     memory.clear(sum(values.nbytes for values in columns.values()) + MOST_FRAME_BYTES)
     with h5py.File(memory, "w") as file:
-        told = {"run": run, "point": point, "first": first, "events": events}
-        file.attrs.update(told)
+        attributes = {"run": run, "point": point, "first": first, "events": events}
+        file.attrs.update(attributes)
         for name, values in columns.items():
             if values.size:
                 file.create_dataset(name, data=np.ascontiguousarray(values))
@@ -121,13 +121,13 @@ def block_with_file(
 
 @contextmanager
 def opened(path: Path, image: bytes | memoryview, block: Block, run: str) -> Iterator[Any]:
-    """The HDF5 file of a block, which is what it is said to be.
+    """The verified HDF5 file of a block.
 
     Parameters
     ----------
     path : to be named in messages
     image : bytes of the file
-    block : what its name or the manifest says of it
+    block : by its name or the manifest
     run : SHA-256 of the header of the run that it must be of
 
     Raises
@@ -135,7 +135,7 @@ def opened(path: Path, image: bytes | memoryview, block: Block, run: str) -> Ite
     StoreError
         If it was changed, or is another block.
     ForeignBlockError
-        If it is of another run.
+        If it belongs to another run.
     """
     if hashlib.sha256(image).hexdigest() != block.sha256:
         raise StoreError(f"{path}: damaged: its SHA-256 is not that of its name")
@@ -149,17 +149,17 @@ def opened(path: Path, image: bytes | memoryview, block: Block, run: str) -> Ite
 
 
 def by_place(block: Block) -> tuple[int, int]:
-    """What blocks are sorted by."""
+    """Key by which blocks are sorted."""
     return block.point, block.first
 
 
 def fits(block: Block, layout: Layout, shard: Shard = WHOLE) -> bool:
-    """Whether all trajectories of a block are of the run, and of a shard of it."""
+    """Whether all trajectories of a block belong to the run, and to a shard of it."""
     begin, end = shard.share(layout)
-    before = block.point * layout.trajectories
+    offset = block.point * layout.trajectories
     return (
         block.end <= layout.trajectories
-        and begin <= before + block.first < before + block.end <= end
+        and begin <= offset + block.first < offset + block.end <= end
     )
 
 
@@ -168,12 +168,12 @@ def gaps(
 ) -> Iterator[tuple[int, int, int]]:
     """Ranges (point, first, end) of trajectories of a shard that no block has yet."""
     each = layout.trajectories
-    at, last = shard.share(layout)
+    position, last = shard.share(layout)
     done = sorted((b.point * each + b.first, b.point * each + b.end) for b in blocks)
     for begin, end in [*done, (last, last)]:
-        while at < min(begin, last):
-            point = at // each
+        while position < min(begin, last):
+            point = position // each
             stop = min(begin, last, (point + 1) * each)
-            yield point, at - point * each, stop - point * each
-            at = stop
-        at = max(at, end)
+            yield point, position - point * each, stop - point * each
+            position = stop
+        position = max(position, end)

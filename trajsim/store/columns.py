@@ -1,4 +1,4 @@
-"""Columns of a ledger on disk, of which only what is asked for is read."""
+"""Columns of a ledger on disk, read by index."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,7 +13,7 @@ from trajsim.ledger import Column, Layout
 
 @dataclass(frozen=True, repr=False)
 class StoredColumn:
-    """A column of a finished run: index it as an array, and that part is read.
+    """A column of a finished run: indexed like an array, it reads that part.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class StoredColumn:
     def __len__(self) -> int:
         return self.layout.points
 
-    def __getitem__(self, place: Any) -> NDArray:
+    def __getitem__(self, index: Any) -> NDArray:
         with self._dataset(self.column.name) as data:
-            return np.asarray(data[place])
+            return np.asarray(data[index])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
         if copy is False:

@@ -1,4 +1,4 @@
-"""Digests of all that a finished file holds, by name: what a reader sees is what was written."""
+"""Digests of all members of a finished file, by name, which detect changes."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from trajsim.store.trust import member, reading, stored_dataset
 
 # Entries at a time when long arrays are read.
 SLICE = 1 << 20
-# What HDF5 keeps of attached scales: references, told here by the names that they stand for.
+# HDF5's references to attached scales, replaced in digests by their names.
 REFERENCES = ("DIMENSION_LIST", "REFERENCE_LIST")
 # Entry of the group itself.
 GROUP = "."
@@ -27,8 +27,8 @@ def digests(group: Any, hashes: Mapping[str, str]) -> dict[str, str]:
     group : of HDF5, all members of which are arrays
     hashes : SHA-256 of the values of those arrays that are not to be read
     """
-    found = {name: digest_of(group[name], hashes.get(name)) for name in group}
-    return {**found, GROUP: _sha256({"attributes": _attributes(group)})}
+    of_arrays = {name: digest_of(group[name], hashes.get(name)) for name in group}
+    return {**of_arrays, GROUP: _sha256({"attributes": _attributes(group)})}
 
 
 def digest_of(data: Any, values: str | None = None) -> str:
@@ -40,7 +40,7 @@ def digest_of(data: Any, values: str | None = None) -> str:
     values : SHA-256 of its values; None if they are to be read
     """
     text = data.dtype.kind == "O"
-    told = {
+    content = {
         "type": "text" if text else data.dtype.str,
         "shape": data.shape,
         "fill": None if text else str(data.fillvalue),
@@ -48,13 +48,13 @@ def digest_of(data: Any, values: str | None = None) -> str:
         "dimensions": _scales(data),
         "values": _values(data) if values is None else values,
     }
-    return _sha256(told)
+    return _sha256(content)
 
 
 def altered(
     path: Path, file: Any, size: int, wanted: Mapping[str, str], hashes: Mapping[str, str]
 ) -> list[str]:
-    """What of a file's ledger is not as it was written, in sentences.
+    """Differences of a file's ledger from its digests, in sentences.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def altered(
     file : of HDF5, open
     size : its bytes
     wanted : digests that were written with it
-    hashes : SHA-256 of the values of those arrays that are not to be read again
+    hashes : SHA-256 of the values of arrays that need not be read again
 
     Raises
     ------
@@ -87,14 +87,14 @@ def _values(data: Any) -> str:
     """SHA-256 of the values of an array."""
     if data.dtype.kind == "O":
         return _sha256([_plain(value) for value in data[...].ravel()])
-    made = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for first in range(0, len(data), SLICE):
-        made.update(np.ascontiguousarray(data[first : first + SLICE]).data)
-    return made.hexdigest()
+        sha256.update(np.ascontiguousarray(data[first : first + SLICE]).data)
+    return sha256.hexdigest()
 
 
 def _scales(data: Any) -> list[list[str]]:
-    """Names of the scales of each axis. Not asked of HDF5's own functions: damage aborts them."""
+    """Names of the scales of each axis, without HDF5's own functions, which damage aborts."""
     lists = data.attrs.get("DIMENSION_LIST", ())
     return [[h5py.h5r.get_name(ref, data.id).decode() for ref in refs] for refs in lists]
 
@@ -104,11 +104,11 @@ def _attributes(data: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """A value of a type that JSON has."""
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
-def _sha256(told: Any) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+def _sha256(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

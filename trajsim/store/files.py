@@ -1,4 +1,4 @@
-"""Writing files so that nothing finished is lost: whole and synced, or not there at all."""
+"""Atomic writing of files, synced to the disk."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from trajsim.errors import TrajsimError
 
 
 class RunError(TrajsimError):
-    """A run that cannot be made as asked."""
+    """A run that cannot be made; the message says why."""
 
 
 class StoreError(TrajsimError):
@@ -23,7 +23,7 @@ class NoRunError(StoreError):
 
 
 def small_file(path: Path, most: int) -> bytes:
-    """Bytes of a plain file: no symbolic link to another one, no pipe to wait at, at most so many.
+    """Bytes of a plain file of at most so many bytes; no symbolic link, no pipe.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def small_file(path: Path, most: int) -> bytes:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names in a folder last."""
+    """Sync the names in a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -54,11 +54,11 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def published(path: Path, temporary: Path) -> Iterator[int]:
-    """A file to be written under a temporary name: it has its own when all is written, or is not.
+    """A file to be written under a temporary name, and renamed when complete.
 
     Parameters
     ----------
-    path : of the file; one that is there is replaced in the same instant
+    path : of the file; an existing one is replaced atomically
     temporary : on the same disk
     """
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
@@ -77,16 +77,16 @@ def published(path: Path, temporary: Path) -> Iterator[int]:
 
 
 def publish(path: Path, data: bytes | memoryview) -> None:
-    """Write a whole file for good."""
+    """Write a file atomically, and sync it to the disk."""
     with published(path, path.with_name(f".{path.name}.tmp")) as handle:
         write_all(handle, data)
 
 
 def append(path: Path, data: bytes) -> None:
-    """Add a line to a file for good; a line cut short by a full disk is taken back."""
+    """Append a line to a file, and sync it; a line cut short by a full disk is removed again."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
     try:
-        # Until it is whole: what another thread adds meanwhile must not be taken back with it.
+        # Locked, so that lines of other threads are not removed with it.
         fcntl.flock(handle, fcntl.LOCK_EX)
         size = os.fstat(handle).st_size
         try:
@@ -101,16 +101,16 @@ def append(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
-def write_all(handle: int, data: bytes | memoryview, at: int | None = None) -> None:
-    """Write bytes to the last of them, at a place of the file where that is given."""
-    rest = memoryview(data).cast("B")
-    while rest:
+def write_all(handle: int, data: bytes | memoryview, offset: int | None = None) -> None:
+    """Write all bytes, optionally at an offset of the file."""
+    view = memoryview(data).cast("B")
+    while view:
         try:
-            count = os.write(handle, rest) if at is None else os.pwrite(handle, rest, at)
+            count = os.write(handle, view) if offset is None else os.pwrite(handle, view, offset)
         except OSError as error:
             # The system does not say which file it was.
             with suppress(OSError):
                 error.filename = os.readlink(f"/proc/self/fd/{handle}")
             raise
-        at = None if at is None else at + count
-        rest = rest[count:]
+        offset = None if offset is None else offset + count
+        view = view[count:]

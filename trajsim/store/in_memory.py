@@ -1,4 +1,4 @@
-"""A run in memory: its blocks while it goes on, the finished file's bytes when it has ended."""
+"""A run in memory: its blocks during the run, the finished file's bytes when it has ended."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -13,12 +13,12 @@ from trajsim.store.blocks import Block, asked_for, gaps, opened
 from trajsim.store.packed import write_file
 from trajsim.store.trust import digest
 
-# What messages call a run that has no file.
+# Path of a run without a file, for messages.
 MEMORY = Path("<memory>")
 
 
 class MemoryRun:
-    """A run that is being made in memory: what `UnfinishedRun` is on disk.
+    """A run that is being made in memory; see `UnfinishedRun` for runs on disk.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class MemoryRun:
         return list(gaps(self._columns, self.layout))
 
     def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
-        """Keep a copy of a block of trajectories; several threads may at a time."""
+        """Store a copy of a block of trajectories; thread-safe."""
         block = Block("", "", point, first, len(columns["energy"]), events)
         self._columns[block] = {name: np.array(values) for name, values in columns.items()}
         return block
@@ -48,7 +48,7 @@ class MemoryRun:
     def adopt(
         self, name: str, image: bytes | memoryview, point: int, first: int, count: int
     ) -> Block:
-        """Keep a block made elsewhere under a name, if it is the one asked for.
+        """Store a block made by a worker, if it is the one expected.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class MemoryRun:
         return block
 
     def read(self, block: Block, names: Iterable[str]) -> dict[str, NDArray]:
-        """Columns of a block; once, for then there is room for others."""
+        """Columns of a block, which is removed to free its memory."""
         columns, n = self._columns.pop(block), block.trajectories
         # The file of a block has no column without entries.
         return {
@@ -71,7 +71,7 @@ class MemoryRun:
         }
 
     def pack(self, tick: Callable[[int], None]) -> bytes:
-        """The finished file of all blocks, which are there no longer.
+        """The finished file of all blocks, which are removed.
 
         Parameters
         ----------
@@ -79,8 +79,8 @@ class MemoryRun:
         """
         target = io.BytesIO()
 
-        def write(data: bytes | memoryview, at: int) -> None:
-            target.seek(at)
+        def write(data: bytes | memoryview, offset: int) -> None:
+            target.seek(offset)
             target.write(data)
 
         write_file(write, self.header, self.layout, dict.fromkeys(self._columns, self), tick)

@@ -1,11 +1,11 @@
-"""Files in memory that h5py writes to: HDF5 itself never meets a disk that is full or broken."""
+"""Files in memory that h5py writes to: HDF5 itself never writes to a disk that may be full."""
 
 
 class Memory:
-    """What h5py asks of a file object, over memory that stays when the file is written anew.
+    """File object for h5py in memory that is reused for the next file.
 
-    HDF5's own files in memory are copied to get at their bytes, and both copies are fresh memory,
-    which takes longer to come by than to fill.
+    HDF5's own files in memory must be copied to get their bytes, and allocating both copies takes
+    longer than filling them.
     """
 
     def __init__(self) -> None:
@@ -13,12 +13,12 @@ class Memory:
         self._at = self._size = 0
 
     def clear(self, room: int) -> None:
-        """Begin an empty file; `room` bytes will do for it."""
+        """Start an empty file of at most some `room` bytes."""
         self._at = self._size = 0
         self._reserve(room)
 
     def image(self) -> memoryview:
-        """The file; good until it is cleared."""
+        """The file; valid until it is cleared."""
         return memoryview(self._bytes)[: self._size]
 
     def _reserve(self, size: int) -> None:
@@ -26,16 +26,16 @@ class Memory:
             self._bytes.extend(bytes(size - len(self._bytes)))
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As of a file."""
+        """Like `seek` of a file."""
         self._at = offset + (0, self._at, self._size)[whence]
         return self._at
 
     def tell(self) -> int:
-        """As of a file."""
+        """Like `tell` of a file."""
         return self._at
 
     def truncate(self, size: int | None = None) -> int:
-        """As of a file: what it grows by is zero."""
+        """Like `truncate` of a file; new bytes are 0."""
         size = self._at if size is None else size
         self._reserve(size)
         if size > self._size:
@@ -44,7 +44,7 @@ class Memory:
         return size
 
     def write(self, data: memoryview) -> int:
-        """As of a file."""
+        """Like `write` of a file."""
         if len(data) == 0:
             return 0
         end = self._at + len(data)
@@ -56,25 +56,25 @@ class Memory:
         return len(data)
 
     def readinto(self, into: memoryview) -> int:
-        """As of a file."""
+        """Like `readinto` of a file."""
         count = max(0, min(len(into), self._size - self._at))
         into[:count] = self._bytes[self._at : self._at + count]
         self._at += count
         return count
 
     def read(self, size: int = -1) -> bytes:
-        """As of a file."""
+        """Like `read` of a file."""
         end = self._size if size < 0 else min(self._size, self._at + size)
-        found = bytes(self._bytes[self._at : end])
-        self._at += len(found)
-        return found
+        data = bytes(self._bytes[self._at : end])
+        self._at += len(data)
+        return data
 
     def flush(self) -> None:
-        """As of a file: nothing is held back."""
+        """Nothing is buffered."""
 
 
 class Journal:
-    """What h5py asks of a file object; what is written is kept piece by piece, holes take no room.
+    """File object for h5py that stores what is written as pieces, without memory for holes.
 
     Attributes
     ----------
@@ -87,43 +87,43 @@ class Journal:
         self.size = self._at = 0
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As of a file."""
+        """Like `seek` of a file."""
         self._at = offset + (0, self._at, self.size)[whence]
         return self._at
 
     def tell(self) -> int:
-        """As of a file."""
+        """Like `tell` of a file."""
         return self._at
 
     def truncate(self, size: int | None = None) -> int:
-        """As of a file; HDF5 writes nothing beyond the size that it asks for last."""
+        """Like `truncate` of a file; HDF5 writes nothing beyond the last size."""
         self.size = self._at if size is None else size
         return self.size
 
     def write(self, data: memoryview) -> int:
-        """As of a file."""
+        """Like `write` of a file."""
         self.pieces.append((self._at, bytes(data)))
         self._at += len(data)
         self.size = max(self.size, self._at)
         return len(data)
 
     def readinto(self, into: memoryview) -> int:
-        """As of a file."""
-        found = self.read(len(into))
-        into[: len(found)] = found
-        return len(found)
+        """Like `readinto` of a file."""
+        data = self.read(len(into))
+        into[: len(data)] = data
+        return len(data)
 
     def read(self, size: int = -1) -> bytes:
-        """As of a file: holes read as zeros."""
+        """Like `read` of a file; holes are zeros."""
         begin = self._at
         end = self.size if size < 0 else min(self.size, begin + size)
-        found = bytearray(max(0, end - begin))
-        for at, piece in self.pieces:
-            first, last = max(at, begin), min(at + len(piece), end)
+        data = bytearray(max(0, end - begin))
+        for offset, piece in self.pieces:
+            first, last = max(offset, begin), min(offset + len(piece), end)
             if first < last:
-                found[first - begin : last - begin] = piece[first - at : last - at]
-        self._at += len(found)
-        return bytes(found)
+                data[first - begin : last - begin] = piece[first - offset : last - offset]
+        self._at += len(data)
+        return bytes(data)
 
     def flush(self) -> None:
-        """As of a file: nothing is held back."""
+        """Nothing is buffered."""

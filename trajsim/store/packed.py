@@ -18,7 +18,7 @@ from trajsim.store.frame import guarding_line
 from trajsim.store.memory import Journal
 from trajsim.store.trust import JSON_TEXTS, digest
 
-# Takes bytes and their place in a file.
+# Function of bytes and their offset in a file.
 Write = Callable[[bytes | memoryview, int], None]
 
 CONVENTIONS = "CF-1.11"
@@ -37,7 +37,7 @@ DIMENSIONS = {
 
 
 class Source(Protocol):
-    """Where blocks are read from."""
+    """Source of blocks."""
 
     def read(self, block: Block, names: Iterable[str]) -> dict[str, NDArray]:
         """Columns of a block."""
@@ -51,15 +51,15 @@ def write_file(
     sources: Mapping[Block, Source],
     tick: Callable[[int], None],
 ) -> None:
-    """Write a finished file: HDF5 lays it out in memory and says where the numbers go.
+    """Write a finished file: HDF5 lays it out in memory and gives the offsets of arrays.
 
-    HDF5 cannot be trusted with a disk that fills up under it: it crashes when it is closed.
+    HDF5 itself does not write to the disk, for it crashes when a full disk is closed.
 
     Parameters
     ----------
-    write : called with bytes and their place in an empty file
+    write : called with bytes and their offset in an empty file
     header, layout : of the run
-    sources : all blocks of the run, each with where it is read from
+    sources : all blocks of the run, each with its source
     tick : called with the number of trajectories after each block; may raise to stop
     """
     blocks = sorted(sources, key=by_place)
@@ -68,34 +68,34 @@ def write_file(
         group = file.create_group("ledger", track_order=True)
         scales, hashes = _coordinates(group, layout, write)
         data = {c.name: _variable(group, c, layout, scales) for c in layout.columns}
-        place = {name: values.id.get_offset() for name, values in data.items()}
+        offsets = {name: values.id.get_offset() for name, values in data.items()}
         columns_hashes = {name: hashlib.sha256() for name in data}
         # A block is written while its columns are hashed and the next one is read and verified.
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as hasher:
-            ahead = reader.submit(sources[blocks[0]].read, blocks[0], data)
+            next_columns = reader.submit(sources[blocks[0]].read, blocks[0], data)
             for block, following in zip(blocks, [*blocks[1:], None], strict=True):
-                columns = ahead.result()
+                columns = next_columns.result()
                 if following is not None:
-                    ahead = reader.submit(sources[following].read, following, data)
+                    next_columns = reader.submit(sources[following].read, following, data)
                 hashed = hasher.submit(_hash, columns_hashes, columns)
-                before = block.point * layout.trajectories + block.first
+                trajectories_before = block.point * layout.trajectories + block.first
                 for name, values in columns.items():
-                    at = place[name] + before * values[0].nbytes
-                    write(values.data, at)
+                    offset = offsets[name] + trajectories_before * values[0].nbytes
+                    write(values.data, offset)
                 hashed.result()
                 tick(block.trajectories)
-        for name, made in columns_hashes.items():
-            data[name].attrs["sha256"] = hashes[name] = made.hexdigest()
+        for name, sha256 in columns_hashes.items():
+            data[name].attrs["sha256"] = hashes[name] = sha256.hexdigest()
         stored = _attributes(header, layout, blocks)
         stored["digests"] = json.dumps(digests(group, hashes))
         for name, value in {**stored, "header_sha256": digest(stored)}.items():
             file.attrs[name] = value
         arrays = [(group[k].id.get_offset(), group[k].id.get_storage_size()) for k in hashes]
-    for at, piece in journal.pieces:
-        write(piece, at)
+    for offset, piece in journal.pieces:
+        write(piece, offset)
 
-    def read(at: int, count: int) -> bytes:
-        journal.seek(at)
+    def read(offset: int, count: int) -> bytes:
+        journal.seek(offset)
         return journal.read(count)
 
     write(guarding_line(read, journal.size, arrays), journal.size)
@@ -118,7 +118,7 @@ def _attributes(header: dict[str, Any], layout: Layout, blocks: list[Block]) -> 
 def _coordinates(group: Any, layout: Layout, write: Write) -> tuple[dict[str, Any], dict[str, str]]:
     """One dimension scale for every dimension, and the times and swept values along them.
 
-    Returns the scales, and the SHA-256 of those whose values are written past HDF5.
+    Returns the scales, and the SHA-256 of those whose values are not written by HDF5.
     """
     scales, hashes = {}, {}
     for dim, (units, long_name) in DIMENSIONS.items():
@@ -129,12 +129,12 @@ def _coordinates(group: Any, layout: Layout, write: Write) -> tuple[dict[str, An
         else:
             size = layout.size(dim)
             values = _allocated(group, dim, (size,), np.dtype(np.int64))
-            place, made = values.id.get_offset(), hashlib.sha256()
+            offset, sha256 = values.id.get_offset(), hashlib.sha256()
             for first in range(0, size, SLICE):
                 numbers = np.arange(first, min(size, first + SLICE))
-                write(numbers.data, place + 8 * first)
-                made.update(numbers.data)
-            hashes[dim] = made.hexdigest()
+                write(numbers.data, offset + 8 * first)
+                sha256.update(numbers.data)
+            hashes[dim] = sha256.hexdigest()
         values.make_scale(dim)
         _describe(values, units, long_name)
         scales[dim] = values
@@ -156,7 +156,7 @@ def _coordinates(group: Any, layout: Layout, write: Write) -> tuple[dict[str, An
 def _allocated(
     group: Any, name: str, shape: tuple[int, ...], dtype: np.dtype, fill: float | None = None
 ) -> Any:
-    """An array with its place in the file, all of which is yet to be written."""
+    """An array with an allocated offset in the file; its values are not yet written."""
     early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     return group.create_dataset(name, shape, dtype, fillvalue=fill, fill_time="never", dcpl=early)
@@ -168,10 +168,10 @@ def _variable(group: Any, column: Column, layout: Layout, scales: dict[str, Any]
     data = _allocated(group, column.name, shape, dtype, np.nan if dtype.kind == "f" else None)
     _describe(data, column.units, column.long_name)
     _attach(data, ["point", "trajectory", *column.dims], scales)
-    # Readers show these beside the dimensions' own coordinates (CF conventions, section 5).
-    beside = [*layout.parameters, *(["time"] if "edge" in column.dims else [])]
-    if beside:
-        data.attrs["coordinates"] = " ".join(beside)
+    # Auxiliary coordinates, apart from those of the dimensions (CF conventions, section 5).
+    coordinates = [*layout.parameters, *(["time"] if "edge" in column.dims else [])]
+    if coordinates:
+        data.attrs["coordinates"] = " ".join(coordinates)
     return data
 
 

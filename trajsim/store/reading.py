@@ -33,15 +33,15 @@ from trajsim.system.files import A_CONFIG, holds_config
 
 SLICE_BYTES = 16 << 20
 WORDS = {dict: "table", int: "integer", str: "text"}
-# What only some runs have.
+# Attributes that only some runs have.
 OPTIONAL = ("plugins", "digests")
-# Finished files of the schema before have no digests of what is in them beside the columns.
+# Finished files of schema 1 have digests of their columns only.
 READABLE = (1, SCHEMA)
 ATTRIBUTES = ("title", "version", "kind", "config", "seed", "events", *JSON_TEXTS)
 
 
 class UnsoundError(StoreError):
-    """A run holds what no run writes."""
+    """A run holds invalid data, which no run writes."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class StoredRun:
     layout : shape and labels of the ledger
     finished : False for a folder of parts
     checksums : SHA-256 of each column, of a finished file
-    digests : of a finished file, by name, of all that its ledger holds (`trajsim.store.digests`);
-        empty if it was written by a version that made none
+    digests : of a finished file, by name, of all members of its ledger (`trajsim.store.digests`);
+        empty for schema 1
     events : number of events simulated, burn-in included
     image : bytes of the file of a run that is kept in memory
     """
@@ -78,12 +78,12 @@ class StoredRun:
 
     @property
     def complete(self) -> bool:
-        """Whether all trajectories are there, of a shard all of its share."""
+        """Whether all trajectories are done, or those of the shard's share."""
         return self.finished or (self.shard is not None and not self.unfinished.missing())
 
     @property
     def unfinished(self) -> UnfinishedRun:
-        """What is being made in the folder of a run that is not finished."""
+        """The unfinished run in the folder of parts."""
         return UnfinishedRun(self.path.with_suffix(""), self.header)
 
     def __getitem__(self, name: str) -> StoredColumn:
@@ -94,7 +94,7 @@ class StoredRun:
         KeyError
             If the run has no such column.
         StoreError
-            If the run is unfinished; `blocks` gives what there is.
+            If the run is unfinished; `blocks` reads its parts.
         """
         columns = {column.name: column for column in self.layout.columns}
         if name not in columns:
@@ -129,7 +129,7 @@ class StoredRun:
         Raises
         ------
         StoreError
-            If it is not there yet, or cannot be read.
+            If it is not done yet, or cannot be read.
         """
         names = [column.name for column in self.layout.columns]
         if self.finished:
@@ -156,15 +156,15 @@ class StoredRun:
         StoreError
             If the file is damaged.
         UnsoundError
-            If, unless `sound` is False, it holds what no run writes: columns that are not those of
-            their SHA-256, numbers that are not finite, a broken first law.
+            If, unless `sound` is False, it holds invalid data: columns with another SHA-256,
+            numbers that are not finite, a violated first law.
         """
         wanted = list(names) if names is not None else [c.name for c in self.layout.columns]
         if not sound or self._judged.issuperset(wanted):
             yield from self._slices(wanted)
             return
-        here = {column.name for column in self.layout.columns}
-        names = list(dict.fromkeys([*wanted, *(name for name in ENERGETIC if name in here)]))
+        present = {column.name for column in self.layout.columns}
+        names = list(dict.fromkeys([*wanted, *(name for name in ENERGETIC if name in present)]))
         judge = Judge(self, names)
         for point, first, columns in self._slices(names):
             judge.add(point, first, columns)
@@ -175,11 +175,11 @@ class StoredRun:
             judge.end()
         if judge.wrong:
             raise UnsoundError(f"{self.path}: {judge.wrong[0]}")
-        # A finished file is looked at once, however often it is read.
+        # A finished file is checked once, however often it is read.
         self._judged.update(names if self.finished else ())
 
     def read_as_it_is(self) -> None:
-        """Let `blocks` judge nothing from now on: for who has told what is wrong and looks on."""
+        """Let `blocks` skip all checks from now on, after their errors were reported."""
         self._judged.update(column.name for column in self.layout.columns)
 
     def _slices(self, wanted: list[str]) -> Iterator[tuple[int, int, dict[str, NDArray]]]:
@@ -200,38 +200,38 @@ class StoredRun:
 
 
 class Judge:
-    """Looks at the slices of a run as they are read, and says what is wrong with them.
+    """Checks the slices of a run as they are read, and collects what is wrong with them.
 
     Parameters
     ----------
-    run : that is read, all of it
+    run : all of which is read
     names : columns that are read
     """
 
     def __init__(self, run: StoredRun, names: Iterable[str]) -> None:
         self.wrong: list[str] = []
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._point, self._law = -1, FirstLaw()
         self._run = run
         self._hashes = {name: hashlib.sha256() for name in names if name in run.checksums}
 
     def add(self, point: int, first: int, columns: dict[str, NDArray]) -> None:
-        """Look at trajectories first, first + 1, ... of a point."""
+        """Check trajectories first, first + 1, ... of a point."""
         if point != self._point:
             self._judge_point()
             self._point, self._law = point, FirstLaw()
-        for name, made in self._hashes.items():
-            made.update(np.ascontiguousarray(columns[name]).data)
+        for name, sha256 in self._hashes.items():
+            sha256.update(np.ascontiguousarray(columns[name]).data)
         for name, values in columns.items():
-            found = None if name in self._told else impossible(name, values)
-            if found is not None:
-                self._told.add(name)
-                at, what = found
-                self.wrong.append(f"{name}: {what} in trajectory {first + at} of point {point}")
+            invalid = None if name in self._reported else impossible(name, values)
+            if invalid is not None:
+                self._reported.add(name)
+                index, what = invalid
+                self.wrong.append(f"{name}: {what} in trajectory {first + index} of point {point}")
         self._law.add(columns, first)
 
     def end(self) -> None:
-        """All was added."""
+        """Finish the checks after the last slice."""
         self._judge_point()
         self.wrong += [
             f"{name}: its SHA-256 is not the one written with it"
@@ -241,8 +241,8 @@ class Judge:
 
     @property
     def hashes(self) -> dict[str, str]:
-        """SHA-256 by column of what was added."""
-        return {name: made.hexdigest() for name, made in self._hashes.items()}
+        """SHA-256 of the columns added so far."""
+        return {name: sha256.hexdigest() for name, sha256 in self._hashes.items()}
 
     def _judge_point(self) -> None:
         broken = self._law.broken
@@ -256,7 +256,7 @@ def open_run(path: str | Path) -> StoredRun:
     Raises
     ------
     StoreError
-        If there is none, or it is not one this version can read.
+        If there is none, or this version cannot read it.
     """
     path = Path(path)
     if holds_config(path):
@@ -286,7 +286,7 @@ def open_run(path: str | Path) -> StoredRun:
 
 
 def open_image(path: Path, image: bytes) -> StoredRun:
-    """Open the file of a finished run that is in memory; `path` is what messages call it."""
+    """Open the file of a finished run that is in memory; `path` is its name in messages."""
     with reading(path), h5py.File(BytesIO(image), "r") as file:
         return replace(_finished(path, file, len(image)), image=image)
 
@@ -342,12 +342,12 @@ def _header(path: Path, file: Any, size: int) -> dict[str, Any]:
 
 
 def _missing(header: dict[str, Any], *known: str) -> list[str]:
-    """Entries that every run has, other than those known."""
+    """Required entries that a header lacks, other than those known."""
     return [name for name in ATTRIBUTES if name not in {*header, *known, *OPTIONAL}]
 
 
 def _expect_kinds(path: Path, header: dict[str, Any]) -> None:
-    """Refuse a header whose entries are not what they are in a run's."""
+    """Refuse a header with entries of wrong types."""
     for name in ATTRIBUTES:
         kind = dict if name in JSON_TEXTS else int if name == "events" else str
         if name in header and type(header[name]) is not kind:
@@ -365,5 +365,5 @@ def _expect_shard(path: Path, header: dict[str, Any]) -> None:
 
 def _expect_schema(path: Path, schema: Any, readable: tuple[int, ...]) -> None:
     if type(schema) is not int or schema not in readable:
-        known = " and ".join(map(str, readable))
-        raise StoreError(f"{path}: its schema is {schema!r}, this version reads {known}")
+        supported = " and ".join(map(str, readable))
+        raise StoreError(f"{path}: its schema is {schema!r}, this version reads {supported}")

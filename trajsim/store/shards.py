@@ -1,7 +1,7 @@
-"""A run in shards, for machines that share nothing but a disk, or not even that.
+"""A run in shards, for machines without a connection.
 
-A shard is the folder of parts of a run that simulates only its share of the trajectories. It stays
-when it is finished; all of them together are packed into the file of the run.
+A shard is the folder of parts of a run that simulates only its share of the trajectories. It is
+kept when it is finished; all of them together are packed into the file of the run.
 """
 
 import re
@@ -30,7 +30,7 @@ class Shard(NamedTuple):
         Raises
         ------
         ValueError
-            If it is none.
+            If it is no valid shard.
         """
         match = SHARD.fullmatch(text) if isinstance(text, str) else None
         if match is None or not 1 <= int(match[1]) <= int(match[2]):
@@ -39,11 +39,11 @@ class Shard(NamedTuple):
 
     def share(self, layout: Layout) -> tuple[int, int]:
         """First of its trajectories and the one after the last, counted through all points."""
-        whole = layout.points * layout.trajectories
-        return whole * (self.number - 1) // self.total, whole * self.number // self.total
+        total = layout.points * layout.trajectories
+        return total * (self.number - 1) // self.total, total * self.number // self.total
 
     def output(self, run: Path) -> Path:
-        """Name that a run's shard goes by: x.shard-3-of-16.h5 of x.h5."""
+        """Name of this shard of a run: x.shard-3-of-16.h5 for x.h5."""
         return run.with_name(f"{run.stem}.shard-{self.number}-of-{self.total}{run.suffix}")
 
 
@@ -51,7 +51,7 @@ WHOLE = Shard(1, 1)
 
 
 def shards_of(path: Path) -> list[Path]:
-    """Folders of shards that a name stands for: that of one, or of the run made of all of them."""
+    """Folders of the shards of a name: that of one shard, or of a run and so of all its shards."""
     if not path.name:
         return []
     if path.name.endswith(".parts") and path.is_dir():
@@ -59,11 +59,11 @@ def shards_of(path: Path) -> list[Path]:
     parts = path.with_name(path.name + ".parts")
     if parts.is_dir() and run_of(parts) is not None:
         return [parts]
-    found = [p for p in path.parent.iterdir() if run_of(p) == path] if path.parent.is_dir() else []
-    return sorted(p for p in found if p.is_dir())
+    paths = [p for p in path.parent.iterdir() if run_of(p) == path] if path.parent.is_dir() else []
+    return sorted(p for p in paths if p.is_dir())
 
 
 def run_of(folder: Path) -> Path | None:
-    """The file to be made of a shard and its like; None if the folder's name is not a shard's."""
+    """The run's file by a shard's folder; None if the folder's name is not a shard's."""
     match = FOLDER.fullmatch(folder.name)
     return folder.with_name(match[1] + match[2]) if match else None

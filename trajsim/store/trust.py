@@ -1,8 +1,7 @@
-"""What is read of an HDF5 file that somebody else may have made, and what is not.
+"""Safe reading of HDF5 files that somebody else may have made.
 
-A run's arrays lie in the file as they are, all of them allocated: so no array is larger than its
-file, nothing is decompressed, and no other file is opened for a link, an external or a virtual
-array.
+A run's arrays are contiguous and allocated in the file: so no array is larger than its file,
+nothing is decompressed, and no other file is opened for a link, an external or a virtual array.
 """
 
 import hashlib
@@ -21,18 +20,18 @@ from trajsim.extending.plugins import NAME
 from trajsim.ledger import MOST_TRAJECTORY_BYTES, Layout
 from trajsim.store.files import StoreError
 
-# Counts changes of what is written. 2: everything in it is bound to its header by digests.
+# Version of the file format. 2: all members are bound to the header by digests.
 SCHEMA = 2
 # Attributes of the root that are tables, written as JSON.
 JSON_TEXTS = ("resolved", "libraries", "machine", "layout", "plugins", "digests")
-# All that is in a file beside its arrays.
+# Largest size of a file apart from its arrays.
 MOST_FRAME_BYTES = 16 << 20
 MOST_ATTRIBUTES, MOST_MEMBERS, MOST_COUNT = 64, 20_000, 10**12
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn whatever h5py raises on a damaged file into a StoreError."""
+    """Convert exceptions of h5py for a damaged file to a StoreError."""
     try:
         yield
     except (
@@ -49,27 +48,27 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def member(path: Path, group: Any, name: str, kind: type) -> Any:
-    """A member of a group that is in the same file under no other name's cover.
+    """A member of a group, in the same file and not by a link.
 
     Raises
     ------
     StoreError
-        If there is none, or it is a link to another place or file.
+        If there is none, or it is a soft or external link.
     """
     shown = f"{group.name}/{name}".lstrip("/")
     link = group.get(name, getlink=True)
     if link is not None and not isinstance(link, h5py.HardLink):
         raise StoreError(f"{path}: {shown} is a link to something else")
-    found = None if link is None else group[name]
-    if not isinstance(found, kind):
+    value = None if link is None else group[name]
+    if not isinstance(value, kind):
         raise StoreError(f"{path}: no {shown} in it")
-    return found
+    return value
 
 
 def plain_dataset(
     path: Path, group: Any, name: str, dtype: str, shape: tuple[int, ...], size: int
 ) -> Any:
-    """An array of that type and shape, all of which lies in this file of `size` bytes.
+    """An array of that type and shape, entirely in this file of `size` bytes.
 
     Raises
     ------
@@ -84,7 +83,7 @@ def plain_dataset(
 
 
 def stored_dataset(path: Path, group: Any, name: str, size: int) -> Any:
-    """An array, all of which lies in this file of `size` bytes.
+    """An array, entirely in this file of `size` bytes.
 
     Raises
     ------
@@ -93,10 +92,10 @@ def stored_dataset(path: Path, group: Any, name: str, size: int) -> Any:
     """
     data = member(path, group, name, h5py.Dataset)
     shown = data.name.lstrip("/")
-    # First of all: to ask a virtual array for its shape opens the files that it is a view of.
+    # First of all: the shape of a virtual array depends on other files, which HDF5 would open.
     if not _contiguous(data):
         raise StoreError(f"{path}: {shown} is not stored in the file as it is")
-    # A text is a length and a place in the heap.
+    # A text is a length and a reference to the heap.
     entry = 16 if data.dtype.kind == "O" else data.dtype.itemsize
     place, bytes_ = data.id.get_offset(), math.prod(data.shape) * entry
     if place is None or data.id.get_storage_size() != bytes_ or place + bytes_ > size:
@@ -105,7 +104,7 @@ def stored_dataset(path: Path, group: Any, name: str, size: int) -> Any:
 
 
 def attributes(path: Path, file: Any, size: int) -> dict[str, Any]:
-    """Texts and numbers of a file's root, when they cannot be larger than those of a run.
+    """Texts and numbers of a file's root, limited to the size of those of a run.
 
     Raises
     ------
@@ -155,20 +154,20 @@ def _stored(path: Path, file: Any) -> int:
     stored = 0
     for name in group:
         if isinstance(group.get(name, getlink=True), h5py.HardLink):
-            found = group[name]
-            if isinstance(found, h5py.Dataset) and _contiguous(found):
-                stored += found.id.get_storage_size()
+            array = group[name]
+            if isinstance(array, h5py.Dataset) and _contiguous(array):
+                stored += array.id.get_storage_size()
     return stored
 
 
 def _contiguous(data: Any) -> bool:
-    """Whether an array lies in its own file as it is."""
-    made = data.id.get_create_plist()
-    return made.get_layout() == h5py.h5d.CONTIGUOUS and made.get_external_count() == 0
+    """Whether an array is contiguous in its own file."""
+    plist = data.id.get_create_plist()
+    return plist.get_layout() == h5py.h5d.CONTIGUOUS and plist.get_external_count() == 0
 
 
 def table(text: str | bytes) -> Any:
-    """What a JSON text says.
+    """Value of a JSON text.
 
     Raises
     ------
@@ -186,12 +185,12 @@ def table(text: str | bytes) -> Any:
 
 
 def layout_of(path: Path, stored: Any) -> Layout:
-    """Layout that a header tells of, every part of which is as it is in a run.
+    """Validated layout of a header.
 
     Raises
     ------
     StoreError
-        If any part is not.
+        If it is damaged, or its kind of model is missing.
     """
     kind = stored.get("kind")
     if isinstance(kind, str) and NAME.fullmatch(kind) and kind not in KINDS:
@@ -241,5 +240,5 @@ def _positive(value: Any) -> bool:
 
 
 def digest(header: dict[str, Any]) -> str:
-    """SHA-256 of everything a header says, by which damage to it is found."""
+    """SHA-256 of a header, by which damage is detected."""
     return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()

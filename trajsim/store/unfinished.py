@@ -1,8 +1,8 @@
-"""A run that is being made: its folder, with finished blocks, a manifest of them and a lock.
+"""An unfinished run: its folder, with finished blocks, a manifest of them and a lock.
 
-Each block is published under its name, then listed in the manifest with its SHA-256: appending to
-an open HDF5 file loses rows when the process is killed, this does not. The header is bound to
-itself by its SHA-256, and that is in every block and every line of the manifest.
+Each block is published under its name, then listed in the manifest with its SHA-256: unlike rows
+appended to an open HDF5 file, blocks are not lost when the process is killed. The SHA-256 of the
+header is in the header itself, in every block and in every line of the manifest.
 """
 
 import errno
@@ -51,29 +51,29 @@ from trajsim.store.packed import write_file
 from trajsim.store.shards import WHOLE, Shard
 from trajsim.store.trust import SCHEMA, digest, plain_dataset, table
 
-# What must be the same for a run to be taken up again.
+# Entries of headers that must be equal for a run to be resumed.
 BINDING = ("schema", "version", "resolved", "libraries", "plugins", "shard")
-# What must be the same for a complete run to be the one that is asked for.
+# Entries that must be equal for a complete run to be the requested one.
 WHAT = ("resolved", "plugins")
-# Entries of a header that tell the truth only of the machine; a difference is worth a warning.
+# Entry of a header about the machine; a difference causes a warning.
 MACHINE = "machine"
-# What may be read of a file that is named as a block is, to see whether it is one.
+# Largest file with the name of a block that is read to verify it.
 MOST_BLOCK_BYTES = 2 * MOST_TRAJECTORY_BYTES
 # Names of files that a run makes in its folder.
 OWN = re.compile(r"lock|\.?(block-[\da-f-]+\.h5|manifest\.jsonl|header\.json|packed)(\.tmp)?")
-# What no run needs more of.
+# Largest sizes of these files.
 MOST_HEADER_BYTES, MOST_MANIFEST_BYTES = 16 << 20, 256 << 20
 
 
 class UnfinishedRun:
-    """A run that is being made: what is done, what is missing, where blocks go; at the end, a file.
+    """An unfinished run: which blocks are done, which trajectories are missing, and its folder.
 
-    What it holds is in the folder `x.h5.parts` until it is packed into `x.h5`.
+    Its files are in the folder `x.h5.parts` until they are packed into `x.h5`.
 
     Parameters
     ----------
-    output : the file that it will become
-    header : of the run that is to be made; that of the run that is in the folder if None
+    output : the file to make
+    header : of the run to make; if None, that of the run in the folder
     """
 
     def __init__(self, output: Path, header: dict[str, Any] | None = None) -> None:
@@ -86,16 +86,16 @@ class UnfinishedRun:
             self._identity = header, digest(header)
         self._memories: list[Memory] = []
 
-    # -- which run it is ---------------------------------------------------------------------
+    # -- header ------------------------------------------------------------------------------
 
     @property
     def header(self) -> dict[str, Any]:
-        """Provenance, as of `StoredRun.header`.
+        """Provenance, as in `StoredRun.header`.
 
         Raises
         ------
         StoreError
-            If none was given and there is none in the folder, or it is not as it was written.
+            If none was given and there is none in the folder, or that is damaged.
         """
         return self._identity[0]
 
@@ -106,23 +106,23 @@ class UnfinishedRun:
 
     @cached_property
     def _identity(self) -> tuple[dict[str, Any], str]:
-        return self._there()
+        return self._header_on_disk()
 
-    def _there(self) -> tuple[dict[str, Any], str]:
-        """Header of the run that is in the folder, and the SHA-256 written with it."""
+    def _header_on_disk(self) -> tuple[dict[str, Any], str]:
+        """Header of the run in the folder, and the SHA-256 written with it."""
         try:
-            found = table(small_file(self.header_file, MOST_HEADER_BYTES))
+            header = table(small_file(self.header_file, MOST_HEADER_BYTES))
         except ValueError as error:
             raise StoreError(f"{self.header_file}: cannot be read: {error}") from None
-        if not isinstance(found, dict):
+        if not isinstance(header, dict):
             raise StoreError(f"{self.header_file}: not the header of a run")
-        stated = found.pop("header_sha256", None)
-        # One of an earlier schema has none; whoever asks will not read that schema.
-        if stated != digest(found) and not (stated is None and found.get("schema") != SCHEMA):
+        recorded = header.pop("header_sha256", None)
+        # Headers of earlier schemas have none; callers refuse these schemas.
+        if recorded != digest(header) and not (recorded is None and header.get("schema") != SCHEMA):
             raise StoreError(
                 f"{self.header_file}: damaged: its SHA-256 is not the one written with it"
             )
-        return found, stated or ""
+        return header, recorded or ""
 
     @cached_property
     def layout(self) -> Layout:
@@ -145,14 +145,14 @@ class UnfinishedRun:
         begin, end = self.share.share(self.layout)
         return end - begin
 
-    # -- beginning, or going on --------------------------------------------------------------
+    # -- starting and resuming ---------------------------------------------------------------
 
     def exists(self) -> bool:
         """Whether there is something to resume."""
         return self.header_file.exists()
 
     def lock(self) -> None:
-        """Keep other runs out until this process ends, however it ends.
+        """Lock the folder against other runs until this process ends.
 
         Raises
         ------
@@ -175,22 +175,22 @@ class UnfinishedRun:
             raise
 
     def hold(self) -> None:
-        """Make sure that the folder is still the one that was locked.
+        """Check that the folder is still the one that was locked.
 
         Raises
         ------
         StoreError
-            If it, or the lock in it, was taken away or replaced.
+            If it, or the lock in it, was removed or replaced.
         """
         try:
-            there = os.stat(self._lock_file, follow_symlinks=False)
+            entry = os.stat(self._lock_file, follow_symlinks=False)
         except OSError:
-            there = None
-        if self._lock is not None and not (there and os.path.samestat(there, os.fstat(self._lock))):
+            entry = None
+        if self._lock is not None and not (entry and os.path.samestat(entry, os.fstat(self._lock))):
             raise StoreError(f"{self.folder}: it was taken away while a run was writing there")
 
     def unlock(self) -> None:
-        """Let other runs in."""
+        """Release the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -201,8 +201,7 @@ class UnfinishedRun:
         Raises
         ------
         RunError
-            If it cannot be written, or the folder holds anything that is not a run's; then nothing
-            is deleted.
+            If it cannot be written, or the folder holds files of others; then nothing is deleted.
         """
         try:
             foreign, own = self._foreign(), self._own()
@@ -216,41 +215,41 @@ class UnfinishedRun:
         except OSError as error:
             raise RunError(str(error)) from None
 
-    def take_up(self) -> list[str]:
-        """Go on with the run that is in the folder; damaged blocks are missing from now on.
+    def resume(self) -> list[str]:
+        """Continue the run in the folder; damaged blocks will be simulated again.
 
-        Files are found by their names, which say what the manifest should; it is written anew.
+        The manifest is rebuilt from the names of the files.
 
         Returns
         -------
-        What is to be told of it, in sentences.
+        Messages for the user.
 
         Raises
         ------
         RunError
-            If it is not the run that is to be made.
+            If it is not the run to be made.
         StoreError
             If its header is damaged.
         OSError
             If the manifest cannot be written.
         """
-        there = self._there()
-        different = differences(there[0], self.header)
+        existing = self._header_on_disk()
+        different = differences(existing[0], self.header)
         if different:
             raise RunError(f"{self.folder}: cannot be resumed: {'; '.join(different)}")
-        told = []
-        if there[0].get(MACHINE) != self.header[MACHINE]:
-            told.append("resuming on another kind of machine: last digits of the rest may differ")
-        self._identity = there
+        notes = []
+        if existing[0].get(MACHINE) != self.header[MACHINE]:
+            notes.append("resuming on another kind of machine: last digits of the rest may differ")
+        self._identity = existing
         listed_before, sound = len(self._lines()), self._sound()
         publish(self.manifest, b"".join(line_of(block, self.run_id) for block in sound))
-        told += [f"{self.folder / n}: not of this run: left as it is" for n in self._foreign()]
+        notes += [f"{self.folder / n}: not of this run: left as it is" for n in self._foreign()]
         if len(sound) < listed_before:
-            told.append(f"{listed_before - len(sound)} damaged blocks will be simulated again")
-        return [*told, f"resuming: {sum(b.trajectories for b in sound)} trajectories are done"]
+            notes.append(f"{listed_before - len(sound)} damaged blocks will be simulated again")
+        return [*notes, f"resuming: {sum(b.trajectories for b in sound)} trajectories are done"]
 
     def _sound(self) -> list[Block]:
-        """Blocks whose files are as they were published."""
+        """Blocks whose files are undamaged."""
         blocks = (named(path.name) for path in self.folder.glob("block-*.h5"))
         sound: list[Block] = []
         for block in sorted(filter(None, blocks), key=by_place):
@@ -261,7 +260,7 @@ class UnfinishedRun:
                         sound.append(block)
         return sound
 
-    # -- what is done, and what is missing ---------------------------------------------------
+    # -- done and missing trajectories -------------------------------------------------------
 
     def blocks(self) -> list[Block]:
         """Blocks of the manifest by point and trajectory; a last line cut short does not count.
@@ -271,22 +270,22 @@ class UnfinishedRun:
         StoreError
             If a line is damaged or of another run, or two blocks have a trajectory in common.
         """
-        found = []
+        blocks = []
         for number, line in enumerate(self._lines(), 1):
-            told = listed(line)
-            if told is None:
+            entry = listed(line)
+            if entry is None:
                 raise StoreError(f"{self.manifest}:{number}: damaged line")
-            block, run = told
+            block, run = entry
             if run != self.run_id:
                 raise StoreError(
                     f"{self.manifest}:{number}: {block.file} is of another run or shard"
                 )
-            found.append(block)
-        found.sort(key=by_place)
-        for block, following in itertools.pairwise(found):
+            blocks.append(block)
+        blocks.sort(key=by_place)
+        for block, following in itertools.pairwise(blocks):
             if block.point == following.point and block.end > following.first:
                 raise StoreError(f"{self.manifest}: {block.file} and {following.file} overlap")
-        return found
+        return blocks
 
     def _lines(self) -> list[bytes]:
         if not self.manifest.exists():
@@ -299,24 +298,24 @@ class UnfinishedRun:
         return sum(block.events for block in self.blocks())
 
     def missing(self) -> list[tuple[int, int, int]]:
-        """Ranges (point, first, end) of trajectories, of a shard in its share, yet to be made."""
+        """Ranges (point, first, end) of missing trajectories, within the share of a shard."""
         return list(gaps(self.blocks(), self.layout, self.share))
 
     def size(self) -> int:
-        """Bytes of the blocks that are there."""
+        """Bytes of the existing blocks."""
         return sum(path.stat().st_size for path in self.folder.glob("block-*.h5"))
 
     @property
     def room(self) -> int:
-        """Bytes of the disk that it takes to make all that is missing."""
-        # The blocks and the file made of them are there at the same time.
+        """Bytes of disk space that are needed to finish the run."""
+        # The blocks and the file made of them exist at the same time.
         copies = 1 if self.shard else 2
         return copies * self.trajectories * self.layout.trajectory_bytes - self.size()
 
     # -- blocks ------------------------------------------------------------------------------
 
     def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
-        """Write a block of trajectories for good, then list it; several threads may at a time."""
+        """Write and sync a block of trajectories, then list it in the manifest; thread-safe."""
         memory = self._memories.pop() if self._memories else Memory()
         block, image = block_with_file(memory, columns, point, first, events, self.run_id)
         with image:
@@ -327,7 +326,7 @@ class UnfinishedRun:
     def adopt(
         self, name: str, image: bytes | memoryview, point: int, first: int, count: int
     ) -> Block:
-        """Write a block made elsewhere under a name, if it is the one asked for.
+        """Write a block made by a worker, if it is the one expected.
 
         Raises
         ------
@@ -350,26 +349,26 @@ class UnfinishedRun:
         Raises
         ------
         StoreError
-            If the block is not of this run or shard, its file missing or not as it was published.
+            If the block is not of this run or shard, or its file is missing or damaged.
         """
         path, columns = self.folder / block.file, {c.name: c for c in self.layout.columns}
         try:
             with self._opened(block) as (file, size):
-                found = {}
+                arrays = {}
                 for name in names:
                     column = columns[name]
                     shape = (block.trajectories, *self.layout.shape(column))
-                    found[name] = plain_dataset(path, file, name, column.dtype, shape, size)[...]
-                return found
+                    arrays[name] = plain_dataset(path, file, name, column.dtype, shape, size)[...]
+                return arrays
         except StoreError as error:
             if self.shard is None:
                 raise
-            mend = f"`trajsim run` with --shard {self.shard} --resume mends it"
-            raise StoreError(f"{error}; {mend}") from None
+            hint = f"`trajsim run` with --shard {self.shard} --resume mends it"
+            raise StoreError(f"{error}; {hint}") from None
 
     @contextmanager
     def _opened(self, block: Block) -> Iterator[tuple[Any, int]]:
-        """A block's file, found to be as this run published it, and its size."""
+        """A block's verified file, and its size."""
         path = self.folder / block.file
         if not fits(block, self.layout, self.share):
             raise StoreError(f"{path}: not of this run")
@@ -378,23 +377,23 @@ class UnfinishedRun:
         with opened(path, data, block, self.run_id) as file:
             yield file, len(data)
 
-    # -- ending ------------------------------------------------------------------------------
+    # -- finishing ---------------------------------------------------------------------------
 
     def pack(
         self, tick: Callable[[int], None] = lambda _: None, *shards: "UnfinishedRun"
     ) -> list[str]:
-        """Put all blocks into one file, publish it as the output, and delete the folder.
+        """Write all blocks to one file, publish it as the output, and delete the folder.
 
-        An output that is there is replaced in the same instant.
+        An existing output is replaced atomically.
 
         Parameters
         ----------
         tick : called with the number of trajectories after each block; may raise to stop
-        shards : runs that have all blocks between them, in place of this one; they stay
+        shards : runs with the blocks, in place of this one; they are kept
 
         Returns
         -------
-        As of `remove`.
+        As for `remove`.
 
         Raises
         ------
@@ -406,40 +405,40 @@ class UnfinishedRun:
         missing = next(gaps(sources, self.layout), None)
         if missing:
             raise StoreError(f"{self.folder}: trajectories of point {missing[0]} are missing")
-        need, free = self.layout.total_bytes, shutil.disk_usage(self.folder).free
-        if free < need + (1 << 20):
+        needed, free = self.layout.total_bytes, shutil.disk_usage(self.folder).free
+        if free < needed + (1 << 20):
             raise StoreError(
-                f"{self.output}: no space left: {need} bytes are needed, {free} are free"
+                f"{self.output}: no space left: {needed} bytes are needed, {free} are free"
             ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         try:
             with published(self.output, self.folder / "packed.tmp") as handle:
                 write = partial(write_all, handle)
                 write_file(write, self.header, self.layout, sources, tick)
         except OSError as error:
-            why = error.strerror or error
-            raise StoreError(f"{self.output}: cannot be written: {why}") from None
+            reason = error.strerror or error
+            raise StoreError(f"{self.output}: cannot be written: {reason}") from None
         return self.remove()
 
     def remove(self) -> list[str]:
-        """Delete what the run made, then the folder if that was all, and let go of the lock.
+        """Delete the run's files, then the folder if it is empty, and release the lock.
 
         Returns
         -------
-        A sentence if others put something there, which stays.
+        A message if there are files of others, which are kept.
         """
-        left, own = [], self._own()
+        files, own = [], self._own()
         self.header_file.unlink(missing_ok=True)
         with suppress(OSError):
             for path in own:
                 with suppress(OSError):
                     path.unlink()
-            left = sorted(path.name for path in self.folder.iterdir())
+            files = sorted(path.name for path in self.folder.iterdir())
             self.folder.rmdir()
         self.unlock()
-        return [f"{self.folder}: stays: {left[0]!r} in it is not of the run"] if left else []
+        return [f"{self.folder}: stays: {files[0]!r} in it is not of the run"] if files else []
 
     def tidy(self) -> None:
-        """Let go of the lock; delete what is left of a run that can no longer be resumed."""
+        """Release the lock; delete the remains of a run that cannot be resumed."""
         with suppress(OSError, TrajsimError):
             if not self.exists() and (self._own() or not self._foreign()):
                 if self._lock is None:
@@ -448,22 +447,22 @@ class UnfinishedRun:
         self.unlock()
 
     def _foreign(self) -> list[str]:
-        """Names of what is in the folder and was not made by the run that is there."""
+        """Names of files in the folder that are not the run's."""
         return sorted({p.name for p in self.folder.iterdir()} - {p.name for p in self._own()})
 
     def _own(self) -> list[Path]:
-        """Files in the folder that the run made, in the order in which they are deleted.
+        """Files of the run in the folder, in the order in which they are deleted.
 
-        First what makes it a run to be resumed, for the rest is of no use without; last the lock,
-        and before it the manifest, which tells what is the run's when its header is gone.
+        First the header, without which the run cannot be resumed; last the manifest, which
+        identifies the run's files when the header is gone, and the lock.
         """
         last = [self.header_file, None, self.manifest, self._lock_file]
         lines: list[tuple[Block, str]] = []
         with suppress(StoreError):
-            lines = [told for told in map(listed, self._lines()) if told]
+            lines = [entry for entry in map(listed, self._lines()) if entry]
         runs = {run for _, run in lines}
         with suppress(StoreError):
-            runs = {self._there()[1]}
+            runs = {self._header_on_disk()[1]}
         names = {block.file for block, run in lines if run in runs}
         own = [
             path
@@ -476,7 +475,7 @@ class UnfinishedRun:
 
 
 def _locked(handle: int) -> bool:
-    """Whether a lock file is now held by this process."""
+    """Try to lock a file; whether this process holds the lock now."""
     with suppress(BlockingIOError):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
@@ -484,7 +483,7 @@ def _locked(handle: int) -> bool:
 
 
 def _of_another(path: Path, runs: set[str]) -> bool:
-    """Whether a file is a block as it was published by none of these runs."""
+    """Whether a file is an undamaged block of none of these runs."""
     block = named(path.name)
     if block is None:
         return False
@@ -501,7 +500,7 @@ def _of_another(path: Path, runs: set[str]) -> bool:
 def differences(
     old: dict[str, Any], new: dict[str, Any], keys: Iterable[str] = BINDING
 ) -> list[str]:
-    """What of two headers keeps them from being of the same run."""
+    """Differences of two headers that cannot be of the same run."""
     return [
         f"{key} differs: {_difference(old.get(key), new.get(key))}"
         for key in keys

@@ -1,4 +1,4 @@
-"""Whether a run is as it was written."""
+"""Verification of runs: digests, finite numbers, first law."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from trajsim.store.reading import Judge, StoredRun, open_run
 def verify(path: Path) -> list[str]:
     """What is wrong with a run's file: schema, digests, finite numbers, first law.
 
-    Returns sentences; none where all is well.
+    Returns sentences; none if the run is sound.
 
     Raises
     ------
@@ -20,7 +20,7 @@ def verify(path: Path) -> list[str]:
 
 
 def wrong_with(run: StoredRun) -> list[str]:
-    """As `verify`, of a run that was just opened."""
+    """Like `verify`, for an opened run."""
     judge = Judge(run, run.checksums)
     for point, first, columns in run.blocks(sound=False):
         judge.add(point, first, columns)
@@ -35,7 +35,7 @@ def wrong_with(run: StoredRun) -> list[str]:
 
 
 def unproven(path: Path) -> str | None:
-    """What `verify` cannot tell of a finished file that an earlier version wrote."""
+    """What `verify` cannot check in a finished file of an earlier version, in a sentence."""
     run = open_run(path)
     if run.digests or not run.finished:
         return None

@@ -1,4 +1,4 @@
-"""What engines have in common: they make blocks of a run, somewhere, and publish them here."""
+"""Interface of engines: they simulate blocks of a run, somewhere, and publish them here."""
 
 import threading
 import time
@@ -13,14 +13,14 @@ from trajsim.running.stopping import Signals
 from trajsim.store import UnfinishedRun
 from trajsim.store.in_memory import MemoryRun
 
-# Loading a kernel from the cache takes less; the user is told of what takes more.
+# Duration of compiling above which the user is told; loading from the cache takes less.
 LONG_SECONDS = 1.5
-# So many blocks are published side by side: while the disk takes in one, the next is written.
+# Blocks published in parallel: while one is synced to the disk, the next is written.
 MOST_PUBLISHED_AT_ONCE = 2
 
 
 class Job(NamedTuple):
-    """What is simulated, the run that blocks go to, and what may stop it."""
+    """The config to simulate, the run that gets the blocks, and the signals that may stop it."""
 
     config: Config
     run: UnfinishedRun | MemoryRun
@@ -28,15 +28,15 @@ class Job(NamedTuple):
 
 
 class Engine(Protocol):
-    """Simulates the blocks that `trajsim.running.run` gives out.
+    """Simulates the blocks that `trajsim.running.run` submits.
 
-    All of them make the same blocks, which are published by this process alone.
+    All engines make the same blocks, which are published by this process alone.
     """
 
     def connect(self, say: Callable[[str], None]) -> Future[None]:
-        """Reach what simulates; the first that is asked for.
+        """Connect to the workers; called first.
 
-        The future raises RunError if that cannot be, before anything of the run is written.
+        The future raises RunError if that fails, before anything of the run is written.
         """
 
     def compile(self, say: Callable[[str], None]) -> Future[None]:
@@ -46,25 +46,25 @@ class Engine(Protocol):
         """Trajectories first ... first + count - 1 of a point; None if stopped on the way."""
 
     def check(self) -> None:
-        """Raise StoppedError if nothing more is to be expected; called several times a second."""
+        """Raise StoppedError if the workers are lost; called several times a second."""
 
     def periods_done(self) -> int:
         """Periods simulated so far."""
 
     @property
     def block_seconds(self) -> float:
-        """How long a block should take."""
+        """Target duration of a block."""
 
     def at_once(self, block_bytes: int) -> int:
-        """Number of blocks of so many bytes that may be in hand or in line."""
+        """Largest number of blocks of this size that may be submitted at a time."""
 
     def close(self) -> None:
-        """Wait for what is being published; nothing else is finished. May be called again."""
+        """Wait for blocks that are being published; abandon all others. May be called again."""
 
 
 def compile_and_tell(simulator: Simulator, say: Callable[[str], None]) -> None:
     """Compile the kernel, and tell the user if that takes long."""
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     notice = threading.Timer(
         LONG_SECONDS, say, ["compiling the kernel, once for this kind of model ..."]
     )
@@ -74,8 +74,8 @@ def compile_and_tell(simulator: Simulator, say: Callable[[str], None]) -> None:
         simulator.compile()
     finally:
         notice.cancel()
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start_time
     if seconds > LONG_SECONDS:
-        why_not = why_not_kept()
-        kept = f"it is not kept: {why_not}" if why_not else "it is kept for the next run"
-        say(f"compiled the kernel in {seconds:.1f} s; {kept}")
+        reason = why_not_kept()
+        cached = f"it is not kept: {reason}" if reason else "it is kept for the next run"
+        say(f"compiled the kernel in {seconds:.1f} s; {cached}")

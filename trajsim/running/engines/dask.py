@@ -20,19 +20,19 @@ from trajsim.running.provenance import identity, processor
 from trajsim.running.stopping import StoppedError
 from trajsim.store import RunError
 
-# A block goes to the scheduler anew when its workers were killed; by default it tries four each.
+# Submissions of a block whose workers were killed; each is tried four times by the scheduler.
 MOST_TRIES = 3
-# A block takes so long at least, and longer the more workers there are: for each of them the
-# client has so many seconds for a block, several times what it needs (benchmarks/reliability.md).
+# Least duration of a block, and the client's time per block times the number of workers, several
+# times what it needs (benchmarks/reliability.md).
 BLOCK_SECONDS, CLIENT_SECONDS = 0.5, 0.02
-# Between looks at how many workers there are.
+# Seconds between updates of the number of workers.
 COUNT_SECONDS = 2.0
 
 Task = tuple[int, int, int]
 
 
 class Place(Protocol):
-    """Where workers are."""
+    """Interface of the location of workers."""
 
     address: str
     workers: int
@@ -41,17 +41,17 @@ class Place(Protocol):
         """A client of the scheduler; RunError if there is none."""
 
     def count(self, client: Any) -> None:
-        """Find out how many workers there are now."""
+        """Update the number of workers."""
 
     def check(self) -> None:
-        """Raise StoppedError if it is gone."""
+        """Raise StoppedError if the workers have ended."""
 
     def close(self) -> None:
-        """End what was begun."""
+        """End processes that were started."""
 
 
 class DaskEngine:
-    """Gives blocks to Dask's workers; only a few at a time come here, to be published."""
+    """Submits blocks to Dask's workers; only a few at a time are sent here to be published."""
 
     def __init__(self, job: Job, place: Place) -> None:
         self.job, self.place = job, place
@@ -59,18 +59,18 @@ class DaskEngine:
         self._order = order_of(job.config)
         self._publishers, self._helper = Threads(MOST_PUBLISHED_AT_ONCE), Threads(1)
         self._lock = threading.Lock()
-        self._waiting: set[Any] = set()
+        self._pending: set[Any] = set()
         self._client: Any = None
         self._quiet = Quiet()
         self._say: Callable[[str], None] = lambda _: None
         self._name, self._numbers = f"trajsim-{uuid.uuid4().hex}", itertools.count()
-        self._trajectories_done, self._counted, self._told = 0, time.monotonic(), False
+        self._trajectories_done, self._counted, self._warned = 0, time.monotonic(), False
         self._closed = False
 
     # -- beginning ---------------------------------------------------------------------------
 
     def connect(self, say: Callable[[str], None]) -> Future[None]:
-        """Reach the scheduler and look at its workers."""
+        """Connect to the scheduler and check its workers."""
         promise: Future[None] = Future()
         self._helper.do(partial(fulfil, promise, self._connect, say))
         return promise
@@ -84,15 +84,15 @@ class DaskEngine:
         self.place.count(self._client)
         if not self.place.workers:
             say(f"the scheduler at {self.place.address} has no workers yet")
-        for address, found in self._client.run(identity, on_error="return").items():
-            if not isinstance(found, dict):
-                raise RunError(f"the worker at {address} has no trajsim of this kind: {found}")
-            wrong = differences(found, identity())
+        for address, theirs in self._client.run(identity, on_error="return").items():
+            if not isinstance(theirs, dict):
+                raise RunError(f"the worker at {address} has no trajsim of this kind: {theirs}")
+            wrong = differences(theirs, identity())
             if wrong:
                 raise RunError(f"the worker at {address} is not of this trajsim: {wrong}")
 
     def compile(self, say: Callable[[str], None]) -> Future[None]:
-        """Compile the kernel where the workers find it, or see that it can be."""
+        """Compile the kernel for workers of this machine, or check the config for others."""
         promise: Future[None] = Future()
         if isinstance(self.place, Local):
             self._helper.do(partial(fulfil, promise, compile_and_tell, self._simulator, say))
@@ -117,19 +117,19 @@ class DaskEngine:
             make, self._order, self.job.run.run_id, *task, key=key, pure=False
         )
         with self._lock:
-            self._waiting.add(future)
+            self._pending.add(future)
         future.add_done_callback(
             lambda done: self._publishers.do(partial(self._receive, promise, task, tries, done))
         )
 
     def _receive(self, promise: Future[Done | None], task: Task, tries: int, future: Any) -> None:
-        """Publish a block that is done, or say why it is not."""
+        """Publish a block that is done, or set the error."""
         from distributed import KilledWorker
 
         try:
             made = future.result()
         except (KilledWorker, CancelledError, OSError) as error:
-            # The last two are how a scheduler is lost, too, which may be known only a little later.
+            # The last two may mean that the scheduler is lost, which may be known only later.
             lost = self._lost()
             if lost is None and tries < MOST_TRIES:
                 self._submit(promise, task, tries + 1)
@@ -138,28 +138,28 @@ class DaskEngine:
         except RunError as error:
             promise.set_exception(error)
         except BaseException as error:
-            told = f"a worker cannot make a block: {type(error).__name__}: {error}"
-            promise.set_exception(self._lost() or RunError(told))
+            message = f"a worker cannot make a block: {type(error).__name__}: {error}"
+            promise.set_exception(self._lost() or RunError(message))
         else:
             fulfil(promise, self._publish, made, *task)
         finally:
             with self._lock:
-                self._waiting.discard(future)
+                self._pending.discard(future)
             with suppress(Exception):
                 future.release()
 
     def _publish(self, made: Made | None, point: int, first: int, count: int) -> Done | None:
         if made is None:
             return None
-        if made.processor != processor() and not self._told:
-            self._told = True
+        if made.processor != processor() and not self._warned:
+            self._warned = True
             self._say("workers are of another kind of machine: last digits may differ from here")
         block = self.job.run.adopt(made.name, made.image.data, point, first, count)
         with self._lock:
             self._trajectories_done += count
         return Done(block, made.seconds)
 
-    # -- while it goes on --------------------------------------------------------------------
+    # -- while running -----------------------------------------------------------------------
 
     def check(self) -> None:
         """Raise StoppedError if the scheduler or the workers are gone for good."""
@@ -177,51 +177,51 @@ class DaskEngine:
         return StoppedError(f"the scheduler at {self.place.address} is gone")
 
     def _count(self) -> None:
-        # That the scheduler is gone is found out elsewhere.
+        # A lost scheduler is detected by `check`.
         with suppress(Exception):
             self.place.count(self._client)
 
     @property
     def block_seconds(self) -> float:
-        """How long a block should take, for this process to keep up with all workers."""
+        """Target duration of a block, for this process to keep up with all workers."""
         return max(BLOCK_SECONDS, CLIENT_SECONDS * self.place.workers)
 
     def at_once(self, block_bytes: int) -> int:
-        """Number of blocks that may be in hand: those that are done wait where they were made."""
+        """Largest number of blocks submitted at a time; finished ones wait at their workers."""
         return 2 * max(1, self.place.workers) + MOST_PUBLISHED_AT_ONCE
 
     def periods_done(self) -> int:
-        """Periods of the blocks that are here."""
+        """Periods of the published blocks."""
         plan = self._simulator.plan
         return self._trajectories_done * (plan.burn_in + plan.periods)
 
     # -- ending ------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Take back what is not done, wait for what is being published, end what was begun."""
+        """Cancel unfinished blocks, wait for those being published, end processes."""
         if self._closed:
             return
         self._closed = True
         self._helper.close(wait=False)
         with self._lock:
-            waiting = list(self._waiting)
-        found = self._client is not None and self._client.status == "running"
+            waiting = list(self._pending)
+        connected = self._client is not None and self._client.status == "running"
         if self._client is not None:
             with suppress(Exception):
-                if waiting and found:
+                if waiting and connected:
                     self._client.cancel(waiting, force=True)
             self._publishers.close(wait=True)
             with suppress(Exception):
                 self._client.close(timeout=5)
         with suppress(Exception):
             self.place.close()
-        # A client that has lost its scheduler has more to say after its end.
-        if found:
+        # A client that has lost its scheduler logs messages after its end.
+        if connected:
             self._quiet.end()
 
 
 class Quiet:
-    """Dask's own messages are not for the user of this program: what goes wrong is told by it."""
+    """Silences Dask's own log messages: errors are reported by this program."""
 
     NAMES = ("distributed", "tornado", "asyncio")
 
@@ -229,7 +229,7 @@ class Quiet:
         self._before: dict[logging.Logger, int] = {}
 
     def begin(self) -> None:
-        """Be quiet."""
+        """Silence the loggers."""
         import distributed  # noqa: F401  (it makes its loggers)
 
         for name in [*self.NAMES, *logging.root.manager.loggerDict]:
@@ -239,7 +239,7 @@ class Quiet:
                 logger.setLevel(logging.CRITICAL + 1)
 
     def end(self) -> None:
-        """As it was."""
+        """Restore the levels of the loggers."""
         for logger, level in self._before.items():
             logger.setLevel(level)
 
@@ -247,9 +247,9 @@ class Quiet:
 def _failed(task: Task, error: BaseException) -> str:
     point, first, count = task
     last = getattr(error, "last_worker", None)
-    why = (
+    reason = (
         f"their workers were killed again and again (out of memory?); the last: {last}"
         if last
         else f"they do not arrive: {str(error) or type(error).__name__}"
     )
-    return f"trajectories {first} to {first + count - 1} of point {point}: {why}"
+    return f"trajectories {first} to {first + count - 1} of point {point}: {reason}"

@@ -1,4 +1,4 @@
-"""Where Dask's workers are: processes of this machine, or those of a scheduler somewhere."""
+"""Locations of Dask's workers: processes of this machine, or those of a scheduler."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from trajsim.store import RunError
 from trajsim.store.files import small_file
 from trajsim.system.folders import TemporaryFolder
 
-# For something to be at an address, and for what is there to answer as a scheduler, in seconds.
+# Seconds to connect to an address, and for a scheduler there to answer.
 PROBE_SECONDS, PATIENCE = 3.0, 8.0
 MOST_FILE_BYTES = 1 << 20
 HERE = "127.0.0.1"
@@ -28,7 +28,7 @@ PACKAGES = Path(__file__).parent.parent.parent
 
 
 def client_of(address: Any) -> Any:
-    """Client of a scheduler; blocks come from the workers themselves, not by way of it."""
+    """Client of a scheduler; blocks are sent directly from the workers."""
     from distributed import Client
 
     return Client(
@@ -37,7 +37,7 @@ def client_of(address: Any) -> Any:
 
 
 def _within(seconds: float, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns or raises, or TimeoutError if that takes too long."""
+    """Call a function with a time limit; TimeoutError if it takes longer."""
     promise, thread = Future[Any](), Threads(1)
     try:
         thread.do(partial(fulfil, promise, function, *arguments))
@@ -46,41 +46,41 @@ def _within(seconds: float, function: Callable[..., Any], *arguments: Any) -> An
         thread.close(wait=False)
 
 
-def _look_at(address: str) -> None:
+def _probe(address: str) -> None:
     """Raise an exception if there is no scheduler at an address.
 
-    A client that cannot be made would leave threads behind, and says so when the process ends.
+    A client that cannot connect would leave threads behind, with messages at the process's end.
     """
     from distributed.comm.addressing import get_address_host_port
     from distributed.security import Security
 
-    # Where nothing listens, Dask would try again and again.
+    # Dask would retry where nothing listens.
     socket.create_connection(get_address_host_port(address), PROBE_SECONDS).close()
     arguments = Security().get_connection_args("client")
     if address.startswith(("tls", "wss")) and not arguments.get("ssl_context"):
         raise ValueError("it needs a certificate; Dask takes it from distributed.comm.tls")
-    asyncio.run(asyncio.wait_for(_greet(address, arguments), PATIENCE))
+    asyncio.run(asyncio.wait_for(_identify(address, arguments), PATIENCE))
 
 
-async def _greet(address: str, arguments: dict[str, Any]) -> None:
+async def _identify(address: str, arguments: dict[str, Any]) -> None:
     from distributed.comm.core import connect
 
     try:
         comm = await connect(address, PATIENCE, deserialize=False, **arguments)
         try:
             await comm.write({"op": "identity", "reply": True})
-            found = await comm.read()
+            answer = await comm.read()
         finally:
             comm.abort()
     except MemoryError:
-        # The length of a message, as it understands what was said.
-        found = None
-    if not isinstance(found, dict) or found.get("type") != "Scheduler":
+        # Bytes of another protocol, taken for the length of a message.
+        answer = None
+    if not isinstance(answer, dict) or answer.get("type") != "Scheduler":
         raise ValueError("what is there is no scheduler")
 
 
 class Scheduler:
-    """Workers of a scheduler that is there already.
+    """Workers of an existing scheduler.
 
     Parameters
     ----------
@@ -100,15 +100,15 @@ class Scheduler:
         """
         try:
             address = self._address()
-            _within(PROBE_SECONDS + PATIENCE + 1.0, _look_at, address)
+            _within(PROBE_SECONDS + PATIENCE + 1.0, _probe, address)
             return _within(PATIENCE + 1.0, client_of, address)
         except Exception as error:
-            told = getattr(error, "strerror", None) or str(error)
-            reason = (told.splitlines() or ["no answer"])[0]
+            message = getattr(error, "strerror", None) or str(error)
+            reason = (message.splitlines() or ["no answer"])[0]
             raise RunError(f"no scheduler at {self.address}: {reason}") from None
 
     def _address(self) -> str:
-        """Address, found good."""
+        """Validated address."""
         from distributed.comm.addressing import get_address_host_port
 
         address = self.address
@@ -116,33 +116,33 @@ class Scheduler:
             # A link may lead to it, but not to a device or a pipe.
             data = small_file(Path(os.path.realpath(address)), MOST_FILE_BYTES)
             try:
-                found = json.loads(data)
+                content = json.loads(data)
             except (ValueError, RecursionError):
-                found = None
-            if not isinstance(found, dict) or not isinstance(found.get("address"), str):
+                content = None
+            if not isinstance(content, dict) or not isinstance(content.get("address"), str):
                 raise ValueError("not a scheduler file")
-            address = found["address"]
+            address = content["address"]
         address = address if "://" in address else f"tcp://{address}"
         get_address_host_port(address, strict=True)
         return address
 
     def count(self, client: Any) -> None:
-        """Find out how many workers there are now."""
+        """Update the number of workers."""
         self.workers = sum(client.nthreads().values())
 
     def check(self) -> None:
-        """Nothing of it is ours to look after."""
+        """Nothing to check: the scheduler does not belong to this process."""
 
     def close(self) -> None:
-        """It stays."""
+        """Nothing to end: the scheduler does not belong to this process."""
 
 
 class Local:
     """Processes of this machine, under a scheduler in this process.
 
-    They are started as commands: what is spawned by this process itself would import the user's
-    script anew. Each sends the other what it unpickles, so all show a certificate that is made for
-    this run, and nobody else has its key. They listen on the loopback interface only.
+    They are started as commands: processes spawned by multiprocessing would import the user's
+    script again. They unpickle each other's messages, so all show a certificate that is made for
+    this run, whose key nobody else has. They listen on the loopback interface only.
     """
 
     def __init__(self, workers: int) -> None:
@@ -152,12 +152,12 @@ class Local:
         self._process: subprocess.Popen | None = None
 
     def connect(self) -> Any:
-        """A client; the workers are on their way.
+        """A client; the workers are starting.
 
         Raises
         ------
         RunError
-            If there is no folder for what they need.
+            If there is no folder for their files.
         """
         import dask
         from distributed import Scheduler, SpecCluster
@@ -167,9 +167,9 @@ class Local:
             self._folder = TemporaryFolder()
         except OSError as error:
             raise RunError(f"--engine dask: no temporary folder: {error}") from None
-        here = {"host": HERE, "port": 0, "dashboard_address": f"{HERE}:0", "dashboard": False}
+        addresses = {"host": HERE, "port": 0, "dashboard_address": f"{HERE}:0", "dashboard": False}
         security = Security.temporary()
-        # Also a scheduler makes itself a folder, for files that nobody sends it.
+        # The scheduler makes a folder for uploaded files, too.
         settings = {
             "temporary-directory": str(self._folder.path),
             "distributed.scheduler.http.routes": [],
@@ -178,7 +178,7 @@ class Local:
             self._cluster = SpecCluster(
                 scheduler={
                     "cls": Scheduler,
-                    "options": {**here, "protocol": "tls", "security": security},
+                    "options": {**addresses, "protocol": "tls", "security": security},
                 },
                 security=security,
             )
@@ -186,7 +186,7 @@ class Local:
         return client_of(self._cluster)
 
     def _started(self, folder: Path, security: Any) -> subprocess.Popen:
-        """The process that starts workers, and starts them anew where they were killed."""
+        """The process that starts workers, and restarts those that were killed."""
         key, certificate = folder / "key.pem", folder / "certificate.pem"
         key.touch(0o600)
         key.write_text(security.tls_worker_key)
@@ -198,12 +198,12 @@ class Local:
         environment["DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"] = "True"
         compiled = compiled_code()
         if compiled:
-            # Where that is a temporary folder of this process, they would not know.
+            # It may be a temporary folder of this process.
             environment["NUMBA_CACHE_DIR"] = str(compiled.parent)
-        with open(folder / "said", "wb") as said:
+        with open(folder / "said", "wb") as log:
             return subprocess.Popen(
                 [
-                    # Not the folder of the user: a file there might have the name of a module.
+                    # Without the current folder: a file there may have the name of a module.
                     *(sys.executable, "-P", "-m", "distributed.cli.dask_worker"),
                     self._cluster.scheduler_address,
                     *("--tls-ca-file", certificate, "--tls-cert", certificate, "--tls-key", key),
@@ -213,24 +213,24 @@ class Local:
                 ],
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                # Ctrl-C is for this process, which lets them finish what they have in hand.
+                stdout=log,
+                stderr=log,
+                # Ctrl-C is for this process alone, which lets them finish their blocks.
                 start_new_session=True,
             )
 
     def count(self, client: Any) -> None:
-        """They are as many as were asked for."""
+        """Their number is fixed."""
 
     def check(self) -> None:
-        """Raise StoppedError if the process that keeps the workers alive is gone."""
+        """Raise StoppedError if the process that restarts the workers has ended."""
         if self._process and self._folder and self._process.poll() is not None:
-            said = (self._folder.path / "said").read_text(errors="replace").strip().splitlines()
-            last = f": {said[-1]}" if said else ""
+            lines = (self._folder.path / "said").read_text(errors="replace").strip().splitlines()
+            last = f": {lines[-1]}" if lines else ""
             raise StoppedError(f"the workers have ended, status {self._process.returncode}{last}")
 
     def close(self) -> None:
-        """End the processes at once: all that they have is published or not wanted."""
+        """End the processes at once: their blocks are published or abandoned."""
         if self._process:
             end_group(self._process.pid)
             self._process.wait()

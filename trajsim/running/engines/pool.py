@@ -1,4 +1,4 @@
-"""Threads that engines keep busy."""
+"""Threads of engines."""
 
 import threading
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from typing import Any
 
 
 class Threads:
-    """Threads that do what they are given in the order in which it comes.
+    """Threads that do tasks in the order of submission.
 
-    They do not keep the process alive: a stop waits for none that is lost in a kernel.
+    They are daemons: a process ends without waiting for a kernel.
     """
 
     def __init__(self, count: int) -> None:
@@ -21,7 +21,7 @@ class Threads:
         self._threads: list[threading.Thread] = []
 
     def do(self, task: Callable[[], None]) -> None:
-        """Have something done."""
+        """Submit a task."""
         with self._lock:
             if self._closed:
                 return
@@ -32,7 +32,7 @@ class Threads:
             self._queue.put(task)
 
     def close(self, wait: bool) -> None:
-        """Begin nothing more; `wait` for what is being done."""
+        """Start no more tasks; `wait` for those that are running."""
         with self._lock:
             self._closed = True
             for _ in self._threads:
@@ -44,12 +44,12 @@ class Threads:
         while (task := self._queue.get()) is not None:
             if not self._closed:
                 task()
-            # What it holds is let go before the next one comes.
+            # Release its objects before waiting for the next one.
             del task
 
 
 def fulfil(promise: Future[Any], function: Callable[..., Any], *arguments: Any) -> None:
-    """Keep a promise with what a function returns or raises."""
+    """Set the result or exception of a future to that of a function."""
     try:
         promise.set_result(function(*arguments))
     except BaseException as error:

@@ -17,7 +17,7 @@ MOST_BYTES_AT_ONCE = 64 << 20
 
 
 class Ledgers:
-    """Room for the ledgers of blocks, used again: fresh memory costs more than what is put in."""
+    """Arrays for the ledgers of blocks, reused: allocating memory costs more than filling it."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -25,11 +25,11 @@ class Ledgers:
         self._free: list[dict[str, NDArray]] = []
 
     def take(self, count: int) -> dict[str, NDArray]:
-        """Columns for at least `count` trajectories, with anything in them."""
+        """Columns for at least `count` trajectories, not initialised."""
         with self._lock:
             while self._free:
                 columns = self._free.pop()
-                # What is too small once is let go: blocks grow.
+                # Arrays that are too small are dropped: blocks grow.
                 if len(columns["energy"]) >= count:
                     return columns
         return self._layout.allocate(count)
@@ -41,7 +41,7 @@ class Ledgers:
 
 
 class ThreadEngine:
-    """Makes blocks on so many threads, and publishes them beside them."""
+    """Simulates blocks on threads, and publishes them on others."""
 
     def __init__(self, job: Job, workers: int) -> None:
         self.job, self.workers = job, workers
@@ -53,7 +53,7 @@ class ThreadEngine:
         self._segments_done = 0
 
     def connect(self, say: Callable[[str], None]) -> Future[None]:
-        """Threads are there as soon as they are needed."""
+        """Nothing to connect to: threads are started when needed."""
         promise: Future[None] = Future()
         promise.set_result(None)
         return promise
@@ -65,15 +65,15 @@ class ThreadEngine:
         return promise
 
     def check(self) -> None:
-        """Nothing can be lost but with the process."""
+        """Nothing to check: threads are part of this process."""
 
     @property
     def block_seconds(self) -> float:
-        """How long a block should take: as long as a kernel call."""
+        """Target duration of a block: that of a kernel call."""
         return blocks.CALL_SECONDS
 
     def at_once(self, block_bytes: int) -> int:
-        """Number of blocks that may be in hand or in line, within what memory allows."""
+        """Largest number of blocks submitted at a time, within MOST_BYTES_AT_ONCE."""
         most = 2 * self.workers + MOST_PUBLISHED_AT_ONCE
         return max(1, min(most, MOST_BYTES_AT_ONCE // block_bytes))
 
@@ -88,28 +88,28 @@ class ThreadEngine:
         return promise
 
     def close(self) -> None:
-        """Wait for what is being published; what is not yet simulated never will be."""
+        """Wait for blocks that are being published; abandon all others."""
         self._workers.close(wait=False)
         self._publishers.close(wait=True)
 
     def _make(self, promise: Future[Done | None], point: int, first: int, count: int) -> None:
         try:
-            room = self._ledgers.take(count)
-            columns = {name: values[:count] for name, values in room.items()}
-            made = self._simulator.simulate(
+            ledger = self._ledgers.take(count)
+            columns = {name: values[:count] for name, values in ledger.items()}
+            result = self._simulator.simulate(
                 columns, point, first, count, self.job.signals.overdue, self._tick
             )
         except BaseException as error:
             promise.set_exception(error)
             return
-        if made is None:
+        if result is None:
             promise.set_result(None)
             return
-        events, seconds = made
+        events, seconds = result
 
         def publish() -> Done:
             block = self.job.run.publish(columns, point, first, events)
-            self._ledgers.put_back(room)
+            self._ledgers.put_back(ledger)
             return Done(block, seconds)
 
         self._publishers.do(partial(fulfil, promise, publish))

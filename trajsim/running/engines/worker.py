@@ -1,4 +1,4 @@
-"""What a worker of another process or machine does: it makes blocks as they are published."""
+"""Workers of other processes or machines: they make blocks in the form that is published."""
 
 import json
 import zlib
@@ -21,15 +21,15 @@ class Made(NamedTuple):
     """A block on its way to the process that publishes it."""
 
     name: str  # of its file, which tells all of it
-    # Its file, as it is: zlib takes off a third of it at best, and takes longer at both ends than a
-    # network of 1 Gbit/s does. An array is sent without being copied.
+    # Its file, uncompressed: zlib saves a third at best, and takes longer at both ends than a
+    # network of 1 Gbit/s. An array is sent without being copied.
     image: NDArray[np.uint8]
     seconds: float
     processor: str
 
 
 def order_of(config: Config) -> bytes:
-    """All that a worker needs to know of a run, small enough to go with every block of it."""
+    """All that a worker needs to know of a run, small enough to be sent with every block."""
     order = {
         "config": config.text,
         "resolved": json.loads(config.experiment.model_dump_json()),
@@ -40,7 +40,7 @@ def order_of(config: Config) -> bytes:
 
 
 def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
-    """What two processes differ in that may not make blocks of one run; empty if nothing."""
+    """Differences of two processes that keep them from making blocks of one run; or empty."""
     return "; ".join(
         f"{key}: {theirs.get(key)} there, {ours.get(key)} here"
         for key in sorted({*theirs, *ours})
@@ -50,14 +50,14 @@ def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
 
 @lru_cache(maxsize=4)
 def _simulator_of(order: bytes) -> Simulator:
-    """Simulator of a run, ready; made once in a process."""
-    asked = json.loads(zlib.decompress(order))
+    """Compiled simulator of a run; cached in the process."""
+    content = json.loads(zlib.decompress(order))
     # Seen from the process that asked: it is "here".
-    wrong = differences(identity(), asked["identity"])
+    wrong = differences(identity(), content["identity"])
     if wrong:
         raise RunError(f"a worker is not of this trajsim: {wrong}")
-    config = restore(asked["config"], asked["resolved"], "<order>")
-    wrong = differences(plugins_of(config), asked["plugins"])
+    config = restore(content["config"], content["resolved"], "<order>")
+    wrong = differences(plugins_of(config), content["plugins"])
     if wrong:
         raise RunError(f"a worker has other code from outside: {wrong}")
     simulator = Simulator(config, layout_of(config))
@@ -66,11 +66,11 @@ def _simulator_of(order: bytes) -> Simulator:
 
 
 def make(order: bytes, run: str, point: int, first: int, count: int) -> Made | None:
-    """Trajectories first ... first + count - 1 of a point; None if nobody wants them any more.
+    """Trajectories first ... first + count - 1 of a point; None if the task was cancelled.
 
     Parameters
     ----------
-    order : as of `order_of`
+    order : from `order_of`
     run : SHA-256 of the header of the run that the block is for
     point, first, count : which trajectories
 
@@ -81,16 +81,16 @@ def make(order: bytes, run: str, point: int, first: int, count: int) -> Made | N
     """
     simulator, unwanted = _simulator_of(order), _unwanted()
     columns = simulator.layout.allocate(count)
-    made = simulator.simulate(columns, point, first, count, lambda _: unwanted())
-    if made is None:
+    result = simulator.simulate(columns, point, first, count, lambda _: unwanted())
+    if result is None:
         return None
-    events, seconds = made
+    events, seconds = result
     block, image = block_with_file(Memory(), columns, point, first, events, run)
     return Made(block.file, np.frombuffer(image, np.uint8), seconds, processor())
 
 
 def _unwanted() -> Callable[[], bool]:
-    """Whether the task that this thread works on was taken back; asked between kernel calls."""
+    """Function that tells whether the task of this thread was cancelled."""
     from distributed import get_worker
 
     try:
