@@ -1,4 +1,4 @@
-"""The Python interface: what `import trajsim` gives, made of what the command line is made of."""
+"""The Python interface of `import trajsim`, which the command line uses, too."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from trajsim.ensemble.protocols import Counting
     from trajsim.trace import Trace
 
-# What a config can be given as.
+# Sources of a config.
 Source = str | Path | Mapping[str, Any] | Config | Point | Experiment
-# What is put in place: values by key, texts as after `--set`, pairs (key, value), or some of each.
+# Overrides: values by key, texts as after `--set`, pairs (key, value), or a list of these.
 Override = str | Mapping[str, Any] | tuple[str, Any]
 Overrides = Override | Iterable[Override]
 
@@ -60,28 +60,28 @@ def load(source: Source, overrides: Overrides = ()) -> Config:
 
     Parameters
     ----------
-    source : path of a file; dict as a file would give; or what was loaded before, such as
-        `run.config`, with what was put in place then
-    overrides : values by key, {"sites.2.drive.phase": 1.0}, where tables in tables name the same
-        keys as dotted ones do, {"sites": {"2": {"drive": {"phase": 1.0}}}}; or texts as after
-        `--set`, pairs (key, value), or a list of these. Values may be numbers, texts, lists, tables
-        and arrays, of Python, numpy or what numpy can read
+    source : path of a file; dict with the keys of a file; or a loaded config, such as `run.config`,
+        with its overrides
+    overrides : values by key, {"sites.2.drive.phase": 1.0}, where nested tables are the same as
+        dotted keys, {"sites": {"2": {"drive": {"phase": 1.0}}}}; or texts as after `--set`, pairs
+        (key, value), or a list of these. Values may be numbers, texts, lists, tables and arrays, of
+        Python, numpy or what numpy can read
 
     Raises
     ------
     ConfigError
-        With every fault found, by key; or if the source is none.
+        With all faults, by key; or if the source is invalid.
     """
-    puts = list(assignments(overrides))
+    changes = list(assignments(overrides))
     if isinstance(source, str | Path):
-        return _load(source, puts)
+        return _load(source, changes)
     if isinstance(source, Config):
-        return build(plain(source.experiment), source.text, puts) if puts else source
+        return build(plain(source.experiment), source.text, changes) if changes else source
     if not isinstance(source, Mapping | Point | Experiment):
-        what = "the path of a config, a table of its keys, or what was loaded before"
-        raise refused((), f"found {show(source)}; allowed: {what}")
+        allowed = "the path of a config, a table of its keys, or what was loaded before"
+        raise refused((), f"found {show(source)}; allowed: {allowed}")
     data = plain(source.experiment if isinstance(source, Point) else source)
-    return build(data, tomli_w.dumps(known(data)), puts)
+    return build(data, tomli_w.dumps(known(data)), changes)
 
 
 def simulate(
@@ -97,20 +97,20 @@ def simulate(
 
     Parameters
     ----------
-    source : as of `load`
+    source : as for `load`
     output : HDF5 file to make; without one the run is kept in memory
     workers : threads or processes here; as many as processors if None
     engine : "threads", "dask" or "dask:ADDRESS" (`pip install 'trajsim[dask]'`); the ledger is the
         same for any, and any number of workers
-    resume : take up an unfinished run of the same config
-    force : replace an output that is there
+    resume : continue an unfinished run of the same config
+    force : replace an existing output
 
     Raises
     ------
     ConfigError
         If the config has faults.
     trajsim.running.run.RunError
-        If the run cannot be made as asked: output there, disk too small, config differs.
+        If the run cannot be made: output exists, disk too small, config differs.
     trajsim.running.run.StoppedError
         If it was interrupted; every finished block is kept where there is an output.
     """
@@ -121,16 +121,16 @@ def simulate(
             config, path, workers=workers, engine=engine, resume=resume, force=force, say=_say
         )
         return open(path)
-    return _opened(simulate_in_memory(config, workers=workers, engine=engine, say=_say))
+    return _as_run(simulate_in_memory(config, workers=workers, engine=engine, say=_say))
 
 
 def open(path: str | Path) -> "Run":
-    """Open a run, finished or not (`x.h5.parts`); its columns are read when they are asked for.
+    """Open a run, finished or not (`x.h5.parts`); its columns are read on access.
 
     Raises
     ------
     trajsim.store.StoreError
-        If there is none, or it is not one this version can read.
+        If there is none, or this version cannot read it.
     """
     return Run(**vars(open_run(_path(path, "the path of a run", StoreError))))
 
@@ -144,7 +144,7 @@ def exact(source: Source, tolerance: float = TOLERANCE) -> Any:
 
     Parameters
     ----------
-    source : as of `load`
+    source : as for `load`
     tolerance : relative, of the currents
 
     Raises
@@ -152,15 +152,15 @@ def exact(source: Source, tolerance: float = TOLERANCE) -> Any:
     trajsim.ensemble.NoExactSideError
         If there is no exact ensemble, or it is out of reach.
     trajsim.TrajsimError
-        If the tolerance is none.
+        If the tolerance is not between 0 and 1.
     """
     if not (isinstance(tolerance, Real) and 0.0 < tolerance < 1.0):
         raise TrajsimError(
             f"tolerance: found {show(tolerance)}; allowed: a number above 0 and below 1"
         )
     points = [source] if isinstance(source, Point) else load(source).points
-    found = PointList(Exact(p, solve(p.experiment, tolerance)) for p in points)
-    return found[0] if len(found) == 1 else found
+    results = PointList(Exact(p, solve(p.experiment, tolerance)) for p in points)
+    return results[0] if len(results) == 1 else results
 
 
 def check(run: StoredRun | str | Path, reference: StoredRun | str | Path | None = None) -> Check:
@@ -173,8 +173,8 @@ def check(run: StoredRun | str | Path, reference: StoredRun | str | Path | None 
     trajsim.ensemble.NoExactSideError
         If the exact ensemble is out of reach.
     """
-    mine = _opened(run)
-    return _check(mine, mine.config) if reference is None else _against(mine, _opened(reference))
+    own = _as_run(run)
+    return _check(own, own.config) if reference is None else _against(own, _as_run(reference))
 
 
 def reproduce(
@@ -184,29 +184,29 @@ def reproduce(
     workers: int | None = None,
     force: bool = False,
 ) -> Reproduction:
-    """The paper's figures, numbers and statements beside ours, as of `trajsim reproduce`.
+    """Reproduce the paper's figures, numbers and statements, like `trajsim reproduce`.
 
     Parameters
     ----------
-    folder : for runs, figures and the table; what is there of an earlier time is taken up
+    folder : for runs, figures and the table; existing runs are continued
     quick : with fewer trajectories
     workers : threads; all processors if None
-    force : replace runs that are there
+    force : replace existing runs
 
     Raises
     ------
     trajsim.running.run.RunError
-        If a run cannot be made as asked, or another one is in its place.
+        If a run cannot be made, or another one has its name.
     trajsim.running.run.StoppedError
         If it was interrupted; every finished block is kept.
     """
-    place = _path(folder, "the path of a folder", RunError)
-    return _reproduce(place, quick=quick, workers=workers, force=force, say=_say)
+    path = _path(folder, "the path of a folder", RunError)
+    return _reproduce(path, quick=quick, workers=workers, force=force, say=_say)
 
 
 @dataclass(frozen=True, repr=False)
 class Run(StoredRun):
-    """A run with what can be asked of it; `run["heat"][0, :100]` reads a part of a column."""
+    """A run and its analyses; `run["heat"][0, :100]` reads a part of a column."""
 
     @cached_property
     def config(self) -> Config:
@@ -224,13 +224,13 @@ class Run(StoredRun):
 
     @property
     def plugin_notes(self) -> list[str]:
-        """Sentences on code from outside that has changed since the run was made with it."""
+        """Sentences on plugins that have changed since the run was made with them."""
         return differences(self.header.get("plugins"), plugins_of(self.config))
 
     def averages(self) -> PointList[Averages]:
         """Mean rates of each point, with standard errors: a list, with `to_pandas()`."""
         temperatures = None
-        # A run can be read where its config cannot: it may be of a plugin that is not here.
+        # A run can be read without its config, which may need a missing plugin.
         with suppress(ConfigError, StoreError):
             temperatures = [point.experiment.temperatures for point in self.config.points]
         return averages(self, temperatures)
@@ -240,7 +240,7 @@ class Run(StoredRun):
         return list(fluctuations(self, window))
 
     def theorems(self, reversed_run: "Run | None" = None) -> "list[list[Outcome]]":
-        """Outcome of every fluctuation theorem at each point, as of `trajsim analyze`.
+        """Outcome of every fluctuation theorem at each point, as in `trajsim analyze`.
 
         Raises
         ------
@@ -252,22 +252,22 @@ class Run(StoredRun):
 
         if reversed_run is None:
             return list(theorems(self, settings(self.config)))
-        other = _opened(reversed_run)
+        other = _as_run(reversed_run)
         partner = partners(self, self.config, other, other.config)
         return list(theorems(self, settings(self.config), other, partner))
 
     def check(self, reference: "Run | None" = None) -> Check:
-        """As `trajsim.check`."""
+        """See `trajsim.check`."""
         return check(self, reference)
 
     def figures(self, window: int | None = None) -> "dict[str, Figure]":
-        """Figures as of `trajsim plot`, by name."""
+        """Figures of `trajsim plot`, by name."""
         from trajsim.plots import figures
 
         return figures(self.config, self, window)
 
     def report(self, path: str | Path) -> Path:
-        """Write one HTML page that holds all it shows, as of `trajsim report`; gives its path.
+        """Write the self-contained HTML page of `trajsim report`; returns its path.
 
         Raises
         ------
@@ -293,7 +293,7 @@ class Run(StoredRun):
         Raises
         ------
         trajsim.trace.TraceError
-            If there is no such trajectory or period, or it does not come out as in the ledger.
+            If there is no such trajectory or period, or the result disagrees with the ledger.
         """
         from trajsim.trace import TraceError, trace
 
@@ -314,16 +314,16 @@ class Run(StoredRun):
         return extremes(self, name, point, count)
 
     def verify(self) -> list[str]:
-        """What is wrong with the file: nothing, if it is sound."""
+        """Sentences on what is wrong with the file; none if it is sound."""
         return verify(self.path) if self.image is None else wrong_with(self)
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write the file that `simulate(config, path)` makes, whole or not at all; gives its path.
+        """Write the file that `simulate(config, path)` makes, atomically; returns its path.
 
         Parameters
         ----------
         path : HDF5 file to make
-        force : replace a run that is there
+        force : replace an existing run
 
         Raises
         ------
@@ -337,7 +337,7 @@ class Run(StoredRun):
         return output
 
     def to_xarray(self) -> Any:
-        """The ledger as an `xarray.Dataset`, read when it is asked for.
+        """The ledger as an `xarray.Dataset`, read on access.
 
         Raises
         ------
@@ -356,7 +356,7 @@ class Run(StoredRun):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is worth knowing at first sight, by name."""
+        """Summary of the run, by name."""
         layout = self.layout
         return {
             "title": self.header["title"],
@@ -419,7 +419,7 @@ class Exact(Rates[float]):
 
     @property
     def regime(self) -> Regime:
-        """What the system does, with efficiency or COP where it has one."""
+        """Regime of the system, with efficiency or COP where it has one."""
         return exact_regime(self.point.experiment, self.solved.currents)
 
     @cached_property
@@ -432,21 +432,21 @@ class Exact(Rates[float]):
 
 
 def _path(name: Any, allowed: str, error: type[TrajsimError]) -> Path:
-    """A path, or an error that tells what was given in place of one."""
+    """Convert to a path; an error if it is none."""
     try:
         return Path(name)
     except TypeError:
         raise error(f"found {show(name)}; allowed: {allowed}") from None
 
 
-def _opened(run: StoredRun | str | Path) -> Run:
+def _as_run(run: StoredRun | str | Path) -> Run:
     if isinstance(run, Run):
         return run
     return Run(**vars(run)) if isinstance(run, StoredRun) else open(run)
 
 
 def _say(message: str) -> None:
-    """Tell what takes long, where somebody looks at it."""
+    """Print a message to stderr, in terminals and notebooks."""
     from trajsim.running.progress import watched
 
     if watched():

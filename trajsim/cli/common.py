@@ -1,4 +1,4 @@
-"""What all verbs share: messages, exit statuses, options."""
+"""Messages, exit statuses and options of all verbs."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-# At once: a message about files that cannot be opened needs it.
+# Not imported later: needed by messages when no more files can be opened.
 from trajsim.system.text import printable, writable
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Name(click.Path):
     def convert(
         self, value: Any, parameter: click.Parameter | None, context: click.Context | None
     ) -> Any:
-        """As click's own, but an empty name is refused."""
+        """Like click's, but refuse an empty name."""
         if value == "":
             self.fail("the name is empty", parameter, context)
         return super().convert(value, parameter, context)
@@ -77,7 +77,7 @@ def _want_traceback(context: click.Context, _parameter: click.Parameter, wanted:
 
 
 def traceback_option() -> click.Option:
-    """To see where an error comes from."""
+    """The option --traceback."""
     return click.Option(
         ["--traceback"],
         is_flag=True,
@@ -89,7 +89,7 @@ def traceback_option() -> click.Option:
 
 
 def add_common_options(command: click.Command) -> None:
-    """Let a verb load rate laws and models of the user's own, and show tracebacks."""
+    """Add --plugin and --traceback to a verb."""
     command.params.append(traceback_option())
     command.params.append(
         click.Option(
@@ -103,12 +103,12 @@ def add_common_options(command: click.Command) -> None:
     )
 
 
-# More of a message is not shown.
+# Length at which messages are truncated.
 LONGEST_MESSAGE = 50_000
 
 
 def echo(*lines: object) -> None:
-    """Print lines of the answer; ends of lines within them, as file names may have, are escaped."""
+    """Print lines of the result; line breaks within them, as in file names, are escaped."""
     echo_text("".join(f"{printable(str(line))}\n" for line in lines))
 
 
@@ -118,33 +118,33 @@ def echo_text(text: str) -> None:
 
 
 def say(*lines: str) -> None:
-    """Tell the user something that is not the answer; nothing is lost if nobody listens."""
+    """Print a message to stderr; errors of stderr are ignored."""
     message = "\n".join(map(printable, lines))
     if len(message) > LONGEST_MESSAGE:
-        left = len(message) - LONGEST_MESSAGE
-        message = f"{message[:LONGEST_MESSAGE]}... ({left} more characters)"
+        hidden = len(message) - LONGEST_MESSAGE
+        message = f"{message[:LONGEST_MESSAGE]}... ({hidden} more characters)"
     with suppress(OSError):
         _print(f"{message}\n", err=True)
 
 
 def _print(text: str, err: bool = False) -> None:
-    """Print a text in letters that the terminal has, and that it does not obey."""
+    """Print a text with unprintable characters escaped."""
     stream = sys.stderr if err else sys.stdout
     shown = writable(printable(text, keep="\n"), stream.encoding if stream else None)
     click.echo(shown, nl=False, err=err)
 
 
 def ran_out(error: BaseException | None, memory: bool = False) -> bool:
-    """Whether an error, or one that led to it, is that files, threads or disk space ran out.
+    """Whether an error, or a cause of it, is a lack of files, threads or disk space.
 
-    `memory`: or memory. What a bad file asks for in vain is no lack of it.
+    `memory`: or of memory. A bad file that requests too much is no lack of memory.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno in RAN_OUT:
             return True
         if memory and isinstance(error, MemoryError):
             return True
-        # What a library or the loader tells in words alone.
+        # Errors of libraries and of the loader, known by their messages only.
         if isinstance(error, (ImportError, OSError, RuntimeError)) and any(
             words in str(error) for words in RAN_OUT_WORDS
         ):
@@ -154,7 +154,7 @@ def ran_out(error: BaseException | None, memory: bool = False) -> bool:
 
 
 def fail(*lines: str, status: int | None = None) -> NoReturn:
-    """End with a message and a status; without one that of bad input, unless something ran out."""
+    """Exit with a message; the default status is that of bad input, or of a lack of resources."""
     say(*lines)
     if status is None:
         status = OUT_OF_RESOURCES if ran_out(sys.exception()) else BAD_INPUT
@@ -163,9 +163,9 @@ def fail(*lines: str, status: int | None = None) -> NoReturn:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What every verb does its work in: refuses at once where it cannot be done.
+    """Context of the work of every verb: checks the requirements first.
 
-    Errors are turned into messages and exit statuses by `trajsim.cli.ending`.
+    `trajsim.cli.ending` converts errors to messages and exit statuses.
     """
     from trajsim.system.platform import expect_memory, unsupported
 
@@ -178,7 +178,7 @@ def refusals() -> Iterator[None]:
 
 
 def _tell_what_takes_long() -> None:
-    """Show what the ensemble says of its work, where somebody looks at it."""
+    """Show log messages of long computations, in terminals and notebooks."""
     import logging
 
     from trajsim.running.progress import watched
@@ -190,7 +190,7 @@ def _tell_what_takes_long() -> None:
 
 
 def expect_run(path: Path) -> None:
-    """Refuse a config in a run's place."""
+    """Refuse a config where a run is expected."""
     from trajsim.system.files import A_CONFIG, holds_config
 
     if holds_config(path):
@@ -198,17 +198,17 @@ def expect_run(path: Path) -> None:
 
 
 def opened(run: Path) -> "Run":
-    """A run to be looked at; tells if it was made with other code from outside than is here."""
+    """An opened run; says if its plugins have changed since it was made."""
     from trajsim import api
 
-    found = api.open(run)
-    for note in found.plugin_notes:
+    result = api.open(run)
+    for note in result.plugin_notes:
         say(f"{run}: {note}")
-    return found
+    return result
 
 
 def warn_of_shadow(sampled: "list[Averages]") -> None:
-    """Tell of the first point at which the integrator's error matters."""
+    """Warn about the first point at which the integrator's error is large."""
     from trajsim import output as out
 
     warning = next(filter(None, map(out.shadow_warning, sampled)), None)

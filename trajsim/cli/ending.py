@@ -1,4 +1,4 @@
-"""How the program ends: every way has its exit status and a sentence."""
+"""Exit statuses and messages at the end of the program."""
 
 import os
 import sys
@@ -23,13 +23,13 @@ from trajsim.cli.common import (
 )
 from trajsim.running.stopping import interruptible
 
-# Verbs that can be given again after a stop, and what is said then.
+# Verbs that can be resumed after a stop, and their messages.
 RESUMABLE = {
     "run": "stopped; the same command with --resume begins or goes on",
     "merge": "stopped; the shards are as they were",
     "reproduce": "stopped; the same command goes on where this one ended",
 }
-# Errors whose message is meant for the user, by the module that has to be loaded to raise them.
+# Errors whose messages are for the user, by the module in which they are defined.
 EXPECTED = {
     "trajsim.analysis.windows": "WindowError",
     "trajsim.store": "RunError",
@@ -41,7 +41,7 @@ EXPECTED = {
     "trajsim.store.files": "StoreError",
     "trajsim.trace.window": "TraceError",
 }
-LONGEST = 300  # characters of the message of an error that nobody foresaw
+LONGEST = 300  # characters of the message of an unexpected error
 
 
 class Program(click.Group):
@@ -55,30 +55,30 @@ class Program(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """As click's own, but for the exit statuses, of which click takes 1 for whatever fails."""
+        """Like click's, but with our exit statuses; click's is 1 for every failure."""
         if not standalone_mode or "_TRAJSIM_COMPLETE" in os.environ:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
         own = args is None
         if own:
             _hold_standard_streams()
-        words = list(sys.argv[1:] if args is None else args)
-        verb = next((word for word in words if not word.startswith("-")), "")
-        wanted = {TRACEBACK: os.environ.get("TRAJSIM_TRACEBACK", "") not in ("", "0")}
+        arguments = list(sys.argv[1:] if args is None else args)
+        verb = next((word for word in arguments if not word.startswith("-")), "")
+        options = {TRACEBACK: os.environ.get("TRAJSIM_TRACEBACK", "") not in ("", "0")}
 
         def work() -> None:
             name = prog_name or "trajsim"
-            with self.make_context(name, words, **extra, obj=wanted) as context:
+            with self.make_context(name, arguments, **extra, obj=options) as context:
                 self.invoke(context)
 
-        sys.exit(ended(work, verb, lambda: wanted[TRACEBACK], own))
+        sys.exit(ended(work, verb, lambda: options[TRACEBACK], own))
 
 
 def _hold_standard_streams() -> None:
-    """Open streams that are closed, lest a file that is opened later takes their place."""
+    """Open standard streams that are closed, so that no other file gets their descriptors."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull)  # noqa: SIM115
     if sys.stdout is None:
-        # A pipe that nobody reads: an answer that cannot be written is told as after `head`.
+        # A pipe without a reader: writing to it fails as after `head`.
         reading, writing = os.pipe()
         os.dup2(writing, 1)
         for end in {reading, writing} - {1}:
@@ -91,14 +91,14 @@ def _hold_standard_streams() -> None:
 def ended(
     work: Callable[[], object], verb: str, with_traceback: Callable[[], bool], own: bool
 ) -> int:
-    """Do the work of a verb, tell the user if it ends early, and give the exit status.
+    """Do the work of a verb, report errors, and return the exit status.
 
     Parameters
     ----------
     work : may raise anything
-    verb : its name, by which a stop is told
-    with_traceback : whether the user wants to see where an error comes from
-    own : whether the process ends then
+    verb : its name, for messages
+    with_traceback : whether to show tracebacks
+    own : whether the process ends afterwards
     """
     try:
         with interruptible(lambda number: _leave(verb, number), own) as stop:
@@ -106,13 +106,13 @@ def ended(
             try:
                 work()
             except BaseException as error:
-                status = _told(error, verb, with_traceback)
-                # Libraries make other errors of what a signal raises.
+                status = _report_error(error, verb, with_traceback)
+                # Libraries may replace the exception of a signal by another one.
                 if stop.number is not None and status not in (DONE, DISAGREES, STOPPED):
                     status = _stopped(verb, stop.number)[0]
-            return _flushed(status)
+            return _flush(status)
     except KeyboardInterrupt as error:
-        return _told(error, verb, with_traceback)
+        return _report_error(error, verb, with_traceback)
 
 
 def _stopped(verb: str, number: int) -> tuple[int, str]:
@@ -128,8 +128,8 @@ def _leave(verb: str, number: int) -> NoReturn:
     os._exit(status)
 
 
-def _told(error: BaseException, verb: str, with_traceback: Callable[[], bool]) -> int:
-    """Exit status after an error that the user is told of here."""
+def _report_error(error: BaseException, verb: str, with_traceback: Callable[[], bool]) -> int:
+    """Report an error to the user; the exit status."""
     if isinstance(error, SystemExit):
         return (
             error.code if isinstance(error.code, int) else DONE if error.code is None else INTERNAL
@@ -158,29 +158,29 @@ def _outcome(error: BaseException, verb: str) -> tuple[int, str]:
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return _stopped(verb, getattr(error, "number", 2))
     if isinstance(error, click.ClickException):
-        shown = StringIO()
-        error.show(shown)
-        return BAD_INPUT, shown.getvalue().rstrip("\n")
+        buffer = StringIO()
+        error.show(buffer)
+        return BAD_INPUT, buffer.getvalue().rstrip("\n")
     if isinstance(error, _expected()):
         return OUT_OF_RESOURCES if ran_out(error) else BAD_INPUT, str(error)
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
         status = OUT_OF_RESOURCES if ran_out(error) else BAD_INPUT
-        why = "; the working directory is gone" if _nowhere() else ""
-        return status, f"{name}{error.strerror or error}{why}"
+        reason = "; the working directory is gone" if _lost_directory() else ""
+        return status, f"{name}{error.strerror or error}{reason}"
     if ran_out(error, memory=True):
-        what = (
+        resource = (
             "out of memory" if isinstance(error, MemoryError) else "out of memory, files or threads"
         )
-        return OUT_OF_RESOURCES, f"{what}: {_first_line(error)}".removesuffix(": ")
+        return OUT_OF_RESOURCES, f"{resource}: {_first_line(error)}".removesuffix(": ")
     return INTERNAL, (
         f"internal error: {type(error).__name__}: {_first_line(error)} ({_place(error)}). "
         "Please report it, with what TRAJSIM_TRACEBACK=1 or --traceback shows"
     )
 
 
-def _nowhere() -> bool:
-    """Whether the working directory was deleted: names relative to it lead nowhere."""
+def _lost_directory() -> bool:
+    """Whether the working directory was deleted."""
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -201,7 +201,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """File and line where an error was raised, as the package knows it."""
+    """File and line of the package where an error was raised."""
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
@@ -209,8 +209,8 @@ def _place(error: BaseException) -> str:
     return f"{os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else "nowhere"
 
 
-def _flushed(status: int) -> int:
-    """Exit status when all is written that was said: Python has one of its own if that fails."""
+def _flush(status: int) -> int:
+    """Flush the standard streams; the exit status, which would be Python's if that failed later."""
     for stream in (sys.stderr, sys.stdout):
         try:
             if stream is not None:
@@ -222,7 +222,7 @@ def _flushed(status: int) -> int:
                     status = PIPE_CLOSED
                 else:
                     say(f"standard output: {sentence}")
-            # What is left in it goes nowhere.
+            # Discard the rest of its buffer.
             with suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return status

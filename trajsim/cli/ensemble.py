@@ -1,4 +1,4 @@
-"""Verbs that ask the exact side alone."""
+"""Verbs of the exact side."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,20 +30,20 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
 
         try:
             solved = [(point, solve(point.experiment)) for point in loaded.points]
-            counted = [_counted(point) if counting else {} for point in loaded.points]
+            fluctuations = [_counted(point) if counting else {} for point in loaded.points]
         except NoExactSideError as error:
             fail(f"{config}: {error}")
-        pairs = list(zip(solved, counted, strict=True))
+        pairs = list(zip(solved, fluctuations, strict=True))
         if as_json:
-            points = [{**out.exact_json(*pair), **more} for pair, more in pairs]
+            points = [{**out.exact_json(*pair), **counted} for pair, counted in pairs]
             echo_text(out.to_json({"points": points}))
         else:
             from trajsim.output.counting import counted_table
 
-            for pair, more in pairs:
+            for pair, counted in pairs:
                 echo_text(out.exact_table(*pair))
-                if more:
-                    echo_text("\n" + counted_table(more))
+                if counted:
+                    echo_text("\n" + counted_table(counted))
 
 
 def _counted(point: "Point") -> "dict[str, Any]":

@@ -1,4 +1,4 @@
-"""Verbs that look for regimes: maps and optima of the exact side, verdicts on sampled sweeps."""
+"""Verbs about regimes: maps and optima of the exact side, significant regimes of sampled sweeps."""
 
 import sys
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def map_command(
     --over sites.2.drive.phase=0:6.283:41 --over drive.period=20:400:41.
     """
     with refusals():
-        loaded = [(name, _load(config, more, over)) for name, more in _panels(overrides, panels)]
+        configs = [(name, _load(config, more, over)) for name, more in _panels(overrides, panels)]
         from trajsim.system.files import expect_writable, stem
 
         folder = output or Path("runs")
@@ -64,7 +64,7 @@ def map_command(
         from trajsim.output.maps import map_json, map_table
 
         try:
-            maps = [regime_map(panel, name) for name, panel in loaded]
+            maps = [regime_map(panel, name) for name, panel in configs]
         except (ExploreError, NoExactSideError) as error:
             fail(f"{config}: {error}")
         saved = plots.save(plots.map_figures(maps), folder, stem(config))
@@ -158,8 +158,8 @@ def regimes(run: Path, output: Path | None, as_json: bool) -> None:
 
         folder = output or run.parent
         expect_writable(folder / f"{stem(run)}-regimes.png")
-        found_run = opened(run)
-        loaded, sampled = found_run.config, found_run.averages()
+        opened_run = opened(run)
+        loaded, sampled = opened_run.config, opened_run.averages()
         warn_of_shadow(sampled)
         try:
             judged = claims(loaded, sampled)

@@ -1,4 +1,4 @@
-"""Verbs that look after configs and files."""
+"""Verbs that check and describe configs and files."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Verbs that look at what was simulated."""
+"""Verbs that analyse and show runs."""
 
 import sys
 from pathlib import Path
@@ -54,50 +54,48 @@ def analyze(
         from trajsim.analysis.windows import WindowError, Windows
         from trajsim.output import fluctuations as more
 
-        found_run = opened(run)
-        if found_run.shard:
-            say(
-                f"shard {found_run.shard.number} of {found_run.shard.total}: its trajectories alone"
-            )
-        sampled = found_run.averages()
+        source = opened(run)
+        if source.shard:
+            say(f"shard {source.shard.number} of {source.shard.total}: its trajectories alone")
+        sampled = source.averages()
         if not sampled:
             fail(f"{run}: no trajectory is finished yet")
         warn_of_shadow(sampled)
         try:
-            Windows.of(found_run.layout, 0, window)
+            Windows.of(source.layout, 0, window)
         except WindowError as error:
             fail(f"{run}: {error}")
-        found = zip(sampled, fluctuations(found_run, window), strict=True)
-        outcomes = _outcomes(found_run, reversed_run) if with_theorems or reversed_run else None
+        pairs = zip(sampled, fluctuations(source, window), strict=True)
+        outcomes = _outcomes(source, reversed_run) if with_theorems or reversed_run else None
         if as_json:
-            rest = {
+            totals = {
                 "trajectories": min(a.trajectories for a in sampled),
                 "time": sampled[0].time,
                 "first_law_residual": max(a.first_law_residual for a in sampled),
             }
-            answers = (
+            points = (
                 {
                     **out.averages_json(a),
                     **more.fluctuations_json(f),
                     **({"theorems": more.theorems_json(outcomes[k])} if outcomes else {}),
                 }
-                for k, (a, f) in enumerate(found)
+                for k, (a, f) in enumerate(pairs)
             )
-            # Shown when all is there, and held on disk until then.
+            # Printed only when it is complete; buffered on disk until then.
             with TemporaryFile("w+", encoding="utf-8") as text:
-                text.writelines(out.points_json(answers, rest))
+                text.writelines(out.points_json(points, totals))
                 text.seek(0)
                 while lines := text.readlines(1 << 20):
                     echo_text("".join(lines))
         else:
-            for k, (a, f) in enumerate(found):
+            for k, (a, f) in enumerate(pairs):
                 echo_text(out.averages_table(a) + more.fluctuations_table(f))
                 if outcomes is not None:
                     echo_text(more.theorems_table(outcomes[k]))
 
 
 def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
-    """What a run says of every theorem, point by point."""
+    """Outcomes of all theorems at each point."""
     from trajsim.comparison import CannotCheckError
 
     try:
@@ -146,8 +144,8 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: 
         from trajsim import plots
         from trajsim.system.files import expect_writable, holds_config, holds_run, stem
 
-        named = source.suffix.lower() == ".toml" and not holds_run(source)
-        of_config = named or holds_config(source)
+        by_name = source.suffix.lower() == ".toml" and not holds_run(source)
+        of_config = by_name or holds_config(source)
         if overrides and not of_config:
             fail("--set goes with a config, not with a run")
         if window and of_config:

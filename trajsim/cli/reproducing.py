@@ -1,4 +1,4 @@
-"""The verb that makes the paper again."""
+"""The verb that reproduces the paper."""
 
 import sys
 from pathlib import Path
@@ -45,15 +45,15 @@ def reproduce(
 
         folder = output or Path("runs") / ("reproduce-quick" if quick else "reproduce")
         try:
-            made = make(folder, quick=quick, workers=workers, force=force, say=say)
+            result = make(folder, quick=quick, workers=workers, force=force, say=say)
         except RunError as error:
             fail(str(error))
         except (StoppedError, KeyboardInterrupt) as error:
             fail(f"{error}; the same command goes on where this one ended", status=STOPPED)
         if as_json:
-            echo_text(out.to_json(reproduction_json(made)))
+            echo_text(out.to_json(reproduction_json(result)))
         else:
-            echo_text(reproduction_text(made))
+            echo_text(reproduction_text(result))
             echo(f"{folder}: figures, numbers.md, numbers.json, runs")
-        if not made.agrees:
+        if not result.agrees:
             sys.exit(DISAGREES)

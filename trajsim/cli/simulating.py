@@ -1,4 +1,4 @@
-"""Verbs that simulate, or make ready for it."""
+"""Verbs that simulate, merge and compile."""
 
 import shlex
 from contextlib import suppress
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 LEAST_TOLD = 0.1  # seconds
-# Sites up to which the exact side answers at once.
+# Sites up to which the exact side is fast.
 QUICK_SITES = 10
 
 
@@ -104,22 +104,22 @@ def run_command(
         except RunError as error:
             fail(str(error))
         except (StoppedError, KeyboardInterrupt) as error:
-            again = ["trajsim", "run", str(config), "-o", str(target), "--resume"]
-            again += [word for override in overrides for word in ("--set", override)]
-            again += ["--reverse"] if reverse else []
-            again += ["--shard", str(part)] if part else []
-            again += ["--engine", engine] if engine != "threads" else []
-            again += [word for plugin in requested() for word in ("--plugin", plugin)]
-            left = _left(UnfinishedRun(part.output(target) if part else target))
-            fail(f"{error}; {left} with:", f"  {shlex.join(again)}", status=STOPPED)
+            command = ["trajsim", "run", str(config), "-o", str(target), "--resume"]
+            command += [word for override in overrides for word in ("--set", override)]
+            command += ["--reverse"] if reverse else []
+            command += ["--shard", str(part)] if part else []
+            command += ["--engine", engine] if engine != "threads" else []
+            command += [word for plugin in requested() for word in ("--plugin", plugin)]
+            state = _state_of(UnfinishedRun(part.output(target) if part else target))
+            fail(f"{error}; {state} with:", f"  {shlex.join(command)}", status=STOPPED)
         if part:
-            then = shlex.join(["trajsim", "merge", str(target)])
-            say(f"when all {part.total} shards are there: {then}")
-        _tell(summary, as_json, report=part is None)
+            next_command = shlex.join(["trajsim", "merge", str(target)])
+            say(f"when all {part.total} shards are there: {next_command}")
+        _print_summary(summary, as_json, report=part is None)
 
 
-def _left(run: "UnfinishedRun") -> str:
-    """What a run that was stopped leaves behind."""
+def _state_of(run: "UnfinishedRun") -> str:
+    """State of a stopped run, for the message."""
     if not run.exists():
         return "nothing is left. Begin again"
     with suppress(OSError):
@@ -150,11 +150,11 @@ def merge(
             fail(str(error))
         except (StoppedError, KeyboardInterrupt):
             fail("stopped; nothing is changed, the shards are as they were", status=STOPPED)
-        _tell(summary, as_json, report=True)
+        _print_summary(summary, as_json, report=True)
 
 
-def _tell(summary: "Summary", as_json: bool, report: bool) -> None:
-    """What was done and, of a whole run, what it says."""
+def _print_summary(summary: "Summary", as_json: bool, report: bool) -> None:
+    """Print the summary of a run and, of a whole run, its averages and check."""
     from trajsim import output as out
 
     compiling = summary.compile_time
@@ -182,7 +182,7 @@ def _tell(summary: "Summary", as_json: bool, report: bool) -> None:
 
 
 def _report(target: Path) -> None:
-    """Averages and, where possible, the check of a fresh run."""
+    """Print averages and, where possible, the check of a new run."""
     from trajsim import api
     from trajsim import output as out
     from trajsim.comparison import CannotCheckError, check
@@ -217,21 +217,21 @@ def warmup(configs: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
 
         if overrides and not configs:
             fail("--set goes with a config")
-        named = {str(path): load(path, overrides) for path in configs}
+        by_name = {str(path): load(path, overrides) for path in configs}
         from trajsim.compiled.jit import compiled_code, why_not_kept
         from trajsim.running.run import RunError
         from trajsim.running.warmup import shipped, warm_up
 
-        named = named or shipped()
-        began = time.perf_counter()
-        for number, (name, config) in enumerate(named.items(), 1):
-            say(f"{number}/{len(named)}: {name} ...")
-            before = time.perf_counter()
+        by_name = by_name or shipped()
+        start_time = time.perf_counter()
+        for number, (name, config) in enumerate(by_name.items(), 1):
+            say(f"{number}/{len(by_name)}: {name} ...")
+            last_time = time.perf_counter()
             try:
                 warm_up(config)
             except RunError as error:
                 fail(f"{name}: {error}")
-            say(f"{number}/{len(named)}: {name}: {time.perf_counter() - before:.1f} s")
+            say(f"{number}/{len(by_name)}: {name}: {time.perf_counter() - last_time:.1f} s")
         if why_not_kept():
             fail(f"compiled code is not kept: {why_not_kept()}")
-        echo(f"{compiled_code()}: ready in {time.perf_counter() - began:.1f} s")
+        echo(f"{compiled_code()}: ready in {time.perf_counter() - start_time:.1f} s")

@@ -1,4 +1,4 @@
-"""The verb that looks at one trajectory."""
+"""The verb that traces one trajectory."""
 
 import re
 import sys
@@ -50,27 +50,27 @@ def trace(
             fail("one of --trajectory and --extreme is needed")
         try:
             if extreme is not None:
-                (found,) = opened_run.extremes(extreme, point)
-                trajectory = found.trajectory
+                (furthest,) = opened_run.extremes(extreme, point)
+                trajectory = furthest.trajectory
                 say(
-                    f"trajectory {trajectory}: {extreme} = {found.value:.6g}, "
-                    f"{found.deviations:+.2f} standard deviations from the mean"
+                    f"trajectory {trajectory}: {extreme} = {furthest.value:.6g}, "
+                    f"{furthest.deviations:+.2f} standard deviations from the mean"
                 )
-            made = opened_run.trace(trajectory or 0, point, _periods(periods), every)
+            result = opened_run.trace(trajectory or 0, point, _periods(periods), every)
         except (TraceError, ValueError) as error:
             fail(f"{run}: {error}")
         if output is not None:
             with publishing(output, text=True) as file:
-                made.write(file)
-            say(f"{output}: {len(made)} events")
+                result.write(file)
+            say(f"{output}: {len(result)} events")
         elif not draw:
             sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-            made.write(sys.stdout)
+            result.write(sys.stdout)
         if draw:
             from trajsim import plots
 
             points = opened_run.config.points
-            figures = plots.trajectory_figures(made, points[point].experiment)
+            figures = plots.trajectory_figures(result, points[point].experiment)
             name = stem(run)
             name += f"-point-{point}" if len(points) > 1 else ""
             name += f"-periods-{periods.replace(':', '-')}" if periods else ""

@@ -1,1 +1,1 @@
-"""Models and rate laws by name, those from outside the package among them."""
+"""Models and rate laws by name, those of plugins included."""

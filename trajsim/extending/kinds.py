@@ -1,7 +1,7 @@
-"""The models: for each kind of system, which parts of the house are its own.
+"""The models: for each kind of system its schema, columns, kernel and exact side.
 
-The shipped ones name their parts by place, `module:name`, so that nothing is imported before it is
-asked for; models from outside the package give the parts themselves, or their places.
+The shipped ones give the import paths of their parts, `module:name`, so that these are imported on
+first use; models of plugins give the parts themselves, or their import paths.
 """
 
 import importlib
@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any, get_args
 
 from trajsim.extending.plugins import Missing, PluginError, Registry
-from trajsim.extending.sources import set_apart
+from trajsim.extending.sources import give_unique_name
 
 DIMS = {"row", "edge", "bath", "drive", "site"}
 KERNEL = ("prepare", "start", "begin", "advance", "fault", "needs_state", "Rows")
@@ -18,11 +18,11 @@ EXACT = ("ensemble", "start_state")
 
 
 class ModelError(PluginError):
-    """A model from outside that lacks something; the message says what."""
+    """A model of a plugin that is incomplete; the message says what is missing."""
 
 
 def resolved(place: str) -> Any:
-    """What is at a place, "module" or "module:name"."""
+    """Object at an import path, "module" or "module:name"."""
     module, _, attribute = place.partition(":")
     imported = importlib.import_module(module)
     return getattr(imported, attribute) if attribute else imported
@@ -30,19 +30,19 @@ def resolved(place: str) -> Any:
 
 @dataclass(frozen=True)
 class Kind:
-    """Parts of a model; each is an object or its place, "module" or "module:name".
+    """Parts of a model; each is an object or its import path, "module" or "module:name".
 
     Parameters
     ----------
     experiment : subclass of `trajsim.config.schema.Experiment`, whose `network()` makes the network
     columns : tuple of `trajsim.ledger.Column`
-    network : NamedTuple class of the parameters, by which a network is known to be of this kind
-    kernel : with `prepare`, `start`, `begin`, `advance`, `fault`, `needs_state` and `Rows`, as
+    network : NamedTuple class of the parameters, which identifies networks of this kind
+    kernel : with `prepare`, `start`, `begin`, `advance`, `fault`, `needs_state` and `Rows`, like
         `trajsim.kernels.jump`
-    exact : with `ensemble` and `start_state`, and perhaps `counting_of` (fluctuations other than
-        those of jumps) and `recorded_states`, as `trajsim.ensemble.oscillators`;
+    exact : with `ensemble` and `start_state`, and optionally `counting_of` (fluctuations other than
+        those of jumps) and `recorded_states`, like `trajsim.ensemble.oscillators`;
         None if there is no exact side
-    tracer : as `trajsim.trace.spins.trace_spins`; None if it cannot be traced
+    tracer : like `trajsim.trace.spins.trace_spins`; None if it cannot be traced
     """
 
     experiment: Any
@@ -53,7 +53,7 @@ class Kind:
     tracer: Any = None
 
     def part(self, name: str) -> Any:
-        """A part itself, imported if it is given by its place."""
+        """A part, imported if it is given by its import path."""
         place = getattr(self, name)
         return resolved(place) if isinstance(place, str) else place
 
@@ -84,11 +84,11 @@ def _accept(name: str, kind: Any) -> None:
     for fault in _faults(name, kind):
         raise ModelError(f"model {name!r}: {fault}")
     if isinstance(kind.network, type):
-        set_apart(kind.network)
+        give_unique_name(kind.network)
 
 
 def _faults(name: str, kind: Kind) -> Iterator[str]:
-    """What of a model is missing or does not fit; each takes for granted that those before do."""
+    """Faults of a model; each check assumes that those before have passed."""
     parts: dict[str, Any] = {}
     for field in fields(kind):
         try:
@@ -100,8 +100,8 @@ def _faults(name: str, kind: Kind) -> Iterator[str]:
     if not (isinstance(experiment, type) and issubclass(experiment, base)):
         yield f"{experiment!r} is no subclass of trajsim.config.schema.Experiment"
     model: Any = experiment.model_fields["model"].annotation
-    said = getattr(model, "model_fields", {}).get("kind")
-    if said is None or get_args(said.annotation) != (name,):
+    annotation = getattr(model, "model_fields", {}).get("kind")
+    if annotation is None or get_args(annotation.annotation) != (name,):
         yield f"the kind of its config is not Literal[{name!r}]"
     column_type = resolved("trajsim.ledger:Column")
     if not (isinstance(columns, tuple) and all(isinstance(c, column_type) for c in columns)):
@@ -112,24 +112,24 @@ def _faults(name: str, kind: Kind) -> Iterator[str]:
             f"its columns are {', '.join(names)}; allowed: any, once each, with heat and energy "
             "among them"
         )
-    # Analyses read columns by name, which so must be what they are in trajsim's own models.
+    # Analyses read columns by name: those of trajsim's own models must have the same form.
     shipped = {column.name: column for own in SHIPPED.values() for column in own.part("columns")}
     for column in columns:
-        known = shipped.get(column.name, column)
-        if (column.dims, column.dtype) != (known.dims, known.dtype):
+        reference = shipped.get(column.name, column)
+        if (column.dims, column.dtype) != (reference.dims, reference.dtype):
             yield (
-                f"column {column.name} is {column.dtype} {column.dims}; allowed: {known.dtype} "
-                f"{known.dims}, as of trajsim's own models, or another name"
+                f"column {column.name} is {column.dtype} {column.dims}; allowed: {reference.dtype} "
+                f"{reference.dims}, as of trajsim's own models, or another name"
             )
         if not set(column.dims) <= DIMS:
             yield (
                 f"column {column.name} has dimensions {', '.join(column.dims)}; allowed: "
                 f"{', '.join(sorted(DIMS))}"
             )
-    for what, part, needed in (("kernel", kernel, KERNEL), ("exact side", parts["exact"], EXACT)):
-        lacking = [function for function in needed if not hasattr(part, function)]
-        if lacking and part is not None:
-            yield f"its {what} has no {', '.join(lacking)}"
+    for noun, part, needed in (("kernel", kernel, KERNEL), ("exact side", parts["exact"], EXACT)):
+        missing = [function for function in needed if not hasattr(part, function)]
+        if missing and part is not None:
+            yield f"its {noun} has no {', '.join(missing)}"
     rows = getattr(kernel.Rows, "_fields", ())
     if set(rows) != set(names):
         yield f"its kernel's Rows are {', '.join(rows)}; allowed: its columns, {', '.join(names)}"
@@ -155,7 +155,7 @@ def register_model(name: str, kind: Kind) -> None:
     Raises
     ------
     ModelError
-        If a part is missing or not what it should be.
+        If a part is missing or invalid.
     trajsim.extending.plugins.PluginError
         If the name is no name, or one of trajsim's own models'.
     """
@@ -168,11 +168,11 @@ def kind_of(network: Any) -> Kind:
     Raises
     ------
     ValueError
-        If it is of none, or stands for one that could not be made.
+        If it is of no kind, or `Missing`.
     """
     if isinstance(network, Missing):
         raise ValueError(network.reason)
-    for kind in KINDS.here():
+    for kind in KINDS.loaded():
         if kind.part("network") is type(network):
             return kind
     raise ValueError(f"{type(network).__name__} is the network of no model")

@@ -1,12 +1,12 @@
-"""What users add to trajsim from outside: rate laws and models, by name.
+"""Plugins: rate laws and models of users, by name.
 
-Code from outside is run only if the user of this machine asked for it: he registers it in Python,
-names its file or module by `--plugin` or in TRAJSIM_PLUGINS, or installed a package that announces
-it as an entry point. What a config or a run says is looked up by name, never imported.
+Code of plugins is run only if the user of this machine requested it: by registering it in Python,
+by naming its file or module by `--plugin` or in TRAJSIM_PLUGINS, or by installing a package with an
+entry point. Names in configs and runs are looked up, never imported.
 
-What there is, and why: `Registry`, since configs call laws and models by name; entry points, for
-what is installed; `request`, for a file that is not; `Missing`, so that runs of others can be read
-without their code; `Origin` and `differences`, since a run is bound to the code it was made with.
+Parts: `Registry`, of laws and models by name; entry points, for installed packages; `request`, for
+files; `Missing`, so that runs of others can be read without their code; `Origin` and `differences`,
+which compare the code that a run was made with.
 """
 
 import importlib
@@ -29,17 +29,17 @@ NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
 
 
 class PluginError(TrajsimError, ValueError):
-    """Code from outside that cannot be used; the message says why."""
+    """A plugin that cannot be used; the message says why."""
 
 
 class Missing(NamedTuple):
-    """Stands for a network that cannot be made, since what makes it is not here."""
+    """Placeholder of a network whose plugin is missing."""
 
     reason: str
 
 
 class Origin(NamedTuple):
-    """Where something registered comes from.
+    """Origin of a registered law or model.
 
     module and version : of it or, of an entry point, of the installed package
     sha256 : of its sources (`extending.sources.digest_of`), or of its code where it has none
@@ -51,16 +51,16 @@ class Origin(NamedTuple):
 
 
 class Registry(Mapping[str, Any]):
-    """Things of one kind by name: those shipped, and those registered from outside.
+    """Objects of one kind by name: those shipped, and those registered by plugins.
 
     Parameters
     ----------
-    group : of entry points that announce more of them
-    noun : what one of them is called
+    group : of entry points of more of them
+    noun : name of the kind, for messages
     shipped : by name
-    accept : called with a name and what is to be registered; raises PluginError if it will not do
-    code : gives the module of one of them, and its functions: by these it is told apart from others
-        where it has no source
+    accept : called with a name and an object to register; raises PluginError if it is invalid
+    code : function of an object that returns its module and its functions, by which it is
+        identified if it has no source
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class Registry(Mapping[str, Any]):
         self._packages: dict[str, str] = {}
 
     def register(self, name: str, thing: Any, package: str = "") -> None:
-        """Add one, or put it in place of another from outside.
+        """Add an object, or replace one that a plugin registered.
 
         Raises
         ------
         PluginError
-            If the name is no name or a shipped one's, or the thing will not do.
+            If the name is invalid or a shipped one's, or the object is invalid.
         """
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise PluginError(
@@ -102,12 +102,12 @@ class Registry(Mapping[str, Any]):
         if name not in self._registered and name in (announced := self._announced()):
             entry = announced[name]
             package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
-            with _blamed(f"{self.noun} {name!r} of {package or entry.value}"):
+            with _errors_of(f"{self.noun} {name!r} of {package or entry.value}"):
                 self.register(name, entry.load(), package)
         return self._registered[name]
 
     def __contains__(self, name: object) -> bool:
-        # Nothing is imported to tell.
+        # Without importing entry points.
         return name in self.shipped or name in set(self)
 
     def __iter__(self) -> Iterator[str]:
@@ -117,12 +117,12 @@ class Registry(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def here(self) -> Iterator[Any]:
-        """Those shipped and those that are registered by now."""
+    def loaded(self) -> Iterator[Any]:
+        """Shipped objects, and those registered so far."""
         return itertools.chain(self.shipped.values(), self._registered.values())
 
     def origin(self, name: str) -> dict[str, Origin]:
-        """Where one comes from, as an entry of a run's plugins; none if shipped, or not here."""
+        """Origin of an object, as an entry of a run's plugins; empty if shipped or missing."""
         if name in self.shipped or name not in self:
             return {}
         module, functions = self._code(self[name])
@@ -132,7 +132,7 @@ class Registry(Mapping[str, Any]):
         return {f"{self.noun} {name}": Origin(module, version, digest)}
 
     def missing(self, name: str) -> Missing:
-        """Stands for what one that is not registered would make."""
+        """Placeholder for an object that is not registered."""
         return Missing(
             f"{self.noun} {name!r} is not registered here: install its package, or name its file "
             f"by --plugin or in {ENVIRONMENT}"
@@ -144,38 +144,38 @@ class Registry(Mapping[str, Any]):
         return {entry.name: entry for entry in entry_points(group=self.group)}
 
 
-# -- what the user asks for ----------------------------------------------------------------------
+# -- requested plugins ---------------------------------------------------------------------------
 
 _requested: list[str] = []
 _loaded: set[str] = set()
 
 
 def request(words: list[str] | tuple[str, ...]) -> None:
-    """Have files or modules loaded before anything from outside is looked up."""
+    """Request files or modules, to be loaded before plugins are looked up."""
     _requested.extend(words)
 
 
 def requested() -> list[str]:
-    """Files and modules asked for by `request`."""
+    """Files and modules requested by `request`."""
     return list(_requested)
 
 
 def load_requested() -> None:
-    """Load what was asked for by `request` or in TRAJSIM_PLUGINS, once.
+    """Load the files and modules of `request` and TRAJSIM_PLUGINS, once.
 
     Raises
     ------
     PluginError
-        If it cannot be.
+        If one cannot be loaded.
     """
     named = os.environ.get(ENVIRONMENT, "").split(os.pathsep)
     for word in filter(None, [*named, *_requested]):
         if word in _loaded:
             continue
-        # Noted first: what is loaded may ask for a registry's names itself.
+        # Marked first: the plugin may look up names of a registry itself.
         _loaded.add(word)
         try:
-            with _blamed(f"plugin {word}"):
+            with _errors_of(f"plugin {word}"):
                 importlib.import_module(_module_of(word))
         except BaseException:
             _loaded.discard(word)
@@ -183,53 +183,53 @@ def load_requested() -> None:
 
 
 def _module_of(word: str) -> str:
-    """Name of a module, or of that in a file or a folder, which then can be imported."""
+    """Name of a module, or of a file or folder, whose parent is added to sys.path."""
     path = Path(word)
     if path.suffix != ".py" and not path.is_dir():
         return word
     if not path.exists():
         raise PluginError("no such file")
-    # By its own name, with its neighbours in reach: as if it were run, but after all else.
+    # Its folder is added at the end of sys.path, so that it can import its neighbours.
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    found = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
-    if not (found and found.origin and Path(found.origin).resolve().is_relative_to(path.resolve())):
+    spec = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
+    if not (spec and spec.origin and Path(spec.origin).resolve().is_relative_to(path.resolve())):
         raise PluginError(f"{path.stem} is no name of a module, or that of another; rename it")
     return path.stem
 
 
 @contextmanager
-def _blamed(what: str) -> Iterator[None]:
-    """Turn whatever code from outside raises into a PluginError that says where it did."""
+def _errors_of(source: str) -> Iterator[None]:
+    """Convert exceptions of a plugin to a PluginError with file and line."""
     try:
         yield
     except PluginError as error:
-        raise PluginError(f"{what}: {error}") from error
+        raise PluginError(f"{source}: {error}") from error
     except Exception as error:
-        at = traceback.extract_tb(error.__traceback__)[-1]
+        frame = traceback.extract_tb(error.__traceback__)[-1]
         raise PluginError(
-            f"{what}: {type(error).__name__}: {error} ({at.filename}:{at.lineno})"
+            f"{source}: {type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
         ) from error
 
 
-# -- what a run was made with --------------------------------------------------------------------
+# -- plugins of runs -----------------------------------------------------------------------------
 
 
-def differences(recorded: Any, here: Mapping[str, Any]) -> list[str]:
-    """Sentences on plugins of a run that are not the ones that are here."""
+def differences(recorded: Any, current: Mapping[str, Any]) -> list[str]:
+    """Sentences on plugins of a run that differ from the current ones."""
     if not isinstance(recorded, dict):
         return []
-    found = []
-    for name, origin in here.items():
-        then = recorded.get(name)
-        if isinstance(then, dict) and then.get("sha256") != origin["sha256"]:
-            found.append(
-                f"{name} of this run is not the one here: then {_shown(then)}, now {_shown(origin)}"
+    sentences = []
+    for name, origin in current.items():
+        old = recorded.get(name)
+        if isinstance(old, dict) and old.get("sha256") != origin["sha256"]:
+            sentences.append(
+                f"{name} of this run is not the one here: then {_text(old)}, now {_text(origin)}"
             )
-    return found
+    return sentences
 
 
-def _shown(origin: Mapping[str, Any]) -> str:
+def _text(origin: Mapping[str, Any]) -> str:
     named = " ".join(filter(None, [origin.get("module"), origin.get("version")]))
     return f"{named} (sources {str(origin.get('sha256'))[:12]})"

@@ -1,8 +1,8 @@
-"""Code from outside the package: which sources it comes from, and a digest of them.
+"""Sources of plugins, and a digest of them.
 
-Compiled code is kept by this digest (`trajsim.compiled.jit`), and a run says which it was made
-with. It covers the sources of a module and of the modules that its names come from, with the
-numbers that these modules hold, for numba compiles them in. Of a package, all of its sources count.
+Compiled code is cached by this digest (`trajsim.compiled.jit`), and runs record it. It covers the
+sources of a module and of the modules that it imports names from, and the numbers in these modules,
+for numba compiles them as constants. Of a package, it covers all sources.
 """
 
 import hashlib
@@ -14,38 +14,38 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-# A source written later than this may not be the one that this process runs.
+# Sources modified later than this may differ from the code of this process.
 BEGAN = time.time()
-# What nobody edits between two runs, and what has a digest of its own.
+# Packages that are not edited between two runs, or have a digest of their own.
 KNOWN = {"trajsim", "numba", "llvmlite", "numpy", "scipy", *sys.stdlib_module_names}
 INSTALLED = ("site-packages", "dist-packages")
 NUMBERS = (bool, int, float, complex)
 
 
 def is_outside(module: str) -> bool:
-    """Whether a module is neither ours nor one of the libraries that we know."""
+    """Whether a module belongs to neither trajsim nor one of the known libraries."""
     return bool(module) and module.partition(".")[0] not in KNOWN
 
 
-def home_of(made_of: type) -> str:
-    """Module of a class, or "__main__" if it is not to be found there: typed in, or made anew."""
-    found: Any = sys.modules.get(made_of.__module__)
-    for part in made_of.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return made_of.__module__ if found is made_of else "__main__"
+def home_of(cls: type) -> str:
+    """Module of a class, or "__main__" if it is not found there: typed in, or redefined."""
+    value: Any = sys.modules.get(cls.__module__)
+    for part in cls.__qualname__.split("."):
+        value = getattr(value, part, None)
+    return cls.__module__ if value is cls else "__main__"
 
 
 def digest_of(modules: Iterable[str]) -> str | None:
-    """SHA-256 of the sources of modules, all of them outside the package.
+    """SHA-256 of the sources of modules of plugins.
 
-    None where they cannot be told: typed in by hand, or edited since this process began.
+    None if they are unknown: typed in by hand, or edited since this process began.
     """
     digest = hashlib.sha256()
-    found: dict[str, ModuleType] = {}
+    by_name: dict[str, ModuleType] = {}
     for name in sorted(modules):
-        _gather(name, found)
-    files = sorted({file for name, module in found.items() for file in _files(name, module)})
-    if not files or any(not _files(name, module) for name, module in found.items()):
+        _collect(name, by_name)
+    files = sorted({file for name, module in by_name.items() for file in _files(name, module)})
+    if not files or any(not _files(name, module) for name, module in by_name.items()):
         return None
     try:
         for file in files:
@@ -55,27 +55,27 @@ def digest_of(modules: Iterable[str]) -> str | None:
             digest.update(file.read_bytes())
     except OSError:
         return None
-    for name in sorted(found):
+    for name in sorted(by_name):
         digest.update(name.encode())
-        for line in _numbers(found[name]):
+        for line in _numbers(by_name[name]):
             digest.update(line)
     return digest.hexdigest()
 
 
-def _gather(name: str, found: dict[str, ModuleType]) -> None:
-    """Note a module, and those that its names come from."""
+def _collect(name: str, by_name: dict[str, ModuleType]) -> None:
+    """Collect a module, and those that it imports names from."""
     module = sys.modules.get(name)
-    if name in found or module is None or not is_outside(name):
+    if name in by_name or module is None or not is_outside(name):
         return
-    found[name] = module
+    by_name[name] = module
     for value in list(vars(module).values()):
         other = value.__name__ if isinstance(value, ModuleType) else _home(value)
-        # A package knows the modules in it that were imported by now; their sources count anyway.
+        # Skip submodules that are imported by now; their sources are covered anyway.
         if isinstance(value, ModuleType) and other.startswith(f"{name}."):
             continue
-        # Libraries are installed, not edited; what is compiled counts wherever it is.
+        # Installed libraries are not edited; compiled functions are covered in any case.
         if hasattr(value, "py_func") or not _installed(other) or _top(other) == _top(name):
-            _gather(other, found)
+            _collect(other, by_name)
 
 
 def _home(value: Any) -> str:
@@ -116,7 +116,7 @@ def _numbers(module: ModuleType) -> Iterator[bytes]:
 
 
 def code_digest(functions: Iterable[Any]) -> str:
-    """SHA-256 of what functions do, for those that have no source: typed in by hand."""
+    """SHA-256 of the bytecode of functions, for those without a source: typed in by hand."""
     digest = hashlib.sha256()
     todo = list(functions)
     while todo:
@@ -132,16 +132,16 @@ def code_digest(functions: Iterable[Any]) -> str:
     return digest.hexdigest()
 
 
-def set_apart(made_of: type) -> None:
-    """Give a class from outside a name that no other class has had in this process.
+def give_unique_name(cls: type) -> None:
+    """Give a class of a plugin a name that is unique in this process.
 
-    The linker tells compiled functions apart by the names of the classes in their signatures:
-    of two classes of one name, the second would be served the code of the first.
+    The linker identifies compiled functions by the names of the classes in their signatures: of two
+    classes of one name, the second would get the code of the first.
     """
-    name = made_of.__qualname__.rpartition(".")[2]
-    home = home_of(made_of)
+    name = cls.__qualname__.rpartition(".")[2]
+    home = home_of(cls)
     digest = digest_of([home])
-    made_of.__name__ = f"{name}_{digest[:16] if digest else f'number_{next(_NUMBERS)}'}"
+    cls.__name__ = f"{name}_{digest[:16] if digest else f'number_{next(_NUMBERS)}'}"
 
 
 _NUMBERS = itertools.count(1)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from trajsim.compiled.elementary import exp
 from trajsim.extending.plugins import Registry
-from trajsim.extending.sources import home_of, set_apart
+from trajsim.extending.sources import give_unique_name, home_of
 from trajsim.models.law_checks import check_law
 from trajsim.models.law_functions import FUNCTIONS, bond, flip_rate, join, start
 
@@ -128,7 +128,7 @@ SHIPPED = {
 def _accept(name: str, law: Any) -> None:
     """Check a law from a plugin, and give it a type of its own for the compiler."""
     if isinstance(law, type):
-        set_apart(law)
+        give_unique_name(law)
     check_law(name, law)
 
 

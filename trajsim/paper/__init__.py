@@ -1,4 +1,4 @@
-"""The paper again: its figures, and each of its numbers and statements beside ours."""
+"""Reproduction of the paper: its figures, and each of its numbers and statements beside ours."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from trajsim.system.files import expect_writable
 __all__ = ["Compared", "Reproduction", "compare", "has", "reproduce"]
 
 
-# Which figure of which run is the paper's.
+# The paper's figures: name of the run, and of its figure.
 FIGURES = {"figure-1": "sweep", "figure-2": "sweep", "figure-3": "time", "figure-4": "sweep"}
 
 
@@ -26,20 +26,20 @@ def reproduce(
     force: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Reproduction:
-    """Run what the paper shows, draw its figures, and compare.
+    """Simulate the paper's runs, draw its figures, and compare its numbers.
 
     Parameters
     ----------
     folder : for runs, figures (PNG and PDF) and the table (Markdown and JSON)
     quick : with fewer trajectories
     workers : threads; all processors if None
-    force : replace runs that are there, which otherwise are taken up
+    force : replace existing runs, which otherwise are continued
     say : called with messages for the user
 
     Raises
     ------
     trajsim.running.run.RunError
-        If a run cannot be made as asked, or another one is in its place.
+        If a run cannot be made, or another one has its name.
     trajsim.running.run.StoppedError
         If it was interrupted; every finished block is kept.
     OSError
@@ -47,9 +47,9 @@ def reproduce(
     """
     expect_writable(folder / "numbers.md")
     runs = {r.name: r for r in make_all(folder, quick=quick, workers=workers, force=force, say=say)}
-    made = compare(runs, _draw(runs, folder))
-    write(made, folder)
-    return made
+    result = compare(runs, _draw(runs, folder))
+    write(result, folder)
+    return result
 
 
 def compare(runs: Runs, figures: list[Path]) -> Reproduction:
@@ -70,7 +70,7 @@ def _draw(runs: Runs, folder: Path) -> list[Path]:
     from trajsim import plots
 
     paths: list[Path] = []
-    for name, which in each(FIGURES.items(), "figures"):
-        figure = plots.figures(runs[name].config, runs[name].run)[which]
+    for name, figure_name in each(FIGURES.items(), "figures"):
+        figure = plots.figures(runs[name].config, runs[name].run)[figure_name]
         paths += plots.write(figure, folder / name)
     return paths

@@ -18,7 +18,7 @@ class Compared(NamedTuple):
     ----------
     number : as published
     exact, sampled : ours
-    limit : standard errors that the sampled one may be off the exact one
+    limit : allowed difference of sampled and exact, in standard errors
     """
 
     number: Number
@@ -28,7 +28,7 @@ class Compared(NamedTuple):
 
     @property
     def deviation(self) -> float:
-        """Of ours, exact, from the published one, relative to it."""
+        """Relative deviation of our exact value from the published one."""
         return (self.exact - self.number.value) / abs(self.number.value)
 
     @property
@@ -43,9 +43,9 @@ class Compared(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Exact within one of the last printed digit, sampled on it, the sign beyond doubt."""
-        near = abs(self.exact - self.number.value) <= self.number.unit
-        return near and abs(self.sigma) <= self.limit < self.significance
+        """Exact within one of the last printed digit, sampled agrees, and its sign significant."""
+        close = abs(self.exact - self.number.value) <= self.number.unit
+        return close and abs(self.sigma) <= self.limit < self.significance
 
 
 def compared(number: Number, run: Finished) -> Compared:
@@ -54,12 +54,12 @@ def compared(number: Number, run: Finished) -> Compared:
     experiment = run.experiment()
     kind, _, label = number.quantity.partition(".")
     if kind == "efficiency":
-        ours = exact_regime(experiment, solved.currents).efficiency
-        exact = ours.mean if ours else float("nan")
+        estimate_exact = exact_regime(experiment, solved.currents).efficiency
+        exact = estimate_exact.mean if estimate_exact else float("nan")
         estimate = sampled.regime.efficiency
     else:
-        place = list(experiment.baths).index(label)
-        exact = float(getattr(solved.currents.rates, kind)[place])
+        index = list(experiment.baths).index(label)
+        exact = float(getattr(solved.currents.rates, kind)[index])
         estimate = sampled.of(kind)[label]
     limit = threshold(sampled.trajectories, 1)
     return Compared(number, exact, estimate or Estimate(float("nan"), float("nan")), limit)

@@ -1,4 +1,4 @@
-"""What the paper publishes: its numbers, its parameters, its closed form; the one home of them.
+"""Published results of the paper: its numbers, its parameters, its closed form.
 
 R. Marathe, A. M. Jayannavar, A. Dhar, "Two simple models of classical heat pumps", Phys. Rev. E 75,
 030103 (2007). Its statements are in `trajsim.paper.statements`, each beside how it is judged.
@@ -18,11 +18,11 @@ class Number(NamedTuple):
 
     Attributes
     ----------
-    name : what it is of
-    place : where it stands
-    printed : as it stands
-    run : the run that gives ours
-    quantity : what is asked of that run: "heat.R" for a mean rate, "efficiency"
+    name : of the quantity, in words
+    place : in the paper
+    printed : digits as printed
+    run : name of the run to compare with
+    quantity : of that run: "heat.R" for a mean rate, "efficiency"
     """
 
     name: str
@@ -117,9 +117,9 @@ def equation_7(phi: ArrayLike, left: float, right: float) -> dict[str, Array]:
     """
     k, kc, m, gamma, force, omega = 2.0, 3.0, 1.0, 1.0, 1.0, 2 * np.pi / 3
     phi = np.asarray(phi, float)
-    own = k + kc - m * omega**2 - 1j * gamma * omega
-    a, b = own / (own**2 - kc**2), kc / (own**2 - kc**2)
-    d = 2 * gamma**2 * omega**2 * kc / abs(own**2 - kc**2) ** 2
+    stiffness = k + kc - m * omega**2 - 1j * gamma * omega
+    a, b = stiffness / (stiffness**2 - kc**2), kc / (stiffness**2 - kc**2)
+    d = 2 * gamma**2 * omega**2 * kc / abs(stiffness**2 - kc**2) ** 2
     conduction = gamma * kc**2 * (left - right) / (2 * (m * kc**2 + (k + kc) * gamma**2))
     common, half = a.imag + b.imag * np.cos(phi), force**2 * omega / 2
     return {

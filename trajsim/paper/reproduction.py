@@ -1,4 +1,4 @@
-"""All of the paper beside ours: as text, Markdown and JSON."""
+"""Results of the reproduction as text, Markdown and JSON."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Reproduction:
-    """All of the paper beside ours.
+    """The paper's results beside ours.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Reproduction:
 
     @property
     def agrees(self) -> bool:
-        """Whether all that is published holds and every run agrees with exact."""
+        """Whether all published results hold and every run agrees with exact."""
         return (
             all(same for _, same in self.parameters)
             and all(number.holds for number in self.numbers)
@@ -73,7 +73,7 @@ def _number(c: Compared) -> tuple[str, ...]:
     )
 
 
-def _runs(made: Reproduction) -> list[tuple[str, ...]]:
+def _runs(data: Reproduction) -> list[tuple[str, ...]]:
     return [
         (
             name,
@@ -84,39 +84,39 @@ def _runs(made: Reproduction) -> list[tuple[str, ...]]:
             f"{run.check.threshold:.2f}",
             ALIKE[run.check.agrees],
         )
-        for name, run in made.runs.items()
+        for name, run in data.runs.items()
     ]
 
 
-def reproduction_text(made: Reproduction) -> str:
-    """What `trajsim reproduce` prints."""
-    text = table(NUMBERS, map(_number, made.numbers)) + LEGEND + "\n"
-    for statement, judged in made.statements:
+def reproduction_text(data: Reproduction) -> str:
+    """Output of `trajsim reproduce`."""
+    text = table(NUMBERS, map(_number, data.numbers)) + LEGEND + "\n"
+    for statement, judged in data.statements:
         text += f"\n{statement.place}: {statement.text}: {WORDS[judged.holds]}\n"
         text += f"  exact: {judged.exact}\n  sampled: {judged.sampled}\n"
     text += f"\n{APART}\n"
-    for parameters, same in made.parameters:
+    for parameters, same in data.parameters:
         if not same:
             text += f"\n{parameters.place}: {parameters.run} has OTHER PARAMETERS\n"
-    text += "\n" + table(RUNS, _runs(made))
-    return text + "\n" + verdict(made)
+    text += "\n" + table(RUNS, _runs(data))
+    return text + "\n" + verdict(data)
 
 
-def verdict(made: Reproduction) -> str:
-    """All in a sentence."""
-    good = sum(c.holds for c in made.numbers), sum(j.holds for _, j in made.statements)
-    agreeing = sum(run.check.agrees for run in made.runs.values())
+def verdict(data: Reproduction) -> str:
+    """The verdict in a sentence."""
+    held = sum(c.holds for c in data.numbers), sum(j.holds for _, j in data.statements)
+    agreeing = sum(run.check.agrees for run in data.runs.values())
     return (
-        f"{good[0]} of {len(made.numbers)} published numbers and {good[1]} of "
-        f"{len(made.statements)} statements hold; {agreeing} of {len(made.runs)} runs agree with "
+        f"{held[0]} of {len(data.numbers)} published numbers and {held[1]} of "
+        f"{len(data.statements)} statements hold; {agreeing} of {len(data.runs)} runs agree with "
         "the exact ensemble\n"
     )
 
 
-def reproduction_json(made: Reproduction) -> dict[str, Any]:
-    """What `trajsim reproduce --json` prints."""
+def reproduction_json(data: Reproduction) -> dict[str, Any]:
+    """Output of `trajsim reproduce --json`."""
     return {
-        "agrees": made.agrees,
+        "agrees": data.agrees,
         "numbers": [
             {
                 "name": c.number.name,
@@ -130,15 +130,15 @@ def reproduction_json(made: Reproduction) -> dict[str, Any]:
                 "significance": c.significance,
                 "holds": c.holds,
             }
-            for c in made.numbers
+            for c in data.numbers
         ],
         "statements": [
             {"place": s.place, "statement": s.text, **judged._asdict()}
-            for s, judged in made.statements
+            for s, judged in data.statements
         ],
         "parameters": [
             {"place": p.place, "run": p.run, "values": p.values, "same": same}
-            for p, same in made.parameters
+            for p, same in data.parameters
         ],
         "runs": [
             {
@@ -150,32 +150,32 @@ def reproduction_json(made: Reproduction) -> dict[str, Any]:
                 "furthest": run.check.worst._asdict(),
                 "threshold": run.check.threshold,
             }
-            for name, run in made.runs.items()
+            for name, run in data.runs.items()
         ],
-        "figures": [str(path) for path in made.figures],
+        "figures": [str(path) for path in data.figures],
     }
 
 
-def reproduction_markdown(made: Reproduction) -> str:
+def reproduction_markdown(data: Reproduction) -> str:
     """The same as a page with the figures."""
-    pictures = [path.name for path in made.figures if path.suffix == ".png"]
-    statements = [(s.text, s.place, j.exact, j.sampled, WORDS[j.holds]) for s, j in made.statements]
+    pictures = [path.name for path in data.figures if path.suffix == ".png"]
+    statements = [(s.text, s.place, j.exact, j.sampled, WORDS[j.holds]) for s, j in data.statements]
     parameters = [
         (
             f"{p.place}: " + ", ".join(f"{key} = {x:.6g}" for key, x in p.values.items()),
             p.run,
             "the same" if same else "OTHERS",
         )
-        for p, same in made.parameters
+        for p, same in data.parameters
     ]
     return "\n".join(
         [
             "# The paper beside ours",
             "",
-            f"{PAPER}. {verdict(made)}",
+            f"{PAPER}. {verdict(data)}",
             "## Numbers",
             "",
-            _grid(NUMBERS, map(_number, made.numbers)),
+            _grid(NUMBERS, map(_number, data.numbers)),
             LEGEND,
             "",
             "## Statements",
@@ -189,7 +189,7 @@ def reproduction_markdown(made: Reproduction) -> str:
             "",
             "## Runs",
             "",
-            _grid(RUNS, _runs(made)),
+            _grid(RUNS, _runs(data)),
             _grid(PARAMETERS, parameters),
         ]
     )
@@ -203,10 +203,10 @@ def _grid(heading: tuple[str, ...], rows: Any) -> str:
     return "".join(f"| {line} |\n" for line in cells)
 
 
-def write(made: Reproduction, folder: Path) -> list[Path]:
-    """Write the table as Markdown and JSON; gives the paths."""
-    texts = {"numbers.md": reproduction_markdown(made), "numbers.json": ""}
-    texts["numbers.json"] = to_json(reproduction_json(made)) + "\n"
+def write(data: Reproduction, folder: Path) -> list[Path]:
+    """Write the tables as Markdown and JSON; returns the paths."""
+    texts = {"numbers.md": reproduction_markdown(data), "numbers.json": ""}
+    texts["numbers.json"] = to_json(reproduction_json(data)) + "\n"
     for name, text in texts.items():
         publish(folder / name, text)
     return [folder / name for name in texts]

@@ -1,4 +1,4 @@
-"""The runs that reproduce the paper: which shipped config, how much of it, and what came out."""
+"""The runs that reproduce the paper: their configs, sizes and results."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class Planned(NamedTuple):
     ----------
     name : of its file
     config : the shipped config, without its ending
-    overrides : what is put in place of the config's
-    quick : the same, if it is to be quick
+    overrides : of the config
+    quick : more overrides for quick runs
     """
 
     name: str
@@ -46,7 +46,7 @@ class Planned(NamedTuple):
 
 
 def _many(trajectories: int, periods: int) -> tuple[str, ...]:
-    """So much of the periodic state that a row a trajectory is enough."""
+    """Overrides for many periods in the periodic state, with one row for each trajectory."""
     return (
         f"ensemble.trajectories={trajectories}",
         f"ensemble.periods={periods}",
@@ -92,7 +92,7 @@ class Current(NamedTuple):
     stderr: Array
 
     def __add__(self, other: Any) -> "Current":
-        """Sum of two currents, the error of which is at most the sum of theirs."""
+        """Sum of two currents; its error is bounded by the sum of theirs."""
         return Current(*(a + b for a, b in zip(self, other, strict=True)))
 
     def __neg__(self) -> "Current":
@@ -109,7 +109,7 @@ class Sweep(NamedTuple):
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that was made, and what can be read from it."""
+    """A finished run and its analyses."""
 
     name: str
     config: Config
@@ -137,28 +137,28 @@ class Finished:
 
     def sweep(self, **fixed: float) -> Sweep:
         """Points with these temperatures, R=0.5, in the order of the phase."""
-        wanted = {f"baths.{bath}.temperature": t for bath, t in fixed.items()}
-        chosen = [
+        temperatures = {f"baths.{bath}.temperature": t for bath, t in fixed.items()}
+        points = [
             k
             for k, point in enumerate(self.config.points)
-            if all(point.parameters[key] == value for key, value in wanted.items())
+            if all(point.parameters[key] == value for key, value in temperatures.items())
         ]
-        sampled = [self.averages[k] for k in chosen]
-        rates = [self.solved[k].currents.rates for k in chosen]
-        named: dict[str, Current] = {}
+        sampled = [self.averages[k] for k in points]
+        rates = [self.solved[k].currents.rates for k in points]
+        currents: dict[str, Current] = {}
         for kind, letter in (("heat", "q"), ("work", "w"), ("exclusive_work", "x")):
             exact = np.array([getattr(r, kind) for r in rates])
-            found = np.array([list(a.of(kind).values()) for a in sampled])
+            means = np.array([list(a.of(kind).values()) for a in sampled])
             for column, side in enumerate("LR"):
-                named[f"{letter}_{side}"] = Current(
-                    exact[:, column], found[:, column, 0], found[:, column, 1]
+                currents[f"{letter}_{side}"] = Current(
+                    exact[:, column], means[:, column, 0], means[:, column, 1]
                 )
         total = np.array([a.total_work for a in sampled])
         work = np.array([r.work.sum() for r in rates])
-        named["w"] = Current(work, total[:, 0], total[:, 1])
-        named["x"] = named["x_L"] + named["x_R"]
-        phase = [self.experiment(k).sites[1].drive.phase for k in chosen]
-        return Sweep(np.array(phase), named, min(a.trajectories for a in sampled))
+        currents["w"] = Current(work, total[:, 0], total[:, 1])
+        currents["x"] = currents["x_L"] + currents["x_R"]
+        phase = [self.experiment(k).sites[1].drive.phase for k in points]
+        return Sweep(np.array(phase), currents, min(a.trajectories for a in sampled))
 
     def experiment(self, point: int = 0) -> Experiment:
         """Experiment of a point."""
@@ -173,12 +173,12 @@ def make_all(
     force: bool,
     say: Callable[[str], None],
 ) -> Iterator[Finished]:
-    """Have every run in a folder; those that are there of an earlier time are taken up.
+    """Make every run in a folder; existing ones are continued.
 
     Raises
     ------
     trajsim.running.run.RunError
-        If a file is there that is another run.
+        If a file is another run.
     trajsim.running.run.StoppedError
         If it was interrupted; every finished block is kept.
     """

@@ -1,8 +1,8 @@
-"""What the paper says in words, and how each statement is judged: exact, and by samples.
+"""Statements of the paper, and tests of each by exact and by sampled currents.
 
-A statement of the form "for some phase" is judged at the phase at which the exact currents show it
-best; one of the form "for no phase" at all phases. Signs and differences of samples count beyond
-as many standard errors as a correct run stays within but for a chance of 1e-4.
+A statement of the form "for some phase" is tested at the phase at which the exact currents show it
+best; one of the form "for no phase" at all phases. Signs and differences of samples are significant
+beyond the standard errors within which a correct run is with probability 1 - 1e-4.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,12 +22,12 @@ EQUAL = 1e-6
 
 
 class Judged(NamedTuple):
-    """What ours say of a statement.
+    """Result of the test of a statement.
 
     Attributes
     ----------
-    exact, sampled : in words
-    holds : whether neither speaks against it, nor fails to show what it says is there
+    exact, sampled : results in words
+    holds : whether both confirm it
     """
 
     exact: str
@@ -36,7 +36,7 @@ class Judged(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """A statement of the paper, where it stands, and its judge."""
+    """A statement of the paper, its place, and its test."""
 
     place: str
     text: str
@@ -52,22 +52,22 @@ def _all(*judged: Judged) -> Judged:
 
 
 def somewhere(sweep: Sweep, **signs: int) -> Judged:
-    """For some phase these currents have these signs."""
-    ours = {name: _signed(sweep.currents[name], sign) for name, sign in signs.items()}
-    k = int(np.argmax(np.min([c.exact / c.stderr for c in ours.values()], axis=0)))
-    sure = min(float(c.mean[k] / c.stderr[k]) for c in ours.values())
-    at = f"phi = {sweep.phase[k]:.3g}"
+    """Test that for some phase these currents have these signs."""
+    oriented = {name: _signed(sweep.currents[name], sign) for name, sign in signs.items()}
+    k = int(np.argmax(np.min([c.exact / c.stderr for c in oriented.values()], axis=0)))
+    sigma = min(float(c.mean[k] / c.stderr[k]) for c in oriented.values())
+    phi = f"phi = {sweep.phase[k]:.3g}"
     exact = ", ".join(f"{name} = {sweep.currents[name].exact[k]:+.3e}" for name in signs)
     sampled = ", ".join(_pair(name, sweep.currents[name], k) for name in signs)
-    shown = all(c.exact[k] > 0 for c in ours.values())
+    holds = all(c.exact[k] > 0 for c in oriented.values())
     limit = threshold(sweep.trajectories, len(signs))
     return Judged(
-        f"{exact} at {at}", f"{sampled} (beyond {sure:.0f} std. errors)", shown and sure > limit
+        f"{exact} at {phi}", f"{sampled} (beyond {sigma:.0f} std. errors)", holds and sigma > limit
     )
 
 
 def nowhere(sweep: Sweep, name: str, sign: int) -> Judged:
-    """For no phase this current has this sign."""
+    """Test that for no phase this current has this sign."""
     current = _signed(sweep.currents[name], sign)
     limit = threshold(sweep.trajectories, len(sweep.phase))
     k = int(np.argmax(current.exact))
@@ -91,17 +91,17 @@ def _pair(name: str, current: Current, k: int) -> str:
 
 
 def alike(sweep: Sweep, published: Mapping[str, np.ndarray], names: tuple[str, ...]) -> Judged:
-    """These currents are at every phase as published."""
-    ours = [(sweep.currents[name], published[name]) for name in names]
-    largest = max(abs(p).max() for _, p in ours)
-    off = max(float(abs(c.exact - p).max()) for c, p in ours) / largest
-    sigma = max(float(abs((c.mean - p) / c.stderr).max()) for c, p in ours)
+    """Test that these currents are at every phase as published."""
+    pairs = [(sweep.currents[name], published[name]) for name in names]
+    largest = max(abs(p).max() for _, p in pairs)
+    difference = max(float(abs(c.exact - p).max()) for c, p in pairs) / largest
+    sigma = max(float(abs((c.mean - p) / c.stderr).max()) for c, p in pairs)
     limit = threshold(sweep.trajectories, len(names) * len(sweep.phase))
     return Judged(
-        f"equal to {off:.0e} of the largest",
+        f"equal to {difference:.0e} of the largest",
         f"{len(names) * len(sweep.phase)} values within {sigma:.1f} std. errors "
         f"(allowed {limit:.1f})",
-        off <= EQUAL and sigma <= limit,
+        difference <= EQUAL and sigma <= limit,
     )
 
 
@@ -138,26 +138,26 @@ def _engine(runs: Runs) -> Judged:
 
 
 def _periodic(runs: Runs) -> Judged:
-    """Rows of the third period against those of the second, from all spins up."""
+    """Compare rows of the third period with those of the second, from all spins up."""
     run = runs["figure-3"]
     rows = run.experiment().plan.rows_per_period
-    off = sigma = 0.0
+    difference = sigma = 0.0
     for profile, solved, point in zip(run.profiles, run.solved, run.config.points, strict=True):
         start = start_state(point.experiment.network(), point.experiment.ensemble.initial)
         energetics = solved.time_series(start, rows, 3).energetics
         for kind in ("heat", "work"):
             exact = getattr(energetics, kind)
             change = abs(exact[2 * rows :] - exact[rows : 2 * rows]).max()
-            off = max(off, float(change / abs(exact[2 * rows :]).max()))
+            difference = max(difference, float(change / abs(exact[2 * rows :]).max()))
             mean, error = profile.rate[kind], profile.stderr[kind]
             change = abs(mean[2 * rows : 3 * rows] - mean[rows : 2 * rows])
-            spread = np.hypot(error[2 * rows : 3 * rows], error[rows : 2 * rows])
-            sigma = max(sigma, float((change / spread).max()))
+            errors = np.hypot(error[2 * rows : 3 * rows], error[rows : 2 * rows])
+            sigma = max(sigma, float((change / errors).max()))
     limit = threshold(run.averages[0].trajectories, 8 * rows)
     return Judged(
-        f"period 3 equals period 2 to {off:.0e} of the largest",
+        f"period 3 equals period 2 to {difference:.0e} of the largest",
         f"{8 * rows} differences of rows within {sigma:.1f} std. errors (allowed {limit:.1f})",
-        off <= 1e-3 and sigma <= limit,
+        difference <= 1e-3 and sigma <= limit,
     )
 
 
@@ -166,11 +166,11 @@ def _conserved(runs: Runs) -> Judged:
         a.first_law_residual / a.largest_entry for r in runs.values() for a in r.averages
     )
     rates = [s.currents.rates for run in runs.values() for s in run.solved]
-    off = max(abs(r.heat.sum() + r.work.sum()) / abs(r.heat).max() for r in rates)
+    imbalance = max(abs(r.heat.sum() + r.work.sum()) / abs(r.heat).max() for r in rates)
     return Judged(
-        f"heats and works of a period add up to {off:.0e} of the largest",
+        f"heats and works of a period add up to {imbalance:.0e} of the largest",
         f"in every row of every trajectory to {residual:.0e} of the largest entry",
-        off <= EQUAL and residual <= ROUNDING,
+        imbalance <= EQUAL and residual <= ROUNDING,
     )
 
 
@@ -181,7 +181,7 @@ def _equation_7(runs: Runs) -> Judged:
 
 
 def _apart(runs: Runs) -> Judged:
-    """Currents at T_L = 2 are those at T_L = 1 and the conduction of the closed form."""
+    """Test that currents at T_L = 2 are those at T_L = 1 plus conduction by the closed form."""
     sweep = _warmer(runs)
     names = ("q_L", "q_R", "w_L", "w_R")
     return alike(sweep, equation_7(sweep.phase, 2.0, 1.0), names)
@@ -189,8 +189,8 @@ def _apart(runs: Runs) -> Judged:
 
 def _unequal(runs: Runs) -> Judged:
     sweep = _fig_4(runs)
-    named = {**sweep.currents, "q_L - q_R": sweep.currents["q_L"] + -sweep.currents["q_R"]}
-    sweep = sweep._replace(currents=named)
+    currents = {**sweep.currents, "q_L - q_R": sweep.currents["q_L"] + -sweep.currents["q_R"]}
+    sweep = sweep._replace(currents=currents)
     return _all(somewhere(sweep, **{"q_L - q_R": -1}), somewhere(sweep, **{"q_L - q_R": 1}))
 
 
@@ -251,7 +251,7 @@ STATEMENTS = (
     Statement("text on Fig. 4", "the two baths get unequal parts of the energy", _unequal),
 )
 
-# Judged elsewhere, as it takes a sweep of its own.
+# Tested elsewhere, as it takes a sweep of its own.
 APART = (
     "Not judged here: that oscillators with quartic forces neither pump nor work. A sweep of its "
     "own, configs/nonlinear.toml, confirms it for most parameters and refutes it for slow, strong "

@@ -1,4 +1,4 @@
-"""A run on one HTML page that holds all it shows: the only importer of jinja2."""
+"""A self-contained HTML page of a run; the only importer of jinja2."""
 
 import hashlib
 from base64 import b64encode
@@ -29,20 +29,20 @@ __all__ = ["report"]
 def report(run: StoredRun, config: Config) -> str:
     """The page of a run, finished or not, and of the config that it was made from.
 
-    Every text of the run is escaped: titles, names and configs of others can do no harm.
+    Every text of the run is escaped: titles, names and configs of others are not trusted.
 
     Raises
     ------
     trajsim.store.StoreError
         If the run cannot be read.
     """
-    here = files("trajsim.report")
-    style = here.joinpath("style.css").read_text(encoding="utf-8")
+    package = files("trajsim.report")
+    style = package.joinpath("style.css").read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_printable
     )
-    template = environment.from_string(here.joinpath("page.html").read_text(encoding="utf-8"))
+    template = environment.from_string(package.joinpath("page.html").read_text(encoding="utf-8"))
     sampled = averages_of(run, [point.experiment.temperatures for point in config.points])
     checked = verdict(run, config, sampled)
     overview, averages, left_out = averages_sections(run, sampled, checked.check)
@@ -52,7 +52,7 @@ def report(run: StoredRun, config: Config) -> str:
         title=run.header["title"] or run.path.name,
         summary=config.summary,
         version=trajsim.__version__,
-        # Ours, and hashed as it is.
+        # Not escaped: it is ours, and the page has its hash.
         style=Markup(style),
         style_digest=digest,
         sections=[(name, TITLES[name]) for name in names],
@@ -74,8 +74,8 @@ def _lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").removesuffix("\n").expandtabs(4).split("\n")
 
 
-def _shown(value: Any) -> Any:
-    """What is put into the page: control characters of others are seen."""
+def _printable(value: Any) -> Any:
+    """Value for the page, with control characters escaped."""
     return printable(value) if type(value) is str else value
 
 

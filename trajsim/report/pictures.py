@@ -1,4 +1,4 @@
-"""Figures of a run as parts of a page: drawings in lines, that are sharp at any size."""
+"""Figures of a run for a page, as SVG."""
 
 from base64 import b64encode
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from trajsim import plots
 from trajsim.config import Config
 from trajsim.store import StoredRun
 
-# Figures wider than so many pixels are not made to fit a phone, but scroll in their box.
+# Widths in pixels above which figures are not shrunk to a phone's screen, but scroll.
 MEDIUM, WIDE = 480, 720
 WORDS = {
     "sweep": "Heat and work rates against {axis}: sampled points with standard errors{exact}.",
@@ -25,7 +25,7 @@ WORDS = {
 
 
 class Picture(NamedTuple):
-    """A figure: its name, what it shows in words, its data and size in pixels."""
+    """A figure: its name, description, data and size in pixels."""
 
     name: str
     alt: str
@@ -35,12 +35,12 @@ class Picture(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """How far it may be made narrower: the class of its image."""
+        """CSS class of its width."""
         return "wide" if self.width > WIDE else "medium" if self.width > MEDIUM else ""
 
 
 def pictures(run: StoredRun, config: Config) -> list[Picture]:
-    """Figures of `trajsim plot`, ready for a page."""
+    """Figures of `trajsim plot` for a page."""
     exact = plots.no_exact_side(config.experiment) is None
     words = {
         "axis": config.axis or "",
@@ -48,9 +48,9 @@ def pictures(run: StoredRun, config: Config) -> list[Picture]:
         "bars": ", beside exact bars" if exact else "",
         "beside": ", sampled beside exact" if exact else "",
     }
-    made = []
+    result = []
     for name, figure in plots.figures(config, run).items():
         image, width, height = plots.svg(figure)
         source = "data:image/svg+xml;base64," + b64encode(image).decode()
-        made.append(Picture(name, WORDS[name].format(**words), source, width, height))
-    return made
+        result.append(Picture(name, WORDS[name].format(**words), source, width, height))
+    return result

@@ -1,4 +1,4 @@
-"""What a page says of a run: verdict, averages, theorems, changes, provenance."""
+"""Sections of a run's page: verdict, averages, theorems, changes, provenance."""
 
 import math
 import shlex
@@ -14,9 +14,9 @@ from trajsim.ensemble import NoExactSideError
 from trajsim.output.fluctuations import WORDS
 from trajsim.store import StoredRun
 
-# Points of a sweep beyond these are counted, not shown.
+# Points of a sweep that are shown; others are only counted.
 MOST_POINTS = 100
-# Theorems of more points than these are not asked.
+# Points above which theorems are not tested.
 MOST_THEOREM_POINTS = 4
 
 
@@ -36,7 +36,7 @@ class Grid(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the page begins with; `check` is None where nothing was checked."""
+    """The first section; `check` is None where nothing was checked."""
 
     kind: str
     word: str
@@ -57,7 +57,7 @@ def _cells(*texts: str) -> list[Cell]:
     return [Cell(text) for text in texts]
 
 
-def at(parameters: dict[str, float]) -> str:
+def swept(parameters: dict[str, float]) -> str:
     """Swept values in a line."""
     return ", ".join(f"{key} = {x:.6g}" for key, x in parameters.items())
 
@@ -66,7 +66,7 @@ def at(parameters: dict[str, float]) -> str:
 
 
 def verdict(run: StoredRun, config: Config, sampled: list[Averages]) -> Verdict:
-    """Whether sampled agrees with exact, and what the system does."""
+    """Whether sampled agrees with exact, and the regime."""
     remarks = [] if run.finished else ["The run is unfinished: this is what there is of it."]
     if len(sampled) == 1:
         remarks.append(out.regime_line(sampled[0]).strip())
@@ -89,14 +89,14 @@ def verdict(run: StoredRun, config: Config, sampled: list[Averages]) -> Verdict:
 def averages_sections(
     run: StoredRun, sampled: list[Averages], check: Check | None
 ) -> tuple[Grid | None, list[tuple[str, Grid]], str]:
-    """A table of all points of a sweep, a table for each, and what was left out."""
+    """A table of all points of a sweep, a table for each, and a note on points left out."""
     shown = sampled[:MOST_POINTS]
-    each = [
-        (at(a.parameters), _compared(check, k) if check else _alone(a)) for k, a in enumerate(shown)
+    grids = [
+        (swept(a.parameters), _table(check, k) if check else _alone(a)) for k, a in enumerate(shown)
     ]
-    left = len(sampled) - len(shown)
-    more = f"{left} more points are in the run: trajsim check {run.path.name}" if left else ""
-    return (_overview(shown, check) if len(sampled) > 1 else None), each, more
+    hidden = len(sampled) - len(shown)
+    note = f"{hidden} more points are in the run: trajsim check {run.path.name}" if hidden else ""
+    return (_overview(shown, check) if len(sampled) > 1 else None), grids, note
 
 
 def _overview(sampled: list[Averages], check: Check | None) -> Grid:
@@ -117,7 +117,7 @@ def _overview(sampled: list[Averages], check: Check | None) -> Grid:
     return Grid("Sampled mean rates with standard errors, point by point", heading, rows)
 
 
-def _compared(check: Check, point: int) -> Grid:
+def _table(check: Check, point: int) -> Grid:
     """Every quantity beside its exact value."""
     rows = [
         [
@@ -165,7 +165,7 @@ def theorem_sections(run: StoredRun, config: Config, sampled: list[Averages]) ->
     if not sampled or len(sampled) > MOST_THEOREM_POINTS or sampled[0].trajectories < 2:
         return []
     return [
-        _theorems(at(a.parameters), outcomes)
+        _theorems(swept(a.parameters), outcomes)
         for a, outcomes in zip(sampled, theorems(run, settings(config)), strict=True)
     ]
 
@@ -194,14 +194,13 @@ def _theorems(heading: str, outcomes: list[Outcome]) -> Theorems:
     return Theorems(heading, Grid("Judged on this run", columns, rows), others)
 
 
-# -- where it comes from -------------------------------------------------------------------------
+# -- provenance ----------------------------------------------------------------------------------
 
 
 def changes(run: StoredRun, config: Config) -> Grid:
-    """Values of the run that are not those of its config's text: put in place by --set."""
+    """Values of the run that differ from its config's text, by --set."""
     rows = [
-        _cells(key, _shown(before), _shown(now))
-        for key, (before, now) in _changed(run, config).items()
+        _cells(key, _text(old), _text(new)) for key, (old, new) in _changed(run, config).items()
     ]
     return Grid("Put in place of the config's", ["key", "config", "run"], rows)
 
@@ -211,38 +210,36 @@ def _changed(run: StoredRun, config: Config) -> dict[str, tuple[Any, Any]]:
         written = parse(run.header["config"]).experiment.model_dump(mode="json")
     except ConfigError:  # good only with what was put in place
         return {}
-    before, now = _flat(written), _flat(config.experiment.model_dump(mode="json"))
+    old, new = _flat(written), _flat(config.experiment.model_dump(mode="json"))
     return {
-        key: (before.get(key), now.get(key))
-        for key in {**before, **now}
-        if before.get(key) != now.get(key)
+        key: (old.get(key), new.get(key)) for key in {**old, **new} if old.get(key) != new.get(key)
     }
 
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:
-    """Numbers and words by dotted key, as `--set` takes them; sites by name."""
+    """Numbers and words by dotted key, as for `--set`; sites by name."""
     if isinstance(value, dict):
         parts = [(name, inner) for name, inner in value.items() if inner is not None]
     elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
         parts = [(_name(v, k), v) for k, v in enumerate(value)]
     else:
         return {key: value}
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, inner in parts:
-        found |= _flat(inner, f"{key}.{name}" if key else name)
-    return found
+        flat |= _flat(inner, f"{key}.{name}" if key else name)
+    return flat
 
 
 def _name(element: dict[str, Any], number: int) -> str:
     return element.get("name") or "-".join(element.get("sites", [])) or str(number)
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
 def provenance(run: StoredRun, config: Config, sampled: list[Averages]) -> Grid:
-    """Where the run comes from and what it holds."""
+    """Provenance and contents of the run."""
     header, layout = run.header, run.layout
     residual = max((a.first_law_residual for a in sampled), default=0.0)
     facts = {
@@ -263,8 +260,8 @@ def provenance(run: StoredRun, config: Config, sampled: list[Averages]) -> Grid:
 
 
 def command(run: StoredRun, config: Config) -> str:
-    """The line that makes the same ledger again."""
+    """The command that makes the same ledger again."""
     words = ["trajsim", "run", "config.toml", "-o", run.path.name]
-    for key, (_, now) in _changed(run, config).items():
-        words += ["--set", f"{key}={now}"]
+    for key, (_, value) in _changed(run, config).items():
+        words += ["--set", f"{key}={value}"]
     return shlex.join(words)
