@@ -290,6 +290,12 @@ class Run(StoredRun):
     ) -> "Trace":
         """One trajectory event by event, simulated again (`trajsim.trace.trace`).
 
+        Parameters
+        ----------
+        trajectory, point : their numbers, from 0
+        periods : first and last (not included) of the recorded periods; all of them if None
+        every : of oscillators, number of steps of an event
+
         Raises
         ------
         trajsim.trace.TraceError

@@ -29,7 +29,13 @@ def sigmas(value: float, error: float, doubt: float = 0.0) -> float:
 
 
 def sign(value: float, error: float, sure: float = SURE, doubt: float = 0.0) -> int:
-    """+1 or -1 where a number is more than `sure` errors from zero (`sigmas`), else 0."""
+    """+1 or -1 where a number is more than `sure` errors from zero (`sigmas`), else 0.
+
+    Parameters
+    ----------
+    value, error, doubt : as for `sigmas`
+    sure : least distance, in errors
+    """
     distance = sigmas(value, error, doubt)
     return (distance > sure) - (distance < -sure)
 

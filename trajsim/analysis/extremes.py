@@ -19,6 +19,13 @@ class Extreme(NamedTuple):
 def extremes(run: Source, name: str, point: int = 0, count: int = 1) -> list[Extreme]:
     """Trajectories with the total of heat.L, work.total ... furthest from the mean, largest first.
 
+    Parameters
+    ----------
+    run : with a layout and slices of trajectories
+    name : of an observable
+    point : of the sweep
+    count : number of trajectories to return
+
     Raises
     ------
     ValueError

@@ -197,7 +197,7 @@ def expect_run(path: Path) -> None:
         fail(f"{path}: {A_CONFIG}")
 
 
-def opened(run: Path) -> "Run":
+def open_run(run: Path) -> "Run":
     """An opened run; says if its plugins have changed since it was made."""
     from trajsim import api
 

@@ -15,7 +15,7 @@ from trajsim.cli.common import (
     echo,
     echo_text,
     fail,
-    opened,
+    open_run,
     over_option,
     overrides_option,
     refusals,
@@ -158,7 +158,7 @@ def regimes(run: Path, output: Path | None, as_json: bool) -> None:
 
         folder = output or run.parent
         expect_writable(folder / f"{stem(run)}-regimes.png")
-        opened_run = opened(run)
+        opened_run = open_run(run)
         loaded, sampled = opened_run.config, opened_run.averages()
         warn_of_shadow(sampled)
         try:

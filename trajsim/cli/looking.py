@@ -13,7 +13,7 @@ from trajsim.cli.common import (
     echo,
     echo_text,
     fail,
-    opened,
+    open_run,
     overrides_option,
     refusals,
     run_argument,
@@ -54,7 +54,7 @@ def analyze(
         from trajsim.analysis.windows import WindowError, Windows
         from trajsim.output import fluctuations as more
 
-        source = opened(run)
+        source = open_run(run)
         if source.shard:
             say(f"shard {source.shard.number} of {source.shard.total}: its trajectories alone")
         sampled = source.averages()
@@ -99,7 +99,7 @@ def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
     from trajsim.comparison import CannotCheckError
 
     try:
-        return run.theorems(opened(reversed_run) if reversed_run else None)
+        return run.theorems(open_run(reversed_run) if reversed_run else None)
     except CannotCheckError as error:
         fail(str(error))
 
@@ -122,7 +122,7 @@ def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
         from trajsim.ensemble import NoExactSideError
 
         try:
-            verdict = api.check(opened(run), reference)
+            verdict = api.check(open_run(run), reference)
         except (CannotCheckError, NoExactSideError) as error:
             fail(f"{run}: cannot be checked: {error}")
         if as_json:
@@ -174,7 +174,7 @@ def _of_run(source: Path, window: int | None) -> dict[str, Any]:
     from trajsim import plots
     from trajsim.analysis.windows import WindowError
 
-    run = opened(source)
+    run = open_run(source)
     missing = plots.no_exact_side(run.config.experiment)
     if missing:
         say(f"{source}: drawn without exact curves: {missing}")
@@ -194,4 +194,4 @@ def report_command(run: Path, output: Path | None) -> None:
 
         page = output or run.parent / f"{stem(run)}.html"
         expect_writable(page)
-        echo(opened(run).report(page))
+        echo(open_run(run).report(page))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trajsim.cli.common import Name, echo, fail, opened, refusals, run_argument, say
+from trajsim.cli.common import Name, echo, fail, open_run, refusals, run_argument, say
 
 
 @click.command()
@@ -45,7 +45,7 @@ def trace(
 
         if output is not None:
             expect_writable(output)
-        opened_run = opened(run)
+        opened_run = open_run(run)
         if (trajectory is None) == (extreme is None):
             fail("one of --trajectory and --extreme is needed")
         try:

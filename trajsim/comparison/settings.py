@@ -144,6 +144,11 @@ def _shifts(terms: list[tuple[int, float]]) -> list[float]:
 def partners(run: StoredRun, config: Config, other: StoredRun, other_config: Config) -> Settings:
     """Settings of a run of the reversed protocol.
 
+    Parameters
+    ----------
+    run, config : of the forward protocol
+    other, other_config : of the reversed one
+
     Raises
     ------
     CannotCheckError

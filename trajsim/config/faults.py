@@ -48,20 +48,20 @@ def explain(detail: Any, schema: Any) -> tuple[Loc, str]:
     loc = tuple(detail["loc"])
     if loc[-1:] == ("[key]",) and detail["type"] in ("string_pattern_mismatch", NOT_ALLOWED):
         loc = loc[:-1]  # pydantic's mark for the name of a table, not its value
-    kind, context, found = detail["type"], detail.get("ctx", {}), show(detail["input"])
-    where = schema
+    kind, context, given = detail["type"], detail.get("ctx", {}), show(detail["input"])
+    owner = schema
     for part in loc[:-1]:
-        where = inside(where, part)
+        owner = inside(owner, part)
     if kind == "extra_forbidden":
-        return loc, unknown(where, loc[-1])
+        return loc, unknown(owner, loc[-1])
     if kind == NOT_ALLOWED:
-        return loc, f"found {found}; allowed: {context['words']}"
+        return loc, f"found {given}; allowed: {context['words']}"
     if kind == "missing":
         return loc, "missing"
     if kind == "literal_error":
         expected = [word.strip("'") for word in re.split(", | or ", context["expected"])]
         return loc, choice(detail["input"], expected)
-    return loc, f"found {found}; allowed: {_allowed(kind, context, where, loc)}"
+    return loc, f"found {given}; allowed: {_allowed(kind, context, owner, loc)}"
 
 
 def _allowed(kind: str, context: dict[str, Any], schema: Any, loc: Loc) -> str:
@@ -73,8 +73,8 @@ def _allowed(kind: str, context: dict[str, Any], schema: Any, loc: Loc) -> str:
             for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
             if hasattr(limit, name)
         ]
-        whole = field is not None and field.annotation is int
-        return f"{'an integer' if whole else 'a finite number'} {' and '.join(limits)}".strip()
+        integer = field is not None and field.annotation is int
+        return f"{'an integer' if integer else 'a finite number'} {' and '.join(limits)}".strip()
     if kind == "string_pattern_mismatch" and loc == ("title",):
         return "a text without NUL"
     if kind == "string_pattern_mismatch":
@@ -93,11 +93,11 @@ def _allowed(kind: str, context: dict[str, Any], schema: Any, loc: Loc) -> str:
     return nouns.get(kind.split("_")[0], kind.replace("_", " "))
 
 
-def choice(found: Any, allowed: Iterable[str]) -> str:
+def choice(given: Any, allowed: Iterable[str]) -> str:
     """Sentence for a word that is none of those allowed."""
     allowed = list(allowed)
     words = ", ".join(map(repr, allowed))
-    return f"found {show(found)}{suggestion(found, allowed)}; allowed: {words}"
+    return f"found {show(given)}{suggestion(given, allowed)}; allowed: {words}"
 
 
 def unknown(schema: Any, key: str | int, shown: str = "") -> str:

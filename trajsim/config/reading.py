@@ -114,7 +114,14 @@ def parse(
     over: Iterable[str] = (),
     ends: bool = False,
 ) -> Config:
-    """Like `load`, from the text of a config; `source` names it in faults."""
+    """Like `load`, from the text of a config; `source` names it in faults.
+
+    Parameters
+    ----------
+    text : of a config
+    source : its name in faults
+    overrides, over, ends : as for `load`
+    """
     lines: dict[Loc, int] = {}
     try:
         with suppress(ValueError):  # the parser says better what is wrong
@@ -211,8 +218,8 @@ class _Reader:
         points = list(self._points(_without(self.data, "sweep", "figure"), axes, base))
         if self.faults:
             raise ConfigError(self.faults)
-        whole = self.schema.model_validate(self.data, context=self.context)
-        config = Config(self.text, whole, points)
+        experiment = self.schema.model_validate(self.data, context=self.context)
+        config = Config(self.text, experiment, points)
         if base.figure.inset and not over and len(config.panels) != 2:
             self.fault(("figure", "inset"), _no_inset(config))
             raise ConfigError(self.faults)
@@ -306,17 +313,17 @@ class _Reader:
         if not isinstance(sweep, dict):
             self.fault(("sweep",), f"found {show(sweep)}; allowed: a table of keys and values")
             return
-        seen: set[Loc] = set()
+        swept: set[Loc] = set()
         for heading, values in sweep.items():
             loc: Loc = ("sweep", heading)
             keys = [key.strip() for key in heading.split(",")]
             rows = self._values(loc, values, len(keys))
             for key in keys:
                 target = self._swept_key(loc, key)
-                if target in seen:
+                if target in swept:
                     self.fault(loc, f"{key} is swept twice")
                 if target:
-                    seen.add(target)
+                    swept.add(target)
             if rows is not None:
                 yield keys, rows, loc
 

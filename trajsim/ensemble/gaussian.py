@@ -247,6 +247,13 @@ class LinearEnsemble:
         """Follow a Gaussian through whole periods, cut into equal segments.
 
         The first `skip` periods are left out.
+
+        Parameters
+        ----------
+        start : Gaussian at time 0
+        segments : number of them in a period
+        periods : number of periods to follow
+        skip : number of periods before these
         """
         network, n = self.network, self.n
         width = network.period / segments

@@ -192,7 +192,15 @@ class LinearCounting:
     def log_averages(
         self, start: Gaussian | str, periods: int, weights: Weighting, z: ArrayLike
     ) -> Complex:
-        """log <exp(z A)> (k,) over `periods` from a start, for z (k,), real or complex."""
+        """log <exp(z A)> (k,) over `periods` from a start, for z (k,), real or complex.
+
+        Parameters
+        ----------
+        start : Gaussian, or its name
+        periods : whole ones
+        weights : of heats and works in A
+        z : (k,) values of the counting field
+        """
         expect_periods(periods)
         sites, fields = self._by_site(weights), np.asarray(z, np.complex128)
         return log_averages(self.ensemble, self.start_distribution(start), periods, *sites, fields)
@@ -204,7 +212,13 @@ class LinearCounting:
     def finite_cumulants(
         self, start: Gaussian | str, periods: int, weights: Weighting, order: int = 4
     ) -> Array:
-        """Cumulants (order,) of A over `periods` from a start, by Cauchy's integral."""
+        """Cumulants (order,) of A over `periods` from a start, by Cauchy's integral.
+
+        Parameters
+        ----------
+        start, periods, weights : as for `log_averages`
+        order : of the highest cumulant
+        """
         variance = self.cumulant_rates(weights, 2)[1] * self.period * periods
         # Well inside the disc in which log <exp(z A)> is analytic: tails of heat fall as
         # exp(-Q/T).
@@ -231,6 +245,11 @@ class LinearCounting:
         """Distribution of A over `periods` from a start, as in `Counting`.
 
         It has no atoms; work alone is Gaussian.
+
+        Parameters
+        ----------
+        start, periods, weights : as for `log_averages`
+        grid, tolerance : as for `invert`
         """
         mean, variance = self.finite_cumulants(start, periods, weights, 2)
         empty = np.zeros(0)

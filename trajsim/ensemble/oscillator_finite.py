@@ -44,6 +44,14 @@ def log_averages(
     """log <exp(z A)> (k,) for z (k,), with A weighted by heat (n,) and work (n,) of the sites.
 
     Infinite where the average does not exist at long times.
+
+    Parameters
+    ----------
+    ensemble : of the oscillators
+    start : Gaussian at time 0
+    periods : whole ones
+    heat, work : (n,) weights of the sites
+    z : (k,) values of the counting field
     """
     tilted = _transformed(ensemble, heat, work, z)
     x, y, c = _over_periods(tilted, ensemble, periods)
@@ -59,7 +67,14 @@ def log_averages(
 
 
 def thetas(ensemble: LinearEnsemble, heat: Array, work: Array, z: Complex) -> Complex:
-    """lim (1/t) log <exp(z A)> (k,) for z (k,); infinite where it does not exist."""
+    """lim (1/t) log <exp(z A)> (k,) for z (k,); infinite where it does not exist.
+
+    Parameters
+    ----------
+    ensemble : of the oscillators
+    heat, work : (n,) weights of the sites
+    z : (k,) values of the counting field
+    """
     tilted = _transformed(ensemble, heat, work, z)
     return np.asarray(np.where(tilted.exists, tilted.theta, np.inf + 0j), np.complex128)
 

@@ -68,7 +68,15 @@ class Counting(Protocol):
     def finite_cumulants(
         self, start: Any, periods: int, weights: Weighting, order: int = 4
     ) -> Array:
-        """Cumulants (order,) of A over `periods` from a start."""
+        """Cumulants (order,) of A over `periods` from a start.
+
+        Parameters
+        ----------
+        start : state, or its name
+        periods : whole ones
+        weights : of heats and works in A
+        order : of the highest cumulant
+        """
 
     def covariance(self, start: Any, periods: int) -> Array:
         """Covariances of heats and works (baths + drives, same) over `periods` from a start."""
@@ -81,4 +89,11 @@ class Counting(Protocol):
         grid: ArrayLike | None = None,
         tolerance: float = 1e-6,
     ) -> Distribution:
-        """Distribution of A over `periods` from a start."""
+        """Distribution of A over `periods` from a start.
+
+        Parameters
+        ----------
+        start, periods, weights : as for `finite_cumulants`
+        grid : points at which to give the density; default: enough of them
+        tolerance : of the cumulative distribution
+        """

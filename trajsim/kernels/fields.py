@@ -49,7 +49,16 @@ def fields_of(network: SpinNetwork, plan: Plan, p: int) -> Fields:
 
 @compiled(inline=True)
 def field_of(fields, harmonics, p, i, elapsed):
-    """Field of site i when `elapsed` segments of the period have passed."""
+    """Field of site i when `elapsed` segments of the period have passed.
+
+    Parameters
+    ----------
+    fields : Fields
+    harmonics : number of them
+    p : number of entries to which sites are padded
+    i : site
+    elapsed : segments since the start of the period
+    """
     field = read(fields.offset, i)
     for q in range(harmonics):
         turns = read(fields.turning, q) * elapsed + read(fields.turns, q * p + i)

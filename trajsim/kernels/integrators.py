@@ -194,12 +194,28 @@ def _flow(scheme, n, x, k, step):
 
 
 def first_half(scheme: Any, network: Any, n: int, x: Any, k: int, held: Any, step: int) -> None:
-    """Part of a step before its O step, of n sites under the forces `held` (steps, n)."""
+    """Part of a step before its O step, of n sites under the forces `held` (steps, n).
+
+    Parameters
+    ----------
+    scheme : one of SCHEMES
+    network : OscillatorNetwork
+    n : number of sites
+    x : memory of positions, velocities and scratch space
+    k : first lane of the vector
+    held : (steps, n) force in each step
+    step : number of the step in the period
+    """
     scheme.first(scheme, network, n, x, k, held, step)
 
 
 def second_half(scheme: Any, network: Any, n: int, x: Any, k: int, held: Any, step: int) -> None:
-    """Part of a step after its O step, the mirror image of the first."""
+    """Part of a step after its O step, the mirror image of the first.
+
+    Parameters
+    ----------
+    scheme, network, n, x, k, held, step : as for `first_half`
+    """
     scheme.second(scheme, network, n, x, k, held, step)
 
 

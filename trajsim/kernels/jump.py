@@ -93,7 +93,15 @@ def fault(broken: int, first: int) -> str | None:
 
 
 def begin(model: Any, start: Start, seed: int, point: int, first: int, count: int) -> Replicas:
-    """Trajectories first ... first + count - 1 of a point, at time 0."""
+    """Trajectories first ... first + count - 1 of a point, at time 0.
+
+    Parameters
+    ----------
+    model : from `prepare`, or a network
+    start : Start
+    seed, point : with the number of a trajectory they name its random stream
+    first, count : trajectories
+    """
     network = model if isinstance(model, SpinNetwork) else model.network
     replicas = Replicas(
         stream=streams(np.uint64(seed), point, first, count),

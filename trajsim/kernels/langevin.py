@@ -82,6 +82,14 @@ def prepare(
 ) -> Oscillation:
     """Network ready for the steps of a scheme, whole numbers of them in each segment.
 
+    Parameters
+    ----------
+    network : OscillatorNetwork
+    plan : Plan
+    scheme : a key of SCHEMES
+    steps_per_period : number of steps
+    noise : "float64" or "float32"
+
     Raises
     ------
     ValueError
@@ -147,7 +155,15 @@ def fault(broken: int, first: int) -> str | None:
 def begin(
     model: Oscillation, start: Start, seed: int, point: int, first: int, count: int
 ) -> Replicas:
-    """Trajectories first ... first + count - 1 of a point, at time 0."""
+    """Trajectories first ... first + count - 1 of a point, at time 0.
+
+    Parameters
+    ----------
+    model : Oscillation
+    start : Start
+    seed, point : with the number of a trajectory they name its random stream
+    first, count : trajectories
+    """
     n = len(model.network.mass)
     replicas = Replicas(
         streams(np.uint64(seed), point, first, count), np.zeros((n, count)), np.zeros((n, count))

@@ -68,7 +68,15 @@ def work_at(sizes):
 
 @compiled(inline=True)
 def o_step(model, numbers, sizes, k):
-    """The O step: all change of kinetic energy is heat."""
+    """The O step: all change of kinetic energy is heat.
+
+    Parameters
+    ----------
+    model : Oscillation
+    numbers : of the lanes
+    sizes : Sizes
+    k : first lane of the vector
+    """
     for i in range(sizes.sites):
         bath, velocity = read(model.network.bath, i), (sizes.sites + i) * LANES + k
         if bath >= 0:
@@ -82,7 +90,14 @@ def o_step(model, numbers, sizes, k):
 
 @compiled(inline=True)
 def add_work(model, numbers, sizes, k, old, old_offset, new, new_offset):
-    """Add the inclusive work -x df of forces that change at fixed positions."""
+    """Add the inclusive work -x df of forces that change at fixed positions.
+
+    Parameters
+    ----------
+    model, numbers, sizes, k : as for `o_step`
+    old, old_offset : memory and offset of the forces before
+    new, new_offset : those after
+    """
     for i in range(sizes.sites):
         drive = read(model.network.driven, i)
         if drive >= 0:
@@ -93,7 +108,17 @@ def add_work(model, numbers, sizes, k, old, old_offset, new, new_offset):
 
 @compiled(inline=True)
 def write_edge(model, part, numbers, spare, sizes, rows, begin, edge):
-    """Write the states of the lanes, and H under the true force, at an edge between two rows."""
+    """Write the states of the lanes, and H under the true force, at an edge between two rows.
+
+    Parameters
+    ----------
+    model, numbers, sizes : as for `o_step`
+    part : edge of the period whose force counts
+    spare : memory for LANES energies
+    rows : Rows, written
+    begin : first trajectory in the lanes
+    edge : number of the edge
+    """
     n, each = sizes.sites, sizes.rows + 1
     for k in range(0, LANES, WIDTH):
         energy = spread(0.0)
@@ -113,7 +138,16 @@ def write_edge(model, part, numbers, spare, sizes, rows, begin, edge):
 
 @compiled(inline=True)
 def add_to_row(numbers, sizes, rows, begin, row, empty):
-    """Add heats and works to a row, or write them if the row is `empty`."""
+    """Add heats and works to a row, or write them if the row is `empty`.
+
+    Parameters
+    ----------
+    numbers, sizes : as for `o_step`
+    rows : Rows, written
+    begin : first trajectory in the lanes
+    row : number of the row
+    empty : whether nothing was added to it before
+    """
     baths, drives = sizes.baths, sizes.drives
     for k in range(min(LANES, sizes.trajectories - begin)):
         index = (begin + k) * sizes.rows + row
@@ -129,7 +163,16 @@ def add_to_row(numbers, sizes, rows, begin, row, empty):
 
 @compiled(inline=True)
 def close_row(model, sizes, rows, begin, row, opened, closed):
-    """Write shadow and exclusive work of a row between the forces at edges `opened`, `closed`."""
+    """Write shadow and exclusive work of a row between the forces at edges `opened`, `closed`.
+
+    Parameters
+    ----------
+    model, sizes : as for `o_step`
+    rows : Rows, written
+    begin : first trajectory in the lanes
+    row : number of the row
+    opened, closed : edges of the period at which it begins and ends
+    """
     n, baths, drives = sizes.sites, sizes.baths, sizes.drives
     for k in range(min(LANES, sizes.trajectories - begin)):
         index = (begin + k) * sizes.rows + row

@@ -32,7 +32,13 @@ def multiply_high(a, b):
 
 @compiled
 def philox_words(c0, c1, c2, c3, k0, k1):
-    """Philox4x64-10 of a counter (four uint64) and a key (two): four uint64."""
+    """Philox4x64-10 of a counter (four uint64) and a key (two): four uint64.
+
+    Parameters
+    ----------
+    c0, c1, c2, c3 : counter
+    k0, k1 : key
+    """
     for _ in range(10):
         high_0, low_0 = multiply_high(MULTIPLIER_0, c0), MULTIPLIER_0 * c0
         high_1, low_1 = multiply_high(MULTIPLIER_1, c2), MULTIPLIER_1 * c2
@@ -48,7 +54,13 @@ def philox(counter, key):
 
 @compiled
 def streams(seed, point, first, count):
-    """States (count, 4) uint64 of the streams of trajectories first ... first + count - 1."""
+    """States (count, 4) uint64 of the streams of trajectories first ... first + count - 1.
+
+    Parameters
+    ----------
+    seed, point : name the streams together with the number of the trajectory
+    first, count : trajectories
+    """
     states, zero = np.empty((count, 4), np.uint64), np.uint64(0)
     for k in range(count):
         # The key is the seed; the counter is point and trajectory.

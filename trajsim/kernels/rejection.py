@@ -104,7 +104,16 @@ def sites_of(n):
 
 @compiled(inline=True)
 def reclassify(model, sites, spins, base, n, i):
-    """Put site i into the class of its bound, spins (n,) from `base` on; change of the total."""
+    """Put site i into the class of its bound, spins (n,) from `base` on; change of the total.
+
+    Parameters
+    ----------
+    model : ClassModel
+    sites : Sites, updated
+    spins, base : memory of spins, and offset of the first
+    n : number of sites
+    i : site
+    """
     network, spin, local = model.network, read(spins, base + i), start(model.law)
     for k in range(read(network.first, i), read(network.first, i + 1)):
         equal = read(spins, base + read(network.neighbour, k)) == spin
@@ -142,7 +151,12 @@ def reclassify(model, sites, spins, base, n, i):
 
 @compiled(inline=True)
 def sort(model, sites, spins, base, n):
-    """Put all sites into their classes, in order; the total of the classes."""
+    """Put all sites into their classes, in order; the total of the classes.
+
+    Parameters
+    ----------
+    model, sites, spins, base, n : as for `reclassify`
+    """
     for level in range(CLASSES):
         write(sites.counts, level, 0)
     write(sites.used, 0, U0)

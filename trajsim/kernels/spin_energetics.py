@@ -54,7 +54,18 @@ class Sums(NamedTuple):
 
 @compiled(inline=True)
 def add_to_row(shape, network, sums, lane, lanes, rows, index, empty):
-    """Add the sums of a segment, in one of `lanes` lanes, to a row, or write them if `empty`."""
+    """Add the sums of a segment, in one of `lanes` lanes, to a row, or write them if `empty`.
+
+    Parameters
+    ----------
+    shape : Shape
+    network : with `bath` and `driven` of the sites
+    sums : Sums of the segment
+    lane, lanes : which lane, and how many there are
+    rows : Rows, written
+    index : of the row among those of all trajectories
+    empty : whether nothing was added to it before
+    """
     n, baths, drives = shape.sites, shape.baths, shape.drives
     for bath in range(baths):
         slot = index * baths + bath
@@ -79,7 +90,14 @@ def add_to_row(shape, network, sums, lane, lanes, rows, index, empty):
 
 @compiled(inline=True)
 def begin_segment(shape, sums, lane, lanes):
-    """Reset the sums of a lane; its segment begins at the end of the last."""
+    """Reset the sums of a lane; its segment begins at the end of the last.
+
+    Parameters
+    ----------
+    shape : Shape
+    sums : Sums, updated
+    lane, lanes : which lane, and how many there are
+    """
     for i in range(shape.sites):
         slot = i * lanes + lane
         write(sums.flips, slot, 0.0)

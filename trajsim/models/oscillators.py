@@ -77,7 +77,17 @@ def network(
     drive: Drive,
     driven: Sequence[bool],
 ) -> OscillatorNetwork:
-    """Network from one entry a site and (site, site, stiffness, quartic) bonds."""
+    """Network from one entry a site and (site, site, stiffness, quartic) bonds.
+
+    Parameters
+    ----------
+    period : of the drive
+    mass, friction, temperature, bath : of each site; without a bath (-1) only the mass counts
+    site_stiffness, site_quartic : of each site
+    bonds : (site, site, stiffness, quartic)
+    drive : forces on the sites
+    driven : whether a site's force is a drive of the ledger
+    """
     stiffness, quartic = np.diag(np.array(site_stiffness, np.float64)), np.zeros((len(bath),) * 2)
     for i, j, k, alpha in bonds:
         stiffness[[i, j], [i, j]] += k
@@ -153,7 +163,14 @@ def step_error(network: OscillatorNetwork, steps: int) -> float:
 
 @compiled(inline=True)
 def linear_force(network, x, at, stride, i):
-    """Force of the quadratic part on site i."""
+    """Force of the quadratic part on site i.
+
+    Parameters
+    ----------
+    network : OscillatorNetwork
+    x, at, stride : memory of positions, as above
+    i : site
+    """
     force = spread(0.0)
     springs = network.springs
     for k in range(read(springs.first, i), read(springs.first, i + 1)):
@@ -163,7 +180,12 @@ def linear_force(network, x, at, stride, i):
 
 @compiled(inline=True)
 def quartic_force(network, x, at, stride, i):
-    """Force of the quartic part on site i."""
+    """Force of the quartic part on site i.
+
+    Parameters
+    ----------
+    network, x, at, stride, i : as for `linear_force`
+    """
     x_i, springs = load(x, at + i * stride), network.quartic_springs
     force = -read(network.quartic, i) * x_i * x_i * x_i
     for k in range(read(springs.first, i), read(springs.first, i + 1)):
@@ -174,7 +196,12 @@ def quartic_force(network, x, at, stride, i):
 
 @compiled(inline=True)
 def potential(network, x, at, stride, i):
-    """Potential energy of site i and half of that of its bonds."""
+    """Potential energy of site i and half of that of its bonds.
+
+    Parameters
+    ----------
+    network, x, at, stride, i : as for `linear_force`
+    """
     x_i, springs = load(x, at + i * stride), network.quartic_springs
     square = x_i * x_i
     energy = -0.5 * x_i * linear_force(network, x, at, stride, i)

@@ -61,6 +61,15 @@ def network(
 ) -> SpinNetwork:
     """Network of spins from (site, site, coupling) bonds and one entry a site for the rest.
 
+    Parameters
+    ----------
+    law : rate law
+    period : of the drive
+    bonds : (site, site, coupling)
+    temperatures, bath : of each site
+    drive : fields of the sites
+    driven : whether a site's field is a drive of the ledger
+
     Raises
     ------
     ValueError
@@ -123,13 +132,27 @@ def local_of(network, spins, i):
 
 @compiled
 def rate(network, local, spin, i, h):
-    """Rate of flipping spin i, now `spin`, in field h."""
+    """Rate of flipping spin i, now `spin`, in field h.
+
+    Parameters
+    ----------
+    network : SpinNetwork
+    local : of the spin, by the rate law
+    spin : +1 or -1
+    i : site
+    h : field, an energy
+    """
     return flip_rate(network.law, local, h * spin / network.temperature[i])
 
 
 @compiled
 def rate_bound(network, local, spin, i):
-    """Largest rate of flipping spin i over the period: at its most favourable field."""
+    """Largest rate of flipping spin i over the period: at its most favourable field.
+
+    Parameters
+    ----------
+    network, local, spin, i : as for `rate`
+    """
     return rate(network, local, spin, i, network.low[i] if spin > 0 else network.high[i])
 
 
@@ -158,7 +181,15 @@ def exchange_of(network, spins, i):
 
 @compiled(inline=True)
 def flip_energy(network, spins, i, h):
-    """dE_i = 2 s_i (sum_j J_ij s_j + h_i), change of energy by a flip of spin i (paper, Eq. 3)."""
+    """dE_i = 2 s_i (sum_j J_ij s_j + h_i), change of energy by a flip of spin i (paper, Eq. 3).
+
+    Parameters
+    ----------
+    network : SpinNetwork
+    spins : (n,) of +1 and -1
+    i : site
+    h : field, an energy
+    """
     return 2.0 * spins[i] * (exchange_of(network, spins, i) + h)
 
 

@@ -175,6 +175,14 @@ def make_all(
 ) -> Iterator[Finished]:
     """Make every run in a folder; existing ones are continued.
 
+    Parameters
+    ----------
+    folder : of the runs
+    quick : with fewer trajectories
+    workers : threads; all processors if None
+    force : replace existing runs
+    say : called with messages for the user
+
     Raises
     ------
     trajsim.running.run.RunError

@@ -35,11 +35,25 @@ class Line(NamedTuple):
         return values.sum(axis=-1) if self.column is None else values[..., self.column]
 
     def curve(self, ax: Axes, x: Array, y: Array, alone: bool) -> None:
-        """Draw its exact curve, labelled if nothing is sampled."""
+        """Draw its exact curve, labelled if nothing is sampled.
+
+        Parameters
+        ----------
+        ax : axes to draw in
+        x, y : (k,) points of the curve
+        alone : whether nothing is sampled
+        """
         ax.plot(x, y, color=self.colour, label=self.label if alone else None)
 
     def dots(self, ax: Axes, x: Array, y: Array, error: Array, size: float) -> None:
-        """Draw its sampled values with their standard errors."""
+        """Draw its sampled values with their standard errors.
+
+        Parameters
+        ----------
+        ax : axes to draw in
+        x, y, error : (k,) values with standard errors
+        size : of the markers
+        """
         ax.errorbar(
             x,
             y,

@@ -124,7 +124,14 @@ def axis_label(key: str) -> str:
 
 
 def in_units_of_pi(ax: Axes, low: float, high: float, step: float = np.pi / 2) -> None:
-    """Ticks of an axis of phases, at whole multiples of a step of pi/2 or pi."""
+    """Ticks of an axis of phases, at whole multiples of a step of pi/2 or pi.
+
+    Parameters
+    ----------
+    ax : axes whose x are phases
+    low, high : range of the phases
+    step : pi / 2 or pi
+    """
     if high - low < np.pi:
         return
     ticks = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1)
@@ -135,7 +142,15 @@ def in_units_of_pi(ax: Axes, low: float, high: float, step: float = np.pi / 2) -
 
 
 def finish(ax: Axes, config: Config, parameters: dict[str, float], ylabel: str) -> None:
-    """Set the vertical label, and as title the swept values or the title of the config."""
+    """Set the vertical label, and as title the swept values or the title of the config.
+
+    Parameters
+    ----------
+    ax : axes of the panel
+    config : for its title
+    parameters : swept values of the panel
+    ylabel : vertical label
+    """
     ax.set_ylabel(ylabel)
     words = ", ".join(f"{symbol(key)} = {x:.4g}" for key, x in parameters.items())
     title = plain(config.experiment.title)

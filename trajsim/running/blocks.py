@@ -125,7 +125,13 @@ def model_of(experiment: Experiment, plan: Plan | None = None) -> tuple[Any, Any
 
 
 def compile_kernel(kernel: Any, model: Any, start: Any, layout: Layout, plan: Plan) -> None:
-    """Compile the kernel of `model_of`, or load it from the cache, by running no segments."""
+    """Compile the kernel of `model_of`, or load it from the cache, by running no segments.
+
+    Parameters
+    ----------
+    kernel, model, start : from `model_of`
+    layout, plan : of the run
+    """
     rows = kernel.Rows(**layout.allocate(1))
     replicas = kernel.begin(model, start, 0, 0, 0, 1)
     kernel.advance(model, plan, replicas, rows, 0, 0)

@@ -79,8 +79,13 @@ def named(name: str) -> Block | None:
     return Block(name, match[5], point, first, count, events) if count else None
 
 
-def asked_for(name: str, point: int, first: int, count: int) -> Block:
+def expected_block(name: str, point: int, first: int, count: int) -> Block:
     """The block of a file's name, which must be that of these trajectories.
+
+    Parameters
+    ----------
+    name : of the file
+    point, first, count : expected trajectories
 
     Raises
     ------

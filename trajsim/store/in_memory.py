@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ledger import Layout
-from trajsim.store.blocks import Block, asked_for, gaps, opened
+from trajsim.store.blocks import Block, expected_block, gaps, opened
 from trajsim.store.packed import write_file
 from trajsim.store.trust import digest
 
@@ -40,7 +40,14 @@ class MemoryRun:
         return list(gaps(self._columns, self.layout))
 
     def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
-        """Store a copy of a block of trajectories; thread-safe."""
+        """Store a copy of a block of trajectories; thread-safe.
+
+        Parameters
+        ----------
+        columns : of the ledger, (trajectories, ...) each
+        point, first : of the trajectories
+        events : number of events in them
+        """
         block = Block("", "", point, first, len(columns["energy"]), events)
         self._columns[block] = {name: np.array(values) for name, values in columns.items()}
         return block
@@ -50,12 +57,17 @@ class MemoryRun:
     ) -> Block:
         """Store a block made by a worker, if it is the one expected.
 
+        Parameters
+        ----------
+        name, image : of the block's file
+        point, first, count : expected trajectories
+
         Raises
         ------
         StoreError
             If it is another one, or was changed on its way.
         """
-        block = asked_for(name, point, first, count)
+        block = expected_block(name, point, first, count)
         with opened(Path(name), image, block, self.run_id) as file:
             self._columns[block] = {name: file[name][...] for name in file}
         return block

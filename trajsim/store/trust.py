@@ -50,6 +50,13 @@ def reading(path: Path) -> Iterator[None]:
 def member(path: Path, group: Any, name: str, kind: type) -> Any:
     """A member of a group, in the same file and not by a link.
 
+    Parameters
+    ----------
+    path : to be named in messages
+    group : of HDF5
+    name : of the member
+    kind : its class in h5py
+
     Raises
     ------
     StoreError
@@ -70,6 +77,12 @@ def plain_dataset(
 ) -> Any:
     """An array of that type and shape, entirely in this file of `size` bytes.
 
+    Parameters
+    ----------
+    path, group, name : as for `member`
+    dtype, shape : expected
+    size : bytes of the file
+
     Raises
     ------
     StoreError
@@ -84,6 +97,11 @@ def plain_dataset(
 
 def stored_dataset(path: Path, group: Any, name: str, size: int) -> Any:
     """An array, entirely in this file of `size` bytes.
+
+    Parameters
+    ----------
+    path, group, name : as for `member`
+    size : bytes of the file
 
     Raises
     ------

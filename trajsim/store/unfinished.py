@@ -27,9 +27,9 @@ from trajsim.store.blocks import (
     MOST_FRAME_BYTES,
     Block,
     ForeignBlockError,
-    asked_for,
     block_with_file,
     by_place,
+    expected_block,
     fits,
     gaps,
     line_of,
@@ -315,7 +315,14 @@ class UnfinishedRun:
     # -- blocks ------------------------------------------------------------------------------
 
     def publish(self, columns: dict[str, NDArray], point: int, first: int, events: int) -> Block:
-        """Write and sync a block of trajectories, then list it in the manifest; thread-safe."""
+        """Write and sync a block of trajectories, then list it in the manifest; thread-safe.
+
+        Parameters
+        ----------
+        columns : of the ledger, (trajectories, ...) each
+        point, first : of the trajectories
+        events : number of events in them
+        """
         memory = self._memories.pop() if self._memories else Memory()
         block, image = block_with_file(memory, columns, point, first, events, self.run_id)
         with image:
@@ -328,12 +335,17 @@ class UnfinishedRun:
     ) -> Block:
         """Write a block made by a worker, if it is the one expected.
 
+        Parameters
+        ----------
+        name, image : of the block's file
+        point, first, count : expected trajectories
+
         Raises
         ------
         StoreError
             If it is another one, or was changed on its way.
         """
-        block = asked_for(name, point, first, count)
+        block = expected_block(name, point, first, count)
         with opened(self.folder / name, image, block, self.run_id):
             self._add(block, image)
         return block

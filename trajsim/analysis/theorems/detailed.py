@@ -191,7 +191,14 @@ def _no_partner(setting: Setting, partner: Setting | None) -> str | None:
 def crooks(
     setting: Setting, partner: Setting | None, layout: Layout, point: int, rows: int
 ) -> Reversal:
-    """P_F(W) / P_R(-W) = exp(W / T) over whole periods between equilibria."""
+    """P_F(W) / P_R(-W) = exp(W / T) over whole periods between equilibria.
+
+    Parameters
+    ----------
+    setting, partner : of the run, and of that of the reversed protocol; None without one
+    layout, point : of the run
+    rows : number of the first rows to use
+    """
     refusal = setting.not_canonical() or (None if setting.driven else "nothing is driven")
     refusal = refusal or _no_partner(setting, partner)
     if partner is not None and refusal is None and partner.not_canonical():
@@ -214,7 +221,14 @@ def crooks(
 def exchange(
     setting: Setting, partner: Setting | None, layout: Layout, point: int, rows: int
 ) -> Reversal:
-    """P_F(Q) / P_R(-Q) = exp(-sum Q / T) over whole periods between uniform distributions."""
+    """P_F(Q) / P_R(-Q) = exp(-sum Q / T) over whole periods between uniform distributions.
+
+    Parameters
+    ----------
+    setting, partner : of the run, and of that of the reversed protocol; None without one
+    layout, point : of the run
+    rows : number of the first rows to use
+    """
     refusal = setting.not_uniform() or _no_partner(setting, partner)
     if partner is not None and refusal is None and partner.not_uniform():
         refusal = f"the reversed run: {partner.not_uniform()}"

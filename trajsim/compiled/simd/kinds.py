@@ -60,7 +60,15 @@ def spread_value(builder: Any, value: Any) -> Any:
 
 
 def library(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
-    """Call a function of LLVM's own."""
+    """Call a function of LLVM's own.
+
+    Parameters
+    ----------
+    builder : of LLVM's code
+    name : of the function
+    result : LLVM type of its value
+    arguments : LLVM values
+    """
     kind = ir.FunctionType(result, [a.type for a in arguments])
     declared = builder.module.globals.get(name)
     return builder.call(declared or ir.Function(builder.module, kind, name), arguments)

@@ -169,7 +169,15 @@ class JumpCounting:
     def finite_cumulants(
         self, start: Array | str, periods: int, weights: Weighting, order: int = 4
     ) -> Array:
-        """Cumulants (order,) of A over `periods` from a start."""
+        """Cumulants (order,) of A over `periods` from a start.
+
+        Parameters
+        ----------
+        start : P (states,), or its name
+        periods : whole ones
+        weights : of heats and works in A
+        order : of the highest cumulant
+        """
         expect_periods(periods)
         tilt, center = self._tilt(weights), self._center(weights)
         powers = order + 1

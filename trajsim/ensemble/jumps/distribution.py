@@ -67,7 +67,14 @@ class CountingDistribution:
     def distribution(
         self, mean: float, variance: float, grid: ArrayLike | None, tolerance: float
     ) -> Distribution:
-        """Distribution of A, whose mean and variance are known."""
+        """Distribution of A, whose mean and variance are known.
+
+        Parameters
+        ----------
+        mean, variance : of A
+        grid : (k,), points at which to give the density; default: enough of them
+        tolerance : of the cumulative distribution
+        """
         jumps = self._jumps()
         scale = float(abs(jumps).max(initial=0.0)) + float(
             abs(self.tilt.unbalanced).max(initial=0.0)

@@ -114,7 +114,15 @@ class Steps(ABC):
 
     @abstractmethod
     def exponential(self, rates: Array, time: float, x: Array, least: float) -> tuple[Array, Array]:
-        """exp(W time) x, and the integral of exp(W t) x, for rates (k,) of the classes."""
+        """exp(W time) x, and the integral of exp(W t) x, for rates (k,) of the classes.
+
+        Parameters
+        ----------
+        rates : (k,) of the classes
+        time : a time
+        x : (states, m)
+        least : weight of the terms that are left out
+        """
 
     def _edges(self, begin: float, end: float, steps: int) -> Iterator[tuple[float, float]]:
         """Beginnings and widths of at least `steps` steps a period between two phases."""

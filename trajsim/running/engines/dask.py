@@ -15,7 +15,7 @@ from trajsim.running.blocks import Done, Simulator, model_of
 from trajsim.running.engines.base import MOST_PUBLISHED_AT_ONCE, Job, compile_and_tell
 from trajsim.running.engines.places import Local
 from trajsim.running.engines.pool import Threads, fulfil
-from trajsim.running.engines.worker import Made, differences, make, order_of
+from trajsim.running.engines.worker import SentBlock, differences, make, order_of
 from trajsim.running.provenance import identity, processor
 from trajsim.running.stopping import StoppedError
 from trajsim.store import RunError
@@ -127,7 +127,7 @@ class DaskEngine:
         from distributed import KilledWorker
 
         try:
-            made = future.result()
+            result = future.result()
         except (KilledWorker, CancelledError, OSError) as error:
             # The last two may mean that the scheduler is lost, which may be known only later.
             lost = self._lost()
@@ -141,23 +141,23 @@ class DaskEngine:
             message = f"a worker cannot make a block: {type(error).__name__}: {error}"
             promise.set_exception(self._lost() or RunError(message))
         else:
-            fulfil(promise, self._publish, made, *task)
+            fulfil(promise, self._publish, result, *task)
         finally:
             with self._lock:
                 self._pending.discard(future)
             with suppress(Exception):
                 future.release()
 
-    def _publish(self, made: Made | None, point: int, first: int, count: int) -> Done | None:
-        if made is None:
+    def _publish(self, result: SentBlock | None, point: int, first: int, count: int) -> Done | None:
+        if result is None:
             return None
-        if made.processor != processor() and not self._warned:
+        if result.processor != processor() and not self._warned:
             self._warned = True
             self._say("workers are of another kind of machine: last digits may differ from here")
-        block = self.job.run.adopt(made.name, made.image.data, point, first, count)
+        block = self.job.run.adopt(result.name, result.image.data, point, first, count)
         with self._lock:
             self._trajectories_done += count
-        return Done(block, made.seconds)
+        return Done(block, result.seconds)
 
     # -- while running -----------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from trajsim.store.blocks import block_with_file
 from trajsim.store.memory import Memory
 
 
-class Made(NamedTuple):
+class SentBlock(NamedTuple):
     """A block on its way to the process that publishes it."""
 
     name: str  # of its file, which tells all of it
@@ -65,7 +65,7 @@ def _simulator_of(order: bytes) -> Simulator:
     return simulator
 
 
-def make(order: bytes, run: str, point: int, first: int, count: int) -> Made | None:
+def make(order: bytes, run: str, point: int, first: int, count: int) -> SentBlock | None:
     """Trajectories first ... first + count - 1 of a point; None if the task was cancelled.
 
     Parameters
@@ -86,7 +86,7 @@ def make(order: bytes, run: str, point: int, first: int, count: int) -> Made | N
         return None
     events, seconds = result
     block, image = block_with_file(Memory(), columns, point, first, events, run)
-    return Made(block.file, np.frombuffer(image, np.uint8), seconds, processor())
+    return SentBlock(block.file, np.frombuffer(image, np.uint8), seconds, processor())
 
 
 def _unwanted() -> Callable[[], bool]:
