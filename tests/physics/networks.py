@@ -56,7 +56,7 @@ class Network:
         driven = self.driven or [bool(terms) for terms in self.harmonics]
         return [i for i in range(self.sites) if driven[i]]
 
-    def made(self):
+    def build(self):
         """The network as the code under test has it."""
         return network(
             law=LAWS[self.law](self.rate),
@@ -110,7 +110,7 @@ def sample(case, plan, start, seed, count, first=0):
         flips=np.zeros((count, rows, case.sites), np.int32),
         state=np.zeros((count, rows + 1, case.sites), np.int8),
     )
-    made = case.made()
+    made = case.build()
     replicas = jump.begin(made, start, seed, 0, first, count)
     _, excess = jump.advance(made, plan, replicas, ledger, 0, plan.segments)
     assert excess <= 1.0 + 1e-9, "a rate exceeded the bound it is thinned from"

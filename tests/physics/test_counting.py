@@ -34,7 +34,7 @@ def some_weights(case, seed=0):
 
 
 def test_variance_and_cumulant_rates_of_the_pump_are_known_numbers():
-    found = counting_of(PUMP.made())
+    found = counting_of(PUMP.build())
     covariance = found.covariance_rate
     np.testing.assert_allclose(np.diag(covariance)[:2], [0.0622357, 0.0621997], atol=0.6e-7)
     assert covariance[2, 2] == pytest.approx(7.9776e-4, abs=0.6e-8)
@@ -44,7 +44,7 @@ def test_variance_and_cumulant_rates_of_the_pump_are_known_numbers():
 
 
 def test_theta_is_that_of_the_tilted_generator(case):
-    found = counting_of(case.made())
+    found = counting_of(case.build())
     for seed in range(2):
         heat, work = some_weights(case, seed)
         expected = counted.theta(case, heat, work)
@@ -54,7 +54,7 @@ def test_theta_is_that_of_the_tilted_generator(case):
 @pytest.mark.parametrize("name", ["fast", "triangle, metropolis", "a spin alone"])
 def test_cumulants_are_the_derivatives_of_theta(name):
     case = CASES[name]
-    found, weights = counting_of(case.made()), some_weights(case)
+    found, weights = counting_of(case.build()), some_weights(case)
     heat, work = (np.array(w) for w in weights)
     # A fourth difference enlarges errors of theta by 1e5; steps over Metropolis' kinks make more.
     expected = counted.cumulants(lambda g: counted.theta(case, g * heat, g * work, 1e-13), 0.08)
@@ -71,17 +71,17 @@ def test_cumulants_are_differences_of_theta_in_thirty_digits():
     with mp.workdps(30):
         at = {k: theta(case, heat=(k * mp.mpf("0.01"), 0)) for k in range(-4, 5) if k}
     expected = counted.cumulants(lambda g: at[round(g / 0.01)], mp.mpf("0.01"))
-    found = counting_of(case.made()).cumulant_rates({"heat": [1, 0]})
+    found = counting_of(case.build()).cumulant_rates({"heat": [1, 0]})
     np.testing.assert_allclose(found, expected.astype(float), rtol=1e-9)
 
 
 def test_covariances_and_cumulants_say_the_same(case):
-    found, (heat, work) = counting_of(case.made()), some_weights(case)
+    found, (heat, work) = counting_of(case.build()), some_weights(case)
     both = np.append(heat, work)
     first, second = found.cumulant_rates(Weights(heat, work), 2)
     assert first == pytest.approx(both @ found.mean_rate, rel=1e-9, abs=1e-13)
     assert second == pytest.approx(both @ found.covariance_rate @ both, rel=1e-8)
-    rates = ensemble(case.made()).currents.rates
+    rates = ensemble(case.build()).currents.rates
     np.testing.assert_allclose(
         found.mean_rate, np.append(rates.heat, rates.work), rtol=1e-8, atol=1e-13
     )
@@ -91,7 +91,7 @@ def test_covariances_and_cumulants_say_the_same(case):
 @pytest.mark.parametrize("periods", [1, 3])
 def test_finite_cumulants_are_derivatives_of_the_average(start, periods):
     for case in (FAST, replace(TRIANGLE, period=6.0)):
-        found, weights = counting_of(case.made()), some_weights(case)
+        found, weights = counting_of(case.build()), some_weights(case)
         heat, work = (np.array(w) for w in weights)
         p = {
             "up": np.eye(1, case.states)[0],
@@ -115,14 +115,14 @@ def test_finite_cumulants_are_derivatives_of_the_average(start, periods):
 
 
 def test_finite_cumulants_grow_at_their_long_time_rates():
-    found, weights = counting_of(FAST.made()), some_weights(FAST)
+    found, weights = counting_of(FAST.build()), some_weights(FAST)
     growth = np.diff([found.finite_cumulants("up", n, weights) for n in (60, 61)], axis=0)[0]
     np.testing.assert_allclose(growth / FAST.period, found.cumulant_rates(weights), rtol=1e-8)
 
 
 def test_theta_of_the_undriven_pair_is_its_closed_form():
     for left, right, J, r in [(0.5, 0.499, 1.0, 0.5), (1.0, 0.4, -0.7, 0.3)]:
-        found = counting_of(pair(left, right, h0=0.0, coupling=J, rate=r, period=10.0).made())
+        found = counting_of(pair(left, right, h0=0.0, coupling=J, rate=r, period=10.0).build())
         x = np.linspace(-2.5, 2.5, 21)
         gl, gr = np.tanh(J / left), np.tanh(J / right)
         root = (gl + gr) ** 2 + 2 - gl**2 - gr**2
@@ -138,7 +138,7 @@ def test_theta_of_the_undriven_pair_is_its_closed_form():
 
 
 def test_energy_that_stays_in_the_system_does_not_add_up(case):
-    found = counting_of(case.made())
+    found = counting_of(case.build())
     for c in (-0.4, 0.7):
         assert abs(found.theta(c, c)) < 1e-11
     np.testing.assert_allclose(
@@ -147,7 +147,10 @@ def test_energy_that_stays_in_the_system_does_not_add_up(case):
 
 
 def test_theta_has_the_symmetry_of_gallavotti_and_cohen(case):
-    forward, backward = counting_of(case.made()), counting_of(counted.reversed_in_time(case).made())
+    forward, backward = (
+        counting_of(case.build()),
+        counting_of(counted.reversed_in_time(case).build()),
+    )
     beta = 1 / np.array(case.temperatures)
     for seed in range(4):
         heat, work = (np.array(w) for w in some_weights(case, seed))
@@ -156,7 +159,7 @@ def test_theta_has_the_symmetry_of_gallavotti_and_cohen(case):
 
 
 def test_entropy_production_from_a_uniform_start_averages_to_one(case):
-    found = counting_of(case.made())
+    found = counting_of(case.build())
     beta = 1 / np.array(case.temperatures)
     for periods in (1, 2):
         average = found.log_average("random", periods, {"heat": beta})
@@ -166,7 +169,7 @@ def test_entropy_production_from_a_uniform_start_averages_to_one(case):
 def test_jarzynski_holds_from_equilibrium_and_not_from_the_periodic_state():
     for period, expected in ((225.0, 0.97023), (50.0, 1.02053)):
         case = pair(0.5, 0.5, period=period)
-        found, weights = counting_of(case.made()), {"work": -2.0}
+        found, weights = counting_of(case.build()), {"work": -2.0}
         assert found.log_average("equilibrium", 1, weights) == pytest.approx(0.0, abs=1e-9)
         average = np.exp(found.log_average("periodic", 1, weights))
         p, _ = periodic_rates(case)
@@ -177,7 +180,7 @@ def test_jarzynski_holds_from_equilibrium_and_not_from_the_periodic_state():
 
 def test_rate_function_is_the_legendre_transform():
     # Of the undriven pair, whose theta has a closed form, on a fine grid of the counting field.
-    found = counting_of(pair(1.0, 0.4, h0=0.0, coupling=0.7, rate=0.3, period=10.0).made())
+    found = counting_of(pair(1.0, 0.4, h0=0.0, coupling=0.7, rate=0.3, period=10.0).build())
     gl, gr = np.tanh(0.7), np.tanh(0.7 / 0.4)
     g = np.linspace(-12, 12, 2_000_001)
     root = (gl + gr) ** 2 + 2 - gl**2 - gr**2 + (1 + gl) * (1 - gr) * np.exp(-1.4 * g)
@@ -192,7 +195,7 @@ def test_rate_function_is_the_legendre_transform():
 
 
 def test_work_beyond_what_the_fields_can_do_has_no_rate():
-    found = counting_of(FAST.made())
+    found = counting_of(FAST.build())
     # -int s dh of a period is at most 4 h0 for each of the two spins.
     most = 8 * 0.6 / FAST.period
     inside, outside = found.rate_function([0.5 * most, 1.01 * most], {"work": 1})
@@ -201,7 +204,7 @@ def test_work_beyond_what_the_fields_can_do_has_no_rate():
 
 
 def test_the_efficiency_seen_in_the_long_run_is_the_macroscopic_one():
-    found = counting_of(ENGINE.made())
+    found = counting_of(ENGINE.build())
     mean = found.mean_rate
     eta = -mean[2:].sum() / mean[0]
     spread = found.efficiency_function([eta - 0.05, eta, eta + 0.05], hot=0)
@@ -210,19 +213,19 @@ def test_the_efficiency_seen_in_the_long_run_is_the_macroscopic_one():
     assert spread[2] > 1e-5
     # The least likely is the one of reversible engines, and any other is likelier (Verley et al.),
     # for a drive that is its own reverse; here the pair in step.
-    found = counting_of(pair(1.0, 0.4, h0=0.6, phase=0.0, period=8.0).made())
+    found = counting_of(pair(1.0, 0.4, h0=0.6, phase=0.0, period=8.0).build())
     etas = np.array([0.3, 0.5, 0.6, 0.7, 0.9])
     assert found.efficiency_function(etas, hot=0).argmax() == 2
 
 
 def test_states_that_are_hardly_ever_left_are_refused():
     with pytest.raises(NoExactSideError, match="rarely"):
-        counting_of(pair(0.05, 0.06).made())
+        counting_of(pair(0.05, 0.06).build())
 
 
 @pytest.mark.parametrize("weights", [{"heat": [1.0, 0.0]}, {"work": 1.0}])
 def test_a_hundred_thousand_periods_grow_as_the_rates_say(weights):
-    exact = counting_of(replace(PUMP, period=20.0).made())
+    exact = counting_of(replace(PUMP, period=20.0).build())
     few, many = 1000, 100_000
     grown = exact.finite_cumulants("up", many, weights) - exact.finite_cumulants("up", few, weights)
     rates = exact.cumulant_rates(weights)
@@ -262,13 +265,13 @@ def test_repeated_maps_are_their_powers(periods):
     ],
 )
 def test_what_is_no_start_no_time_and_no_weight_is_refused(start, periods, weights, told):
-    exact = counting_of(PUMP.made())
+    exact = counting_of(PUMP.build())
     for ask in (exact.finite_cumulants, exact.log_average, exact.distribution):
         with pytest.raises(ValueError, match=told):
             ask(start, periods, weights)
 
 
 def test_an_exact_side_can_be_pickled():
-    made = ensemble(PUMP.made())
+    made = ensemble(PUMP.build())
     again = pickle.loads(pickle.dumps(made))
     np.testing.assert_array_equal(again.currents.rates.heat, made.currents.rates.heat)

@@ -16,7 +16,7 @@ LAWS = ["metropolis", pytest.param("glauber-product", marks=pytest.mark.long)]
 
 @pytest.fixture(scope="module", params=LAWS, name="both")
 def made_both(request):
-    made = replace(HEXAGON, law=request.param, period=2.0).made()
+    made = replace(HEXAGON, law=request.param, period=2.0).build()
     large, small = counting_of(made), counting_of(made)
     large.map = SparseCounting(large.process)
     small.map = DenseCounting(small.process, 1e-10)
@@ -52,6 +52,6 @@ def test_finite_times_agree(both, start):
 
 
 def test_entropy_production_of_a_large_network_averages_to_one():
-    found = counting_of(HEXAGON.made())
+    found = counting_of(HEXAGON.build())
     beta = 1 / np.array(HEXAGON.temperatures)
     assert abs(found.log_average("random", 1, {"heat": beta})) < 1e-6

@@ -50,7 +50,7 @@ def test_rates_obey_detailed_balance_whatever_a_flip_costs(law, reach):
     furthest = 0.0
     for seed in range(10):
         case, h = star(reach, seed, law)
-        made, s = case.made(), networks.spins(case)
+        made, s = case.build(), networks.spins(case)
         for now in s.T.astype(np.int8):
             exchange = sum(J * now[j] for _, j, J in case.bonds)
             cost = 2 * now[0] * (exchange + h) / case.temperatures[0]
@@ -63,7 +63,7 @@ def test_rates_obey_detailed_balance_whatever_a_flip_costs(law, reach):
 @EVERY_LAW
 def test_rates_obey_detailed_balance_of_the_energy_in_a_cold_driven_pair(law):
     case = pair(0.05, 0.06, law=law)
-    made, state = case.made(), networks.spins(case).T.astype(np.int8)
+    made, state = case.build(), networks.spins(case).T.astype(np.int8)
     for fraction in (0.0, 0.2, 0.55):
         h, cost = networks.fields(case, fraction), networks.costs(case, fraction)
         for x, now in enumerate(state):
@@ -78,7 +78,7 @@ def test_rates_obey_detailed_balance_of_the_energy_in_a_cold_driven_pair(law):
 def test_rates_are_those_of_the_papers(law, case):
     # Detailed balance fixes only ratios: the time scale of a law is its own.
     case = replace(case, law=law)
-    made = case.made()
+    made = case.build()
     for fraction in (0.0, 0.2, 0.55):
         expected, h = networks.flip_rates(case, fraction), networks.fields(case, fraction)
         for x, now in enumerate(networks.spins(case).T.astype(np.int8)):
@@ -89,7 +89,7 @@ def test_rates_are_those_of_the_papers(law, case):
 
 @pytest.mark.parametrize("case", [PEAKED, TRIANGLE], ids=["peaked", "triangle"])
 def test_fields_stay_within_their_bounds_and_reach_them(case):
-    made, fraction = case.made(), np.arange(5000) / 5000
+    made, fraction = case.build(), np.arange(5000) / 5000
     h = np.array([[drive.value(made.drive, i, f) for i in range(case.sites)] for f in fraction])
     np.testing.assert_allclose(h, networks.fields(case, fraction), atol=1e-13)
     low, high = drive.bounds(made.drive)
@@ -105,7 +105,7 @@ def test_fields_stay_within_their_bounds_and_reach_them(case):
 @pytest.mark.parametrize("case", [PEAKED, TRIANGLE], ids=["peaked", "triangle"])
 def test_no_rate_exceeds_its_bound_at_any_phase(law, case):
     case = replace(case, law=law)
-    made = case.made()
+    made = case.build()
     largest = networks.flip_rates(case, np.arange(5000) / 5000).max(axis=0)
     for x, now in enumerate(networks.spins(case).T.astype(np.int8)):
         for i in range(case.sites):

@@ -31,7 +31,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_moments_are_those_of_the_cumulants(name):
     case, periods, weights = CASES[name]
-    found = counting_of(case.made())
+    found = counting_of(case.build())
     made = found.distribution("up", periods, weights)
     x, width = made.points, made.points[1] - made.points[0]
     # The trapezoidal rule errs by nothing over a smooth density that ends before the window does.
@@ -53,7 +53,7 @@ def test_moments_are_those_of_the_cumulants(name):
 def test_coefficients_are_the_averages_of_waves():
     case, periods = replace(TRIANGLE, period=6.0), 2
     heat, work = np.array([0.7, -0.3]), np.array([0.2, 1.0])
-    made = counting_of(case.made()).distribution("random", periods, Weights(heat, work))
+    made = counting_of(case.build()).distribution("random", periods, Weights(heat, work))
     p, k = np.full(8, 0.125), np.array([0, 1, 5, 17, 60])
     for at in k:
         wave = 2j * np.pi * at / (made.high - made.low)
@@ -65,7 +65,7 @@ def test_coefficients_are_the_averages_of_waves():
 def test_heat_of_undriven_spins_comes_in_lumps():
     # Numbers of quanta 2 J of heat from L, counted by a chain of master equations.
     case = pair(0.8, 0.5, h0=0.0, coupling=0.6, rate=0.7, period=3.0)
-    made = counting_of(case.made()).distribution("up", 4, Weights([1, 0], 0))
+    made = counting_of(case.build()).distribution("up", 4, Weights([1, 0], 0))
     most = 60
     state, count = np.arange(4), 2 * most + 1
     rates = networks.flip_rates(case, 0.0)
@@ -93,7 +93,7 @@ def test_heat_of_undriven_spins_comes_in_lumps():
 
 def test_the_lump_at_nothing_is_the_chance_that_no_spin_of_the_bath_flips():
     case, periods = replace(FAST, period=5.0), 2
-    made = counting_of(case.made()).distribution("random", periods, Weights([0, 1], 0))
+    made = counting_of(case.build()).distribution("random", periods, Weights([0, 1], 0))
 
     def slope(t, p):
         rates = networks.flip_rates(case, t / case.period)
@@ -113,7 +113,7 @@ def test_the_lump_at_nothing_is_the_chance_that_no_spin_of_the_bath_flips():
 def test_a_site_without_drive_makes_lumps_beside_the_density_of_one_with():
     # Both in one bath. Where only the site at rest flips, heat comes in quanta.
     case = Network([0.7], [0, 0], [(0, 1, 0.5)], [[(1, 0.4, 0.0)], []], rate=0.2, period=4.0)
-    made = counting_of(case.made()).distribution("up", 1, Weights([1], 0))
+    made = counting_of(case.build()).distribution("up", 1, Weights([1], 0))
     assert len(made.positions) >= 2
     np.testing.assert_allclose(np.diff(made.positions), 1.0, atol=1e-9)
     total = made.weights.sum()
@@ -130,7 +130,7 @@ def test_a_site_without_drive_makes_lumps_beside_the_density_of_one_with():
 def test_energy_that_returns_is_a_sum_of_lumps_though_the_fields_move():
     # Heat and work together are the change of energy between two moments of one phase.
     case = replace(FAST, period=5.0)
-    made = counting_of(case.made()).distribution("up", 3, Weights(1, 1))
+    made = counting_of(case.build()).distribution("up", 3, Weights(1, 1))
     energy = networks.energies(case, 0.0)
     p = np.linalg.matrix_power(counted.tilted_map(case, np.zeros(2), np.zeros(2)), 3)[:, 0]
     for x in range(4):
@@ -145,7 +145,7 @@ def test_energy_that_returns_is_a_sum_of_lumps_though_the_fields_move():
 @pytest.mark.parametrize("name", ["fast, heat", "triangle, heat", "triangle, work"])
 def test_sampled_histograms_follow_the_distribution(name):
     case, periods, weights = CASES[name]
-    made = counting_of(case.made()).distribution("random", periods, weights)
+    made = counting_of(case.build()).distribution("random", periods, weights)
     count, plan = 200_000, Plan(periods, 0, 1, periods)
     values = []
     for first in range(0, count, 50_000):

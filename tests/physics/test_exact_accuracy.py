@@ -20,7 +20,7 @@ CASES = {
 def test_currents_are_good_to_ten_digits(name):
     case = CASES[name]
     _, averages = moments(case)
-    rates, error = ensemble(case.made()).currents
+    rates, error = ensemble(case.build()).currents
     found = np.append(rates.heat, rates.work)
     # Where two spins of one temperature do the same, a work may be as small as rounding.
     floor = 1e-14 * abs(rates.flips).sum()

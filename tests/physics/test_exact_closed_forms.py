@@ -40,7 +40,7 @@ def generator(network, phase):
 
 
 def currents(case):
-    return master_equation(case.made()).currents.rates
+    return master_equation(case.build()).currents.rates
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -48,7 +48,7 @@ def currents(case):
 def test_generator_holds_the_rates_of_the_law_and_conserves_probability(law, case):
     case = replace(case, law=law)
     for fraction in (0.0, 0.3, 0.71):
-        w = generator(case.made(), fraction)
+        w = generator(case.build(), fraction)
         np.testing.assert_allclose(w, networks.generator(case, fraction), rtol=1e-12, atol=1e-15)
         assert abs(w.sum(axis=0)).max() < 1e-15 * abs(w).max() * len(w)
 
@@ -56,7 +56,7 @@ def test_generator_holds_the_rates_of_the_law_and_conserves_probability(law, cas
 def test_states_are_numbered_with_the_first_site_fastest_and_all_up_first():
     # Only the first spin can flip in a strong field on the second: 0 <-> 1 and 2 <-> 3.
     case = Network([1.0], [0, 0], [], [[], []], offset=[0.5, 300.0], law="arrhenius")
-    w = generator(case.made(), 0.0)
+    w = generator(case.build(), 0.0)
     assert w[1, 0] == pytest.approx(0.5 * np.exp(-0.5), rel=1e-14)
     assert w[0, 1] == pytest.approx(0.5 * np.exp(0.5), rel=1e-14)
     assert w[2, 0] < 1e-100
@@ -74,7 +74,7 @@ def test_heat_of_the_undriven_pair_is_that_of_its_closed_form():
 def test_moments_and_currents_obey_the_closed_moment_equations(name):
     case = PAIRS[name]
     begin, averages = moments(case)
-    master = master_equation(case.made())
+    master = master_equation(case.build())
     s = networks.spins(case)
     observed = np.array([s[0], s[1], s[0] * s[1]]) @ master.periodic_state
     np.testing.assert_allclose(observed, begin, **CLOSE)
@@ -104,7 +104,7 @@ def test_reversing_the_bond_and_one_field_changes_nothing(law):
 @pytest.mark.parametrize("law", LAWS)
 def test_currents_repeat_after_half_a_period(law):
     # Half a period later both fields are reversed, and so may all spins be.
-    master = master_equation(pair(0.6, 0.5, h0=0.4, phase=1.3, period=30.0, law=law).made())
+    master = master_equation(pair(0.6, 0.5, h0=0.4, phase=1.3, period=30.0, law=law).build())
     energetics = master.time_series(master.periodic_state, 16).energetics
     for name in ("heat", "work", "flips"):
         halves = getattr(energetics, name)

@@ -51,7 +51,7 @@ def energy_moved(case, rates):
 
 def test_periodic_state_and_currents_agree(solved):
     case, (p, rates) = solved
-    solution = master_equation(case.made())
+    solution = master_equation(case.build())
     np.testing.assert_allclose(solution.periodic_state, p, rtol=1e-9, atol=2e-11)
     assert_close(solution.currents.rates, rates, atol=1e-12 * energy_moved(case, rates))
 
@@ -59,7 +59,7 @@ def test_periodic_state_and_currents_agree(solved):
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-6, 1e-10])
 def test_stated_error_bounds_the_true_error(solved, tolerance):
     case, (_, rates) = solved
-    found = master_equation(case.made(), tolerance).currents
+    found = master_equation(case.build(), tolerance).currents
     # The integration of the test has its own error, some 1e-12.
     slack = 5e-12 * energy_moved(case, rates)
     for name in Energetics._fields:
@@ -74,7 +74,7 @@ def test_stated_error_bounds_the_true_error_where_rates_have_kinks(phase):
     start = replace(case, harmonics=[[(1, 0.4, 0.0)]])
     # A shift of the phase changes nothing; at phase 0 the kinks fall on edges of the cells.
     _, rates = networks.periodic_rates(start, cells=4)
-    found = master_equation(case.made()).currents
+    found = master_equation(case.build()).currents
     for name in Energetics._fields:
         off = abs(getattr(found.rates, name) - getattr(rates, name))
         assert (off <= getattr(found.error, name) + 1e-12).all(), name
@@ -82,7 +82,7 @@ def test_stated_error_bounds_the_true_error_where_rates_have_kinks(phase):
 
 @pytest.mark.parametrize("law", ["glauber-product", "arrhenius"])
 def test_networks_agree_with_and_without_matrices(law, monkeypatch):
-    made = replace(HEXAGON, law=law, period=3.0).made()
+    made = replace(HEXAGON, law=law, period=3.0).build()
     without = master_equation(made)
     assert not without.solution.dense
     up = np.eye(1, 64)[0]
@@ -110,7 +110,7 @@ def test_transients_from_all_up_agree(name):
             for g in energetics
         )
     )
-    course = master_equation(case.made()).time_series(up, cells, periods)
+    course = master_equation(case.build()).time_series(up, cells, periods)
     np.testing.assert_allclose(course.state, states, rtol=1e-8, atol=1e-12)
     assert_close(course.energetics, expected, rtol=1e-8, atol=1e-11 * abs(expected.heat).max())
 
@@ -170,7 +170,7 @@ def test_a_config_is_the_network_that_it_describes():
 def by_hand(case, p, plan):
     """Window averages from every single segment, the burn-in run and left out."""
     segments = plan.rows_per_period
-    course = master_equation(case.made()).time_series(p, segments, plan.burn_in + plan.periods)
+    course = master_equation(case.build()).time_series(p, segments, plan.burn_in + plan.periods)
     kept = slice(plan.burn_in * segments, None)
     time = plan.periods * case.period
     rates = Energetics(*(g[kept].sum(axis=0) / time for g in course.energetics))
@@ -195,7 +195,7 @@ def by_hand(case, p, plan):
 @pytest.mark.parametrize("start", ["up", "random", "periodic"])
 def test_window_is_the_average_over_the_recorded_periods(plan, start):
     case = replace(TRIANGLE, period=6.0)
-    made = case.made()
+    made = case.build()
     p = spins.start_state(made, start)
     window = master_equation(made).window(p, plan)
     rates, occupation = by_hand(case, p, plan)
@@ -205,7 +205,7 @@ def test_window_is_the_average_over_the_recorded_periods(plan, start):
 
 def test_starts_are_the_distributions_they_are_named_for():
     case = replace(TRIANGLE, temperatures=[0.7, 0.7])
-    made = case.made()
+    made = case.build()
     np.testing.assert_array_equal(spins.start_state(made, "up"), np.eye(1, 8)[0])
     np.testing.assert_allclose(spins.start_state(made, "random"), np.full(8, 0.125))
     found = spins.start_state(made, "equilibrium")
@@ -218,7 +218,7 @@ def test_starts_are_the_distributions_they_are_named_for():
 @pytest.mark.parametrize("right", [0.05, 0.06])
 def test_stiff_networks_conserve_probability(law, right):
     # Arrhenius rates from 1e-11 to 1e10 over a period of 225.
-    solution = master_equation(pair(0.05, right, law=law).made(), tolerance=1e-3)
+    solution = master_equation(pair(0.05, right, law=law).build(), tolerance=1e-3)
     p = solution.periodic_state
     assert p.sum() == pytest.approx(1.0, abs=1e-14)
     assert (p >= 0).all()
@@ -232,7 +232,7 @@ def test_stiff_networks_conserve_probability(law, right):
 @pytest.mark.parametrize("right", [0.05, 0.06])
 def test_stiff_networks_conserve_energy_within_the_stated_error(law, right):
     case = pair(0.05, right, law=law)
-    rates, error = master_equation(case.made(), tolerance=1e-3).currents
+    rates, error = master_equation(case.build(), tolerance=1e-3).currents
     slack = 1e-12 * energy_moved(case, rates)
     assert abs(rates.heat.sum() + rates.work.sum()) < error.heat.sum() + error.work.sum() + slack
     # int h ds and -int s dh differ by nothing over a whole period.
@@ -245,7 +245,7 @@ def test_stiff_networks_conserve_energy_within_the_stated_error(law, right):
 def test_rates_that_all_but_jump_are_followed_to_the_stated_error(law, cold):
     # Fields cross the bond, or touch it, where the rates of the cold spin turn within a thousandth.
     case = pair(cold, 0.5, h0=0.5, coupling=0.5, period=20.0, law=law)
-    currents = master_equation(case.made()).currents
+    currents = master_equation(case.build()).currents
     _, expected = networks.periodic_rates(case, cells=64, rtol=1e-13)
     for name in Energetics._fields:
         off = abs(getattr(currents.rates, name) - getattr(expected, name))

@@ -80,7 +80,7 @@ def test_trajectories_agree_at_temperatures_from_a_thousandth_to_a_thousand(law,
     if law == "arrhenius" and temperature == 1e-3:
         # exp(dE / 2T) has no floating-point number.
         with pytest.raises(ValueError, match="too cold for this rate law"):
-            case.made()
+            case.build()
         return
     rows = sample(case, Plan(3, 0, 4, 1), RANDOM, 5, 10_000)
     z = scores(rows, expected(case, 64, 3, np.full(4, 0.25)))
@@ -97,10 +97,10 @@ def test_exact_heat_is_the_closed_form_at_any_temperature(temperature):
     if temperature == 1e-3:
         # A rate of 0.5 exp(-2000) is none: no state is left.
         with pytest.raises(NoExactSideError, match="never left"):
-            _ = master_equation(case.made()).currents
+            _ = master_equation(case.build()).currents
         return
     left, right = (2 / (1 + np.exp(2 / t)) for t in case.temperatures)
-    heat = master_equation(case.made()).currents.rates.heat
+    heat = master_equation(case.build()).currents.rates.heat
     scale = abs(heat).max()
     np.testing.assert_allclose(heat, 0.5 * (left - right) * np.array([1, -1]), atol=1e-9 * scale)
 
@@ -120,9 +120,9 @@ def test_periods_from_a_thousandth_to_a_billion_run_alike_if_rates_go_along(case
 @pytest.mark.parametrize("power", [-10, 30])
 def test_exact_currents_scale_with_the_period_if_rates_go_along(power):
     scale = 2.0**power
-    one = master_equation(replace(TRIANGLE, period=1.0).made()).currents.rates
+    one = master_equation(replace(TRIANGLE, period=1.0).build()).currents.rates
     slow = replace(TRIANGLE, period=scale, rate=TRIANGLE.rate / scale)
-    other = master_equation(slow.made()).currents.rates
+    other = master_equation(slow.build()).currents.rates
     for a, b in zip(one, other, strict=True):
         np.testing.assert_allclose(b * scale, a, rtol=1e-12, atol=1e-15)
 
@@ -138,7 +138,7 @@ def test_a_drive_much_faster_than_the_flips_is_sampled_and_solved_right(law):
     assert len(z) == 8
     assert abs(z).max() < z_threshold(len(z))
     _, rates = networks.periodic_rates(case, cells=1)
-    found = master_equation(case.made()).currents.rates
+    found = master_equation(case.build()).currents.rates
     np.testing.assert_allclose(np.concatenate(found), np.concatenate(rates), rtol=1e-8)
 
 
@@ -158,7 +158,7 @@ def test_a_drive_much_slower_than_the_flips_leaves_the_state_behind_by_one_over_
     left = []
     for period in (1e5, 1e6):
         case = replace(SWEPT, law=law, period=period)
-        found = np.concatenate(master_equation(case.made()).currents.rates)
+        found = np.concatenate(master_equation(case.build()).currents.rates)
         left.append((found - frozen_rates(case, 1 << 14 if law == "metropolis" else 256))[:2])
     np.testing.assert_allclose(left[0], 10 * left[1], rtol=0.02)
 
@@ -167,8 +167,8 @@ def test_a_drive_much_slower_than_the_flips_leaves_the_state_behind_by_one_over_
 def test_exact_currents_at_a_period_of_a_billion_are_as_good_as_they_say():
     # Half a minute: for so stiff a problem collocation gives way to many short steps.
     slow, slower = replace(SWEPT, period=1e7), replace(SWEPT, period=1e9)
-    left = np.concatenate(master_equation(slow.made()).currents.rates) - frozen_rates(slow)
-    found, error = master_equation(slower.made()).currents
+    left = np.concatenate(master_equation(slow.build()).currents.rates) - frozen_rates(slow)
+    found, error = master_equation(slower.build()).currents
     off = np.concatenate(found) - frozen_rates(slower) - left / 100
     # Inclusive works are those of the slow drive, of which the frozen states know nothing.
     kept = [0, 1, 6, 7]
@@ -180,7 +180,7 @@ def test_a_period_of_a_billion_is_sampled_right():
     # So cold that some hundred flips happen in it.
     case = networks.pair(0.125, 0.11, h0=0.02, phase=1.0, period=1e9)
     rows = sample(case, Plan(2, 0, 2, 1), UP, 8, 4000)
-    exact = master_equation(case.made()).window(np.eye(1, 4)[0], Plan(2, 0, 2, 1)).rates
+    exact = master_equation(case.build()).window(np.eye(1, 4)[0], Plan(2, 0, 2, 1)).rates
     z = scores(rows, 2 * case.period * np.concatenate(exact))
     assert len(z) == 8
     assert abs(z).max() < z_threshold(len(z))
@@ -206,7 +206,7 @@ def test_without_rates_nothing_happens_but_work(case):
 
 def test_without_rates_there_is_no_periodic_state():
     with pytest.raises(NoExactSideError, match="never left"):
-        _ = master_equation(replace(TRIANGLE, rate=0.0).made()).currents
+        _ = master_equation(replace(TRIANGLE, rate=0.0).build()).currents
 
 
 @BOTH
@@ -218,7 +218,7 @@ def test_bonds_of_no_strength_are_none(case):
 
 def test_exact_currents_of_bonds_of_no_strength_are_those_of_none():
     weak = replace(TRIANGLE, bonds=[(i, j, 0.0) for i, j, _ in TRIANGLE.bonds])
-    both = [master_equation(c.made()).currents.rates for c in (weak, replace(TRIANGLE, bonds=[]))]
+    both = [master_equation(c.build()).currents.rates for c in (weak, replace(TRIANGLE, bonds=[]))]
     assert same(*both)
 
 
@@ -237,7 +237,7 @@ def test_drives_of_no_amplitude_do_no_work_and_change_nothing(case):
 def test_exact_work_of_drives_of_no_amplitude_is_none():
     quiet = replace(TRIANGLE, harmonics=[[(1, 0.0, 0.3)], [], [(2, 0.0, 0.1)]])
     never = replace(TRIANGLE, harmonics=[[], [], []], driven=[False] * 3)
-    rates, undriven = (master_equation(c.made()).currents.rates for c in (quiet, never))
+    rates, undriven = (master_equation(c.build()).currents.rates for c in (quiet, never))
     assert not rates.work.any()
     np.testing.assert_allclose(rates.heat, undriven.heat, atol=1e-14)
 
@@ -248,7 +248,7 @@ def test_exact_work_of_drives_of_no_amplitude_is_none():
 def carried_on(case, plan, before, count):
     """Ledger of trajectories that begin as at time 0, though `before` periods have gone by."""
     later = plan._replace(burn_in=before)
-    made, first = case.made(), before * plan.rows_per_period
+    made, first = case.build(), before * plan.rows_per_period
     model = jump.prepare(made, later)
     rows = sample(case, plan, UP, 12, 1)
     rows = jump.Rows(*(np.zeros((count, *c.shape[1:]), c.dtype) for c in rows))

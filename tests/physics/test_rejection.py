@@ -44,7 +44,7 @@ def test_means_agree_with_the_master_equation(no_lanes, law, sites):
     # in its flips; allowed are 4.6 for the largest of some 30 quantities.
     case, count = ring(law, sites), 10_000
     rows = sample(case, PLAN, UP, 5, count)
-    master = master_equation(case.made(), 1e-7)
+    master = master_equation(case.build(), 1e-7)
     start = np.eye(1, case.states)[0]
     exact = master.window(start, PLAN).rates
     time = PLAN.periods * case.period
@@ -58,7 +58,7 @@ def test_means_agree_with_the_master_equation(no_lanes, law, sites):
 
 
 def test_networks_are_for_this_kernel_where_the_lanes_do_not_take_them():
-    models = [jump.prepare(ring("heat-bath", sites).made(), PLAN) for sites in (MANY, FEW)]
+    models = [jump.prepare(ring("heat-bath", sites).build(), PLAN) for sites in (MANY, FEW)]
     assert [isinstance(model, lanes.LaneModel) for model in models] == [False, True]
 
 
@@ -67,7 +67,7 @@ def test_flips_where_hardly_any_happen(no_lanes, sites):
     # Bounds of the sites differ by thirty powers of two.
     case, count = ring("glauber-product", sites, cold=0.06), 40_000
     rows = sample(case, PLAN, UP, 6, count)
-    exact = master_equation(case.made(), 1e-7).window(np.eye(1, case.states)[0], PLAN).rates.flips
+    exact = master_equation(case.build(), 1e-7).window(np.eye(1, case.states)[0], PLAN).rates.flips
     flips = rows.flips.sum(axis=(0, 1)) / (count * PLAN.periods * case.period)
     seen = rows.flips.sum(axis=1)
     frequent = seen.sum(axis=0) > 400
@@ -84,7 +84,7 @@ CASES = {"lanes": networks.TRIANGLE, "rejection": ring("heat-bath")}
 def test_a_run_in_pieces_is_the_run_in_one_go(case):
     plan = Plan(periods=4, burn_in=1, rows_per_period=3, segments_per_row=1)
     whole = sample(case, plan, UP, 3, 70)
-    model = jump.prepare(case.made(), plan)
+    model = jump.prepare(case.build(), plan)
     replicas = jump.begin(model, UP, 3, 0, 0, 70)
     pieces = jump.Rows(*(np.full_like(column, 77) for column in whole))
     for first, last in ((0, 1), (1, 5), (5, 5), (5, 14), (14, 15)):
@@ -102,13 +102,13 @@ def test_a_trajectory_is_the_same_alone_and_among_others():
 
 def test_a_law_that_does_not_fall_with_its_field_is_refused(monkeypatch):
     # The thinning bound is the rate at one end of the field.
-    made = networks.PUMP.made()
+    made = networks.PUMP.build()
     with pytest.raises(ValueError, match="exceeds its thinning bound"):
         jump.prepare(made._replace(low=made.high, high=made.low), PLAN)
 
 
 def test_too_many_sites_are_refused():
-    made = networks.Network([1.0], [0], [], [[]]).made()
+    made = networks.Network([1.0], [0], [], [[]]).build()
     many = made._replace(bath=np.zeros((1 << 18) + 1, np.int64))
     with pytest.raises(ValueError, match="at most 262144"):
         jump.prepare(many, PLAN)

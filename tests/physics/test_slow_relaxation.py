@@ -49,7 +49,7 @@ def random_network(rng, sites, temperatures, h0=0.0, **others):
 @pytest.mark.parametrize("sites", [1, 3, 5, 6])
 def test_equilibria_are_boltzmanns_and_nothing_flows(sites, temperature, law):
     case = random_network(np.random.default_rng(sites), sites, [temperature], law=law)
-    master = master_equation(case.made())
+    master = master_equation(case.build())
     rates, error = master.currents
     expected = networks.boltzmann(case)
     # Where states are so rarely left that fluxes count to the last digit, every entry is right.
@@ -64,7 +64,7 @@ def test_a_lattice_without_a_drive_is_in_equilibrium(temperature):
     bonds = [(i, j, 1.0) for i, j in SQUARE_LATTICE]
     offset = [0.05, *[0.0] * 8]
     case = Network([temperature], [0] * 9, bonds, [[]] * 9, offset, law="heat-bath", period=20.0)
-    master = master_equation(case.made())
+    master = master_equation(case.build())
     expected = networks.boltzmann(case)
     assert master.periodic_state[0] == pytest.approx(expected[0], rel=1e-10)
     np.testing.assert_allclose(master.periodic_state, expected, rtol=1e-6, atol=1e-12)
@@ -76,7 +76,7 @@ def test_a_lattice_without_a_drive_is_in_equilibrium(temperature):
 
 def agrees(case):
     """Whether the exact side agrees with positive sums written a second time."""
-    master = master_equation(case.made())
+    master = master_equation(case.build())
     p, heat, off = networks.periodic_by_positive_sums(case)
     rates, error = master.currents
     slack = off * abs(heat).max() + 1e-6 * abs(heat) + 1e-14
@@ -86,7 +86,7 @@ def agrees(case):
 
 def test_a_cluster_that_turns_over_once_in_ten_million_periods():
     agrees(CLUSTER)
-    master = master_equation(CLUSTER.made())
+    master = master_equation(CLUSTER.build())
     assert master.currents.rates.heat[1] == pytest.approx(-6.685e-4, rel=1e-4)
     p = master.periodic_state
     assert p[0] + p[32] == pytest.approx(0.929, abs=5e-4)
@@ -113,7 +113,7 @@ def test_many_cold_random_networks_agree_with_positive_sums(seed):
 
 
 def test_basins_and_the_whole_map_agree():
-    process = jump_process(CLUSTER.made())
+    process = jump_process(CLUSTER.build())
     label, _ = basins(process, CLUSTER.period)
     assert label.max() + 1 == 2, "all up and all down are left once in ten million periods"
     one, other = JumpEnsemble(process), JumpEnsemble(process)
@@ -138,7 +138,7 @@ def test_elimination_survives_any_ratio_of_probabilities():
 @pytest.mark.parametrize("sites", [30, 64, 1024, 4096])
 def test_too_many_states_are_refused_before_anything_is_listed(sites, initial):
     bonds = [(i, i + 1, 1.0) for i in range(sites - 1)]
-    made = Network([1.0], [0] * sites, bonds, [[]] * sites).made()
+    made = Network([1.0], [0] * sites, bonds, [[]] * sites).build()
     with pytest.raises(NoExactSideError, match=f"{sites} spins are too many"):
         start_state(made, initial)
     with pytest.raises(NoExactSideError, match=f"{sites} spins are too many"):
@@ -149,7 +149,7 @@ def test_too_many_states_are_refused_before_anything_is_listed(sites, initial):
 def test_states_that_are_never_left_are_refused(law):
     frozen = networks.pair(0.001, 0.001, coupling=0.5, h0=0.1, period=20.0, law=law)
     with pytest.raises(NoExactSideError, match="never left"):
-        _ = master_equation(frozen.made()).currents
+        _ = master_equation(frozen.build()).currents
 
 
 def test_a_drive_that_is_too_slow_to_follow_is_refused_at_once():
@@ -157,7 +157,7 @@ def test_a_drive_that_is_too_slow_to_follow_is_refused_at_once():
     case = random_network(rng, 11, [0.5, 0.7], h0=0.3, law="heat-bath", period=1e9)
     begun = time.process_time()
     with pytest.raises(NoExactSideError, match="too fast against the period"):
-        _ = master_equation(case.made()).currents
+        _ = master_equation(case.build()).currents
     assert time.process_time() - begun < 10.0
 
 
@@ -166,7 +166,7 @@ def test_a_drive_that_is_too_slow_to_follow_is_refused_at_once():
 
 def test_a_drive_far_faster_than_any_jump_is_followed_in_a_few_steps(monkeypatch):
     case = random_network(np.random.default_rng(5), 2, [0.5, 0.4], h0=0.25, period=1e-9)
-    master = master_equation(case.made())
+    master = master_equation(case.build())
     assert not master.solution.smooth
     process, carry, taken = master.process, master._stepper.carry, []
 
@@ -196,7 +196,7 @@ def steep(seed):
 
 @pytest.mark.parametrize("seed", [2, 3])
 def test_rates_that_change_fast_are_never_taken_to_be_negative(monkeypatch, seed):
-    master = master_equation(steep(seed).made())
+    master = master_equation(steep(seed).build())
     seen, exponential = [], squaring._exponentials
 
     def positive(process, rates, times):
@@ -212,7 +212,7 @@ def test_rates_that_change_fast_are_never_taken_to_be_negative(monkeypatch, seed
 
 
 def test_what_takes_long_is_told_before_it_does(monkeypatch, caplog):
-    master = master_equation(steep(2).made())
+    master = master_equation(steep(2).build())
     monkeypatch.setattr("trajsim.ensemble.jumps.ensemble.MOST_STEPS", 512)
     # As if all took a thousand times as long.
     now = time.perf_counter

@@ -55,7 +55,7 @@ def test_philox_agrees_with_numpy():
 def test_a_stream_begins_with_philox_of_seed_point_and_trajectory():
     # Small seeds first: the largest must be right after them, too.
     for seed, point, first in [(0, 0, 0), (2007, 3, 10**9), (WORD, 9999, 10**12), (7, 0, 0)]:
-        found = begin(TRIANGLE.made(), UP, seed, point, first, 5).stream
+        found = begin(TRIANGLE.build(), UP, seed, point, first, 5).stream
         expected = [philox_of_numpy([point, first + k, 0, 0], [seed, 0]) for k in range(5)]
         np.testing.assert_array_equal(found, expected)
 
@@ -135,7 +135,7 @@ def test_trajectories_differ_and_do_not_depend_on_how_they_are_blocked():
 
 
 def test_trajectories_do_not_depend_on_how_their_time_is_cut_into_calls():
-    plan, made = Plan(periods=4, burn_in=2, rows_per_period=3, segments_per_row=1), TRIANGLE.made()
+    plan, made = Plan(periods=4, burn_in=2, rows_per_period=3, segments_per_row=1), TRIANGLE.build()
     whole = sample(TRIANGLE, plan, RANDOM, 8, 50)
     rows = Rows(*(np.zeros_like(column) for column in whole))
     replicas = begin(made, RANDOM, 8, 0, 0, 50)
