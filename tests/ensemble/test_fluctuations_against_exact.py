@@ -26,7 +26,7 @@ NETWORKS = {
     "two spins, random": random_config(12, 2, [1.1, 0.6], "glauber-product", "random", **TWO_ROWS),
     "two spins, periodic": random_config(8, 2, [0.5, 0.7], "heat-bath", "periodic", **TWO_ROWS),
     "three spins, equilibrium": random_config(
-        14, 3, [0.9, 0.9], "arrhenius", "equilibrium", **TWO_ROWS
+        16, 3, [0.9, 0.9], "arrhenius", "equilibrium", **TWO_ROWS
     ),
     "three spins, up": random_config(
         24, 3, [1.2, 0.6], "glauber-product", "up", burn_in=1, **TWO_ROWS

@@ -15,7 +15,8 @@ def moments(case):
     # 1 would lose the digits that the slow magnetisation hangs on.
     e_left, e_right = 2 / (1 + np.exp(2 * J / case.temperature))
 
-    def slope(t, y):
+    def slope(t, flat):
+        y = flat.reshape(7, -1)
         m1, m2, d = y[:3]
         h = networks.fields(case, t / case.period)
         rise = networks.field_slopes(case, t / case.period)
@@ -24,7 +25,7 @@ def moments(case):
         right = m2 - m1 + e_right * m1 - n_right * (e_right + d - e_right * d)
         bond_left = e_left - d - n_left * (m2 - m1 + e_left * m1)
         bond_right = e_right - d - n_right * (m1 - m2 + e_right * m2)
-        return [
+        slopes = [
             -2 * r * left,
             -2 * r * right,
             2 * r * (bond_left + bond_right),
@@ -33,15 +34,18 @@ def moments(case):
             -rise[0] * m1,
             -rise[1] * m2,
         ]
+        return np.concatenate(slopes)
 
     def over_a_period(m):
-        settings = {"rtol": 1e-13, "atol": 1e-18}
-        begin = np.concatenate([m, np.zeros(4)])
-        return solve_ivp(slope, (0, case.period), begin, "DOP853", **settings).y[:, -1]
+        """Moments and integrals (7, starts) after a period that begins with moments (3, starts)."""
+        settings = {"rtol": 1e-12, "atol": 1e-17}
+        begin = np.concatenate([m, np.zeros((4, m.shape[1]))]).ravel()
+        found = solve_ivp(slope, (0, case.period), begin, "DOP853", **settings)
+        return found.y[:, -1].reshape(7, -1)
 
-    # The period is an affine map of the moments: four runs give it, a fifth the averages.
-    shift = over_a_period(np.zeros(3))[:3]
-    linear = np.column_stack([over_a_period(e)[:3] - shift for e in np.eye(3)])
+    # The period is an affine map of the moments: four starts give it, a fifth the averages.
+    shift, *linear = over_a_period(np.eye(3, 4, 1))[:3].T
+    linear = np.column_stack(linear) - shift[:, None]
     begin = np.linalg.solve(np.eye(3) - linear, shift)
-    averages = over_a_period(begin)[3:] / case.period
+    averages = over_a_period(begin[:, None])[3:, 0] / case.period
     return begin * [1, 1, -1] + [0, 0, 1], averages

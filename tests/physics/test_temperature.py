@@ -13,20 +13,21 @@ from networks import RANDOM, numbers, sample, z_threshold
 from trajsim.models.rate_laws import LAWS
 from trajsim.plan import Plan
 
-# Three unequal bonds and two fields: no two states have the same energy. Drives of no amplitude
-# drive nothing, and need no kernel of their own.
+# Three unequal bonds and two fields: no two states have the same energy. Drives of so small an
+# amplitude drive nothing, and need no kernel of their own.
+FAINT = 1e-30
 TRIANGLE = replace(
     networks.TRIANGLE,
     temperatures=[0.8, 0.8],
     bonds=[(0, 1, 0.55), (1, 2, -0.35), (0, 2, 0.2)],
-    harmonics=[[(1, 0.0, 0.0), (2, 0.0, 0.0)], [], [(1, 0.0, 0.0)]],
+    harmonics=[[(1, FAINT, 0.0), (3, FAINT, 0.0)], [], [(2, FAINT, 0.0)]],
     offset=[0.25, -0.1, 0.0],
     rate=0.5,
 )
 COLD_PAIR = networks.pair(0.3, 0.3, h0=0.0, coupling=0.4, offset=[0.05, 0.15])
 PAIR = replace(
     networks.pair(0.8, 0.8, coupling=0.55, offset=[0.25, -0.1]),
-    harmonics=[[(1, 0.0, 0.0)], [(1, 0.0, 0.0)]],
+    harmonics=[[(1, FAINT, 0.0)], [(1, FAINT, 0.0)]],
 )
 CASES = {
     "triangle, long rows": (TRIANGLE, 2.0),

@@ -35,7 +35,7 @@ def many_spins():
             "amplitude": 0.7,
             "phase": 0.4 * k,
             "offset": 0.2,
-            "harmonics": [{"order": 3, "amplitude": 0.3}],
+            "harmonics": [{"order": 3, "amplitude": 0.3}, {"order": 2, "amplitude": 0.1}],
         }
     return {
         "model": {"kind": "spins", "rate": 0.7, "rate_law": "heat-bath"},

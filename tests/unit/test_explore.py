@@ -97,12 +97,12 @@ BOXES = {
 
 @pytest.fixture(scope="module")
 def brute():
-    """A fine grid over a box, made once."""
+    """A grid over a box, made once."""
     made = {}
 
     def grid(name):
         if name not in made:
-            over = [f"{key}={low!r}:{high!r}:25" for key, (low, high) in BOXES[name].items()]
+            over = [f"{key}={low!r}:{high!r}:13" for key, (low, high) in BOXES[name].items()]
             made[name] = regime_map(load(CONFIGS / f"{name}.toml", (), over))
         return made[name]
 
