@@ -91,7 +91,7 @@ def test_terminals_without_a_letter_get_its_number(tmp_path, encoding, alpha):
             check=False,
         )
         assert b"Traceback" not in done.stderr, done.stderr
-        assert done.returncode == (1 if command[0] == "verify" else 0), done.stderr
+        assert done.returncode == (2 if command[0] == "verify" else 0), done.stderr
         said = (done.stdout + done.stderr).decode(encoding)
         assert alpha in said, command
 
