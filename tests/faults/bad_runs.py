@@ -1,6 +1,6 @@
 """How runs are made bad: each maker changes a copy of a sound one, checksums and all.
 
-The bad files are in `bad_files`, the bad folders of unfinished runs in `bad_folders`.
+The bad files are in `bad_files` and `bad_ledgers`, the folders of unfinished runs in `bad_folders`.
 """
 
 import hashlib

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import bad_configs as configs
 from bad_files import FILES
 from bad_folders import FOLDERS
+from bad_ledgers import LEDGERS
 from bad_runs import VERBS, Bad, secrets_in
 from program import Anew, Ended, Forked, Program
 
@@ -112,7 +113,9 @@ def bad_runs(
     """
     folder.mkdir()
     secrets = secrets_in(folder / "secrets", run)
-    cases: list[tuple[str, str, Bad]] = [("files", name, b) for name, b in FILES.items()]
+    cases: list[tuple[str, str, Bad]] = [
+        ("files", name, b) for name, b in (FILES | LEDGERS).items()
+    ]
     cases += [("folders", name, b) for name, b in FOLDERS.items()]
     for number, (kind, name, case) in list(enumerate(cases))[::every]:
         place = folder / f"case-{number}"

@@ -7,6 +7,7 @@ import bad_configs as configs
 import pytest
 from bad_files import FILES
 from bad_folders import FOLDERS
+from bad_ledgers import LEDGERS
 from hostile import MOST_SECONDS, MOST_WORDS, bad_configs, bad_runs, sound
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,7 +29,7 @@ def wrong(verdicts):
 
 @linux
 def test_bad_runs_are_told_by_every_verb_and_nothing_else_is_opened(prepared, tmp_path):
-    assert (len(FILES) >= 60, len(FOLDERS) >= 60) == (True, True)
+    assert (len(FILES) >= 60, len(LEDGERS) >= 60, len(FOLDERS) >= 60) == (True, True, True)
     verdicts = list(bad_runs(*prepared[:1], tmp_path / "runs", *prepared[1:], every=4))
     assert len({v.name for v in verdicts}) >= 60
     assert wrong(verdicts) == []
