@@ -15,9 +15,9 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from trajsim.ensemble import counting_of, ensemble
-from trajsim.models.drive import pack
 from trajsim.models.rate_laws import GlauberProduct
 from trajsim.models.spins import network
+from trajsim.models.waveform import Waveform, pack
 
 RATE, COUPLING = 0.5, 1.0
 ROUNDS = 20
@@ -43,7 +43,7 @@ class Spins:
             bonds=[(i, j, COUPLING) for i, j in self.bonds],
             temperatures=list(self.temperature),
             bath=self.bath,
-            drive=pack([0.0] * self.sites, [[(1, self.h0, phase)] for phase in self.phase]),
+            drive=pack([Waveform(0.0, [(1, self.h0, phase)]) for phase in self.phase]),
             driven=[True] * self.sites,
         )
 

@@ -15,13 +15,17 @@ from trajsim.extending.kinds import KINDS
 
 
 class Column(NamedTuple):
-    """One array of the ledger; `dims` come after (point, trajectory)."""
+    """One array of the ledger; `dims` come after (point, trajectory).
+
+    A `heated` one is there only where a temperature is driven.
+    """
 
     name: str
     dims: tuple[str, ...]
     dtype: str
     units: str
     long_name: str
+    heated: bool = False
 
 
 SPINS = (
@@ -33,6 +37,14 @@ SPINS = (
     Column("energy", ("edge",), "<f8", "energy", "energy of the system at the edges of the rows"),
     Column("flips", ("row", "site"), "<i4", "1", "number of flips of the spin"),
     Column("state", ("edge", "site"), "|i1", "1", "spin at the edges of the rows, +1 or -1"),
+    Column(
+        "entropy_flow",
+        ("row", "bath"),
+        "<f8",
+        "1",
+        "heat from the bath over its temperature of that instant",
+        heated=True,
+    ),
 )
 
 OSCILLATORS = (
@@ -76,6 +88,7 @@ class Layout:
     periods : (points,) period of the drive at each point
     labels : names along the dimensions bath, drive and site
     parameters : swept values (points,) by key
+    heated : whether a temperature is driven
     """
 
     kind: str
@@ -87,11 +100,12 @@ class Layout:
     periods: list[float]
     labels: dict[str, list[str]]
     parameters: dict[str, list[float]]
+    heated: bool = False
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """Columns that have entries: works are absent where nothing is driven."""
-        return tuple(c for c in all_columns(self.kind) if all(self.size(d) for d in c.dims))
+        return tuple(c for c in all_columns(self.kind) if all(self.shape(c)))
 
     @property
     def summary(self) -> str:
@@ -113,7 +127,8 @@ class Layout:
 
     def shape(self, column: Column) -> tuple[int, ...]:
         """Shape of a column for one trajectory."""
-        return tuple(self.size(dim) for dim in column.dims)
+        shape = tuple(self.size(dim) for dim in column.dims)
+        return shape if self.heated or not column.heated else (*shape[:-1], 0)
 
     @property
     def trajectory_bytes(self) -> int:

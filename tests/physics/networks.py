@@ -13,9 +13,9 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from trajsim.kernels import jump
-from trajsim.models.drive import pack
 from trajsim.models.rate_laws import LAWS
 from trajsim.models.spins import network
+from trajsim.models.waveform import Waveform, pack
 from trajsim.plan import Plan
 
 # Chance that a test of random numbers fails though all is well.
@@ -64,7 +64,14 @@ class Network:
             bonds=self.bonds,
             temperatures=list(self.temperature),
             bath=self.bath,
-            drive=pack(self.offset or [0.0] * self.sites, self.harmonics),
+            drive=pack(
+                [
+                    Waveform(offset, terms)
+                    for offset, terms in zip(
+                        self.offset or [0.0] * self.sites, self.harmonics, strict=True
+                    )
+                ]
+            ),
             driven=[i in self.drives for i in range(self.sites)],
         )
 
@@ -109,6 +116,7 @@ def sample(case, plan, start, seed, count, first=0):
         energy=np.zeros((count, rows + 1)),
         flips=np.zeros((count, rows, case.sites), np.int32),
         state=np.zeros((count, rows + 1, case.sites), np.int8),
+        entropy_flow=np.zeros((count, rows, 0)),
     )
     made = case.build()
     replicas = jump.begin(made, start, seed, 0, first, count)

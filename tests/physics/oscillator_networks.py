@@ -5,8 +5,8 @@ from scipy.integrate import solve_ivp
 
 from trajsim.kernels import langevin
 from trajsim.ledger import Layout
-from trajsim.models import drive, oscillators
-from trajsim.models.drive import value
+from trajsim.models import oscillators
+from trajsim.models.waveform import Waveform, pack, values
 
 
 def pair(
@@ -30,7 +30,7 @@ def pair(
         site_stiffness=[stiffness] * 2,
         site_quartic=[alpha] * 2,
         bonds=[(0, 1, coupling, alpha)],
-        drive=drive.pack([0, 0], [[(1, amplitude, 0.0)], [(1, amplitude, phase)]]),
+        drive=pack([Waveform(0.0, [(1, amplitude, x)]) for x in (0.0, phase)]),
         driven=[True, True],
     )
 
@@ -46,9 +46,13 @@ def ring():
         site_stiffness=[1.0, 0.0, 0.5, 2.0],
         site_quartic=[0.0] * 4,
         bonds=[(0, 1, 1.0, 0.0), (1, 2, 2.0, 0.0), (2, 3, 0.7, 0.0), (3, 0, 0.4, 0.0)],
-        drive=drive.pack(
-            [0.3, 0.0, 0.0, -0.2],
-            [[(1, 0.8, 0.3), (3, 0.4, 1.0)], [], [(2, 0.6, -0.5)], []],
+        drive=pack(
+            [
+                Waveform(0.3, [(1, 0.8, 0.3), (3, 0.4, 1.0)]),
+                Waveform(),
+                Waveform(0.0, [(2, 0.6, -0.5)]),
+                Waveform(-0.2),
+            ]
         ),
         driven=[True, False, True, True],
     )
@@ -124,7 +128,7 @@ def moment_equations(network, begin, periods):
     )
 
     def force(t):
-        return np.array([value(network.drive, i, t / network.period) for i in range(n)])
+        return values(network.drive, np.array([t / network.period]))[0]
 
     def slope(t, d=1e-4):
         # Fourth-order difference, good to 1e-13 here.

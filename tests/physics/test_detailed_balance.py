@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from networks import TRIANGLE, Network, pair
 
-from trajsim.models import drive
+from trajsim.models import waveform
 from trajsim.models.rate_laws import LAWS
 from trajsim.models.spins import local_of, rate, rate_bound
 
@@ -35,9 +35,9 @@ def star(reach, seed, law):
 
 def log_ratio(made, now, site, h):
     """ln rate(s) / rate(s with `site` flipped)."""
-    there = rate(made, local_of(made, now, site), now[site], site, h)
+    there = rate(made, local_of(made, now, site), now[site], h / made.temperature[site])
     now[site] *= -1
-    back = rate(made, local_of(made, now, site), now[site], site, h)
+    back = rate(made, local_of(made, now, site), now[site], h / made.temperature[site])
     now[site] *= -1
     assert there > 0
     assert back > 0
@@ -83,16 +83,16 @@ def test_rates_are_those_of_the_papers(law, case):
         expected, h = networks.flip_rates(case, fraction), networks.fields(case, fraction)
         for x, now in enumerate(networks.spins(case).T.astype(np.int8)):
             for i in range(case.sites):
-                found = rate(made, local_of(made, now, i), now[i], i, h[i])
+                found = rate(made, local_of(made, now, i), now[i], h[i] / case.temperature[i])
                 assert found == pytest.approx(expected[i, x], rel=1e-12)
 
 
 @pytest.mark.parametrize("case", [PEAKED, TRIANGLE], ids=["peaked", "triangle"])
 def test_fields_stay_within_their_bounds_and_reach_them(case):
     made, fraction = case.build(), np.arange(5000) / 5000
-    h = np.array([[drive.value(made.drive, i, f) for i in range(case.sites)] for f in fraction])
+    h = waveform.values(made.drive, fraction)
     np.testing.assert_allclose(h, networks.fields(case, fraction), atol=1e-13)
-    low, high = drive.bounds(made.drive)
+    low, high = waveform.bounds(made.drive)
     assert (low <= h).all()
     assert (h <= high).all()
     if case is PEAKED:

@@ -6,7 +6,8 @@ from oscillator_networks import closed_form, moment_equations, pair, ring
 
 from trajsim.ensemble import gaussian
 from trajsim.ensemble.answers import NoExactSideError
-from trajsim.models import drive, oscillators
+from trajsim.models import oscillators
+from trajsim.models.waveform import Waveform, pack
 from trajsim.plan import Plan
 
 
@@ -100,7 +101,7 @@ def chain(frictions, stiffness=1.0, couplings=(1.0, 1.0)):
         site_stiffness=[stiffness] * 3,
         site_quartic=[0.0] * 3,
         bonds=[(0, 1, couplings[0], 0.0), (1, 2, couplings[1], 0.0)],
-        drive=drive.pack([0.0] * 3, [[], [], []]),
+        drive=pack([Waveform()] * 3),
         driven=[False] * 3,
     )
 

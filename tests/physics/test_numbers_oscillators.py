@@ -11,7 +11,8 @@ from trajsim.ensemble import counting_of
 from trajsim.ensemble.gaussian import LinearEnsemble, start_state
 from trajsim.kernels import langevin
 from trajsim.kernels.integrators import SCHEMES
-from trajsim.models import drive, oscillators
+from trajsim.models import oscillators
+from trajsim.models.waveform import Waveform, pack
 from trajsim.plan import Plan
 
 EVERY_SCHEME = pytest.mark.parametrize("scheme", list(SCHEMES))
@@ -118,7 +119,12 @@ def test_exact_transients_and_variances_scale_with_the_period(time, start):
 @pytest.mark.parametrize("order", [1, 7, 50])
 def test_the_window_of_the_periodic_state_has_its_currents_whatever_the_harmonic(period, order):
     network = pair((1.2, 0.7), period=period)
-    drives = drive.pack([0.1, 0.0], [[(order, 1.0, 0.2)], [(1, 1.0, 0.0), (order, 0.5, 1.0)]])
+    drives = pack(
+        [
+            Waveform(0.1, [(order, 1.0, 0.2)]),
+            Waveform(0.0, [(1, 1.0, 0.0), (order, 0.5, 1.0)]),
+        ]
+    )
     ensemble = LinearEnsemble(network._replace(drive=drives))
     rates = ensemble.window(ensemble.periodic_state, Plan(2, 0, 2, 1)).rates
     for a, b in zip(rates, ensemble.currents.rates, strict=True):
@@ -148,7 +154,7 @@ def separate(coupling=None):
         site_stiffness=[2.0, 1.0],
         site_quartic=[0.0, 0.0],
         bonds=[] if coupling is None else [(0, 1, coupling, 0.0)],
-        drive=drive.pack([0, 0], [[(1, 0.6, 0.4)], [(2, 0.6, 0.0)]]),
+        drive=pack([Waveform(0.0, [(1, 0.6, 0.4)]), Waveform(0.0, [(2, 0.6, 0.0)])]),
         driven=[True, True],
     )
 

@@ -146,8 +146,50 @@ FAULTS = {
         ("a list",),
     ),
     # tables where values should be and the other way round
-    "number as a drive": Bad(DRIVE_2, "drive = 0.25", "sites.2.drive", ("found 0.25", "a table")),
+    "text as a drive": Bad(DRIVE_2, 'drive = "0.2"', "sites.2.drive", ("a finite", "or a table")),
     "list of drives": Bad(DRIVE_2, "drive = [{ amplitude = 0.25 }]", "sites.2.drive", ("a table",)),
+    "points that begin late": Bad(
+        DRIVE_2, "drive = { points = [[0.1, 0], [1, 1]] }", "sites.2.drive", ("from 0 to 1",)
+    ),
+    "points in no order": Bad(
+        DRIVE_2,
+        "drive = { points = [[0, 0], [0.5, 1], [0.4, 1], [1, 1]] }",
+        "sites.2.drive",
+        ("ascending order, not 0.4 after 0.5",),
+    ),
+    "three points at one phase": Bad(
+        DRIVE_2,
+        "drive = { points = [[0, 0], [0.5, 1], [0.5, 2], [0.5, 1], [1, 1]] }",
+        "sites.2.drive",
+        ("at most two points at one part of the period, not at 0.5",),
+    ),
+    "a point of three numbers": Bad(
+        DRIVE_2,
+        "drive = { points = [[0, 0], [1, 1, 1]] }",
+        "sites.2.drive.points.1",
+        ("at most 2 entries",),
+    ),
+    "points beside an amplitude": Bad(
+        DRIVE_2,
+        "drive = { amplitude = 0.2, points = [[0, 0], [1, 1]] }",
+        "sites.2.drive",
+        ("points alone, or the other keys",),
+    ),
+    "harmonics of a square": Bad(
+        DRIVE_2,
+        'drive = { shape = "square", harmonics = [{ order = 3, amplitude = 0.1 }] }',
+        "sites.2.drive",
+        ("harmonics of a cosine alone",),
+    ),
+    "unknown shape": Bad(
+        DRIVE_2, 'drive = { shape = "sqare" }', "sites.2.drive.shape", ("did you mean 'square'?",)
+    ),
+    "a temperature that falls below zero": Bad(
+        "R = { temperature = 0.499 }",
+        "R = { temperature = { offset = 0.5, amplitude = 0.6 } }",
+        "baths.R.temperature",
+        ("values from 1e-09 to 1e+09, not -0.1 to 1.1",),
+    ),
     "number as a bath": Bad(
         "R = { temperature = 0.499 }", "R = 0.499", "baths.R", ("found 0.499", "a table")
     ),

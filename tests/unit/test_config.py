@@ -67,10 +67,12 @@ def test_an_empty_drive_is_a_drive():
     experiment = parse(HALF_DRIVEN.replace("{ amplitude = 0.25, phase = 0.0 }", "{}")).experiment
     assert experiment.labels["drive"] == ["1"]
     assert experiment.sites[0].drive.model_dump() == {
+        "shape": "cosine",
         "amplitude": 0.0,
         "phase": 0.0,
         "offset": 0.0,
         "harmonics": [],
+        "points": [],
     }
 
 
@@ -138,8 +140,9 @@ def test_network_of_three_spins_with_a_shared_bath_is_as_worked_out_by_hand():
     assert network.drive.order.tolist() == [[1, 1], [1, 3], [1, 1]]
     assert network.drive.amplitude.tolist() == [[0.0, 0.0], [0.5, 0.2], [0.25, 0.0]]
     assert network.drive.phase.tolist() == [[0.0, 0.0], [0.0, 1.0], [1.5, 0.0]]
-    np.testing.assert_allclose(network.low, [0.0, -0.8, -0.25], rtol=1e-14)
-    np.testing.assert_allclose(network.high, [0.0, 0.6, 0.25], rtol=1e-14)
+    # Bounds of the fields over temperatures.
+    np.testing.assert_allclose(network.low, [0.0, -0.4, -0.5], atol=1e-14)
+    np.testing.assert_allclose(network.high, [0.0, 0.3, 0.5], atol=1e-14)
 
 
 @pytest.mark.parametrize(

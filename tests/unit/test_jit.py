@@ -123,13 +123,13 @@ LIBRARY = """
 import sys
 import numpy as np
 import trajsim
-from trajsim.models import drive, spins
+from trajsim.models import spins, waveform
 from trajsim.models.rate_laws import LAWS
 assert trajsim.__file__.startswith(sys.argv[1])
 """
 NETWORK = """
 one = spins.network(
-    LAWS["heat-bath"](1.0), 1.0, [], [1.0], [0], drive.pack([0.0], [[(1, 0.0, 0.0)]]), [False]
+    LAWS["heat-bath"](1.0), 1.0, [], [1.0], [0], waveform.pack([waveform.Waveform()]), [False]
 )
 """
 ONE_SPIN = LIBRARY + NETWORK

@@ -68,7 +68,7 @@ def old_run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("names")
     text = changed(request.param, ("trajectories = 60", "trajectories = 600"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trajsim.config.schema, "RESERVED", ())
+        patch.setattr(trajsim.config.base, "RESERVED", ())
         trajsim.simulate(parse(text), folder / "old.h5")
     twin = trajsim.simulate(parse(text.replace("total", "x")), folder / "new.h5")
     return trajsim.open(folder / "old.h5"), twin

@@ -19,7 +19,7 @@ from trajsim.compiled.jit import compiled
 from trajsim.config import load
 from trajsim.extending import plugins, sources
 from trajsim.extending.plugins import PluginError
-from trajsim.models import drive, spins
+from trajsim.models import spins, waveform
 from trajsim.models.law_checks import RateLawError
 from trajsim.models.rate_laws import LAWS, Arrhenius, HeatBath, Metropolis
 from trajsim.running.provenance import header_of, layout_of
@@ -147,7 +147,7 @@ def test_a_law_from_outside_agrees_with_its_exact_side(ohmic, cli, config, tmp_p
 
 def test_the_law_of_the_documentation_is_the_golden_rules(ohmic):
     one = spins.network(
-        ohmic(0.3), 1.0, [], [0.5], [0], drive.pack([0.0], [[(1, 0.0, 0.0)]]), [False]
+        ohmic(0.3), 1.0, [], [0.5], [0], waveform.pack([waveform.Waveform()]), [False]
     )
     for h in (0.0, 1e-9, 1e-3, 0.024, 0.026, 0.7, 20.0):
         for spin in (1, -1):
@@ -209,13 +209,13 @@ def faster(x):
 """
 PROGRAM = """
 import sys
-from trajsim.models import drive, spins
+from trajsim.models import spins, waveform
 from trajsim.models.rate_laws import LAWS
 
 found = []
 for name in sys.argv[1:]:
     law = LAWS[name](1.0)
-    field = drive.pack([0.0], [[(1, 0.0, 0.0)]])
+    field = waveform.pack([waveform.Waveform()])
     one = spins.network(law, 1.0, [], [1.0], [0], field, [False])
     found.append(round(spins.rate(one, 0.0, 1, 0, 0.0)))
 stats = spins.rate.stats
@@ -258,7 +258,7 @@ def test_laws_of_one_name_in_one_process_do_not_get_each_others_code():
     found = []
     for made in (rate_of(lambda x: exp(-x)), rate_of(lambda x: 3.0 * exp(-x))):
         register_rate_law("mine", made)
-        field = drive.pack([0.0], [[(1, 0.0, 0.0)]])
+        field = waveform.pack([waveform.Waveform()])
         one = spins.network(LAWS["mine"](1.0), 1.0, [], [1.0], [0], field, [False])
         found.append(float(spins.rate(one, 0.0, 1, 0, 0.0)))
     np.testing.assert_array_equal(found, [1.0, 3.0])

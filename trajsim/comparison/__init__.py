@@ -279,6 +279,9 @@ def _events(
         bath: sum(flips[site.name] for site in experiment.sites if site.bath == bath)
         for bath in experiment.baths
     }
+    for bond in experiment.bonds:
+        # Both ends change what a coupling does.
+        flips.setdefault("-".join(bond.sites), sum(flips[end] for end in bond.sites))
     return {key: by_bath[key[1]] if key[0] == "heat" else flips[key[1]] for key in exact}
 
 

@@ -1,7 +1,6 @@
 """Conditions of a run for fluctuation theorems, from its config and the exact ensemble."""
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,7 +54,6 @@ def _setting(experiment: Experiment) -> Setting:
     except NoExactSideError as error:
         reason = str(error)
     slope, no_slope = _speed_derivative(experiment)
-    terms = _harmonics(experiment)
     return Setting(
         system=experiment.model.kind,
         spins=len(experiment.sites) if experiment.two_states else 0,
@@ -63,9 +61,9 @@ def _setting(experiment: Experiment) -> Setting:
         initial=experiment.ensemble.initial,
         burn_in=experiment.ensemble.burn_in,
         direction=experiment.drive.direction,
-        driven=bool(terms),
-        own_reverse=_symmetric(terms, 0.0),
-        shifted_reverse=any(_symmetric(terms, shift) for shift in _shifts(terms)),
+        driven=experiment.driven,
+        own_reverse=experiment.own_reverse,
+        shifted_reverse=experiment.shifted_reverse,
         canonical=experiment.canonical,
         probability=probability,
         no_probability=reason,
@@ -109,33 +107,6 @@ def _stencil(period: float, allowed: tuple[float, float] = PERIODS) -> list[tupl
         if all(allowed[0] <= p <= allowed[1] for p, _ in nearby):
             break
     return nearby
-
-
-# -- protocols that are their own reverse ------------------------------------------------------
-
-
-def _harmonics(experiment: Experiment) -> list[tuple[int, float]]:
-    """(order, phase) of all cosines with an amplitude."""
-    harmonics = []
-    for site in experiment.sites:
-        if site.drive is not None:
-            terms = [(1, site.drive.amplitude, site.drive.phase)]
-            terms += [(h.order, h.amplitude, h.phase) for h in site.drive.harmonics]
-            harmonics += [(order, phase) for order, amplitude, phase in terms if amplitude != 0.0]
-    return harmonics
-
-
-def _symmetric(terms: list[tuple[int, float]], shift: float) -> bool:
-    """Whether cos(k x + phase) are all even about x = shift."""
-    return all(abs(math.sin(order * shift + phase)) < 1e-9 for order, phase in terms)
-
-
-def _shifts(terms: list[tuple[int, float]]) -> list[float]:
-    """All x about which the first of the terms is even."""
-    if not terms:
-        return [0.0]
-    order, phase = min(terms)
-    return [(math.pi * k - phase) / order for k in range(2 * order)]
 
 
 # -- two runs ----------------------------------------------------------------------------------

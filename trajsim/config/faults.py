@@ -3,7 +3,7 @@
 import difflib
 import re
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from trajsim.errors import TrajsimError
@@ -45,7 +45,8 @@ class ConfigError(TrajsimError, ValueError):
 
 def explain(detail: Any, schema: Any) -> tuple[Loc, str]:
     """Place and sentence for one fault that pydantic found."""
-    loc = tuple(detail["loc"])
+    # pydantic tells which of several kinds of value it took a value for.
+    loc = tuple(part for part in detail["loc"] if not str(part).startswith("<"))
     if loc[-1:] == ("[key]",) and detail["type"] in ("string_pattern_mismatch", NOT_ALLOWED):
         loc = loc[:-1]  # pydantic's mark for the name of a table, not its value
     kind, context, given = detail["type"], detail.get("ctx", {}), show(detail["input"])
@@ -67,14 +68,11 @@ def explain(detail: Any, schema: Any) -> tuple[Loc, str]:
 def _allowed(kind: str, context: dict[str, Any], schema: Any, loc: Loc) -> str:
     if kind.startswith(("int", "float", "finite", "greater", "less")):
         field = getattr(schema, "model_fields", {}).get(loc[-1])
-        limits = [
-            f"{sign} {getattr(limit, name):g}"
-            for limit in (field.metadata if field else [])
-            for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
-            if hasattr(limit, name)
-        ]
         integer = field is not None and field.annotation is int
-        return f"{'an integer' if integer else 'a finite number'} {' and '.join(limits)}".strip()
+        limits = " and ".join(_limits(field) if field else [])
+        noun = f"{'an integer' if integer else 'a finite number'} {limits}".strip()
+        table = field is not None and hasattr(_bare(field.annotation), "model_fields")
+        return f"{noun}, or a table" if table else noun
     if kind == "string_pattern_mismatch" and loc == ("title",):
         return "a text without NUL"
     if kind == "string_pattern_mismatch":
@@ -91,6 +89,36 @@ def _allowed(kind: str, context: dict[str, Any], schema: Any, loc: Loc) -> str:
     if kind == "too_long":
         return f"at most {context['max_length']} entries"
     return nouns.get(kind.split("_")[0], kind.replace("_", " "))
+
+
+def _limits(field: Any) -> Iterator[str]:
+    """Limits of a number, or of one that may stand in place of a table."""
+    parts = [*field.metadata]
+    kinds = [field.annotation]
+    while kinds:
+        kind = kinds.pop()
+        if get_origin(kind) is Annotated:
+            parts += [m for mark in get_args(kind)[1:] for m in getattr(mark, "metadata", [mark])]
+        kinds += [k for k in get_args(kind) if get_origin(k) is not None]
+    for limit in parts:
+        for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
+            if hasattr(limit, name):
+                yield f"{sign} {getattr(limit, name):g}"
+
+
+def is_number(schema: Any, key: str | int) -> bool:
+    """Whether a key of a schema may hold a number."""
+    kinds = [inside(schema, key)]
+    field = getattr(schema, "model_fields", {}).get(key)
+    if field is not None:
+        kinds = [field.annotation]
+    while kinds:
+        kind = kinds.pop()
+        if kind is float:
+            return True
+        if get_origin(kind) in (Annotated, Union, types.UnionType):
+            kinds += get_args(kind)
+    return False
 
 
 def choice(given: Any, allowed: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from trajsim.config import schema
+from trajsim.config import base, schema
 from trajsim.config.faults import Loc
 from trajsim.models import oscillators
 
@@ -51,8 +51,8 @@ class OscillatorEnsemble(schema.Ensemble):
     )
 
 
-class Integrator(schema.Strict):
-    """The integrator and its steps."""
+class Integrator(base.Strict):
+    """How time is cut into steps."""
 
     scheme: Literal["hoh", "baoab"] = Field(
         default="hoh", description="`hoh` moves the linear part exactly"
@@ -112,7 +112,7 @@ class OscillatorExperiment(schema.Experiment):
             friction=[
                 model.friction if site.friction is None else site.friction for site in self.sites
             ],
-            temperature=wires.temperature,
+            temperature=list(self.temperatures_of_sites),
             bath=wires.bath,
             site_stiffness=[site.stiffness for site in self.sites],
             site_quartic=[site.quartic for site in self.sites],
@@ -123,6 +123,11 @@ class OscillatorExperiment(schema.Experiment):
             drive=wires.drive,
             driven=wires.driven,
         )
+
+    @property
+    def temperatures_of_sites(self) -> Iterator[float]:
+        """Temperature of the bath of each site, 0 without one."""
+        return (0.0 if s.bath is None else self.temperatures[s.bath] for s in self.sites)
 
     def cautions(self) -> Iterator[str]:
         """Warning about steps so long that works have errors of more than a few percent."""
@@ -140,6 +145,9 @@ class OscillatorExperiment(schema.Experiment):
     def consequences(self) -> Iterator[tuple[Loc, str]]:
         """Faults of settings that are each allowed but do not go together."""
         yield from super().consequences()
+        for name, bath in self.baths.items():
+            if bath.driven:
+                yield ("baths", name, "temperature"), "found a waveform; allowed: a number"
         rows = self.ledger.rows_per_period
         steps = 0 if self.integrator is None else self.integrator.steps_per_period
         if steps % rows:

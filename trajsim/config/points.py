@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from trajsim.config.base import RECORDED
 from trajsim.config.faults import ConfigError, Fault, explain
 from trajsim.config.keys import find, key_of, put
-from trajsim.config.schema import RECORDED, Experiment
+from trajsim.config.schema import Experiment
 
 
 class Point(NamedTuple):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from trajsim.config.base import RECORDED
 from trajsim.config.faults import (
     LONGEST_WORD,
     ConfigError,
@@ -25,6 +26,7 @@ from trajsim.config.faults import (
     cut,
     explain,
     inside,
+    is_number,
     show,
     suggestion,
     unknown,
@@ -33,7 +35,7 @@ from trajsim.config.keys import find, key_of, put
 from trajsim.config.kinds import experiment_type
 from trajsim.config.over import axis, words
 from trajsim.config.points import Config, Point
-from trajsim.config.schema import MOST_POINTS, RECORDED, Experiment, Range, references
+from trajsim.config.schema import MOST_POINTS, Experiment, Range, references
 from trajsim.config.toml_lines import TooDeepError, key_lines
 from trajsim.config.values import DEEPEST
 from trajsim.extending.kinds import KINDS
@@ -379,8 +381,14 @@ class _Reader:
             if within is None:
                 self.fault(loc, unknown(schema, part, key_of(self.data, target[: depth + 1])))
                 return None
-            schema = within
-        if schema is not float:
+            number, schema = is_number(schema, part), within
+        held: Any = self.data
+        for part in target:
+            held = held.get(part) if isinstance(held, dict) else held and held[part]
+        if isinstance(held, dict):
+            self.fault(loc, f"{key} holds a table and cannot be swept; a number in it can")
+            return None
+        if not number:
             self.fault(loc, f"{key} is not a number and cannot be swept")
             return None
         return target

@@ -1,123 +1,22 @@
 """Schema of configs of all models, and checks between their settings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationInfo
-from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+from pydantic import Field
 
-from trajsim.config.faults import NOT_ALLOWED, Loc, listing, show, suggestion
+from trajsim.config.base import Name, Strict
+from trajsim.config.faults import Loc, listing, show, suggestion
+from trajsim.config.waveform import Parameter, Waveform, Within, in_parts, mean_of, opening_of
 from trajsim.extending.kinds import KINDS
-from trajsim.extending.plugins import Origin, Registry
-from trajsim.models import drive as drives
+from trajsim.extending.plugins import Origin
+from trajsim.models import waveform as waveforms
+from trajsim.models.waveform import Waveforms, pack
 from trajsim.plan import Plan
 
 MOST_POINTS = 10_000
-# Labels of sums, which sites and baths may not have as names.
-RESERVED = ("total",)
-# Neighbouring floating-point numbers above this differ by more than 1e-10.
-LARGEST_PHASE = 1e6
 # Shortest and longest period.
 PERIODS = (1e-9, 1e12)
-
-# Context of validation of a config that was valid when a run recorded it.
-RECORDED: Any = {"recorded": True}
-
-
-class Allowed:
-    """Condition on a value, with the words for its message.
-
-    In a config of a run (`RECORDED`) any value is valid: earlier versions may have allowed it.
-    """
-
-    def __init__(self, condition: Callable[[Any], bool], words: str, **json: Any) -> None:
-        self.condition, self.words, self.json = condition, words, json
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.with_info_after_validator_function(self._judge, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return {**handler(schema), **self.json}
-
-    def _judge(self, value: Any, info: ValidationInfo) -> Any:
-        if info.context is not RECORDED and not self.condition(value):
-            raise PydanticCustomError(NOT_ALLOWED, "{words}", {"words": self.words})
-        return value
-
-
-Name = Annotated[
-    str,
-    Field(pattern=r"^[\w+\-]{1,64}$"),
-    Allowed(
-        lambda name: name not in RESERVED,
-        f"any other name; {', '.join(map(repr, RESERVED))} is what sums are called",
-        **{"not": {"enum": list(RESERVED)}},
-    ),
-]
-Energy = Annotated[float, Field(ge=-1e9, le=1e9)]
-Phase = Annotated[
-    float,
-    Allowed(
-        lambda phase: abs(phase) <= LARGEST_PHASE,
-        f"a finite number >= -{LARGEST_PHASE:g} and <= {LARGEST_PHASE:g}; "
-        "phases that differ by 2 pi are the same",
-        minimum=-LARGEST_PHASE,
-        maximum=LARGEST_PHASE,
-    ),
-]
-
-
-class Strict(BaseModel):
-    """No unknown keys, no conversions between types, no nan or inf, no change afterwards."""
-
-    # Of the models of a config, only those of its kind are built.
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True
-    )
-
-
-class Registered:
-    """Condition that a text is a name in a registry; faults are those of a `Literal`.
-
-    In a config of a run (`RECORDED`) any name is valid: its plugin may not be installed.
-    """
-
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.with_info_after_validator_function(self._known, handler(source))
-
-    def __get_pydantic_json_schema__(self, _schema: Any, _handler: Any) -> dict[str, Any]:
-        return {"type": "string", "enum": list(self.registry)}
-
-    def _known(self, name: str, info: ValidationInfo) -> str:
-        if name not in self.registry and info.context is not RECORDED:
-            *others, last = map(repr, self.registry)
-            expected = f"{', '.join(others)} or {last}"
-            raise PydanticKnownError("literal_error", {"expected": expected})
-        return name
-
-
-class Harmonic(Strict):
-    """One more cosine of a drive, at a multiple of its frequency."""
-
-    order: int = Field(ge=1, le=1000, description="multiple of the drive's frequency")
-    amplitude: Energy = Field(description="energy of a field, force of an oscillator's")
-    phase: Phase = Field(default=0.0, description="radians")
-
-
-class Drive(Strict):
-    """offset + amplitude cos(Omega t + phase) + the harmonics."""
-
-    amplitude: Energy = Field(default=0.0, description="energy of a field, or a force")
-    phase: Phase = Field(default=0.0, description="radians")
-    offset: Energy = Field(default=0.0, description="constant part")
-    harmonics: list[Harmonic] = Field(default=[], max_length=64)
 
 
 class Cycle(Strict):
@@ -138,7 +37,14 @@ class Cycle(Strict):
 class Bath(Strict):
     """A heat bath; k_B = 1."""
 
-    temperature: float = Field(ge=1e-9, le=1e9, description="an energy")
+    temperature: Annotated[Parameter, Within(1e-9, 1e9)] = Field(
+        description="an energy: a number or a waveform"
+    )
+
+    @property
+    def driven(self) -> bool:
+        """Whether its temperature is a waveform."""
+        return isinstance(self.temperature, Waveform)
 
 
 class Site(Strict):
@@ -146,13 +52,25 @@ class Site(Strict):
 
     name: Name = Field(description="its own, by which bonds, sweeps and ledgers call it")
     bath: str | None = Field(default=None, description="name of the bath it touches")
-    drive: Drive | None = None
+    drive: Parameter | None = Field(
+        default=None, description="field of a spin, force on an oscillator: a number or a waveform"
+    )
+
+    @property
+    def driven(self) -> bool:
+        """Whether its field or force is a waveform."""
+        return isinstance(self.drive, Waveform)
 
 
 class Bond(Strict):
     """Keys of bonds of every model."""
 
     sites: list[str] = Field(min_length=2, max_length=2, description="names of its ends")
+
+    @property
+    def driving(self) -> Waveform | None:
+        """The waveform of what couples its ends; None if that is a number."""
+        return None
 
 
 class Model(Strict):
@@ -217,10 +135,10 @@ class Experiment(Strict):
     drive: Cycle
     baths: dict[Name, Bath] = Field(min_length=1)
     sites: Any
-    bonds: Any = []
+    bonds: Any = Field(default=[])
     ensemble: Any
     ledger: Ledger = Ledger()
-    sweep: dict[str, Range | list[float] | list[list[float]]] = {}
+    sweep: dict[str, Range | list[float] | list[list[float]]] = Field(default={})
     figure: Figure = Figure()
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
@@ -251,17 +169,51 @@ class Experiment(Strict):
 
     @property
     def labels(self) -> dict[str, list[str]]:
-        """Names along the ledger's dimensions; a drive is named by its site."""
+        """Names along the ledger's dimensions; a drive is named by its site or its bond's sites."""
         return {
             "bath": list(self.baths),
-            "drive": [site.name for site in self.sites if site.drive is not None],
+            "drive": [
+                *(site.name for site in self.sites if site.driven),
+                *("-".join(bond.sites) for bond in self.bonds if bond.driving),
+            ],
             "site": [site.name for site in self.sites],
         }
 
     @property
     def temperatures(self) -> dict[str, float]:
-        """Temperature of each bath."""
-        return {name: bath.temperature for name, bath in self.baths.items()}
+        """Temperature of each bath, if driven its average over the period."""
+        return {name: mean_of(bath.temperature) for name, bath in self.baths.items()}
+
+    @property
+    def waveforms(self) -> Waveforms:
+        """Waveforms of all driven parameters: fields or forces, couplings, temperatures."""
+        given = [
+            *(site.drive for site in self.sites),
+            *(bond.driving for bond in self.bonds),
+            *(bath.temperature for bath in self.baths.values()),
+        ]
+        return pack([in_parts(value, False) for value in given if isinstance(value, Waveform)])
+
+    @property
+    def driven(self) -> bool:
+        """Whether something changes in the course of a period."""
+        return not waveforms.is_constant(self.waveforms)
+
+    @property
+    def own_reverse(self) -> bool:
+        """Whether the protocol is its own reverse."""
+        return waveforms.is_even(self.waveforms, 0.0)
+
+    @property
+    def shifted_reverse(self) -> bool:
+        """Whether it is its own reverse but for a shift in time."""
+        waves = self.waveforms
+        return any(waveforms.is_even(waves, u) for u in waveforms.likely_mirrors(waves))
+
+    @property
+    def heated(self) -> bool:
+        """Whether a temperature is driven."""
+        return any(bath.driven for bath in self.baths.values())
 
     @property
     def method(self) -> dict[str, str]:
@@ -285,6 +237,11 @@ class Experiment(Strict):
     def consequences(self) -> Iterator[tuple[Loc, str]]:
         """Faults of settings that are each allowed but do not go together."""
         ensemble, ledger = self.ensemble, self.ledger
+        drives = self.labels["drive"]
+        for k, bond in enumerate(self.bonds):
+            name = "-".join(bond.sites)
+            if bond.driving and drives.count(name) > 1:
+                yield ("bonds", k), f"its drive would be called {show(name)} as another is"
         if ledger.rows_per_period > 1 and ledger.periods_per_row > 1:
             yield (
                 ("ledger", "periods_per_row"),
@@ -297,8 +254,12 @@ class Experiment(Strict):
                 f"found {ledger.periods_per_row}; allowed: a divisor of ensemble.periods = "
                 f"{ensemble.periods}",
             )
-        levels = {self.baths[site.bath].temperature for site in self.sites if site.bath is not None}
-        if ensemble.initial == "equilibrium" and len(levels) > 1:
+        warm = {
+            opening_of(self.baths[site.bath].temperature, self.drive.direction == "reverse")
+            for site in self.sites
+            if site.bath is not None
+        }
+        if ensemble.initial == "equilibrium" and len(warm) > 1:
             starts = get_args(type(ensemble).model_fields["initial"].annotation)
             allowed = ", ".join(repr(start) for start in starts if start != "equilibrium")
             yield (
@@ -312,35 +273,32 @@ class Wiring(NamedTuple):
 
     number: dict[str, int]
     bath: list[int]
-    temperature: list[float]
-    drive: drives.Drive
+    temperature: list[float | waveforms.Waveform]
+    drive: Waveforms
     driven: list[bool]
+    reverse: bool
+
+    def parameter(self, value: Waveform | float) -> float | waveforms.Waveform:
+        """A parameter of a config: a number, or a waveform in the direction of time."""
+        return _parameter(value, self.reverse)
+
+
+def _parameter(value: Waveform | float, reverse: bool) -> float | waveforms.Waveform:
+    return in_parts(value, reverse) if isinstance(value, Waveform) else value
 
 
 def wiring(experiment: Experiment) -> Wiring:
-    """Parameters of an experiment with names replaced by numbers; -1 is no bath."""
+    """Names of an experiment turned into numbers; -1 stands for no bath."""
+    reverse = experiment.drive.direction == "reverse"
     baths = list(experiment.baths)
-    fields = [site.drive or Drive() for site in experiment.sites]
-    # cos(k Omega (tau - t) + phase) = cos(k Omega t - phase)
-    sign = -1 if experiment.drive.direction == "reverse" else 1
+    warm = {name: _parameter(b.temperature, reverse) for name, b in experiment.baths.items()}
     return Wiring(
         number={site.name: k for k, site in enumerate(experiment.sites)},
         bath=[-1 if s.bath is None else baths.index(s.bath) for s in experiment.sites],
-        temperature=[
-            0.0 if s.bath is None else experiment.baths[s.bath].temperature
-            for s in experiment.sites
-        ],
-        drive=drives.pack(
-            [f.offset for f in fields],
-            [
-                [
-                    (1, f.amplitude, sign * f.phase),
-                    *((h.order, h.amplitude, sign * h.phase) for h in f.harmonics),
-                ]
-                for f in fields
-            ],
-        ),
-        driven=[site.drive is not None for site in experiment.sites],
+        temperature=[0.0 if s.bath is None else warm[s.bath] for s in experiment.sites],
+        drive=pack([in_parts(site.drive, reverse) for site in experiment.sites]),
+        driven=[site.driven for site in experiment.sites],
+        reverse=reverse,
     )
 
 

@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trajsim.config import schema
+from trajsim.config import base, schema
 from trajsim.config.faults import Loc
+from trajsim.config.waveform import Parameter, Waveform
 from trajsim.extending.plugins import Missing, Origin
 from trajsim.models import spins
 from trajsim.models.rate_laws import LAWS
@@ -21,7 +22,14 @@ class SpinSite(schema.Site):
 class SpinBond(schema.Bond):
     """-coupling * s_i * s_j in the energy."""
 
-    coupling: schema.Energy = Field(description="energy J; below 0: antiparallel is favoured")
+    coupling: Parameter = Field(
+        description="energy J, a number or a waveform; below 0: antiparallel is favoured"
+    )
+
+    @property
+    def driving(self) -> Waveform | None:
+        """The waveform of its coupling; None if that is a number."""
+        return self.coupling if isinstance(self.coupling, Waveform) else None
 
 
 class SpinModel(schema.Model):
@@ -29,7 +37,7 @@ class SpinModel(schema.Model):
 
     kind: Literal["spins"]
     rate: float = Field(gt=0, le=1e9, description="r of the rate law, per unit time")
-    rate_law: Annotated[str, schema.Registered(LAWS)] = Field(
+    rate_law: Annotated[str, base.Registered(LAWS)] = Field(
         description="how a spin's bath flips it"
     )
 
@@ -78,7 +86,10 @@ class SpinExperiment(schema.Experiment):
             return LAWS.missing(self.model.rate_law)
         wires = schema.wiring(self)
         number = wires.number
-        ends = [(number[b.sites[0]], number[b.sites[1]], b.coupling) for b in self.bonds]
+        ends = [
+            (number[b.sites[0]], number[b.sites[1]], wires.parameter(b.coupling))
+            for b in self.bonds
+        ]
         return spins.network(
             law=law(self.model.rate),
             period=self.drive.period,

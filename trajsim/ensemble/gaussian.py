@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ensemble.answers import Currents, Energetics, NoExactSideError, TimeSeries, Window
-from trajsim.models.drive import value
 from trajsim.models.oscillators import OscillatorNetwork
+from trajsim.models.waveform import at_edges
 from trajsim.plan import Plan
 
 Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
         raise NoExactSideError("an equilibrium exists only where all baths are equally warm")
     if np.linalg.eigvalsh(network.stiffness)[0] <= 0:
         raise NoExactSideError("no equilibrium: the stiffness leaves some motion free")
-    force = np.array([value(network.drive, i, 0.0) for i in range(n)])
+    force = at_edges(network.drive, 1)[0]
     inverse = np.linalg.inv(network.stiffness)
     covariance = np.zeros((2 * n, 2 * n))
     covariance[:n, :n] = temperatures[0] * inverse

@@ -17,6 +17,7 @@ from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import (
     WIDTH,
     bare,
+    bits_of,
     gather,
     lanes_of,
     load,
@@ -30,11 +31,19 @@ from trajsim.compiled.simd import (
     where,
     write,
 )
-from trajsim.kernels.fields import edge_fields
+from trajsim.kernels.edges import edge_of
 from trajsim.kernels.random import inside, step, unit
-from trajsim.kernels.spin_energetics import Shape, Sums, add_to_row, begin_segment
+from trajsim.kernels.spin_energetics import (
+    Shape,
+    Sums,
+    add_entropy_to_row,
+    add_to_row,
+    begin_segment,
+    empty_sums,
+)
 from trajsim.kernels.tables import LaneModel, prepare
-from trajsim.models.law_functions import flip_rate
+from trajsim.kernels.waves import COUNT, COUNT_BITS
+from trajsim.models.law_functions import bond, flip_rate, join, start
 
 __all__ = ["LANES", "MOST_SITES", "LaneModel", "advance", "prepare"]
 
@@ -46,7 +55,7 @@ LANES = 2 * BANK
 U0, U1 = np.uint64(0), np.uint64(1)
 # Offsets of the lanes' words and numbers. Times are in segments.
 STREAM, STATE, SITE = 0, 4 * LANES, 5 * LANES
-NOW, PHASE, LOGARITHM, MARK, FIELD = (LANES * k for k in range(5))
+NOW, PHASE, LOGARITHM, MARK, FIELD, BONDS = (LANES * k for k in range(6))
 
 
 class Lanes(NamedTuple):
@@ -122,16 +131,60 @@ def _choose(model, words, numbers, bank):
             edge = _lookup(model.below, half << n, (site << np.uint64(n)) + state, p << n)
             reached = mark >= edge
             low, site = where(reached, edge, low), where(reached, site + np.uint64(half), site)
-        field = _lookup(model.fields.offset, 0, site, p)
         elapsed = load(numbers, PHASE + k) + load(numbers, NOW + k)
-        for q in range(len(model.harmonics)):
-            turns = read(model.fields.turning, q) * elapsed + _lookup(
-                model.fields.turns, q * p, site, p
-            )
-            field = field + _lookup(model.fields.amplitude, q * p, site, p) * cosine(turns)
+        field = _wave(model.fields, p, site, elapsed)
         store(numbers, MARK + k, mark - low)
         store(words, SITE + k, site)
         store(numbers, FIELD + k, field)
+
+
+@compiled(inline=True)
+def _wave(waves, p, place, elapsed):
+    """As `trajsim.kernels.waves.wave_at`, of the place of each lane."""
+    value = _lookup(waves.offset, 0, place, p)
+    for q in range(len(waves.harmonics)):
+        turns = read(waves.turning, q) * elapsed + _lookup(waves.turns, q * p, place, p)
+        value = value + _lookup(waves.amplitude, q * p, place, p) * cosine(turns)
+    if len(waves.most) > 0:
+        pieces = waves.pieces
+        # A lane out of use may be anywhere.
+        cell = min(max(elapsed * read(pieces.cells, 0) - 0.5, 0.0), pieces.stride - 1.0)
+        number = bits_of(cell + COUNT) - spread(COUNT_BITS)
+        piece = bits_of(gather(pieces.first, place * spread(np.uint64(pieces.stride)) + number))
+        begin = gather(pieces.start, piece)
+        for _ in range(len(waves.most)):
+            following = gather(pieces.start, piece + U1)
+            reached = elapsed >= following
+            piece, begin = where(reached, piece + U1, piece), where(reached, following, begin)
+        slope = gather(pieces.slope, piece)
+        value = value + (gather(pieces.level, piece) + slope * (elapsed - begin))
+    return value
+
+
+@compiled(inline=True)
+def _bonds_at_proposal(model, words, numbers, k):
+    """Bonds joined, energy that a flip puts into them, and 1 / T, at the instant of a proposal.
+
+    The energies J s_i s_j of the bonds of the site are noted.
+    """
+    p, bonds = len(model.places), model.bonds
+    state, site = load(words, STATE + k), load(words, SITE + k)
+    elapsed = load(numbers, NOW + k) + load(numbers, PHASE + k)
+    beta = 1.0 / _wave(bonds.temperatures, p, site, elapsed)
+    local = spread(start(model.law))
+    cost = spread(0.0)
+    for slot in range(len(bonds.slots)):
+        at = site + spread(np.uint64(slot * p))
+        other, number = bits_of(gather(bonds.other, at)), bits_of(gather(bonds.bond, at))
+        coupling = _wave(bonds.couplings, bonds.places, number, elapsed)
+        there = gather(bonds.there, at)
+        alike = (((state >> site) ^ (state >> other)) & U1) == U0
+        energy = where(alike, coupling, -coupling) * there
+        joined = join(model.law, local, bond(model.law, energy * beta))
+        local = where(there > 0.0, joined, local)
+        cost = cost + 2.0 * energy
+        store(numbers, BONDS + slot * LANES + k, energy)
+    return local, cost, beta
 
 
 @compiled(inline=True)
@@ -142,17 +195,32 @@ def _decide(model, words, numbers, sums, bank):
         state, site = load(words, STATE + k), load(words, SITE + k)
         index, field = (site << np.uint64(n)) + state, load(numbers, FIELD + k)
         aligned = where(((state >> site) & U1) == U0, field, -field)
-        local = _lookup(model.local, 0, index, p << n)
-        rate = flip_rate(model.law, local, aligned * _lookup(model.fields.beta, 0, site, p))
+        if len(model.bonds.slots) > 0:
+            local, cost, beta = _bonds_at_proposal(model, words, numbers, k)
+        else:
+            local = _lookup(model.local, 0, index, p << n)
+            cost = _lookup(model.cost, 0, index, p << n)
+            beta = _lookup(model.beta, 0, site, p)
+        rate = flip_rate(model.law, local, aligned * beta)
         flips = load(numbers, MARK + k) < rate
-        cost = _lookup(model.cost, 0, index, p << n)
         for i in range(n):
-            chosen, slot = flips & (site == np.uint64(i)), i * LANES + k
-            count, exchange = load(sums.flips, slot), load(sums.exchange, slot)
-            in_field = load(sums.field, slot)
-            store(sums.flips, slot, where(chosen, count + 1.0, count))
-            store(sums.exchange, slot, where(chosen, exchange + cost, exchange))
-            store(sums.field, slot, where(chosen, in_field - 2.0 * aligned, in_field))
+            chosen, at = flips & (site == np.uint64(i)), i * LANES + k
+            count, exchange = load(sums.flips, at), load(sums.exchange, at)
+            exclusive = load(sums.driving, at)
+            store(sums.flips, at, where(chosen, count + 1.0, count))
+            store(sums.exchange, at, where(chosen, exchange + cost, exchange))
+            store(sums.driving, at, where(chosen, exclusive - 2.0 * aligned, exclusive))
+            if len(model.bonds.heated) > 0:
+                entropy = load(sums.entropy, at)
+                flip_entropy = (cost + 2.0 * aligned) * beta
+                store(sums.entropy, at, where(chosen, entropy + flip_entropy, entropy))
+        for slot in range(len(model.bonds.slots) if len(model.bonds.driven) > 0 else 0):
+            number = bits_of(gather(model.bonds.number, site + spread(np.uint64(slot * p))))
+            energy = load(numbers, BONDS + slot * LANES + k)
+            for d in range(len(model.bonds.driven)):
+                chosen, at = flips & (number == np.uint64(d)), (n + d) * LANES + k
+                exclusive = load(sums.driving, at)
+                store(sums.driving, at, where(chosen, exclusive - 2.0 * energy, exclusive))
         store(words, STATE + k, where(flips, state ^ (spread(U1) << site), state))
 
 
@@ -175,18 +243,24 @@ def _next_proposals(model, words, numbers, bank):
 def _write_edge(model, sums, k, state, rows, edge):
     """Write the state of lane k and its energy to an edge, one of all trajectories' edges."""
     energy = read(model.exchange, state)
+    for term in range(len(model.sites) + len(model.bonds.driven)):
+        energy -= read(sums.after, term * LANES + k)
     for i in range(len(model.sites)):
-        energy -= read(sums.after, i * LANES + k)
         write(rows.state, edge * len(model.sites) + i, 1 - 2 * ((state >> i) & 1))
     write(rows.energy, edge, energy)
 
 
 @compiled(inline=True)
 def _align(model, sums, k, state, h, part):
-    """Store s_i h_i of lane k at edge `part` of the fields h (segments + 1, n)."""
-    n = len(model.sites)
+    """Note s_i h_i and J s_i s_j in lane k at edge `part` of what is driven, h (edges, t)."""
+    n, driven = len(model.sites), len(model.bonds.driven)
+    at = part * (n + driven)
     for i in range(n):
-        write(sums.after, i * LANES + k, (1 - 2 * ((state >> i) & 1)) * read(h, part * n + i))
+        write(sums.after, i * LANES + k, (1 - 2 * ((state >> i) & 1)) * read(h, at + i))
+    for d in range(driven):
+        i, j = read(model.bonds.ends, 2 * d), read(model.bonds.ends, 2 * d + 1)
+        alike = 1 - 2 * (((state >> i) ^ (state >> j)) & 1)
+        write(sums.after, (n + d) * LANES + k, alike * read(h, at + n + d))
 
 
 @compiled(inline=True)
@@ -198,11 +272,11 @@ def _end_segment(model, plan, shape, rows, h, lanes, k):
         flips += read(sums.flips, i * LANES + k)
     _align(model, sums, k, state, h, part)
     if row >= 0:
-        add_to_row(
-            shape, model.network, sums, k, LANES, rows, row, remaining + 1 == plan.segments_per_row
-        )
+        empty = remaining + 1 == plan.segments_per_row
+        add_to_row(shape, model.network, sums, k, LANES, rows, row, empty)
+        add_entropy_to_row(shape, model.network, sums, k, LANES, rows, row, empty)
         if remaining == 0:
-            # A trajectory has one more edge than rows.
+            # Every trajectory has one edge more than rows.
             _write_edge(model, sums, k, state, rows, row + read(lanes.replica, k) + 1)
             write(lanes.row, k, row + 1)
     write(lanes.remaining, k, plan.segments_per_row if remaining == 0 else remaining)
@@ -224,7 +298,7 @@ def _load(model, plan, replicas, shape, h, lanes, k, j, first):
     write(lanes.remaining, k, spr - recorded % spr)
     for i in range(n):
         state |= (1 if read(replicas.spins, j * n + i) < 0 else 0) << i
-    _align(model, lanes.sums, k, state, h, part)
+    _align(model, lanes.sums, k, state, h, edge_of(first, plan.rows_per_period))
     write(lanes.words, STATE + k, np.uint64(state))
     s = (
         read(replicas.stream, 4 * j),
@@ -266,13 +340,12 @@ def _open_ledger(model, shape, rows, lanes, k):
 
 @compiled
 def advance(model, plan, replicas, rows, first, last):
-    """See `trajsim.kernels.jump.advance`."""
-    n, h = len(model.sites), edge_fields(model.network, plan.rows_per_period)
-    size = n * LANES
+    """As `trajsim.kernels.jump.advance`."""
+    n, h = len(model.sites), model.edges
     lanes = Lanes(
         np.zeros(6 * LANES, np.uint64),
-        np.zeros(5 * LANES),
-        Sums(np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)),
+        np.zeros((5 + len(model.bonds.slots)) * LANES),
+        empty_sums(n, len(model.bonds.driven), len(model.bonds.heated), LANES),
         np.full(LANES, -1),
         np.zeros(LANES, np.int64),
         np.zeros(LANES, np.int64),
@@ -288,7 +361,9 @@ def _advance(model_, plan, replicas_, count, rows_, each, first, last, h_, lanes
     """`advance` of `count` trajectories of `each` rows in fields h at the edges of segments."""
     model, replicas, rows = bare(model_), bare(replicas_), bare(rows_)
     h, lanes = bare(h_), bare(lanes_)
-    shape = Shape(each, len(model.sites), len(model.baths), len(model.drives))
+    baths, bonds = len(model.baths), model.bonds
+    heated = baths if len(bonds.heated) > 0 else 0
+    shape = Shape(each, len(model.sites), baths, len(model.drives), len(bonds.driven), heated)
     words, numbers, sums = lanes.words, lanes.numbers, lanes.sums
     burn_in, flips, loaded = plan.burn_in * plan.rows_per_period, 0, 0
     # Lanes of each bank, as bits: in use, and at the end of their segment.

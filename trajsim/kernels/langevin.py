@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import WIDTH, bare, load, read, store, write
+from trajsim.kernels.edges import edge_of
 from trajsim.kernels.integrators import LANES, SCHEMES, first_half, second_half
 from trajsim.kernels.oscillator_energetics import (
     Rows,
@@ -21,8 +22,8 @@ from trajsim.kernels.oscillator_energetics import (
     write_edge,
 )
 from trajsim.kernels.random import normal_pair, normals, streams
-from trajsim.models.drive import value, values
 from trajsim.models.oscillators import OscillatorNetwork
+from trajsim.models.waveform import at_edges, averages, values, without_pieces
 from trajsim.plan import Plan
 
 Array = NDArray[np.float64]
@@ -103,12 +104,13 @@ def prepare(
             f"{scheme!r} with this period, this stiffness and these harmonics"
         )
     dt, n, segments = network.period / steps, len(network.mass), plan.rows_per_period
-    edge = np.array(
-        [[value(drive, i, k % segments / segments) for i in range(n)] for k in range(segments + 1)]
-    )
+    edge = at_edges(drive, segments)
     factor = np.vectorize(method.held)(math.pi * drive.order / steps)
-    waves = drive._replace(amplitude=factor * drive.amplitude)
-    held = np.vstack([values(waves, (np.arange(steps) + 0.5) / steps), edge[0]])
+    cosines = without_pieces(drive._replace(amplitude=factor * drive.amplitude))
+    held = values(cosines, (np.arange(steps) + 0.5) / steps)
+    # What jumps within a step does so for a part of it.
+    held += averages(drive, np.arange(steps + 1) / steps)
+    held = np.vstack([held, edge[0]])
     decay = network.friction * dt / network.mass
     small = n <= MOST_SITES
     return Oscillation(
@@ -340,9 +342,10 @@ def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first,
     steps, coupled = (len(model_.held) - 1) // segments, len(model_.coupled)
     for segment in range(first, last):
         part, recorded = segment % segments, segment - plan.burn_in * segments
+        edge = edge_of(segment, segments)
         if recorded == 0:
-            write_edge(model, part, numbers, spare, sizes, rows, begin, 0)
-        force, offset = model.edge, part * n
+            write_edge(model, edge, numbers, spare, sizes, rows, begin, 0)
+        force, offset = model.edge, edge * n
         for step in range(part * steps, (part + 1) * steps):
             _draw(model, coupled, numbers, words, sizes)
             for k in range(0, LANES, WIDTH):
@@ -360,6 +363,7 @@ def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first,
             write(numbers, slot, 0.0)
         if recorded >= 0 and recorded % spr == spr - 1:
             write_edge(model, part + 1, numbers, spare, sizes, rows, begin, row + 1)
-            # A row of several segments is whole periods: it begins and ends at the same force.
-            begin_part = part if spr == 1 else part + 1
-            close_row(model, sizes, rows, begin, row, begin_part, part + 1)
+            # A row of several segments is whole periods: but for the first of all, it began at the
+            # force that it ends at.
+            opened = edge_of(segment + 1 - spr, segments)
+            close_row(model, sizes, rows, begin, row, opened, part + 1)

@@ -16,9 +16,17 @@ from numpy.typing import NDArray
 from trajsim.compiled.elementary import log
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare, bits_of, highest, read, write
-from trajsim.kernels.fields import Fields, edge_fields, field_of, fields_of, per_segment
+from trajsim.kernels.edges import edge_of
+from trajsim.kernels.moving import MovingBonds, add_driven, bonds_at, edges_of, moving_bonds
 from trajsim.kernels.random import inside, multiply_high, step, unit
-from trajsim.kernels.spin_energetics import Shape, Sums, add_to_row, begin_segment
+from trajsim.kernels.spin_energetics import (
+    Shape,
+    add_entropy_to_row,
+    add_to_row,
+    begin_segment,
+    empty_sums,
+)
+from trajsim.kernels.waves import Waves, per_segment, wave_at, waves_of
 from trajsim.models.law_functions import flip_rate, join, start
 from trajsim.models.spins import SpinNetwork, fastest_rates
 from trajsim.plan import Plan
@@ -31,18 +39,20 @@ U0, U1, U52 = np.uint64(0), np.uint64(1), np.uint64(52)
 class ClassModel(NamedTuple):
     """A network of n sites prepared for this kernel.
 
-    harmonics : k zeros: their number is a constant for the compiler
     law : the rate law, per segment
-    low, high : (n,), least and greatest h_i / T_i
+    fields : of the sites
+    beta : (n,), 1 / T_i, if that is constant
+    bonds : what is driven of bonds and temperatures
+    edges : (segments + 1, n + bonds), fields and driven couplings at the edges of the segments
     unit : the power of two of the slowest class, and its exponent `base`
     """
 
     network: SpinNetwork
-    harmonics: tuple[int, ...]
     law: NamedTuple
-    fields: Fields
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    fields: Waves
+    beta: NDArray[np.float64]
+    bonds: MovingBonds
+    edges: NDArray[np.float64]
     unit: float
     base: int
 
@@ -74,16 +84,15 @@ def prepare(network: SpinNetwork, plan: Plan) -> ClassModel:
     n, law = len(network.bath), per_segment(network, plan)
     if n > 1 << 18:
         raise ValueError(f"{n} sites; allowed: at most {1 << 18}")
-    fields = fields_of(network, plan, n)
     fastest = float(fastest_rates(network._replace(law=law)).max())
     base = math.frexp(fastest)[1] - CLASSES + 1
     return ClassModel(
         network=network,
-        harmonics=(0,) * len(fields.turning),
         law=law,
-        fields=fields,
-        low=network.low / network.temperature,
-        high=network.high / network.temperature,
+        fields=waves_of(network.drive, plan, n),
+        beta=1.0 / network.temperature,
+        bonds=moving_bonds(network, plan, n),
+        edges=edges_of(network, plan),
         unit=2.0**base,
         base=base,
     )
@@ -119,7 +128,9 @@ def reclassify(model, sites, spins, base, n, i):
         equal = read(spins, base + read(network.neighbour, k)) == spin
         local = join(model.law, local, read(network.like, k) if equal else read(network.unlike, k))
     write(sites.local, i, local)
-    bound = flip_rate(model.law, local, read(model.low, i) if spin > 0 else -read(model.high, i))
+    bound = flip_rate(
+        model.law, local, read(network.low, i) if spin > 0 else -read(network.high, i)
+    )
     level = -1
     if bound > 0.0:
         # The power of two just above the bound.
@@ -180,15 +191,21 @@ def choose(sites, n, mark):
 
 
 @compiled(inline=True)
-def _align(model, sums, spins, base, n, h, part):
-    """Store s_i h_i at edge `part` of the fields h (segments + 1, n)."""
+def _align(model, sums, spins, at, n, h, part):
+    """Note s_i h_i and J s_i s_j at edge `part` of what is driven, h (segments + 1, n + bonds)."""
+    driven = len(model.bonds.driven)
+    first = part * (n + driven)
     for i in range(n):
-        write(sums.after, i, read(spins, base + i) * read(h, part * n + i))
+        write(sums.after, i, read(spins, at + i) * read(h, first + i))
+    for d in range(driven):
+        i, j = read(model.bonds.ends, 2 * d), read(model.bonds.ends, 2 * d + 1)
+        alike = read(spins, at + i) * read(spins, at + j)
+        write(sums.after, n + d, alike * read(h, first + n + d))
 
 
 @compiled(inline=True)
 def _exchange(network, spins, base, i):
-    """sum_j J_ij s_j."""
+    """sum_j J_ij s_j of the couplings that are not driven."""
     total = 0.0
     for k in range(read(network.first, i), read(network.first, i + 1)):
         total += read(network.coupling, k) * read(spins, base + read(network.neighbour, k))
@@ -202,8 +219,10 @@ def _write_edge(model, sums, spins, base, n, rows, edge):
     for i in range(n):
         spin = read(spins, base + i)
         write(rows.state, edge * n + i, spin)
-        # Every bond is counted from both its ends.
-        energy -= 0.5 * spin * _exchange(model.network, spins, base, i) + read(sums.after, i)
+        # Every bond is met from both its ends.
+        energy -= 0.5 * spin * _exchange(model.network, spins, base, i)
+    for term in range(n + len(model.bonds.driven)):
+        energy -= read(sums.after, term)
     write(rows.energy, edge, energy)
 
 
@@ -211,9 +230,11 @@ def _write_edge(model, sums, spins, base, n, rows, edge):
 def advance(model, plan, replicas, rows, first, last):
     """See `trajsim.kernels.jump.advance`; returns the number of flips."""
     n = len(model.network.bath)
-    h = edge_fields(model.network, plan.rows_per_period)
-    shape = Shape(rows.heat.shape[1], n, rows.heat.shape[2], rows.work.shape[2])
-    sums = Sums(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
+    h = model.edges
+    baths, bonds = rows.heat.shape[2], model.bonds
+    heated = baths if len(bonds.heated) > 0 else 0
+    shape = Shape(rows.heat.shape[1], n, baths, rows.work.shape[2], len(bonds.driven), heated)
+    sums = empty_sums(n, len(bonds.driven), heated, 1)
     sites, flips = sites_of(n), 0
     for j in range(len(replicas.spins)):
         flips += _trajectory(model, plan, replicas, shape, rows, first, last, h, sites, sums, j)
@@ -238,7 +259,7 @@ def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, sites_, 
     if now < 0.0:
         bits, s = step(s)
         now = -log(inside(bits)) / (model.unit * total)
-    _align(model, sums, spins, base, n, h, first % plan.rows_per_period)
+    _align(model, sums, spins, base, n, h, edge_of(first, plan.rows_per_period))
     for segment in range(first, last):
         part, recorded = segment % plan.rows_per_period, segment - burn_in
         # Sort in the order of the sites again: results must not depend on where a call began.
@@ -249,17 +270,23 @@ def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, sites_, 
         while now < 1.0:
             bits, s = step(s)
             i, level = choose(sites, n, np.int64(multiply_high(bits, np.uint64(total))))
-            spin = read(spins, base + i)
-            field = field_of(model.fields, len(model.harmonics), n, i, part + now)
-            x = spin * field * read(model.fields.beta, i)
+            spin, elapsed = read(spins, base + i), part + now
+            field = wave_at(model.fields, n, i, elapsed)
+            local, beta = read(sites.local, i), read(model.beta, i)
+            if len(model.bonds.slots) > 0:
+                local, beta = bonds_at(model, n, spins, base, i, elapsed)
             bits, s = step(s)
             height = model.unit * (1 << level)
-            if unit(bits) * height < flip_rate(model.law, read(sites.local, i), x):
+            if unit(bits) * height < flip_rate(model.law, local, spin * field * beta):
                 flips += 1
                 cost = 2.0 * spin * _exchange(network, spins, base, i)
+                cost += add_driven(model, n, spins, base, i, elapsed, sums)
                 write(sums.flips, i, read(sums.flips, i) + 1.0)
                 write(sums.exchange, i, read(sums.exchange, i) + cost)
-                write(sums.field, i, read(sums.field, i) - 2.0 * spin * field)
+                write(sums.driving, i, read(sums.driving, i) - 2.0 * spin * field)
+                if len(model.bonds.heated) > 0:
+                    flip_entropy = (cost + 2.0 * spin * field) * beta
+                    write(sums.entropy, i, read(sums.entropy, i) + flip_entropy)
                 write(spins, base + i, -spin)
                 total += reclassify(model, sites, spins, base, n, i)
                 for k in range(read(network.first, i), read(network.first, i + 1)):
@@ -270,8 +297,9 @@ def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, sites_, 
         now -= 1.0
         _align(model, sums, spins, base, n, h, part + 1)
         if recorded >= 0:
-            row, empty = recorded // spr, recorded % spr == 0
-            add_to_row(shape, network, sums, 0, 1, rows, j * shape.rows + row, empty)
+            row, fresh = recorded // spr, recorded % spr == 0
+            add_to_row(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
+            add_entropy_to_row(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
             if recorded % spr == spr - 1:
                 _write_edge(model, sums, spins, base, n, rows, j * (shape.rows + 1) + row + 1)
     write(replicas.wait, j, now)

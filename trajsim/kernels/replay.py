@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from trajsim.compiled.elementary import log
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare, read, write
-from trajsim.kernels.fields import field_of
 from trajsim.kernels.lanes import LaneModel
+from trajsim.kernels.moving import bonds_at
 from trajsim.kernels.random import inside, multiply_high, next_bits, unit
 from trajsim.kernels.rejection import choose, reclassify, sites_of, sort
+from trajsim.kernels.waves import wave_at
 from trajsim.models.law_functions import flip_rate
 from trajsim.models.spins import flip_energy
 
@@ -55,8 +56,8 @@ def replay(model: Any, replicas: Any, part: int) -> Flips:
 class Totals(NamedTuple):
     """State of one trajectory of n spins, and its heats and works so far.
 
-    spins (n,); field (drives,), of the driven sites; bonds (1,), energy of the bonds; heat (baths,)
-    and work (drives,) since the first event.
+    spins (n,); field (drives,), the driven parameters; bonds (1,), energy of the bonds that are not
+    driven; heat (baths,) and work (drives,) since the totals were opened.
     """
 
     spins: NDArray[np.int8]
@@ -77,33 +78,39 @@ class EventTable(NamedTuple):
 
 
 @compiled
-def record_flips(network, driven, totals, flips, fields, table):
+def record_flips(network, one, other, totals, flips, fields, table):
     """Record the flips of a segment and, last, its end.
 
-    Between flips W_i += -s_i dh_i; a flip takes 2 s_i (sum_j J_ij s_j + h_i) from its bath.
+    Between flips W_i += -s_i dh_i, and of a coupling -s_i s_j dJ; a flip takes
+    2 s_i (sum_j J_ij s_j + h_i) from its bath.
 
     Parameters
     ----------
     network : SpinNetwork
-    driven : (drives,) sites that have a drive
+    one, other : (drives,) site of each driven field, and the sites of a coupling; else -1
     totals : Totals, updated
     flips : Flips, k of them
-    fields : (k + 1, drives), fields of the driven sites at each flip and at the end
+    fields : (k + 1, drives), driven parameters at each flip and at the end
     table : EventTable (k + 1, ...), written
     """
     for k in range(len(fields)):
-        total = 0.0
-        for d in range(len(driven)):
-            totals.work[d] -= totals.spins[driven[d]] * (fields[k, d] - totals.field[d])
+        total, spins = 0.0, totals.spins
+        for d in range(len(one)):
+            product = spins[one[d]] * (spins[other[d]] if other[d] >= 0 else 1)
+            totals.work[d] -= product * (fields[k, d] - totals.field[d])
             totals.field[d] = fields[k, d]
         if k < len(flips.site):
             # The field with the kernel's rounding.
             i, h = flips.site[k], flips.field[k]
+            for d in range(len(one)):
+                if other[d] >= 0 and (one[d] == i or other[d] == i):
+                    h += fields[k, d] * spins[other[d] if one[d] == i else one[d]]
             totals.heat[network.bath[i]] += flip_energy(network, totals.spins, i, h)
             totals.bonds[0] += flip_energy(network, totals.spins, i, 0.0)
             totals.spins[i] = -totals.spins[i]
-        for d in range(len(driven)):
-            total += totals.spins[driven[d]] * totals.field[d]
+        for d in range(len(one)):
+            product = spins[one[d]] * (spins[other[d]] if other[d] >= 0 else 1)
+            total += product * totals.field[d]
         table.state[k], table.field[k] = totals.spins, totals.field
         table.heat[k], table.work[k] = totals.heat, totals.work
         table.energy[k] = totals.bonds[0] - total
@@ -118,8 +125,8 @@ def _write_flip(flips, k, when, site, field):
 
 @compiled
 def _replay_lanes(model, stream, spins, wait, part, flips):
-    """The algorithm of `trajsim.kernels.lanes`; number of flips."""
-    n, p, harmonics = len(model.sites), len(model.places), len(model.harmonics)
+    """As `trajsim.kernels.lanes` does it; the number of flips."""
+    n, p = len(model.sites), len(model.places)
     fields, state, count = bare(model).fields, 0, 0
     for i in range(n):
         state |= (1 if spins[i] < 0 else 0) << i
@@ -134,16 +141,17 @@ def _replay_lanes(model, stream, spins, wait, part, flips):
         while model.below[(site << n) + state] > mark:
             site -= 1
         low = model.below[(site << n) + state] if site > 0 else 0.0
-        field = field_of(fields, harmonics, p, site, part + now)
+        field = wave_at(fields, p, site, part + now)
         aligned = field if (state >> site) & 1 == 0 else -field
-        local = model.local[(site << n) + state]
-        if mark - low < flip_rate(model.law, local, aligned * model.fields.beta[site]):
+        local, beta = model.local[(site << n) + state], model.beta[site]
+        if len(model.bonds.slots) > 0:
+            local, beta = bonds_at(bare(model), p, bare(spins), 0, site, part + now)
+        if mark - low < flip_rate(model.law, local, aligned * beta):
             _write_flip(flips, count, now, site, field)
             count += 1
             state ^= 1 << site
+            spins[site] = -spins[site]
         now -= pause * model.pause[state]
-    for i in range(n):
-        spins[i] = 1 - 2 * ((state >> i) & 1)
     wait[0] = now - 1.0
     return count
 
@@ -158,7 +166,7 @@ def _replay_rejection(model, stream, spins, wait, part, flips):
 def _replay_sites(model_, stream, spins_, wait, part, flips, sites_):
     """`_replay_rejection` with arrays for the sites."""
     model, spins, sites, n = bare(model_), bare(spins_), bare(sites_), len(spins_)
-    network, harmonics, count = model.network, len(model_.harmonics), 0
+    network, count = model.network, 0
     total = sort(model, sites, spins, 0, n)
     now = wait[0]
     if now < 0.0:
@@ -166,10 +174,12 @@ def _replay_sites(model_, stream, spins_, wait, part, flips, sites_):
     while now < 1.0:
         mark = np.int64(multiply_high(next_bits(stream), np.uint64(total)))
         i, level = choose(sites, n, mark)
-        spin, field = read(spins, i), field_of(model.fields, harmonics, n, i, part + now)
-        x = spin * field * read(model.fields.beta, i)
+        spin, field = read(spins, i), wave_at(model.fields, n, i, part + now)
+        local, beta = read(sites.local, i), read(model.beta, i)
+        if len(model.bonds.slots) > 0:
+            local, beta = bonds_at(model, n, spins, 0, i, part + now)
         height = model.unit * (1 << level)
-        if unit(next_bits(stream)) * height < flip_rate(model.law, read(sites.local, i), x):
+        if unit(next_bits(stream)) * height < flip_rate(model.law, local, spin * field * beta):
             _write_flip(flips, count, now, i, field)
             count += 1
             write(spins, i, -spin)

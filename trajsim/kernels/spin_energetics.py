@@ -1,8 +1,8 @@
 """Heat and work of spins, and their rows of the ledger.
 
-During a segment a kernel only sums, for each site, the energy that its flips put into the bonds,
-2 s_i sum_j J_ij s_j, and the exclusive work of the field, int h ds = sum of -2 s_i h_i. At the end
-of the segment these give heat and work.
+While time runs, a kernel only adds up, for each site, what its flips took from the bonds,
+sum of 2 s_i sum_j J_ij s_j, and what they did in the field, int h ds = sum of -2 s_i h_i; and for
+each driven bond int J d(s_i s_j). At the end of a segment these become heat and work.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,8 @@ class Rows(NamedTuple):
     """Ledger of m trajectories; the columns are described in `trajsim.ledger`.
 
     heat (m, row, bath), work and exclusive_work (m, row, drive), energy (m, row + 1),
-    flips (m, row, n) int32, state (m, row + 1, n) int8. Whatever they hold is overwritten.
+    flips (m, row, n) int32, state (m, row + 1, n) int8; entropy_flow (m, row, bath), of no baths
+    where no temperature is driven. Whatever they hold is overwritten.
     """
 
     heat: NDArray[np.float64]
@@ -27,29 +28,52 @@ class Rows(NamedTuple):
     energy: NDArray[np.float64]
     flips: NDArray[np.int32]
     state: NDArray[np.int8]
+    entropy_flow: NDArray[np.float64] = np.zeros((0, 0, 0))
 
 
 class Shape(NamedTuple):
-    """Numbers of rows a trajectory, sites, baths and drives."""
+    """Numbers of rows a trajectory, sites, baths, drives, driven bonds, and of driven baths.
+
+    The last is that of all baths where some temperature is driven, else 0.
+    """
 
     rows: int
     sites: int
     baths: int
     drives: int
+    bonds: int
+    heated: int
 
 
 class Sums(NamedTuple):
-    """Sums over the flips of a segment, (n * lanes,) each: the lanes of site 0 first.
+    """Sums over the flips of a segment: the lanes of site 0 first.
 
-    flips, their number; exchange, energy put into the bonds; field, int h ds; before and after,
-    s_i h_i at the start and at the end of the segment.
+    flips (n * lanes,), their number; exchange (n * lanes,), energy put into the bonds; driving
+    ((n + bonds) * lanes,), int h ds of the sites and int J d(s_i s_j) of driven bonds; before and
+    after (the same), s_i h_i and J s_i s_j where the segment began and where it has come to its
+    end; entropy (n * lanes,), heats over the temperature of their instant, if any is driven.
     """
 
     flips: NDArray[np.float64]
     exchange: NDArray[np.float64]
-    field: NDArray[np.float64]
+    driving: NDArray[np.float64]
     before: NDArray[np.float64]
     after: NDArray[np.float64]
+    entropy: NDArray[np.float64]
+
+
+@compiled
+def empty_sums(sites: int, bonds: int, heated: int, lanes: int) -> Sums:
+    """Sums, all 0."""
+    terms = (sites + bonds) * lanes
+    return Sums(
+        np.zeros(sites * lanes),
+        np.zeros(sites * lanes),
+        np.zeros(terms),
+        np.zeros(terms),
+        np.zeros(terms),
+        np.zeros(sites * lanes if heated else 0),
+    )
 
 
 @compiled(inline=True)
@@ -68,24 +92,45 @@ def add_to_row(shape, network, sums, lane, lanes, rows, index, empty):
     """
     n, baths, drives = shape.sites, shape.baths, shape.drives
     for bath in range(baths):
-        slot = index * baths + bath
-        heat = 0.0 if empty else read(rows.heat, slot)
+        at = index * baths + bath
+        heat = 0.0 if empty else read(rows.heat, at)
         for i in range(n):
-            flip_heat = read(sums.exchange, i * lanes + lane) - read(sums.field, i * lanes + lane)
+            flip_heat = read(sums.exchange, i * lanes + lane) - read(sums.driving, i * lanes + lane)
             heat += flip_heat if read(network.bath, i) == bath else 0.0
-        write(rows.heat, slot, heat)
+        write(rows.heat, at, heat)
     for i in range(n):
-        slot, drive = i * lanes + lane, read(network.driven, i)
         count = 0 if empty else read(rows.flips, index * n + i)
-        write(rows.flips, index * n + i, np.int32(count + np.int32(read(sums.flips, slot))))
+        flips = np.int32(read(sums.flips, i * lanes + lane))
+        write(rows.flips, index * n + i, np.int32(count + flips))
+    # Drives of bonds come after those of sites.
+    for term in range(n + shape.bonds):
+        at = term * lanes + lane
+        drive = read(network.driven, term) if term < n else drives - shape.bonds + term - n
         if drive >= 0:
-            # -int s dh = int h ds - change of s h.
-            exclusive = read(sums.field, slot)
-            inclusive = exclusive - (read(sums.after, slot) - read(sums.before, slot))
-            slot = index * drives + drive
-            write(rows.work, slot, inclusive + (0.0 if empty else read(rows.work, slot)))
-            exclusive += 0.0 if empty else read(rows.exclusive_work, slot)
-            write(rows.exclusive_work, slot, exclusive)
+            # -int s dh = int h ds - what s h has grown by; likewise for bonds.
+            exclusive = read(sums.driving, at)
+            inclusive = exclusive - (read(sums.after, at) - read(sums.before, at))
+            at = index * drives + drive
+            write(rows.work, at, inclusive + (0.0 if empty else read(rows.work, at)))
+            exclusive += 0.0 if empty else read(rows.exclusive_work, at)
+            write(rows.exclusive_work, at, exclusive)
+
+
+@compiled(inline=True)
+def add_entropy_to_row(shape, network, sums, lane, lanes, rows, index, empty):
+    """Add entropy flows as `add_to_row` does heats; none where no temperature is driven.
+
+    Parameters
+    ----------
+    shape, network, sums, lane, lanes, rows, index, empty : as for `add_to_row`
+    """
+    for bath in range(shape.heated):
+        at = index * shape.baths + bath
+        entropy = 0.0 if empty else read(rows.entropy_flow, at)
+        for i in range(shape.sites):
+            if read(network.bath, i) == bath:
+                entropy += read(sums.entropy, i * lanes + lane)
+        write(rows.entropy_flow, at, entropy)
 
 
 @compiled(inline=True)
@@ -99,8 +144,12 @@ def begin_segment(shape, sums, lane, lanes):
     lane, lanes : which lane, and how many there are
     """
     for i in range(shape.sites):
-        slot = i * lanes + lane
-        write(sums.flips, slot, 0.0)
-        write(sums.exchange, slot, 0.0)
-        write(sums.field, slot, 0.0)
-        write(sums.before, slot, read(sums.after, slot))
+        at = i * lanes + lane
+        write(sums.flips, at, 0.0)
+        write(sums.exchange, at, 0.0)
+        if shape.heated > 0:
+            write(sums.entropy, at, 0.0)
+    for term in range(shape.sites + shape.bonds):
+        at = term * lanes + lane
+        write(sums.driving, at, 0.0)
+        write(sums.before, at, read(sums.after, at))

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
-from trajsim.kernels.fields import Fields, fields_of, per_segment
+from trajsim.kernels.moving import MovingBonds, edges_of, moving_bonds
+from trajsim.kernels.waves import Waves, padded, per_segment, waves_of
 from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate_bound, spins_of
 from trajsim.plan import Plan
 
@@ -14,15 +15,18 @@ from trajsim.plan import Plan
 class LaneModel(NamedTuple):
     """A network of n sites prepared; p is the power of two at or above n, at least 2.
 
-    sites, baths, drives, places, harmonics : n, b, d, p and k zeros: the lengths of tuples are
-        constants for the compiler
+    sites, baths, drives, places : n, b, d and p zeros: the lengths of tuples are known when the
+        kernel is compiled
     law : the rate law, per segment
     pause : (2**n,), mean time between proposals in a state
     total : (2**n,), rate of all proposals in a state
     below : (p * 2**n,), cumulative rate of the proposals at all sites before one, in a state
     local : (p * 2**n,), bonds of each spin joined by the rate law
-    cost : (p * 2**n,), energy that a flip puts into the bonds
-    exchange : (2**n,), energy of the bonds
+    cost : (p * 2**n,), energy that a flip puts into the bonds that are not driven
+    exchange : (2**n,), energy of the bonds that are not driven
+    beta : (p,), 1 / T_i of each site, if that is constant
+    bonds : what is driven of bonds and temperatures
+    edges : (segments + 1, n + bonds), fields and driven couplings at the edges of the segments
     All tables, those of the fields too, are padded so that 8 numbers can be read from any place.
     """
 
@@ -31,15 +35,17 @@ class LaneModel(NamedTuple):
     baths: tuple[int, ...]
     drives: tuple[int, ...]
     places: tuple[int, ...]
-    harmonics: tuple[int, ...]
     law: NamedTuple
-    fields: Fields
+    fields: Waves
+    beta: NDArray[np.float64]
+    bonds: MovingBonds
     pause: NDArray[np.float64]
     total: NDArray[np.float64]
     below: NDArray[np.float64]
     local: NDArray[np.float64]
     cost: NDArray[np.float64]
     exchange: NDArray[np.float64]
+    edges: NDArray[np.float64]
 
 
 def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
@@ -55,7 +61,6 @@ def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
     below = np.concatenate([np.zeros((1 << n, 1)), below[:, :-1]], axis=1)
     with np.errstate(divide="ignore"):
         pause = 1.0 / total
-    fields = fields_of(network, plan, p)
     tables = {
         "pause": pause,
         "total": total,
@@ -63,22 +68,20 @@ def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
         "local": local.T,
         "cost": cost.T,
         "exchange": exchange,
+        "beta": np.pad(1.0 / network.temperature, (0, p - n)),
     }
     return LaneModel(
         network=network,
         sites=(0,) * n,
         baths=(0,) * (int(network.bath.max()) + 1),
-        drives=(0,) * (int(network.driven.max()) + 1),
+        drives=(0,) * network.drives,
         places=(0,) * p,
-        harmonics=(0,) * len(fields.turning),
         law=per_segment(network, plan),
-        fields=Fields(*map(_padded, fields)),
-        **{name: _padded(table) for name, table in tables.items()},
+        fields=waves_of(network.drive, plan, p),
+        bonds=moving_bonds(network, plan, p),
+        **{name: padded(table) for name, table in tables.items()},
+        edges=edges_of(network, plan),
     )
-
-
-def _padded(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.pad(table.ravel(), (0, 8))
 
 
 @compiled

@@ -36,6 +36,11 @@ def _start(law):
     return law.instance_class.start
 
 
+@overload(bond, inline="always")
+def _bond(law, x):
+    return law.instance_class.bond
+
+
 @overload(join, inline="always")
 def _join(law, local, part):
     return law.instance_class.join

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import load, read, spread
-from trajsim.models.drive import Drive
+from trajsim.models.waveform import Waveforms, some
 
 Array = NDArray[np.float64]
 
@@ -56,8 +56,13 @@ class OscillatorNetwork(NamedTuple):
     springs: Sparse
     quartic: Array
     quartic_springs: Sparse
-    drive: Drive
+    drive: Waveforms
     driven: NDArray[np.int64]
+
+    def drives_at_sites(self) -> tuple[Waveforms, NDArray[np.int64], NDArray[np.int64]]:
+        """Waveforms of the drives, in the order of the ledger, their sites, and -1 (drives,)."""
+        sites = np.flatnonzero(self.driven >= 0)
+        return some(self.drive, sites), sites, np.full(len(sites), -1)
 
     @property
     def linear(self) -> bool:
@@ -74,7 +79,7 @@ def network(
     site_stiffness: Sequence[float],
     site_quartic: Sequence[float],
     bonds: Sequence[tuple[int, int, float, float]],
-    drive: Drive,
+    drive: Waveforms,
     driven: Sequence[bool],
 ) -> OscillatorNetwork:
     """Network from one entry a site and (site, site, stiffness, quartic) bonds.

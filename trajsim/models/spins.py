@@ -1,6 +1,7 @@
 """Driven Ising spins, each in contact with one bath.
 
-H = -sum_bonds J_ij s_i s_j - sum_i h_i(t) s_i with s_i = +1 or -1 (paper, Eq. 1).
+H = -sum_bonds J_ij(t) s_i s_j - sum_i h_i(t) s_i with s_i = +1 or -1 (paper, Eq. 1). Fields,
+couplings and temperatures are waveforms.
 """
 
 from collections.abc import Sequence
@@ -10,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
-from trajsim.models import drive as drives
 from trajsim.models.law_functions import bond, flip_rate, join, start
+from trajsim.models.waveform import Waveform, Waveforms, at_edges, bounds, joined, pack, some
+
+Array = NDArray[np.float64]
 
 
 class SpinNetwork(NamedTuple):
     """Parameters of n spins; k_B = 1.
 
-    The neighbours of site i are `neighbour[first[i]:first[i + 1]]`, with couplings alongside.
+    The neighbours of site i are `neighbour[first[i]:first[i + 1]]`, with the bonds alongside.
 
     Parameters
     ----------
@@ -25,50 +28,79 @@ class SpinNetwork(NamedTuple):
     period : time of one cycle of the drive
     first : (n + 1,) int64
     neighbour : (2 bonds,) int64
-    coupling : (2 bonds,) float64, energy
-    like, unlike : (2 bonds,) float64, the rate law's `bond` where the spins are equal, and where
-        they are not
-    temperature : (n,) float64, energy, of the bath of each site
+    bond : (2 bonds,) int64, number of the bond
+    ends : (bonds, 2) int64, sites of each bond
+    coupling : (2 bonds,) float64, energy; of a driven one 0
+    like, unlike : (2 bonds,) float64, what the bond adds to `local` by the rate law where its spins
+        are equal, and where they are not; where that changes in time, what makes a flip likeliest
+    likeliest : (2 bonds,) float64, that of the two with which a flip is likelier
+    temperature : (n,) float64, energy, of the bath of each site at time 0
     bath : (n,) int64, the bath of each site
     drive : fields of the n sites
     driven : (n,) int64, which drive of the ledger a site's field is, -1 for none
-    low, high : (n,) float64, energy, bounds of the fields over the period
+    couplings : of the bonds
+    driven_bond : (bonds,) int64, which drive of the ledger a coupling is, -1 for none
+    temperatures : of the n sites, energy
+    heated : whether a temperature is driven
+    moving : whether a coupling or a temperature is driven
+    drives : how many drives do work
+    low, high : (n,) float64, bounds of h_i / T_i over the period
     """
 
     law: Any
     period: float
     first: NDArray[np.int64]
     neighbour: NDArray[np.int64]
+    bond: NDArray[np.int64]
+    ends: NDArray[np.int64]
     coupling: NDArray[np.float64]
     like: NDArray[np.float64]
     unlike: NDArray[np.float64]
+    likeliest: NDArray[np.float64]
     temperature: NDArray[np.float64]
     bath: NDArray[np.int64]
-    drive: drives.Drive
+    drive: Waveforms
     driven: NDArray[np.int64]
+    couplings: Waveforms
+    driven_bond: NDArray[np.int64]
+    temperatures: Waveforms
+    heated: bool
+    moving: bool
+    drives: int
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+
+    def drives_at_sites(self) -> tuple[Waveforms, NDArray[np.int64], NDArray[np.int64]]:
+        """Waveforms of the drives, in the order of the ledger, and the sites (drives,) of each.
+
+        The second of the two is -1 for a field.
+        """
+        fields, bonds = (np.flatnonzero(d >= 0) for d in (self.driven, self.driven_bond))
+        waves = joined(some(self.drive, fields), some(self.couplings, bonds))
+        one, other = self.ends[bonds].T
+        return waves, np.append(fields, one), np.append(np.full(len(fields), -1), other)
 
 
 def network(
     law: Any,
     period: float,
-    bonds: Sequence[tuple[int, int, float]],
-    temperatures: Sequence[float],
+    bonds: Sequence[tuple[int, int, float | Waveform]],
+    temperatures: Sequence[float | Waveform],
     bath: Sequence[int],
-    drive: drives.Drive,
+    drive: Waveforms,
     driven: Sequence[bool],
 ) -> SpinNetwork:
     """Network of spins from (site, site, coupling) bonds and one entry a site for the rest.
 
     Parameters
     ----------
-    law : rate law
-    period : of the drive
-    bonds : (site, site, coupling)
-    temperatures, bath : of each site
+    law : one of trajsim.models.rate_laws.LAWS, with its rate
+    period : time of one cycle of all waveforms
+    bonds : two sites each, and a coupling: a number, or the waveform of a drive
+    temperatures : of each site, a number or a waveform
+    bath : of each site
     drive : fields of the sites
-    driven : whether a site's field is a drive of the ledger
+    driven : whether the field of a site is a drive
 
     Raises
     ------
@@ -76,53 +108,82 @@ def network(
         If a flip rate exceeds the range of floating-point numbers.
     """
     n = len(bath)
-    neighbours: list[list[tuple[int, float]]] = [[] for _ in range(n)]
-    for i, j, coupling in bonds:
-        neighbours[i].append((j, coupling))
-        neighbours[j].append((i, coupling))
-    low, high = drives.bounds(drive)
-    exponents = [J / T for a, T in zip(neighbours, temperatures, strict=True) for _, J in a]
+    around: list[list[tuple[int, int]]] = [[] for _ in range(n)]
+    for number, (i, j, _) in enumerate(bonds):
+        around[i].append((j, number))
+        around[j].append((i, number))
+    couplings, moved = _waveforms([coupling for _, _, coupling in bonds])
+    of_sites, heated = _waveforms(temperatures)
+    site = np.repeat(np.arange(n), [len(a) for a in around])
+    bond_of = np.array([number for a in around for _, number in a], np.int64)
+    # Largest and smallest J / T: where one is largest, the other smallest.
+    least, most = quotients(bounds(couplings), bounds(of_sites), bond_of, site)
+    fields = quotients(bounds(drive), bounds(of_sites), np.arange(n), np.arange(n))
+    drives = int(np.sum(driven))
+    like = np.array([bond(law, x) for x in least], np.float64)
+    unlike = np.array([bond(law, -x) for x in most], np.float64)
     result = SpinNetwork(
         law=law,
         period=float(period),
-        first=np.cumsum([0] + [len(a) for a in neighbours], dtype=np.int64),
-        neighbour=np.array([j for a in neighbours for j, _ in a], np.int64),
-        coupling=np.array([c for a in neighbours for _, c in a], np.float64),
-        like=np.array([bond(law, x) for x in exponents], np.float64),
-        unlike=np.array([bond(law, -x) for x in exponents], np.float64),
-        temperature=np.array(temperatures, np.float64),
+        first=np.cumsum([0] + [len(a) for a in around], dtype=np.int64),
+        neighbour=np.array([j for a in around for j, _ in a], np.int64),
+        bond=bond_of,
+        ends=np.array([(i, j) for i, j, _ in bonds], np.int64).reshape(-1, 2),
+        coupling=np.where(moved, 0.0, couplings.offset)[bond_of],
+        like=like,
+        unlike=unlike,
+        likeliest=np.where(least < -most, like, unlike),
+        temperature=at_edges(of_sites, 1)[0],
         bath=np.array(bath, np.int64),
         drive=drive,
         driven=np.where(driven, np.cumsum(driven) - 1, -1).astype(np.int64),
-        low=low,
-        high=high,
+        couplings=couplings,
+        driven_bond=np.where(moved, drives + np.cumsum(moved) - 1, -1).astype(np.int64),
+        temperatures=of_sites,
+        heated=bool(heated.any()),
+        moving=bool(moved.any() or heated.any()),
+        drives=drives + int(moved.sum()),
+        low=fields[0],
+        high=fields[1],
     )
     for i, fastest in enumerate(fastest_rates(result)):
         if not fastest < 1e300:
             raise ValueError(
                 f"the flip rate of site {i + 1} can exceed 1e300 at temperature "
-                f"{temperatures[i]:g}: it is too cold for this rate law"
+                f"{bounds(of_sites)[0][i]:g}: it is too cold for this rate law"
             )
     return result
 
 
+def _waveforms(given: Sequence[float | Waveform]) -> tuple[Waveforms, NDArray[np.bool_]]:
+    """Numbers and waveforms as waveforms, and which of them are waveforms."""
+    moved = np.array([isinstance(x, Waveform) for x in given], np.bool_)
+    return pack([x if isinstance(x, Waveform) else Waveform(float(x)) for x in given]), moved
+
+
+def quotients(
+    above: tuple[Array, Array], below: tuple[Array, Array], one: Any, other: Any
+) -> tuple[Array, Array]:
+    """Bounds of quotients, from those of numbers `one` and of positive numbers `other`."""
+    corners = [x[one] / y[other] for x in above for y in below]
+    return np.min(corners, axis=0), np.max(corners, axis=0)
+
+
 @compiled
 def fastest_rates(network):
-    """Largest rate (n,) of each spin in any state at any time: against all bonds and the field."""
+    """Largest rate (n,) of each spin in any state at any time: against its bonds and its field."""
     rates = np.empty(len(network.bath))
     for i in range(len(rates)):
         local = start(network.law)
         for k in range(network.first[i], network.first[i + 1]):
-            against = network.unlike[k] if network.coupling[k] > 0.0 else network.like[k]
-            local = join(network.law, local, against)
-        field = max(abs(network.low[i]), abs(network.high[i]))
-        rates[i] = flip_rate(network.law, local, -field / network.temperature[i])
+            local = join(network.law, local, network.likeliest[k])
+        rates[i] = flip_rate(network.law, local, -max(abs(network.low[i]), abs(network.high[i])))
     return rates
 
 
 @compiled
 def local_of(network, spins, i):
-    """Bonds of spin i joined by the rate law; spins (n,) of +1 and -1."""
+    """Bonds of spin i joined by the rate law, at their likeliest; spins (n,) of +1 and -1."""
     local = start(network.law)
     for k in range(network.first[i], network.first[i + 1]):
         equal = spins[i] == spins[network.neighbour[k]]
@@ -131,29 +192,15 @@ def local_of(network, spins, i):
 
 
 @compiled
-def rate(network, local, spin, i, h):
-    """Rate of flipping spin i, now `spin`, in field h.
-
-    Parameters
-    ----------
-    network : SpinNetwork
-    local : of the spin, by the rate law
-    spin : +1 or -1
-    i : site
-    h : field, an energy
-    """
-    return flip_rate(network.law, local, h * spin / network.temperature[i])
+def rate(network, local, spin, x):
+    """Rate of flipping a spin, now `spin`, in a field of x times the temperature."""
+    return flip_rate(network.law, local, x * spin)
 
 
 @compiled
 def rate_bound(network, local, spin, i):
-    """Largest rate of flipping spin i over the period: at its most favourable field.
-
-    Parameters
-    ----------
-    network, local, spin, i : as for `rate`
-    """
-    return rate(network, local, spin, i, network.low[i] if spin > 0 else network.high[i])
+    """Largest rate of flipping spin i over the period: at its most favourable field."""
+    return rate(network, local, spin, network.low[i] if spin > 0 else network.high[i])
 
 
 @compiled
@@ -165,14 +212,14 @@ def excess(network, states, fields):
             local = local_of(network, spins, i)
             bound = rate_bound(network, local, spins[i], i)
             for k in range(fields if bound > 0.0 else 0):
-                h = network.low[i] + k / (fields - 1) * (network.high[i] - network.low[i])
-                largest = max(largest, rate(network, local, spins[i], i, h) / bound)
+                x = network.low[i] + k / (fields - 1) * (network.high[i] - network.low[i])
+                largest = max(largest, rate(network, local, spins[i], x) / bound)
     return largest
 
 
 @compiled(inline=True)
 def exchange_of(network, spins, i):
-    """sum_j J_ij s_j, the field of its neighbours on spin i."""
+    """sum_j J_ij s_j, the field of its neighbours on spin i by couplings that are not driven."""
     exchange = 0.0
     for k in range(network.first[i], network.first[i + 1]):
         exchange += network.coupling[k] * spins[network.neighbour[k]]
@@ -181,14 +228,9 @@ def exchange_of(network, spins, i):
 
 @compiled(inline=True)
 def flip_energy(network, spins, i, h):
-    """dE_i = 2 s_i (sum_j J_ij s_j + h_i), change of energy by a flip of spin i (paper, Eq. 3).
+    """dE_i = 2 s_i (sum_j J_ij s_j + h_i), the energy a flip of spin i takes up (paper, Eq. 3).
 
-    Parameters
-    ----------
-    network : SpinNetwork
-    spins : (n,) of +1 and -1
-    i : site
-    h : field, an energy
+    h : field, with that of driven couplings
     """
     return 2.0 * spins[i] * (exchange_of(network, spins, i) + h)
 

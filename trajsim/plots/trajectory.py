@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from trajsim.config import Experiment
-from trajsim.models.drive import Drive, values
+from trajsim.models.waveform import values
 from trajsim.plots.style import COLOURS, upright
 from trajsim.trace import Trace
 
@@ -48,12 +48,18 @@ def trajectory_figure(trace: Trace, experiment: Experiment) -> Figure:
     _finish(heat, "accumulated\nheat (energy)")
     if drives:
         fine, field, work = _between(trace, experiment)
-        _draw_lines(drives[0], fine / period, field, [f"site {d}" for d in labels["drive"]])
+        bonds = experiment.network().drives_at_sites()[2] >= 0
+        sites = [
+            f"{'bond' if bond else 'site'} {d}"
+            for d, bond in zip(labels["drive"], bonds, strict=True)
+        ]
+        _draw_lines(drives[0], fine / period, field, sites)
         _draw_lines(axes[3], fine / period, work, [rf"$W_{upright(d)}$" for d in labels["drive"]])
         if len(labels["drive"]) > 1:
             axes[3].plot(*thinned(fine / period, work.sum(axis=1)), color="black", label="$W$")
         spins = "state" in trace.columns
-        _finish(drives[0], "field (energy)" if spins else "force\n(energy / length)")
+        fields = "field, coupling\n(energy)" if bonds.any() else "field (energy)"
+        _finish(drives[0], fields if spins else "force\n(energy / length)")
         _finish(axes[3], "accumulated\nwork (energy)")
     axes[-1].set_xlabel(rf"time / period ($\tau$ = {period:g})")
     axes[-1].set_xlim(time[0], time[-1])
@@ -119,21 +125,21 @@ def _between(trace: Trace, experiment: Experiment) -> tuple[Array, Array, Array]
 
     Between events the drives do work on spins that do not flip: dW_i = -s_i dh_i.
     """
-    driven = [k for k, site in enumerate(experiment.sites) if site.drive is not None]
-    drive = Drive(*(part[driven] for part in experiment.network().drive))
-    points = max(64, min(FINE, 4 * CHUNK // (len(driven) + 1)))
+    drive, one, other = experiment.network().drives_at_sites()
+    points = max(64, min(FINE, 4 * CHUNK // (len(one) + 1)))
     time = np.union1d(trace.time, np.linspace(trace.time[0], trace.time[-1], points))
     last = np.searchsorted(trace.time, time, side="right") - 1
-    field, work = np.empty((2, len(time), len(driven)))
-    step = max(1, CHUNK // len(driven))
+    field, work = np.empty((2, len(time), len(one)))
+    step = max(1, CHUNK // len(one))
     for begin in range(0, len(time), step):
-        chunk = slice(begin, begin + step)
-        index = last[chunk]
-        field[chunk] = values(drive, time[chunk] / experiment.drive.period % 1.0)
-        work[chunk] = trace.work[index]
+        part = slice(begin, begin + step)
+        at = last[part]
+        field[part] = values(drive, time[part] / experiment.drive.period % 1.0)
+        work[part] = trace.work[at]
         if "state" in trace.columns:
-            spins = trace.columns["state"][index][:, driven]
-            work[chunk] -= spins * (field[chunk] - trace.field[index])
+            state = trace.columns["state"][at]
+            held = state[:, one] * np.where(other < 0, 1, state[:, other])
+            work[part] -= held * (field[part] - trace.field[at])
     return time, field, work
 
 

@@ -30,6 +30,7 @@ def layout_of(config: Config) -> Layout:
         rows_per_period=plan.rows_per_period,
         row_periods=plan.row_periods,
         periods=[point.experiment.drive.period for point in config.points],
+        heated=first.heated,
         labels=first.labels,
         parameters={
             key: [point.parameters[key] for point in config.points]

@@ -5,7 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.trace.window import Array, Trace, TraceError, Window, drives_at, expect_memory, prepare
+from trajsim.trace.window import (
+    Array,
+    Trace,
+    TraceError,
+    Window,
+    drives_at_edges,
+    expect_memory,
+    prepare,
+)
 
 
 def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) -> Trace:
@@ -31,7 +39,9 @@ def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) ->
     if fault:
         raise TraceError(fault)
     edges = np.arange(plan.rows + 1.0)
-    field = drives_at(experiment, plan, edges % plan.rows_per_period)
+    forces, _, _ = experiment.network().drives_at_sites()
+    each = drives_at_edges(forces, plan.rows_per_period, plan.burn_in_segments == 0)
+    rest = np.tile(each[1:], (plan.periods, 1))
     return Trace(
         window.trajectory,
         window.point,
@@ -39,7 +49,7 @@ def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) ->
         (window.first + edges / plan.rows_per_period) * experiment.drive.period,
         np.full(len(edges), -1),
         {"position": rows.position[0], "velocity": rows.velocity[0]},
-        field,
+        np.vstack([each[:1], rest]),
         rows.energy[0],
         _accumulated(rows.heat[0]),
         _accumulated(rows.work[0]),

@@ -6,9 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.kernels.replay import EventTable, Totals, record_flips, replay
-from trajsim.models.drive import Drive, values
 from trajsim.models.spins import energy
-from trajsim.trace.window import Array, Trace, TraceError, Window, expect_memory, prepare
+from trajsim.models.waveform import values
+from trajsim.trace.window import (
+    Array,
+    Trace,
+    TraceError,
+    Window,
+    drives_at_edges,
+    expect_memory,
+    prepare,
+)
 
 
 def trace_spins(window: Window, ledger: dict[str, NDArray], every: int) -> Trace:
@@ -32,9 +40,9 @@ def trace_spins(window: Window, ledger: dict[str, NDArray], every: int) -> Trace
     time, site = np.empty(events), np.full(events, -1)
     table, count = _event_table(window, events), 0
     network = window.experiment.network()
-    driven = np.flatnonzero(network.driven >= 0)
-    drive = Drive(*(part[driven] for part in network.drive))
-    totals = _totals_at(network, replicas.spins[0].copy(), values(drive, np.array([0.0]))[0], table)
+    drive, one, other = network.drives_at_sites()
+    edges = drives_at_edges(drive, segments, begin == 0)
+    totals = _totals_at(network, replicas.spins[0].copy(), edges[0], table)
     time[0], count = window.first * window.experiment.drive.period, 1
     width = window.experiment.drive.period / segments
     for segment in range(begin, plan.segments):
@@ -45,9 +53,10 @@ def trace_spins(window: Window, ledger: dict[str, NDArray], every: int) -> Trace
             # More flips than in the ledger: the comparison with its rows reports where.
             break
         when = np.append(replayed.when, 1.0)
-        fields = values(drive, (part + when) / segments)
-        event_arrays: Any = (line[count:end] for line in table)
-        record_flips(network, driven, totals, replayed, fields, EventTable(*event_arrays))
+        inside = values(drive, (part + replayed.when) / segments)
+        fields = np.vstack([inside, edges[part + 1]])
+        new: Any = (line[count:end] for line in table)
+        record_flips(network, one, other, totals, replayed, fields, EventTable(*new))
         time[count:end] = (segment - begin + window.first * segments + when) * width
         site[count : end - 1], count = replayed.site, end
     return Trace(
@@ -80,8 +89,8 @@ def _event_table(window: Window, events: int) -> EventTable:
 def _totals_at(network: Any, spins: NDArray[np.int8], field: Array, table: EventTable) -> Totals:
     """Totals of a trajectory at the start of its window, written as the first event."""
     bonds = energy(network, spins, np.zeros(len(spins)))
+    _, one, other = network.drives_at_sites()
     totals = Totals(spins, field, np.array([bonds]), np.zeros(table.heat.shape[1]), 0.0 * field)
-    driven = network.driven >= 0
     table.state[0], table.field[0], table.heat[0], table.work[0] = spins, field, 0.0, 0.0
-    table.energy[0] = bonds - float(spins[driven] @ field)
+    table.energy[0] = bonds - float((spins[one] * np.where(other < 0, 1, spins[other])) @ field)
     return totals

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trajsim.config import Experiment
 from trajsim.errors import TrajsimError
 from trajsim.ledger import Layout, all_columns
-from trajsim.models.drive import values
+from trajsim.models.waveform import Waveforms, at_edges
 from trajsim.plan import Plan
 from trajsim.running.blocks import model_of, seed_of
 from trajsim.store import RunError
@@ -145,7 +145,16 @@ def prepare(window: Window, rows_per_period: int) -> tuple[Any, Any, Any, Plan, 
     return kernel, model, replicas, plan, kernel.Rows(**layout.allocate(1))
 
 
-def drives_at(experiment: Experiment, plan: Plan, parts: Array) -> Array:
-    """Fields (k, drives) of the driven sites when so many segments of a period have passed."""
-    driven = [k for k, site in enumerate(experiment.sites) if site.drive is not None]
-    return values(experiment.network().drive, parts / plan.rows_per_period)[:, driven]
+def drives_at_edges(drives: Waveforms, segments: int, begin: bool) -> Array:
+    """Driven parameters (segments + 1, drives) at the edges of the segments of a period.
+
+    Parameters
+    ----------
+    drives : waveforms of the drives
+    segments : of a period
+    begin : whether the period is the first of the trajectory
+    """
+    edges = at_edges(drives, segments)
+    if not begin:
+        edges[0] = edges[-1]
+    return edges

@@ -35,4 +35,6 @@ class ClockExperiment(spins.SpinExperiment):
         wired = super().network()
         if isinstance(wired, Missing):
             return wired
+        if wired.moving:
+            raise ValueError("clock spins have couplings and temperatures that are numbers")
         return model.network(wired, [site.direction for site in self.sites])

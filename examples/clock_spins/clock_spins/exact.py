@@ -9,9 +9,9 @@ from clock_spins.model import MOST_SITES, ClockNetwork, energy
 from trajsim.ensemble.answers import NoExactSideError
 from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
-from trajsim.ensemble.jumps.spins import driven_fields, flip_rates
-from trajsim.models import drive as drives
+from trajsim.ensemble.jumps.spins import driven_parameters, flip_rates
 from trajsim.models.rate_laws import start
+from trajsim.models.waveform import at_edges, jumps, phases_of_breaks, some
 
 Array = NDArray[np.float64]
 
@@ -37,6 +37,7 @@ def ensemble(network: ClockNetwork, tolerance: float = 1e-9) -> JumpEnsemble:
     turn = network.along[site, after] - network.along[site, before]
     change = -turn * (site == driven[:, None])
 
+    fields = some(spins.drive, driven)
     law, cold = spins.law, 2.0 * spins.temperature[site]
     process = JumpProcess(
         states=len(clocks),
@@ -51,8 +52,12 @@ def ensemble(network: ClockNetwork, tolerance: float = 1e-9) -> JumpEnsemble:
         heat=heat,
         change=change,
         conjugate=-network.along[driven[:, None], clocks.T[driven]],
-        parameters=partial(driven_fields, drives.of_sites(spins.drive, driven), spins.period),
+        parameters=partial(driven_parameters, fields, spins.period),
         rate=partial(flip_rates, law, np.full(len(site), start(law)), heat / cold, change / cold),
+        breaks=phases_of_breaks(fields),
+        jumps=jumps(fields),
+        opening=at_edges(fields, 1)[0],
+        closing=at_edges(fields, 1)[1],
     )
     return JumpEnsemble(process, tolerance)
 
@@ -69,7 +74,7 @@ def start_state(network: ClockNetwork, initial: str) -> Array:
     if initial == "periodic":
         return ensemble(network).periodic_state
     if initial == "equilibrium":
-        energies = _energies(network, drives.values(network.spins.drive, np.zeros(1))[0])
+        energies = _energies(network, at_edges(network.spins.drive, 1)[0])
         odds = np.exp((energies.min() - energies) / network.spins.temperature[0])
         return np.asarray(odds / odds.sum())
     return np.eye(1, states)[0] if initial == "up" else np.full(states, 1.0 / states)

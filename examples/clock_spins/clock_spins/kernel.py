@@ -16,11 +16,11 @@ from clock_spins.model import ClockNetwork, energy, exchange_of, rate
 from trajsim.compiled.elementary import log
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare
-from trajsim.kernels.fields import edge_fields
+from trajsim.kernels.edges import edge_of
 from trajsim.kernels.jump import DRAWN, RANDOM, Start, fault, needs_state, start
 from trajsim.kernels.random import streams, uniform
-from trajsim.kernels.spin_energetics import Shape, Sums, add_to_row, begin_segment
-from trajsim.models.drive import value
+from trajsim.kernels.spin_energetics import Shape, add_to_row, begin_segment, empty_sums
+from trajsim.models.waveform import at_edges, value
 from trajsim.plan import Plan
 
 # Trajectories begin as those of spins do.
@@ -72,7 +72,8 @@ def advance(
     events : number of jumps, burn-in included
     broken : -1, for no trajectory can go wrong
     """
-    return _advance(network, plan, replicas, rows, first, last), -1
+    h = at_edges(network.spins.drive, plan.rows_per_period)
+    return _advance(network, plan, h, replicas, rows, first, last), -1
 
 
 @compiled
@@ -91,21 +92,20 @@ def _place(start, replicas):
 
 
 @compiled
-def _advance(network, plan, replicas, rows, first, last):
+def _advance(network, plan, h, replicas, rows, first, last):
     events, n, segments = 0, len(network.along), plan.rows_per_period
-    h = edge_fields(network.spins, segments)
-    shape = Shape(rows.heat.shape[1], n, rows.heat.shape[2], rows.work.shape[2])
-    sums = Sums(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
+    shape = Shape(rows.heat.shape[1], n, rows.heat.shape[2], rows.work.shape[2], 0, 0)
+    sums = empty_sums(n, 0, 0, 1)
     costs, bounds = np.empty(2 * n), np.empty(2 * n)
     for j in range(len(replicas.clock)):
         clock, stream = replicas.clock[j], replicas.stream[j]
-        _align(network, clock, h[first % segments], sums)
+        _align(network, clock, h[edge_of(first, segments)], sums)
         for segment in range(first, last):
             part, recorded = segment % segments, segment - plan.burn_in * segments
             row, place = recorded // plan.segments_per_row, recorded % plan.segments_per_row
             _begin_segment(shape, sums)
             if recorded == 0:
-                _write_edge(network, clock, h[part], rows, j, 0)
+                _write_edge(network, clock, h[edge_of(segment, segments)], rows, j, 0)
             events += _segment(network, plan, part, clock, stream, costs, bounds, sums)
             _align(network, clock, h[part + 1], sums)
             if recorded >= 0:
@@ -124,6 +124,7 @@ def _bounds(network, clock, costs, bounds):
         turn = network.along[i, to] - network.along[i, clock[i]]
         costs[k] = exchange_of(network, clock, i, clock[i]) - exchange_of(network, clock, i, to)
         best = network.spins.high[i] if turn > 0.0 else network.spins.low[i]
+        best *= network.spins.temperature[i]
         bounds[k] = rate(network, i, costs[k] - best * turn)
         total += bounds[k]
     return total
@@ -151,7 +152,7 @@ def _segment(network, plan, part, clock, stream, costs, bounds, sums):
             events += 1
             sums.flips[i] += 1.0
             sums.exchange[i] += costs[k]
-            sums.field[i] += h * turn
+            sums.driving[i] += h * turn
             clock[i] = to
             total = _bounds(network, clock, costs, bounds)
 

@@ -56,6 +56,9 @@ class JumpProcess:
     breaks : phases, 0 and 1 among them, between which rates and parameters are smooth
     layer : least part of the period within which rates change at a break between; 0 if they are
         continuous there
+    jumps : phases (j,) at which parameters jump, and by how much (j, d): at 0 from what they are at
+        the end of a period; at 1 before the period ends
+    opening, closing : (d,) parameters at time 0 and at the end of a period; default: equal
     """
 
     states: int
@@ -74,6 +77,9 @@ class JumpProcess:
     rate: Callable[[Array, Array], Array]
     breaks: list[float] = field(default_factory=lambda: [0.0, 1.0])
     layer: float = 0.0
+    jumps: tuple[Array, Array] = field(default_factory=lambda: (np.zeros(0), np.zeros((0, 0))))
+    opening: Array | None = None
+    closing: Array | None = None
 
     @property
     def drives(self) -> int:
@@ -200,6 +206,41 @@ class JumpProcess:
             exclusive[drive] = -(weight.T[:, None] @ visits[changed]).sum(axis=(0, 1))
         heat, counted = self.heat_of_bath.T @ class_heat, self.count_of_counter.T @ class_jumps
         return np.concatenate([heat, power, exclusive, counted])
+
+    def ends(self) -> tuple[Array, Array]:
+        """Parameters (d,) with which a trajectory begins, and those at the end of a period."""
+        if self.opening is None or self.closing is None:
+            value = self.parameters(np.zeros(1))[0][0]
+            return value, value
+        return self.opening, self.closing
+
+    def jump_energetics(self, u: float, p: Array) -> Array | float:
+        """Energetics (width, m) of the jumps of the parameters at a phase, in P (states, m).
+
+        Energies change while the state stays: all of it is work.
+        """
+        worked = self.work_at(u)
+        return 0.0 if worked is None else self._as_work(worked @ p)
+
+    def work_at(self, u: float) -> Array | None:
+        """Work (d, states) of each drive where parameters jump at a phase; None elsewhere."""
+        phases, by = self.jumps
+        at = np.flatnonzero(phases == u)
+        return by[at[0]][:, None] * self.conjugate if len(at) else None
+
+    def first_opening(self, p: Array) -> Array:
+        """Energetics (width, m) to add if a period is the first, begun in P (states, m).
+
+        It begins with the parameters of time 0, not with those at the end of a period.
+        """
+        opening, closing = self.ends()
+        return self._as_work(((closing - opening)[:, None] * self.conjugate) @ p)
+
+    def _as_work(self, work: Array) -> Array:
+        """Energetics (width, m) of works (d, m) alone."""
+        out = np.zeros((self.width, *work.shape[1:]))
+        out[self.baths : self.baths + self.drives] = work
+        return out
 
     @cached_property
     def changed(self) -> list[Any]:

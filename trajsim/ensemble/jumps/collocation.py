@@ -148,11 +148,14 @@ def solve_stages(matrices: Any, durations: Array) -> Any:
 class Steps(NamedTuple):
     """Steps (t,) of the period, solved for every start at once.
 
+    begin, end : phases of the first and after the last
     instants : the process at the phases (t s,) of the stages
     weights : (t, s) quadrature weight of each stage, a time
     stages : (t, s, n, n), a stage's probabilities for each state in which the step begins
     """
 
+    begin: float
+    end: float
     instants: Instants
     weights: Array
     stages: Array
@@ -181,4 +184,4 @@ def solve_steps(process: JumpProcess, edges: Array) -> Iterator[Steps]:
         stages = solve_stages(matrices, durations)
         # Only the norm gathers rounding errors over a long step: restore it.
         stages /= stages.sum(axis=2, keepdims=True)
-        yield Steps(instants, np.outer(durations, WEIGHTS), stages)
+        yield Steps(some[0], some[-1], instants, np.outer(durations, WEIGHTS), stages)

@@ -181,7 +181,7 @@ class JumpCounting:
         expect_periods(periods)
         tilt, center = self._tilt(weights), self._center(weights)
         powers = order + 1
-        rows = self.start_distribution(start) * series.exponential(tilt.boundary[0], powers)
+        rows = self.start_distribution(start) * series.exponential(tilt.begin[0], powers)
         logarithm = np.zeros(powers)
         carry = self.map.series(tilt, center, powers)
         for k in range(periods):
@@ -191,7 +191,7 @@ class JumpCounting:
                 # Every period that follows adds as much.
                 logarithm = logarithm + (periods - 1 - k) * (logarithm - logarithm_before)
                 break
-        ends = series.exponential(-tilt.boundary[0], powers)
+        ends = series.exponential(tilt.end[0], powers)
         rows = np.stack([sum(rows[j] * ends[k - j] for j in range(k + 1)) for k in range(powers)])
         _, logarithm = self._normalised(rows, logarithm)
         cumulants = series.cumulants(logarithm)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trajsim.ensemble import series
 from trajsim.ensemble.answers import Array, NoExactSideError
 from trajsim.ensemble.jumps.channels import Instants, JumpProcess
 from trajsim.ensemble.jumps.collocation import (
@@ -187,7 +188,27 @@ class DenseCounting:
             before = now
 
     def _moments_in(self, steps: int) -> Moments:
-        return _compose([self._moments_of(part) for part in self._inverses(steps)])
+        parts = [self._moments_of(part) for part in self._inverses(steps)]
+        return _compose(parts, [(k, self._moments_of_jump(j)) for k, j in self._jumps(steps)])
+
+    def _jumps(self, steps: int, settled: bool = False) -> list[tuple[int, int]]:
+        """Numbers of the steps before which parameters jump, or of all steps, and of the jumps."""
+        edges = edges_of(self.process, 0.0, 1.0, steps, settled)
+        first = np.cumsum([0, *(len(e) - 1 for e in edges)])
+        phases = np.append([e[0] for e in edges], 1.0)
+        jumps = self.process.jumps[0].tolist()
+        return [(int(first[phases == u][0]), j) for j, u in enumerate(jumps)]
+
+    def _moments_of_jump(self, j: int) -> Moments:
+        """Those of the works where parameters jump."""
+        process, states = self.process, self.process.states
+        work = process.jumps[1][j][:, None] * process.conjugate
+        both = np.concatenate([np.zeros((process.baths, states)), work])
+        return Moments(
+            np.eye(states)[None],
+            (both[:, :, None] * np.eye(states))[None],
+            (both[:, None] * both)[None],
+        )
 
     def _moments_of(self, steps: Factored) -> Moments:
         process, states = self.process, self.process.states
@@ -251,7 +272,11 @@ class DenseCounting:
 
     def _series_in(self, steps: int, tilt: Tilt, center: float, powers: int) -> Array:
         parts = [self._series_of(part, tilt, center, powers) for part in self._inverses(steps)]
-        return np.asarray(_compose(parts).maps[0])
+        jumps = [
+            (k, Powers(_diagonal(series.exponential(tilt.jumped[0, j], powers))))
+            for k, j in self._jumps(steps)
+        ]
+        return np.asarray(_compose(parts, jumps).maps[0])
 
     def _series_of(self, steps: Factored, tilt: Tilt, center: float, powers: int) -> Powers:
         instants, states = steps.instants, self.process.states
@@ -327,7 +352,11 @@ class DenseCounting:
                 matrices.reshape(-1, STAGES, states, states), np.tile(durations, fields)
             )
             ends = stages[:, -1].reshape(fields, len(durations), states, states)
-            maps.append(_compose([Maps(ends.swapaxes(0, 1))]).maps[0])
+            jumps = [
+                (k, Maps(_diagonal(np.exp(tilt.jumped[part, j]))))
+                for k, j in self._jumps(steps, settled)
+            ]
+            maps.append(_compose([Maps(ends.swapaxes(0, 1))], jumps).maps[0])
         return np.concatenate(maps), np.concatenate(log_scales)
 
 
@@ -344,10 +373,27 @@ def _is_finite(tilt: Tilt) -> Any:
     return abs(tilt.counts(instants)).max(axis=(1, 2)) < LARGEST_EXPONENT
 
 
-def _compose(parts: list[Any]) -> Any:
-    """Batches of steps one after the other, as one step."""
+def _diagonal(rows: Array) -> Array:
+    """Matrices (1, m, n, n) with these diagonals (m, n)."""
+    return (rows[:, :, None] * np.eye(rows.shape[1]))[None]
+
+
+def _compose(parts: list[Any], jumps: list[tuple[int, Any]]) -> Any:
+    """Batches of steps one after the other, as one step.
+
+    Parameters
+    ----------
+    parts : batches of steps
+    jumps : what happens at once before the step of a number, or after the last
+    """
     kind = type(parts[0])
     steps = kind(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    for number, jump in jumps:
+        at = min(number, len(steps[0]) - 1)
+        step = kind(*(a[at : at + 1] for a in steps))
+        step = step.after(jump) if number == at else jump.after(step)
+        for of_all, of_step in zip(steps, step, strict=True):
+            of_all[at] = of_step[0]
     while len(steps[0]) > 1:
         count = len(steps[0])
         even = count // 2 * 2
@@ -376,8 +422,7 @@ def _largest_eigenvalue(matrices: Array) -> Array:
 
 def _log_average(tilted_map: Array, growth: float, tilt: Tilt, p: Array, periods: int) -> float:
     """log <exp(A)> from the tilted map of a period; inf if steps were too long for it."""
-    boundary = tilt.boundary[0]
-    weights, logarithm = p * np.exp(boundary), 0.0
+    weights, logarithm = p * np.exp(tilt.begin[0]), 0.0
     for k in range(periods):
         before, weights = weights, tilted_map @ weights
         scale = float(weights.max())
@@ -388,5 +433,5 @@ def _log_average(tilted_map: Array, growth: float, tilt: Tilt, p: Array, periods
             # Every period that follows multiplies as much.
             logarithm += (periods - 1 - k) * (math.log(scale) + growth)
             break
-    total = float(weights @ np.exp(-boundary))
+    total = float(weights @ np.exp(tilt.end[0]))
     return logarithm + math.log(total) if total > 0.0 else math.inf

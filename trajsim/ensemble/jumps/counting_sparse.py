@@ -85,8 +85,17 @@ class SparseCounting:
             own = np.append(process.heat_of_bath.T @ squares.sum(axis=1), np.zeros(count - baths))
             np.add(second, first + first.T + np.diag(own), out=second)
 
+        def jump(u: float, x: Array) -> Array:
+            work = process.work_at(u)
+            if work is None:
+                return x
+            both = np.concatenate([np.zeros((baths, process.states)), work])
+            first = both @ x[:, 1:]
+            np.add(second, first + first.T + (both * x[:, 0]) @ both.T, out=second)
+            return np.concatenate([x[:, :1], x[:, 1:] + both.T * x[:, :1]], axis=1)
+
         columns = np.concatenate([p[None], v]).T.copy()
-        carried = self._integrator.integrate(derivative, columns, (0.0, 1.0), FINE, add)
+        carried = self._integrator.integrate(derivative, columns, (0.0, 1.0), FINE, add, jump)
         return carried[:, 0].copy(), carried[:, 1:].T.copy(), second
 
     def solve(self, source: Array) -> Array:
@@ -129,10 +138,17 @@ class SparseCounting:
             out[:, 1:] += drift[:, None] * x[:, :-1]
             return np.asarray(out)
 
+        def jump(u: float, x: Array) -> Array:
+            count = tilt.at_jump(u)
+            if count is None:
+                return x
+            terms = count[0][:, None] ** np.arange(powers) / factorial
+            products = [terms[:, k::-1] * x[:, : k + 1] for k in range(powers)]
+            return np.stack([product.sum(axis=1) for product in products], axis=1)
+
         def carry(q: Array) -> Array:
-            return np.asarray(
-                self._integrator.integrate(derivative, q.T.copy(), (0.0, 1.0), FINE).T, np.float64
-            )
+            end = self._integrator.integrate(derivative, q.T.copy(), (0.0, 1.0), FINE, jump=jump)
+            return np.asarray(end.T, np.float64)
 
         return carry
 
@@ -188,11 +204,15 @@ class SparseCounting:
             out = self._integrator.flow((rates * factor).T, process.leaving(rates), x)
             return np.asarray(out + tilt.powers(instants)[:, 0].T * x)
 
-        return self._integrator.integrate(derivative, columns, (begin, end), FAIR)
+        def jump(u: float, x: Array) -> Array:
+            logarithm = tilt.at_jump(u)
+            return x if logarithm is None else x * np.exp(logarithm.T)
+
+        return self._integrator.integrate(derivative, columns, (begin, end), FAIR, jump=jump)
 
     def log_average(self, tilt: Tilt, p: Array, periods: int) -> float:
         """log <exp(A)> over `periods` from P (n,), for a tilt of one field; inf if not found."""
-        row, logarithm = p * np.exp(tilt.boundary[0]), 0.0
+        row, logarithm = p * np.exp(tilt.begin[0]), 0.0
         for k in range(periods):
             last_row, (row, log_growth) = row, self._grow(tilt, row)
             logarithm += log_growth
@@ -202,5 +222,5 @@ class SparseCounting:
                 # Every period that follows multiplies as much.
                 logarithm += (periods - 1 - k) * log_growth
                 break
-        total = float(row @ np.exp(-tilt.boundary[0]))
+        total = float(row @ np.exp(tilt.end[0]))
         return logarithm + math.log(total) if total > 0.0 else math.inf

@@ -102,7 +102,7 @@ class CountingDistribution:
 
     def _jumps(self) -> Array:
         """Distinct counts of the jumps that are not time-sensitive, with the boundary terms."""
-        process, boundary = self.tilt.process, self.tilt.boundary[0]
+        process, boundary = self.tilt.process, self.tilt.begin[0]
         insensitive = ~self.time_sensitive[process.kind]
         source, target = process.source[insensitive], process.target[insensitive]
         counts = self.tilt.counted[0, process.kind[insensitive]]

@@ -170,10 +170,11 @@ class JumpEnsemble:
     def time_series(self, p: Array, segments: int, periods: int = 1) -> TimeSeries:
         """Follow P from time 0 through whole periods, cut into equal segments."""
         states, energetics = [p], []
+        first = self.process.first_opening(p)
         for k in range(segments * periods):
             p, gain = self.carry(p, k % segments, segments)
             states.append(p)
-            energetics.append(gain)
+            energetics.append(gain if k else gain + first)
         return TimeSeries(np.array(states), self.energetics_of(np.array(energetics)))
 
     def window(self, p: Array, plan: Plan) -> Window:
@@ -181,7 +182,8 @@ class JumpEnsemble:
         segments = plan.rows_per_period
         totals, occupation = np.zeros(self.width), np.zeros((segments, self.states))
         for period in range(plan.burn_in + plan.periods):
-            p_before, energetics, row_states = p, np.zeros(self.width), []
+            p_before, row_states = p, []
+            energetics = np.zeros(self.width) if period else self.process.first_opening(p)
             for k in range(segments):
                 row_states.append(p)
                 p, gain = self.carry(p, k, segments)
@@ -255,8 +257,11 @@ class JumpEnsemble:
         """Columns (states, m) after some steps, and their energetics (g, m)."""
         total = np.zeros((self.width, columns.shape[1]))
         for part in steps:
+            total += self.process.jump_energetics(part.begin, columns)
             columns, dwell = part.carry(columns)
             total += self.process.energetics(part.instants, dwell)
+            if part.end == 1.0:
+                total += self.process.jump_energetics(1.0, columns)
         return columns, total
 
     def _solve_dense(self) -> Solution | None:

@@ -5,6 +5,7 @@ Solving Ordinary Differential Equations I, 1993, section II.5). Absolute errors 
 those of probabilities that are small themselves: `uniformization` is for these.
 """
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
@@ -92,6 +93,7 @@ class ProbabilityIntegrator:
         interval: tuple[float, float],
         accuracy: float,
         add: Callable[[Array, Array], None] | None = None,
+        jump: Callable[[float, Array], Array] | None = None,
     ) -> Array:
         """Columns (states, m) at the end of a part of the period.
 
@@ -102,6 +104,7 @@ class ProbabilityIntegrator:
         interval : phases
         accuracy : relative, of each step
         add : called with phases (t,) of every step and dwell times in each state (t, states, m)
+        jump : maps a phase at which parameters may jump, and columns, to the columns after it
 
         Raises
         ------
@@ -115,9 +118,13 @@ class ProbabilityIntegrator:
         floor = accuracy * max(1e-300, float(abs(x).sum(axis=0).max())) / shape[0]
 
         def flat_derivative(u: float, flat: Array) -> Array:
-            return derivative(u, flat.reshape(shape)).ravel() * period
+            # A step that begins at a break uses the values after it.
+            inside = max(u, math.nextafter(first, 2.0))
+            return derivative(inside, flat.reshape(shape)).ravel() * period
 
         for first, last in self.process.pieces(*interval):
+            if jump is not None:
+                x = jump(first, x)
             solver: Any = DOP853(flat_derivative, first, x.ravel(), last, rtol=accuracy, atol=floor)
             while solver.status == "running":
                 message = solver.step()
@@ -129,7 +136,7 @@ class ProbabilityIntegrator:
                     states = solver.dense_output()(phases).T.reshape(-1, *shape)
                     add(phases, (WEIGHTS * step * period)[:, None, None] * states)
             x = solver.y.reshape(shape)
-        return x
+        return x if jump is None or interval[1] < 1.0 else jump(1.0, x)
 
     def carry(
         self, x: Array, begin: float, end: float, accuracy: float, energetics: bool = True
@@ -159,5 +166,10 @@ class ProbabilityIntegrator:
         def add(phases: Array, dwell: Array) -> None:
             np.add(total, process.energetics(process.at(phases), dwell), out=total)
 
-        carried = self.integrate(derivative, x, (begin, end), accuracy, add if energetics else None)
+        def jump(u: float, x: Array) -> Array:
+            np.add(total, process.jump_energetics(u, x), out=total)
+            return x
+
+        hooks = (add, jump) if energetics else (None, None)
+        carried = self.integrate(derivative, x, (begin, end), accuracy, *hooks)
         return carried, total

@@ -3,8 +3,9 @@
 dE_i = 2 s_i (sum_j J_ij s_j + h_i) is the heat that a flip of spin i takes (paper, Eq. 3).
 """
 
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,18 +14,30 @@ from trajsim.ensemble.answers import Array, NoExactSideError
 from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
 from trajsim.ensemble.jumps.limits import expect_room
-from trajsim.models import drive as drives
-from trajsim.models.law_functions import flip_rate, join, start
+from trajsim.models.law_functions import bond, flip_rate, join, start
 from trajsim.models.spins import SpinNetwork
+from trajsim.models.waveform import (
+    Waveforms,
+    at_edges,
+    bounds,
+    jumps,
+    phases_of_breaks,
+    ranges,
+    speeds,
+    values,
+    values_and_slopes,
+)
 
 # Points in a cycle of the fastest harmonic between which a field crosses a level at most once.
 GRID = 64
 # Amplitude over temperature from which on a rate all but jumps where dE of a flip is 0.
 STEEP = 15.0
+# Difference of phases that is taken for rounding.
+SAME_PHASE = 1e-13
 
 
 def jump_process(network: SpinNetwork) -> JumpProcess:
-    """All flips of a network, in classes of equal site, spin and fields of the bonds.
+    """All flips of a network, in classes of equal site, spin and bonds.
 
     Raises
     ------
@@ -36,36 +49,40 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
     states = 1 << sites
     state = np.arange(states, dtype=np.int32)
     kinds: list[Any] = []
+    classes: list[tuple[float, ...]] = []
     site: list[int] = []
-    spin: list[float] = []
-    local: list[float] = []
-    exchange: list[float] = []
     for i in range(sites):
-        patterns = _neighbourhoods(network, i)
         # Patterns of the neighbours with the same rate and heat share a class.
-        values, class_of = _distinct(patterns)
-        neighbours = _neighbours(network, i)
+        values, class_of = _distinct(_neighbourhoods(network, i))
         pattern = np.zeros(states, np.int32)
-        for bit, j in enumerate([i, *neighbours]):
+        for bit, j in enumerate([i, *_neighbours(network, i)]):
             pattern |= ((state >> j) & 1) << bit
         kinds.append(len(site) + class_of.reshape(-1)[pattern])
+        classes += values
         site += [i] * len(values)
-        for column, values_of in zip((spin, local, exchange), values.T, strict=True):
-            column += values_of.tolist()
-    site_of, spin_of, local_of, exchange_of = (np.array(a) for a in (site, spin, local, exchange))
+    site_of = np.array(site)
+    spin, local, exchange = np.array([c[:3] for c in classes]).T
+    signs = [np.array(c[3:]) for c in classes]
     driven = np.flatnonzero(network.driven >= 0)
+    driven_bonds = np.flatnonzero(network.driven_bond >= 0)
     # Constant fields are no drives: their part of the heat of a flip is constant.
     constant = np.where(network.driven >= 0, 0.0, network.drive.offset)
-    spins = 1.0 - 2.0 * ((state >> driven[:, None]) & 1)
-    temperature = network.temperature[site_of]
-
-    # x of the field: its constant part, and the factor of each drive (drives, classes).
-    fixed = constant[site_of] * spin_of / temperature
-    by_drive = (site_of == driven[:, None]) * spin_of / temperature
-    waveforms = drives.of_sites(network.drive, driven)
-
-    breaks, layer = _breaks(network, site_of, exchange_of)
-    return JumpProcess(
+    parameters, _, _ = network.drives_at_sites()
+    spins = 1.0 - 2.0 * ((state >> np.arange(sites)[:, None]) & 1)
+    one, other = network.ends[driven_bonds].T
+    # V_d of a field is -s_i, that of a coupling -s_i s_j.
+    change = np.concatenate(
+        [2.0 * spin * (site_of == driven[:, None]), _changes(network, site, signs, driven_bonds)]
+    )
+    rate: Any
+    if network.moving:
+        rate = MovingRates.of(network, site_of, spin, signs)
+    else:
+        by_site = 1.0 / network.temperature[site_of]
+        by_drive = (site_of == driven[:, None]) * spin * by_site
+        rate = partial(flip_rates, network.law, local, constant[site_of] * spin * by_site, by_drive)
+    edges = at_edges(parameters, 1)
+    process = JumpProcess(
         states=states,
         baths=int(network.bath.max()) + 1,
         counters=sites,
@@ -75,19 +92,83 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
         kind=np.concatenate(kinds).astype(np.int32),
         bath=network.bath[site_of],
         counter=site_of,
-        heat=2.0 * spin_of * (exchange_of + constant[site_of]),
-        change=2.0 * spin_of * (site_of == driven[:, None]),
-        conjugate=np.asarray(-spins, np.float64),
-        parameters=partial(driven_fields, waveforms, network.period),
-        rate=partial(flip_rates, network.law, local_of, fixed, by_drive),
-        breaks=breaks,
-        layer=layer,
+        heat=2.0 * spin * (exchange + constant[site_of]),
+        change=change,
+        conjugate=np.concatenate([-spins[driven], -spins[one] * spins[other]]),
+        parameters=partial(driven_parameters, parameters, network.period),
+        rate=rate,
+        jumps=jumps(parameters),
+        opening=edges[0],
+        closing=edges[1],
     )
+    breaks, layer = _breaks(network, process)
+    return replace(process, breaks=breaks, layer=layer)
 
 
-def driven_fields(drive: drives.Drive, period: float, u: Array) -> tuple[Array, Array]:
-    """Driven fields (t, d) at phases u (t,), and their derivatives by time (t, d)."""
-    value, slope = drives.values_and_slopes(drive, u)
+def _changes(network: SpinNetwork, site: list[int], signs: list[Array], bonds: Any) -> Array:
+    """Change (bonds, k) of -s_i s_j of driven bonds by a flip of each class."""
+    change = np.zeros((len(bonds), len(site)))
+    number = {int(b): d for d, b in enumerate(bonds)}
+    for k, i in enumerate(site):
+        around = network.bond[network.first[i] : network.first[i + 1]]
+        for b, sign in zip(around.tolist(), signs[k], strict=False):
+            if b in number:
+                change[number[b], k] = 2.0 * sign
+    return change
+
+
+class MovingRates(NamedTuple):
+    """Rates of classes (k,) where couplings or temperatures change in time.
+
+    law : a rate law; field, couplings, temperatures : waveforms of sites, bonds and sites
+    site, spin : (k,) of each class
+    first : (k + 1,); bond, sign : bonds of each class, and s_i s_j of each, from first[k] on
+    """
+
+    law: Any
+    field: Waveforms
+    couplings: Waveforms
+    temperatures: Waveforms
+    site: Any
+    spin: Array
+    first: Any
+    bond: Any
+    sign: Array
+
+    @classmethod
+    def of(cls, network: SpinNetwork, site: Any, spin: Array, signs: list[Array]) -> "MovingRates":
+        """Rates of classes, of which the signs of the bonds are given in the order of the bonds."""
+        around = [network.bond[network.first[i] : network.first[i + 1]] for i in site]
+        first = np.cumsum([0, *(len(a) for a in around)])
+        waves = (network.drive, network.couplings, network.temperatures)
+        bond_of = np.concatenate([*around, np.zeros(0, np.int64)])
+        return cls(network.law, *waves, site, spin, first, bond_of, np.concatenate([*signs, []]))
+
+    def __call__(self, u: Array, value: Array) -> Array:
+        """Rates (t, k) at phases u (t,); the driven parameters (t, d) are worked out again."""
+        at = [values(waves, u, before=True) for waves in self[1:4]]
+        return np.asarray(_moving_rates(self.law, *at, *self[4:]))
+
+
+@compiled
+def _moving_rates(law, field, coupling, temperature, site, spin, first, bond_of, sign):
+    """Rates (t, k) in fields (t, n), with couplings (t, bonds) and temperatures (t, n)."""
+    out = np.empty((len(field), len(site)))
+    for t in range(len(field)):
+        for k in range(len(site)):
+            beta, local = 1.0 / temperature[t, site[k]], start(law)
+            for at in range(first[k], first[k + 1]):
+                local = join(law, local, bond(law, sign[at] * coupling[t, bond_of[at]] * beta))
+            out[t, k] = flip_rate(law, local, spin[k] * field[t, site[k]] * beta)
+    return out
+
+
+def driven_parameters(waves: Waveforms, period: float, u: Array) -> tuple[Array, Array]:
+    """Driven parameters (t, d) at phases u (t,), and their derivatives by time (t, d).
+
+    At a jump they are those before it.
+    """
+    value, slope = values_and_slopes(waves, u, before=True)
     return value, slope / period
 
 
@@ -112,27 +193,32 @@ def _neighbours(network: SpinNetwork, i: int) -> Any:
 
 
 def _neighbourhoods(network: SpinNetwork, i: int) -> Array:
-    """Spin i, its `local` and the field of its bonds (patterns, 3), bit 0 for spin i."""
+    """Spin i, its `local` and the field of its bonds (patterns, 3 or more), bit 0 for spin i.
+
+    Where its bonds change in time, these are followed by s_i s_j of all of them.
+    """
     around = slice(network.first[i], network.first[i + 1])
     degree = around.stop - around.start
     pattern = np.arange(2 << degree)
     spin = 1.0 - 2.0 * (pattern & 1)
     local = np.full(len(pattern), start(network.law))
     exchange = np.zeros(len(pattern))
+    signs = []
     for bit in range(degree):
         k = around.start + bit
         other = 1.0 - 2.0 * ((pattern >> (bit + 1)) & 1)
         parts = np.where(spin == other, network.like[k], network.unlike[k])
         local = _joined(network.law, local, parts)
         exchange += network.coupling[k] * other
-    return np.stack([spin, local, exchange], axis=1)
+        signs.append(spin * other)
+    return np.stack([spin, local, exchange, *(signs if network.moving else [])], axis=1)
 
 
-def _distinct(rows: Array) -> tuple[Array, Any]:
-    """Distinct rows (m, 3), and the index among them of each given row."""
+def _distinct(rows: Array) -> tuple[list[tuple[float, ...]], Any]:
+    """Distinct rows (m, c), and the index among them of each given row."""
     number: dict[tuple[float, ...], int] = {}
     index = [number.setdefault(tuple(row), len(number)) for row in rows.tolist()]
-    return np.array(list(number)), np.array(index)
+    return list(number), np.array(index)
 
 
 def _joined(law: Any, local: Array, parts: Array) -> Array:
@@ -150,30 +236,49 @@ def _flip_rates(law, local, x):
     return out
 
 
-def _breaks(network: SpinNetwork, site: Any, exchange: Array) -> tuple[list[float], float]:
+def _breaks(network: SpinNetwork, process: JumpProcess) -> tuple[list[float], float]:
     """Phases, with 0 and 1, between which rates are smooth, and the least width of a jump there."""
-    breaks = {0.0, 1.0}
-    fastest = 2.0 * np.pi * abs(network.drive.amplitude * network.drive.order).sum(axis=1)
-    amplitude = abs(network.drive.amplitude).sum(axis=1)
-    steep = amplitude > STEEP * network.temperature
-    layer = min((network.temperature / np.maximum(fastest, 1e-300))[steep], default=0.0)
-    abrupt = np.flatnonzero((steep | getattr(network.law, "kinked", False)) & (amplitude > 0.0))
-    if len(abrupt):
-        from scipy.optimize import brentq
+    around = np.repeat(np.arange(len(network.bath)), np.diff(network.first))
+    reach, speed = ranges(network.drive), speeds(network.drive)
+    np.add.at(reach, around, ranges(network.couplings)[network.bond])
+    np.add.at(speed, around, speeds(network.couplings)[network.bond])
+    coldest = bounds(network.temperatures)[0]
+    steep = reach > STEEP * coldest
+    layer = min((coldest / np.maximum(speed, 1e-300))[steep], default=0.0)
+    breaks = phases_of_breaks(network.drive, network.couplings, network.temperatures)
+    abrupt = (steep | getattr(network.law, "kinked", False)) & (speed > 0.0)
+    if abrupt.any():
+        crossings = _crossings(network, process, abrupt, np.array(breaks))
+        breaks = sorted([*breaks, *(u for u in crossings if min(abs(u - breaks)) > SAME_PHASE)])
+    return breaks, float(layer)
 
-        grid = np.linspace(0.0, 1.0, GRID * int(network.drive.order.max()) + 1)
-        fields = drives.values(network.drive, grid)
-        for i in abrupt:
-            # Where dE of a flip, or the part of it by the field, is 0.
-            for level in np.unique(np.append(-exchange[site == i], 0.0)):
-                excess = fields[:, i] - level
-                for k in np.flatnonzero(np.diff(np.sign(excess))):
 
-                    def crossing(x: float, i: Any = i, level: float = level) -> float:
-                        return float(drives.values(network.drive, np.array([x]))[0, i]) - level
+def _crossings(network: SpinNetwork, process: JumpProcess, abrupt: Any, breaks: Array) -> Array:
+    """Phases at which dE of a flip of these sites, or a part of it by a drive, goes through 0."""
+    from scipy.optimize import brentq
 
-                    breaks.add(brentq(crossing, grid[k], grid[k + 1], xtol=1e-15))
-    return sorted(breaks), float(layer)
+    classes = np.flatnonzero(abrupt[process.counter])
+    used = [wave for wave in (network.drive, network.couplings) if len(wave.offset)]
+
+    def costs(u: Array) -> Array:
+        value = process.parameters(u)[0]
+        return np.concatenate([process.heats_of(value)[:, classes], value], axis=1)
+
+    orders = max(int(wave.order.max(initial=1)) for wave in used)
+    grid = np.union1d(np.linspace(0.0, 1.0, GRID * orders + 1), breaks)
+    # On both sides of each interval: parameters may jump at its ends.
+    begins, ends = costs(np.nextafter(grid[:-1], 2.0)), costs(grid[1:])
+    found = []
+    for k, c in np.argwhere(np.sign(begins) * np.sign(ends) < 0.0):
+        low = np.nextafter(grid[k], 2.0)
+
+        def cost(u: float, c: Any = c) -> float:
+            return float(costs(np.array([u]))[0, c])
+
+        found.append(brentq(cost, low, grid[k + 1], xtol=1e-15))
+    found += grid[:-1][((begins == 0.0) & (ends != 0.0)).any(axis=1)].tolist()
+    phases = np.unique(found)
+    return np.asarray(phases[np.diff(phases, prepend=-1.0) > SAME_PHASE])
 
 
 def equilibrium(network: SpinNetwork) -> Array:
@@ -184,24 +289,19 @@ def equilibrium(network: SpinNetwork) -> Array:
     NoExactSideError
         If the sites differ in temperature or there are too many of them.
     """
-    if np.ptp(network.temperature) > 0:
+    temperature = at_edges(network.temperatures, 1)[0]
+    if np.ptp(temperature) > 0:
         raise NoExactSideError(
             "an equilibrium exists only where all baths have the same temperature"
         )
     sites = len(network.bath)
     expect_room(1 << min(sites, 1000), 4, f"{sites} spins")
-    state = np.arange(1 << sites)
-    energy = np.zeros(len(state))
-    field = drives.values(network.drive, np.zeros(1))[0]
-    for i in range(sites):
-        exchange = np.zeros(len(state))
-        around = slice(network.first[i], network.first[i + 1])
-        bonds = zip(network.neighbour[around], network.coupling[around], strict=True)
-        for j, coupling in bonds:
-            exchange += coupling * (1 - 2 * ((state >> j) & 1))
-        # Every bond is counted from both its ends.
-        energy -= (1 - 2 * ((state >> i) & 1)) * (0.5 * exchange + field[i])
-    weights = np.exp((energy.min() - energy) / network.temperature[0])
+    spins = 1 - 2 * ((np.arange(1 << sites) >> np.arange(sites)[:, None]) & 1)
+    energy = -at_edges(network.drive, 1)[0] @ spins
+    couplings = at_edges(network.couplings, 1)[0]
+    for (i, j), coupling in zip(network.ends, couplings, strict=True):
+        energy -= coupling * spins[i] * spins[j]
+    weights = np.exp((energy.min() - energy) / temperature[0])
     return np.asarray(weights / weights.sum())
 
 

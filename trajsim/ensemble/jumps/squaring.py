@@ -58,12 +58,16 @@ class SquaringStepper(Steps):
             one, two = (_exponentials(process, of_class, times) for of_class in mixed)
             dwell = []
             for k in range(len(part)):
+                if energetics:
+                    total += process.jump_energetics(first[k], x)
                 early, x = one[1][k] @ x, one[0][k] @ x
                 late, x = two[1][k] @ x, two[0][k] @ x
                 if energetics:
                     dwell += [NEAR * early + FAR * late, NEAR * late + FAR * early]
             if energetics:
                 total += process.energetics(instants, np.array(dwell))
+        if energetics and end == 1.0:
+            total += process.jump_energetics(1.0, x)
         return x, total
 
     def exponential(self, rates: Array, time: float, x: Array, least: float) -> tuple[Array, Array]:

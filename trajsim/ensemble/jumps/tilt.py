@@ -12,7 +12,8 @@ jump does not depend on time:
 
 K_yx = W_yx exp(count_yx),  K_xx = -sum_y W_yx + sum_d (work_d - c_d) (d lambda_d / dt) V_dx,
 
-with exp(-sum_d c_d lambda_d V_d) at the start and its inverse at the end (`boundary`).
+with exp(-sum_d c_d lambda_d V_d) at the start and its inverse at the end. Where parameters jump
+by D_d, each state x takes the factor exp(sum_d (work_d - c_d) D_d V_dx).
 """
 
 from typing import Any, NamedTuple
@@ -30,14 +31,19 @@ class Tilt(NamedTuple):
     counted (f, k) : count of a jump of a class while all parameters are 0
     by_parameter (f, d, k) : derivative of the count by each driven parameter
     unbalanced (f, d) : factor of (d lambda_d / dt) V_d
-    boundary (f, states) : -sum_d c_d lambda_d V_d at the beginning of the period
+    begin (f, states) : logarithm of the factor at the start of a trajectory; as all periods begin
+        with the jump from the end of the one before, the first begins with its inverse, too
+    end (f, states) : logarithm of the factor at the end
+    jumped (f, j, states) : those where parameters jump
     """
 
     process: JumpProcess
     counted: Array
     by_parameter: Array
     unbalanced: Array
-    boundary: Array
+    begin: Array
+    end: Array
+    jumped: Array
 
     @classmethod
     def of(cls, process: JumpProcess, heat: Array, work: Array) -> "Tilt":
@@ -48,13 +54,18 @@ class Tilt(NamedTuple):
             if len(changed):
                 baths = np.unique(process.bath[changed])
                 by_parts[:, drive] = heat[:, baths].mean(axis=1)
-        value = process.parameters(np.zeros(1))[0][0]
+        opening, closing = process.ends()
+        unbalanced = work - by_parts
+        phases, sizes = process.jumps
+        sizes = sizes.reshape(len(phases), process.drives)
         return cls(
             process,
             of_class * process.heat,
             (of_class[:, None] - by_parts[:, :, None]) * process.change,
-            work - by_parts,
-            -(by_parts * value) @ process.conjugate,
+            unbalanced,
+            (unbalanced * (closing - opening) - by_parts * opening) @ process.conjugate,
+            (by_parts * closing) @ process.conjugate,
+            (sizes * unbalanced[:, None]) @ process.conjugate,
         )
 
     def times(self, z: ArrayLike) -> "Tilt":
@@ -65,6 +76,11 @@ class Tilt(NamedTuple):
     def part(self, which: Any) -> "Tilt":
         """Some of the fields."""
         return Tilt(self.process, *(a[which] for a in self[1:]))
+
+    def at_jump(self, u: float) -> Array | None:
+        """Logarithm (f, states) of the factors where parameters jump at a phase; None elsewhere."""
+        at = np.flatnonzero(self.process.jumps[0] == u)
+        return self.jumped[:, at[0]] if len(at) else None
 
     def counts(self, instants: Instants) -> Array:
         """Count of a jump of each class at phases (t,): (f, t, k), or (f, 1, k) if constant."""

@@ -153,6 +153,8 @@ class Steps(ABC):
         process, x = self.process, np.ascontiguousarray(x)
         total = np.zeros((process.width if energetics else 0, x.shape[1]))
         for first, width in self._edges(begin, end, steps):
+            if energetics:
+                total += process.jump_energetics(first, x)
             u = first + width * NODES
             instants = process.at(u)
             rates = instants.rates
@@ -166,6 +168,8 @@ class Steps(ABC):
                     [NEAR * dwell[0] + FAR * dwell[1], NEAR * dwell[1] + FAR * dwell[0]]
                 )
                 total += process.energetics(instants, times)
+        if energetics and end == 1.0:
+            total += process.jump_energetics(1.0, x)
         return x, total
 
 

@@ -47,11 +47,12 @@ def _product(first, source, kind, rates, exits, angles, cosine, sine, w, re, im,
 
 
 @compiled(contract=True)
-def _carry(first, source, kind, rates, exits, angles, counts, active, w, re, im, time):
-    """Carry columns (states, LANES) through a period in place, in steps of length `time`.
+def _carry(first, source, kind, rates, exits, angles, counts, active, times, jumps, w, re, im):
+    """Carry columns (states, LANES) through a period in place, in steps of lengths times (t,).
 
     rates, exits, angles and counts are given at the beginnings, middles and ends of the steps;
-    counts with a single row are constant.
+    counts with a single row are constant. jumps (t + 1, states) are the counts where parameters
+    jump before each step and after the last; without rows they do not jump.
     """
     classes = rates.shape[1]
     cosine, sine = np.empty((classes, LANES)), np.empty((classes, LANES))
@@ -59,13 +60,16 @@ def _carry(first, source, kind, rates, exits, angles, counts, active, w, re, im,
     stage_re, stage_im = np.empty(re.shape), np.empty(re.shape)
     start_re, start_im = np.empty(re.shape), np.empty(re.shape)
     counts_row = -1
-    for step in range(len(rates) // 2):
+    for step in range(len(times)):
+        time = times[step]
+        if len(jumps) > 0:
+            _rotate(jumps[step], w, re, im)
         start_re[:] = re
         start_im[:] = im
         stage_re[:] = re
         stage_im[:] = im
         for k in range(4):
-            instant = 2 * step + (k + 1) // 2
+            instant = 3 * step + (k + 1) // 2
             row = instant if len(counts) > 1 else 0
             if row != counts_row:
                 counts_row = row
@@ -96,6 +100,20 @@ def _carry(first, source, kind, rates, exits, angles, counts, active, w, re, im,
                     im[x, lane] += weight * derivative_im[x, lane]
                     stage_re[x, lane] = start_re[x, lane] + substep * derivative_re[x, lane]
                     stage_im[x, lane] = start_im[x, lane] + substep * derivative_im[x, lane]
+    if len(jumps) > 0:
+        _rotate(jumps[len(times)], w, re, im)
+
+
+@compiled(contract=True)
+def _rotate(count, w, re, im):
+    """Multiply each state x by exp(i w count_x)."""
+    for x in range(len(count)):
+        if count[x] != 0.0:
+            for lane in range(LANES):
+                c, s = math.cos(w[lane] * count[x]), math.sin(w[lane] * count[x])
+                real, imaginary = re[x, lane], im[x, lane]
+                re[x, lane] = c * real - s * imaginary
+                im[x, lane] = c * imaginary + s * real
 
 
 class Waves:
@@ -155,7 +173,10 @@ class Waves:
 
     def _values(self, w: Array, active: Array, steps: int) -> Complex:
         process, tilt, states = self.process, self.tilt, self.process.states
-        instants = process.at(np.arange(2 * steps + 1) / (2 * steps))
+        edges, widths, jumps = self._edges(steps)
+        # A step that begins at a break uses the values after it.
+        nodes = [np.nextafter(edges, 2.0), edges + 0.5 * widths, edges + widths]
+        instants = process.at(np.stack(nodes, axis=1).ravel())
         tables = [
             np.ascontiguousarray(array)
             for array in (
@@ -169,11 +190,13 @@ class Waves:
         def carry(row: Complex) -> Complex:
             self.seconds += SECONDS_A_JUMP * steps * len(process.kind) * LANES
             re, im = row.real.copy(), row.imag.copy()
-            _carry(*process.incoming, *tables, active, w, re, im, process.period / steps)
+            times = widths * process.period
+            _carry(*process.incoming, *tables, active, times, jumps, w, re, im)
             return re + 1j * im
 
-        ends = np.exp(1j * np.multiply.outer(tilt.boundary[0], w))
-        row: Complex = np.asarray(self.p[:, None] * ends, np.complex128)
+        begin = np.exp(1j * np.multiply.outer(tilt.begin[0], w))
+        end = np.exp(1j * np.multiply.outer(tilt.end[0], w))
+        row: Complex = np.asarray(self.p[:, None] * begin, np.complex128)
         if self.periods <= states:
             for _ in range(self.periods):
                 if abs(row).sum(axis=0).max() < QUIET:
@@ -184,7 +207,25 @@ class Waves:
             unit = np.eye(states, dtype=np.complex128)
             maps = np.stack([carry(np.repeat(e[:, None], LANES, axis=1)) for e in unit], axis=1)
             row = apply_maps(maps.transpose(2, 0, 1), row.T[:, :, None], self.periods)[:, :, 0].T
-        return np.asarray((row * ends.conj()).sum(axis=0), np.complex128)
+        return np.asarray((row * end).sum(axis=0), np.complex128)
+
+    def _edges(self, steps: int) -> tuple[Array, Array, Array]:
+        """Beginnings and widths (t,) of at least so many steps, and the counts of jumps.
+
+        The latter (t + 1, states) before each step and after the last; empty without jumps.
+        """
+        edges, widths, jumps = [], [], []
+        none = np.zeros(self.process.states)
+        for first, last in self.process.pieces(0.0, 1.0):
+            number = max(1, math.ceil(steps * (last - first) - 1e-9))
+            edges.append(first + np.arange(number) * ((last - first) / number))
+            widths.append(np.full(number, (last - first) / number))
+            count = self.tilt.at_jump(first)
+            jumps += [none if count is None else count[0], *[none] * (number - 1)]
+        count = self.tilt.at_jump(1.0)
+        jumps.append(none if count is None else count[0])
+        counts = np.array(jumps) if self.tilt.jumped.any() else np.zeros((0, len(none)))
+        return np.concatenate(edges), np.concatenate(widths), counts
 
 
 def apply_maps(maps: Any, columns: Any, periods: int) -> Any:

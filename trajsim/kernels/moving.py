@@ -1,0 +1,121 @@
+"""Couplings and temperatures that are driven, as the spin kernels evaluate them."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim.compiled.jit import compiled
+from trajsim.compiled.simd import read, write
+from trajsim.kernels.waves import Waves, wave_at, waves_of
+from trajsim.models.law_functions import bond, join, start
+from trajsim.models.spins import SpinNetwork
+from trajsim.models.waveform import Waveforms, at_edges, some
+from trajsim.plan import Plan
+
+Integers = NDArray[np.int64]
+
+
+class MovingBonds(NamedTuple):
+    """Bonds and temperatures of a network of p places, if one of them is driven.
+
+    slots, heated, driven : as many zeros as there are bonds at a site at most; one if a temperature
+        is driven; m, as many as there are driven bonds. Without slots nothing is driven.
+    places : of the couplings
+    couplings, temperatures : of the bonds, and of the sites
+    ends : (2 m,), sites of the driven bonds
+    other, bond, number : (slots * p,), of each bond at a site the other end, its number, and which
+        of the driven ones it is, m for none; as the bits of integers
+    there : (slots * p,), 1 where there is such a bond
+    """
+
+    slots: tuple[int, ...]
+    heated: tuple[int, ...]
+    driven: tuple[int, ...]
+    places: int
+    couplings: Waves
+    temperatures: Waves
+    ends: Integers
+    other: NDArray[np.float64]
+    bond: NDArray[np.float64]
+    number: NDArray[np.float64]
+    there: NDArray[np.float64]
+
+
+def moving_bonds(network: SpinNetwork, plan: Plan, p: int) -> MovingBonds:
+    """Bonds and temperatures of a network in p places."""
+    n, moving = len(network.bath), network.moving
+    slots = int(np.diff(network.first).max(initial=0)) if moving else 0
+    driven = np.flatnonzero(network.driven_bond >= 0)
+    q = max(2, 1 << max(len(network.ends) - 1, 0).bit_length())
+    other, bond, number = (np.zeros((max(slots, 1), p), np.uint64) for _ in range(3))
+    there = np.zeros((max(slots, 1), p))
+    number[:] = len(driven)
+    which = np.where(network.driven_bond >= 0, np.cumsum(network.driven_bond >= 0) - 1, len(driven))
+    for i in range(n if moving else 0):
+        around = slice(network.first[i], network.first[i + 1])
+        count = around.stop - around.start
+        other[:count, i] = network.neighbour[around]
+        bond[:count, i] = network.bond[around]
+        number[:count, i] = which[network.bond[around]]
+        there[:count, i] = 1.0
+    none = np.zeros(0, np.int64)
+    return MovingBonds(
+        # A lone spin of a driven temperature has one place for a bond that is not there.
+        slots=(0,) * (max(slots, 1) if moving else 0),
+        heated=(0,) if network.heated else (),
+        driven=(0,) * len(driven),
+        places=q,
+        couplings=waves_of(network.couplings if moving else some(network.couplings, none), plan, q),
+        temperatures=waves_of(
+            network.temperatures if moving else some(network.temperatures, none), plan, p
+        ),
+        ends=network.ends[driven].ravel(),
+        other=other.ravel().view(np.float64),
+        bond=bond.ravel().view(np.float64),
+        number=number.ravel().view(np.float64),
+        there=there.ravel(),
+    )
+
+
+def edges_of(network: SpinNetwork, plan: Plan) -> NDArray[np.float64]:
+    """Fields and driven couplings (segments + 1, n + m) at the edges of the segments."""
+    driven = np.flatnonzero(network.driven_bond >= 0)
+
+    def at(waves: Waveforms) -> NDArray[np.float64]:
+        return at_edges(waves, plan.rows_per_period)
+
+    return np.concatenate([at(network.drive), at(some(network.couplings, driven))], axis=1)
+
+
+@compiled(inline=True)
+def bonds_at(model, p, spins, at, i, elapsed):
+    """Bonds of spin i joined, and 1 / T, when so many segments of the period have elapsed.
+
+    Spins stand from `at` on, in p places.
+    """
+    network, bonds = model.network, model.bonds
+    beta = 1.0 / wave_at(bonds.temperatures, p, i, elapsed)
+    local, spin = start(model.law), read(spins, at + i)
+    for k in range(read(network.first, i), read(network.first, i + 1)):
+        coupling = wave_at(bonds.couplings, bonds.places, read(network.bond, k), elapsed)
+        alike = spin * read(spins, at + read(network.neighbour, k))
+        local = join(model.law, local, bond(model.law, coupling * alike * beta))
+    return local, beta
+
+
+@compiled(inline=True)
+def add_driven(model, p, spins, at, i, elapsed, sums):
+    """Energy that a flip of spin i puts into driven bonds, which is added to what they do."""
+    network, bonds, cost = model.network, model.bonds, 0.0
+    if len(bonds.driven) > 0:
+        for k in range(read(network.first, i), read(network.first, i + 1)):
+            number = read(network.bond, k)
+            drive = read(network.driven_bond, number)
+            if drive >= 0:
+                coupling = wave_at(bonds.couplings, bonds.places, number, elapsed)
+                alike = read(spins, at + i) * read(spins, at + read(network.neighbour, k))
+                term = p + drive - (network.drives - len(bonds.driven))
+                write(sums.driving, term, read(sums.driving, term) - 2.0 * coupling * alike)
+                cost += 2.0 * coupling * alike
+    return cost
