@@ -17,8 +17,8 @@ WRITTEN = {
     "drive": "[drive]",
     "baths": "[baths], NAME = { ... }",
     "sites": "[[sites]]",
-    "sites.drive": "drive = { ... } of a site",
-    "sites.drive.harmonics": "harmonics = [{ ... }] of a drive",
+    "waveform": "{ ... } in place of a number",
+    "waveform.harmonics": "harmonics = [{ ... }] of a waveform",
     "bonds": "[[bonds]]",
     "integrator": "[integrator]",
     "ensemble": "[ensemble]",
@@ -38,22 +38,39 @@ def tables(kind: str) -> Iterator[tuple[str, str, list[tuple[str, ...]]]]:
     """Place, description and rows (key, meaning, type, default, allowed) of each table."""
     whole = experiment_type({"model": {"kind": kind}}).model_json_schema()
     definitions = whole["$defs"]
+    waveforms: list[tuple[str, dict[str, Any]]] = []
 
     def walk(place: str, schema: dict[str, Any]) -> Iterator[Any]:
         rows, inner = [], []
         for key, given in schema["properties"].items():
-            below = _below(given, definitions)
-            if below is not None:
+            number, waveform = _parameter(given)
+            below = definitions["Waveform"] if waveform else _below(given, definitions)
+            if waveform:
+                given = {**number, "description": _meaning(given)}
+                if not waveforms:
+                    waveforms.append(("waveform", below))
+            elif below is not None:
                 inner.append((f"{place}.{key}".lstrip("."), below))
                 continue
             default = "required" if key in schema.get("required", []) else _shown(given)
-            rows.append((key, _meaning(given), _type(given), default, _allowed(given)))
+            kind = "number or waveform" if waveform else _type(given)
+            rows.append((key, _meaning(given), kind, default, _allowed(given)))
         if rows:
             yield place, schema.get("description", "") if place else "", rows
         for where, found in inner:
             yield from walk(where, found)
 
-    return walk("", whole)
+    yield from walk("", whole)
+    for place, below in waveforms:
+        yield from walk(place, below)
+
+
+def _parameter(given: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Schema of the number that a key may hold, and whether a waveform may stand in its place."""
+    choices = [given, *given.get("anyOf", [])]
+    choices += [each for choice in choices for each in choice.get("oneOf", [])]
+    waveform = any(each.get("$ref", "").endswith("/Waveform") for each in choices)
+    return next((each for each in choices if each.get("type") == "number"), {}), waveform
 
 
 def _below(given: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:

@@ -115,6 +115,13 @@ class Within:
     ) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._judge, handler(source))
 
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        out: dict[str, Any] = handler(schema)
+        for choice in out.get("oneOf", []):
+            if choice.get("type") == "number":
+                choice |= {"minimum": self.low, "maximum": self.high}
+        return out
+
     def _judge(self, value: Any) -> Any:
         low, high = (value, value)
         if isinstance(value, Waveform):
