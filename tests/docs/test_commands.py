@@ -20,7 +20,6 @@ NOT_RUN = {
     r"python3 -m venv .*": "the README's two commands: .ci/run takes them as they are",
     r"pytest( .*)?": "tests do not run tests",
     r"python -m tests\.mutations.*": "hours; tests/mutations/test_edits.py has what can be quick",
-    r"tests/oldest\.sh": "makes an environment of its own",
     r"python tests/faults/\w+\.py.*": "half an hour; tests/faults has a sample",
     r"trajsim reproduce": "more than a minute; tests/unit/test_reproduce.py has less of it",
     r"trajsim warmup": "a minute of compiling; tests/unit/test_warmup.py",
