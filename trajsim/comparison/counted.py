@@ -11,6 +11,7 @@ from trajsim.comparison.covariances import with_total
 from trajsim.comparison.settings import states_of
 from trajsim.config import Experiment
 from trajsim.ensemble import NoExactSideError, counting_of
+from trajsim.ensemble.protocols import Counting
 from trajsim.ensemble.weights import Weights
 
 Array = NDArray[np.float64]
@@ -66,6 +67,23 @@ class ExactFluctuations:
         """
         return self._states.mean(windows.starts)
 
+    def of(self, windows: Windows) -> Counting:
+        """Counting from the starts of windows.
+
+        Raises
+        ------
+        trajsim.ensemble.NoExactSideError
+            If only some of them begin at time 0, with other parameters than those that follow.
+        """
+        first = self.experiment.ensemble.burn_in == 0 and 0 in windows.starts
+        if self.experiment.returns or (first and len(windows.starts) == 1):
+            return self.counting
+        if first:
+            raise NoExactSideError(
+                "the first window begins with other parameters than those that follow"
+            )
+        return self.counting.later
+
     @staticmethod
     def periods(windows: Windows) -> int:
         """Length of windows in whole periods.
@@ -84,14 +102,14 @@ class ExactFluctuations:
 
     def covariance(self, windows: Windows) -> Array:
         """Covariances (q, q) of all observables over a window, per unit time."""
-        covariance = self.counting.covariance(self.start(windows), self.periods(windows))
+        covariance = self.of(windows).covariance(self.start(windows), self.periods(windows))
         return with_total(covariance, len(self.drives)) / windows.time
 
     def cumulants(self, observables: list[Observable], windows: Windows) -> Array:
         """First four cumulants (4, q) over a window, per unit time."""
         start, periods = self.start(windows), self.periods(windows)
         cumulants = [
-            self.counting.finite_cumulants(start, periods, Weights(*self.weights(o)))
+            self.of(windows).finite_cumulants(start, periods, Weights(*self.weights(o)))
             for o in observables
         ]
         return np.stack(cumulants, axis=1) / windows.time
@@ -106,7 +124,7 @@ class ExactFluctuations:
     ) -> tuple[Array, Array]:
         """Probabilities of the bins (bins,), and estimates of their errors (bins,)."""
         start, periods = self.start(windows), self.periods(windows)
-        exact = self.counting.distribution(start, periods, Weights(*self.weights(observable)))
+        exact = self.of(windows).distribution(start, periods, Weights(*self.weights(observable)))
         edges = histogram.edges
         return exact.probabilities(edges), exact.probability_errors(edges)
 
@@ -114,9 +132,8 @@ class ExactFluctuations:
         """ln <exp(lambda X)> / time (k,) over a window."""
         start, periods = self.start(windows), self.periods(windows)
         heat, work = self.weights(observable)
-        logs = [
-            self.counting.log_average(start, periods, Weights(g * heat, g * work)) for g in argument
-        ]
+        counting = self.of(windows)
+        logs = [counting.log_average(start, periods, Weights(g * heat, g * work)) for g in argument]
         return np.array(logs) / windows.time
 
     def long_theta(self, observable: Observable, argument: Array) -> Array:

@@ -11,7 +11,12 @@ from trajsim.analysis.theorems import LogProbability, Setting
 from trajsim.comparison.verdict import CannotCheckError
 from trajsim.config import Config, Experiment, with_parameters
 from trajsim.config.schema import PERIODS
-from trajsim.ensemble import NoExactSideError, ensemble, recorded_states
+from trajsim.ensemble import (
+    NoExactSideError,
+    ensemble,
+    free_energy_change,
+    recorded_states,
+)
 from trajsim.ensemble.recorded import RecordedStates
 from trajsim.store import StoredRun
 
@@ -62,6 +67,8 @@ def _setting(experiment: Experiment) -> Setting:
         burn_in=experiment.ensemble.burn_in,
         direction=experiment.drive.direction,
         driven=experiment.driven,
+        heated=experiment.heated,
+        delta_f=_free_energy_change(experiment),
         own_reverse=experiment.own_reverse,
         shifted_reverse=experiment.shifted_reverse,
         canonical=experiment.canonical,
@@ -70,6 +77,16 @@ def _setting(experiment: Experiment) -> Setting:
         speed_slope=slope,
         no_speed_slope=no_slope,
     )
+
+
+def _free_energy_change(experiment: Experiment) -> float | None:
+    """Free energy at the end of a period less that at time 0; None if it is not known."""
+    if experiment.returns:
+        return 0.0
+    try:
+        return free_energy_change(experiment.network())
+    except NoExactSideError:
+        return None
 
 
 def states_of(experiment: Experiment) -> RecordedStates:

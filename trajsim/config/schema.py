@@ -200,6 +200,12 @@ class Experiment(Strict):
         return not waveforms.is_constant(self.waveforms)
 
     @property
+    def returns(self) -> bool:
+        """Whether all parameters are at the end of a period what they are at time 0."""
+        opening, closing = waveforms.at_edges(self.waveforms, 1)
+        return bool((opening == closing).all())
+
+    @property
     def own_reverse(self) -> bool:
         """Whether the protocol is its own reverse."""
         return waveforms.is_even(self.waveforms, 0.0)

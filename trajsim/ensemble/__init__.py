@@ -26,6 +26,7 @@ __all__ = [
     "Window",
     "counting_of",
     "ensemble",
+    "free_energy_change",
     "recorded_states",
     "start_state",
 ]
@@ -80,6 +81,20 @@ def start_state(network: Any, initial: str) -> Any:
         If it does not exist or is out of reach.
     """
     return _side(network).start_state(network, initial)
+
+
+def free_energy_change(network: Any) -> float:
+    """Free energy in equilibrium at the end of a period less that at time 0.
+
+    Raises
+    ------
+    NoExactSideError
+        If it is not known, or temperatures differ.
+    """
+    module = _side(network)
+    if not hasattr(module, "free_energy_change"):
+        raise NoExactSideError("the exact side of this model knows no free energies")
+    return float(module.free_energy_change(network))
 
 
 def recorded_states(network: Any, initial: str, plan: Plan) -> RecordedStates:

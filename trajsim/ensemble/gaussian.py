@@ -66,14 +66,25 @@ def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
     temperatures = network.temperature[network.bath >= 0]
     if len(temperatures) == 0 or np.ptp(temperatures) > 0:
         raise NoExactSideError("an equilibrium exists only where all baths are equally warm")
-    if np.linalg.eigvalsh(network.stiffness)[0] <= 0:
-        raise NoExactSideError("no equilibrium: the stiffness leaves some motion free")
+    expect_bound(network)
     force = at_edges(network.drive, 1)[0]
     inverse = np.linalg.inv(network.stiffness)
     covariance = np.zeros((2 * n, 2 * n))
     covariance[:n, :n] = temperatures[0] * inverse
     covariance[n:, n:] = np.diag(temperatures[0] / network.mass)
     return Gaussian(np.append(inverse @ force, np.zeros(n)), covariance)
+
+
+def expect_bound(network: OscillatorNetwork) -> None:
+    """See that the stiffness binds all motions.
+
+    Raises
+    ------
+    NoExactSideError
+        If it does not.
+    """
+    if np.linalg.eigvalsh(network.stiffness)[0] <= 0:
+        raise NoExactSideError("no equilibrium: the stiffness leaves some motion free")
 
 
 def all_damped(network: OscillatorNetwork) -> bool:
@@ -146,7 +157,18 @@ class LinearEnsemble:
 
     @cached_property
     def responses(self) -> list[tuple[float, Complex, Complex]]:
-        """(angular frequency, force, response of z) of every harmonic, as complex amplitudes."""
+        """(angular frequency, force, response of z) of every harmonic, as complex amplitudes.
+
+        Raises
+        ------
+        NoExactSideError
+            If a force is not a sum of cosines.
+        """
+        if len(self.network.drive.start):
+            raise NoExactSideError(
+                "forces are answered by linear response to cosines: there is no exact side for "
+                "squares, triangles and points yet"
+            )
         network, n = self.network, self.n
         drive = network.drive
         harmonics: list[tuple[float, Complex, Complex]] = []

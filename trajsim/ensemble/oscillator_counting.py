@@ -53,6 +53,11 @@ class LinearCounting:
     # Whether distributions and generating functions take seconds, not minutes.
     quick = True
 
+    @property
+    def later(self) -> "LinearCounting":
+        """The same for times that begin after whole periods."""
+        return self
+
     def __init__(self, network: OscillatorNetwork) -> None:
         self.network = network
         self.ensemble = LinearEnsemble(network)

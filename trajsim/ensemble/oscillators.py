@@ -2,16 +2,19 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from trajsim.ensemble.answers import NoExactSideError
-from trajsim.ensemble.gaussian import LinearEnsemble, start_state
+from trajsim.ensemble.gaussian import LinearEnsemble, expect_bound, start_state
 from trajsim.models.oscillators import OscillatorNetwork
+from trajsim.models.waveform import at_edges
 from trajsim.plan import Plan
 
 if TYPE_CHECKING:
     from trajsim.ensemble.oscillator_counting import LinearCounting
     from trajsim.ensemble.oscillator_states import OscillatorStates
 
-__all__ = ["counting_of", "ensemble", "recorded_states", "start_state"]
+__all__ = ["counting_of", "ensemble", "free_energy_change", "recorded_states", "start_state"]
 
 
 def ensemble(network: OscillatorNetwork, tolerance: float) -> LinearEnsemble:
@@ -38,6 +41,21 @@ def counting_of(network: OscillatorNetwork, tolerance: float) -> "LinearCounting
     from trajsim.ensemble.oscillator_counting import LinearCounting
 
     return LinearCounting(network)
+
+
+def free_energy_change(network: OscillatorNetwork) -> float:
+    """Free energy at the end of a period less that at time 0: F = -f K^-1 f / 2.
+
+    Raises
+    ------
+    NoExactSideError
+        If forces are not linear, or the stiffness leaves some motion free.
+    """
+    _expect_linear(network)
+    expect_bound(network)
+    opening, closing = at_edges(network.drive, 1)
+    moved = np.linalg.solve(network.stiffness, np.stack([opening, closing], axis=1))
+    return 0.5 * float(opening @ moved[:, 0] - closing @ moved[:, 1])
 
 
 def recorded_states(network: OscillatorNetwork, initial: str, plan: Plan) -> "OscillatorStates":

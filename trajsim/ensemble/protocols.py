@@ -43,6 +43,10 @@ class Counting(Protocol):
         """Whether distributions and generating functions take seconds, not minutes."""
 
     @property
+    def later(self) -> "Counting":
+        """The same for times that begin after whole periods, not at time 0."""
+
+    @property
     def mean_rate(self) -> Array:
         """Mean heats and works (baths + drives,) per unit time."""
 

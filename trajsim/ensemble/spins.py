@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
-from trajsim.ensemble.jumps.spins import jump_process, start_state
+from trajsim.ensemble.jumps.spins import free_energy_change, jump_process, start_state
 from trajsim.models.spins import SpinNetwork
 from trajsim.plan import Plan
 
 if TYPE_CHECKING:
     from trajsim.ensemble.jumps.recorded import SpinStates
 
-__all__ = ["ensemble", "recorded_states", "start_state"]
+__all__ = ["ensemble", "free_energy_change", "recorded_states", "start_state"]
 
 
 def ensemble(network: SpinNetwork, tolerance: float = 1e-9) -> JumpEnsemble:

@@ -10,6 +10,7 @@ depend on the trajectories in other lanes.
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.compiled.elementary import cosine, log
@@ -42,7 +43,7 @@ from trajsim.kernels.spin_energetics import (
     empty_sums,
 )
 from trajsim.kernels.tables import LaneModel, prepare
-from trajsim.kernels.waves import COUNT, COUNT_BITS
+from trajsim.kernels.waves import COUNT, COUNT_BITS, length_of
 from trajsim.models.law_functions import bond, flip_rate, join, start
 
 __all__ = ["LANES", "MOST_SITES", "LaneModel", "advance", "prepare"]
@@ -145,7 +146,19 @@ def _wave(waves, p, place, elapsed):
     for q in range(len(waves.harmonics)):
         turns = read(waves.turning, q) * elapsed + _lookup(waves.turns, q * p, place, p)
         value = value + _lookup(waves.amplitude, q * p, place, p) * cosine(turns)
-    if len(waves.most) > 0:
+    return _with_pieces(waves, place, elapsed, value)
+
+
+def _with_pieces(waves, place, elapsed, value):
+    """As of `trajsim.kernels.waves`, of the place of each lane."""
+
+
+@overload(_with_pieces, inline="always")
+def _add_pieces(waves, place, elapsed, value):
+    if length_of(waves, "most") == 0:
+        return lambda waves, place, elapsed, value: value
+
+    def add(waves, place, elapsed, value):
         pieces = waves.pieces
         # A lane out of use may be anywhere.
         cell = min(max(elapsed * read(pieces.cells, 0) - 0.5, 0.0), pieces.stride - 1.0)
@@ -157,8 +170,9 @@ def _wave(waves, p, place, elapsed):
             reached = elapsed >= following
             piece, begin = where(reached, piece + U1, piece), where(reached, following, begin)
         slope = gather(pieces.slope, piece)
-        value = value + (gather(pieces.level, piece) + slope * (elapsed - begin))
-    return value
+        return value + (gather(pieces.level, piece) + slope * (elapsed - begin))
+
+    return add
 
 
 @compiled(inline=True)
@@ -187,20 +201,62 @@ def _bonds_at_proposal(model, words, numbers, k):
     return local, cost, beta
 
 
+def _bonds(model, words, numbers, k):
+    """Bonds joined, energy that a flip puts into them, 1 / T: from tables, unless driven."""
+
+
+@overload(_bonds, inline="always")
+def _bonds_of(model, words, numbers, k):
+    if length_of(model, "bonds", "slots") > 0:
+        return lambda model, words, numbers, k: _bonds_at_proposal(model, words, numbers, k)
+
+    def look_up(model, words, numbers, k):
+        n, p = len(model.sites), len(model.places)
+        site = load(words, SITE + k)
+        index = (site << np.uint64(n)) + load(words, STATE + k)
+        local = _lookup(model.local, 0, index, p << n)
+        cost = _lookup(model.cost, 0, index, p << n)
+        return local, cost, _lookup(model.beta, 0, site, p)
+
+    return look_up
+
+
+def _add_moving(model, words, numbers, sums, k, flips, entropy):
+    """Add works of driven bonds, and the entropy of flips where a temperature is driven."""
+
+
+@overload(_add_moving, inline="always")
+def _add_moving_of(model, words, numbers, sums, k, flips, entropy):
+    if length_of(model, "bonds", "slots") == 0:
+        return lambda model, words, numbers, sums, k, flips, entropy: None
+
+    def add(model, words, numbers, sums, k, flips, entropy):
+        n, p, bonds = len(model.sites), len(model.places), model.bonds
+        site = load(words, SITE + k)
+        for i in range(n if len(bonds.heated) > 0 else 0):
+            chosen, at = flips & (site == np.uint64(i)), i * LANES + k
+            before = load(sums.entropy, at)
+            store(sums.entropy, at, where(chosen, before + entropy, before))
+        for slot in range(len(bonds.slots) if len(bonds.driven) > 0 else 0):
+            number = bits_of(gather(bonds.number, site + spread(np.uint64(slot * p))))
+            energy = load(numbers, BONDS + slot * LANES + k)
+            for d in range(len(bonds.driven)):
+                chosen, at = flips & (number == np.uint64(d)), (n + d) * LANES + k
+                exclusive = load(sums.driving, at)
+                store(sums.driving, at, where(chosen, exclusive - 2.0 * energy, exclusive))
+
+    return add
+
+
 @compiled(inline=True)
 def _decide(model, words, numbers, sums, bank):
     """Accept or reject the proposed flips, and make those accepted."""
-    n, p = len(model.sites), len(model.places)
+    n = len(model.sites)
     for k in range(bank, bank + BANK, WIDTH):
         state, site = load(words, STATE + k), load(words, SITE + k)
-        index, field = (site << np.uint64(n)) + state, load(numbers, FIELD + k)
+        field = load(numbers, FIELD + k)
         aligned = where(((state >> site) & U1) == U0, field, -field)
-        if len(model.bonds.slots) > 0:
-            local, cost, beta = _bonds_at_proposal(model, words, numbers, k)
-        else:
-            local = _lookup(model.local, 0, index, p << n)
-            cost = _lookup(model.cost, 0, index, p << n)
-            beta = _lookup(model.beta, 0, site, p)
+        local, cost, beta = _bonds(model, words, numbers, k)
         rate = flip_rate(model.law, local, aligned * beta)
         flips = load(numbers, MARK + k) < rate
         for i in range(n):
@@ -210,17 +266,7 @@ def _decide(model, words, numbers, sums, bank):
             store(sums.flips, at, where(chosen, count + 1.0, count))
             store(sums.exchange, at, where(chosen, exchange + cost, exchange))
             store(sums.driving, at, where(chosen, exclusive - 2.0 * aligned, exclusive))
-            if len(model.bonds.heated) > 0:
-                entropy = load(sums.entropy, at)
-                flip_entropy = (cost + 2.0 * aligned) * beta
-                store(sums.entropy, at, where(chosen, entropy + flip_entropy, entropy))
-        for slot in range(len(model.bonds.slots) if len(model.bonds.driven) > 0 else 0):
-            number = bits_of(gather(model.bonds.number, site + spread(np.uint64(slot * p))))
-            energy = load(numbers, BONDS + slot * LANES + k)
-            for d in range(len(model.bonds.driven)):
-                chosen, at = flips & (number == np.uint64(d)), (n + d) * LANES + k
-                exclusive = load(sums.driving, at)
-                store(sums.driving, at, where(chosen, exclusive - 2.0 * energy, exclusive))
+        _add_moving(model, words, numbers, sums, k, flips, (cost + 2.0 * aligned) * beta)
         store(words, STATE + k, where(flips, state ^ (spread(U1) << site), state))
 
 

@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
-from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import read, write
-from trajsim.kernels.waves import Waves, wave_at, waves_of
+from trajsim.kernels.waves import Waves, length_of, wave_at, waves_of
 from trajsim.models.law_functions import bond, join, start
 from trajsim.models.spins import SpinNetwork
 from trajsim.models.waveform import Waveforms, at_edges, some
@@ -88,27 +88,55 @@ def edges_of(network: SpinNetwork, plan: Plan) -> NDArray[np.float64]:
     return np.concatenate([at(network.drive), at(some(network.couplings, driven))], axis=1)
 
 
-@compiled(inline=True)
-def bonds_at(model, p, spins, at, i, elapsed):
-    """Bonds of spin i joined, and 1 / T, when so many segments of the period have elapsed.
+def bonds_at(model, p, spins, at, i, elapsed, local, beta):
+    """Bonds of spin i joined, and 1 / T, when so many segments of the period have passed.
 
-    Spins stand from `at` on, in p places.
+    Parameters
+    ----------
+    model : of a kernel
+    p : places
+    spins : of all trajectories, those of this one from `at` on
+    at, i : where the spins begin, and which of them
+    elapsed : segments of the period that have passed
+    local, beta : what they are if nothing of them is driven
     """
-    network, bonds = model.network, model.bonds
-    beta = 1.0 / wave_at(bonds.temperatures, p, i, elapsed)
-    local, spin = start(model.law), read(spins, at + i)
-    for k in range(read(network.first, i), read(network.first, i + 1)):
-        coupling = wave_at(bonds.couplings, bonds.places, read(network.bond, k), elapsed)
-        alike = spin * read(spins, at + read(network.neighbour, k))
-        local = join(model.law, local, bond(model.law, coupling * alike * beta))
-    return local, beta
 
 
-@compiled(inline=True)
+@overload(bonds_at, inline="always")
+def _bonds_at(model, p, spins, at, i, elapsed, local, beta):
+    if length_of(model, "bonds", "slots") == 0:
+        return lambda model, p, spins, at, i, elapsed, local, beta: (local, beta)
+
+    def join_all(model, p, spins, at, i, elapsed, local, beta):
+        network, bonds = model.network, model.bonds
+        inverse = 1.0 / wave_at(bonds.temperatures, p, i, elapsed)
+        joined, spin = start(model.law), read(spins, at + i)
+        for k in range(read(network.first, i), read(network.first, i + 1)):
+            coupling = wave_at(bonds.couplings, bonds.places, read(network.bond, k), elapsed)
+            alike = spin * read(spins, at + read(network.neighbour, k))
+            joined = join(model.law, joined, bond(model.law, coupling * alike * inverse))
+        return joined, inverse
+
+    return join_all
+
+
 def add_driven(model, p, spins, at, i, elapsed, sums):
-    """Energy that a flip of spin i puts into driven bonds, which is added to what they do."""
-    network, bonds, cost = model.network, model.bonds, 0.0
-    if len(bonds.driven) > 0:
+    """Energy that a flip of spin i puts into driven bonds, which is added to what they do.
+
+    Parameters
+    ----------
+    model, p, spins, at, i, elapsed : as for `bonds_at`
+    sums : Sums, updated
+    """
+
+
+@overload(add_driven, inline="always")
+def _add_driven(model, p, spins, at, i, elapsed, sums):
+    if length_of(model, "bonds", "driven") == 0:
+        return lambda model, p, spins, at, i, elapsed, sums: 0.0
+
+    def add(model, p, spins, at, i, elapsed, sums):
+        network, bonds, cost = model.network, model.bonds, 0.0
         for k in range(read(network.first, i), read(network.first, i + 1)):
             number = read(network.bond, k)
             drive = read(network.driven_bond, number)
@@ -118,4 +146,6 @@ def add_driven(model, p, spins, at, i, elapsed, sums):
                 term = p + drive - (network.drives - len(bonds.driven))
                 write(sums.driving, term, read(sums.driving, term) - 2.0 * coupling * alike)
                 cost += 2.0 * coupling * alike
-    return cost
+        return cost
+
+    return add

@@ -273,8 +273,7 @@ def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, sites_, 
             spin, elapsed = read(spins, base + i), part + now
             field = wave_at(model.fields, n, i, elapsed)
             local, beta = read(sites.local, i), read(model.beta, i)
-            if len(model.bonds.slots) > 0:
-                local, beta = bonds_at(model, n, spins, base, i, elapsed)
+            local, beta = bonds_at(model, n, spins, base, i, elapsed, local, beta)
             bits, s = step(s)
             height = model.unit * (1 << level)
             if unit(bits) * height < flip_rate(model.law, local, spin * field * beta):

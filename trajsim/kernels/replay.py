@@ -144,8 +144,7 @@ def _replay_lanes(model, stream, spins, wait, part, flips):
         field = wave_at(fields, p, site, part + now)
         aligned = field if (state >> site) & 1 == 0 else -field
         local, beta = model.local[(site << n) + state], model.beta[site]
-        if len(model.bonds.slots) > 0:
-            local, beta = bonds_at(bare(model), p, bare(spins), 0, site, part + now)
+        local, beta = bonds_at(bare(model), p, bare(spins), 0, site, part + now, local, beta)
         if mark - low < flip_rate(model.law, local, aligned * beta):
             _write_flip(flips, count, now, site, field)
             count += 1
@@ -176,8 +175,7 @@ def _replay_sites(model_, stream, spins_, wait, part, flips, sites_):
         i, level = choose(sites, n, mark)
         spin, field = read(spins, i), wave_at(model.fields, n, i, part + now)
         local, beta = read(sites.local, i), read(model.beta, i)
-        if len(model.bonds.slots) > 0:
-            local, beta = bonds_at(model, n, spins, 0, i, part + now)
+        local, beta = bonds_at(model, n, spins, 0, i, part + now, local, beta)
         height = model.unit * (1 << level)
         if unit(next_bits(stream)) * height < flip_rate(model.law, local, spin * field * beta):
             _write_flip(flips, count, now, i, field)

@@ -1,8 +1,9 @@
 """Waveforms as the spin kernels evaluate them: times are parts of a segment."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.compiled.elementary import cosine
@@ -116,15 +117,35 @@ def wave_at(waves, p, i, elapsed):
     for q in range(len(waves.harmonics)):
         turns = read(waves.turning, q) * elapsed + read(waves.turns, q * p + i)
         value += read(waves.amplitude, q * p + i) * cosine(turns)
-    if len(waves.most) > 0:
+    return _with_pieces(waves, i, elapsed, value)
+
+
+def _with_pieces(waves, i, elapsed, value):
+    """A value with the pieces of waveform i added; nothing is compiled for them without any."""
+
+
+@overload(_with_pieces, inline="always")
+def _add_pieces(waves, i, elapsed, value):
+    if length_of(waves, "most") == 0:
+        return lambda waves, i, elapsed, value: value
+
+    def add(waves, i, elapsed, value):
         pieces = waves.pieces
         cell = np.int64(bits_of(elapsed * read(pieces.cells, 0) - 0.5 + COUNT) - COUNT_BITS)
         piece = np.int64(bits_of(read(pieces.first, i * pieces.stride + cell)))
         for _ in range(len(waves.most)):
             piece += elapsed >= read(pieces.start, piece + 1)
         inside = elapsed - read(pieces.start, piece)
-        value += read(pieces.level, piece) + read(pieces.slope, piece) * inside
-    return value
+        return value + (read(pieces.level, piece) + read(pieces.slope, piece) * inside)
+
+    return add
+
+
+def length_of(kind: Any, *names: str) -> int:
+    """Length of a tuple that is a part (of a part) of tuples of this numba type."""
+    for name in names:
+        kind = kind.types[kind.fields.index(name)]
+    return int(kind.count)
 
 
 def per_segment(network: SpinNetwork, plan: Plan) -> NamedTuple:

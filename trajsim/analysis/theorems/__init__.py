@@ -76,7 +76,7 @@ def _theorems(
 
 def _by_point(run: Source) -> Iterator[tuple[int, Any]]:
     """Points of a run, each with the slices of its trajectories."""
-    wanted = ("heat", "work", "state", "position", "velocity")
+    wanted = ("heat", "entropy_flow", "work", "state", "position", "velocity")
     present = {column.name for column in run.layout.columns}
     blocks = run.blocks([name for name in wanted if name in present])
     return groupby(blocks, key=lambda block: block[0])

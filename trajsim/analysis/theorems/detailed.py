@@ -18,11 +18,21 @@ from numpy.typing import NDArray
 from trajsim.analysis.estimate import Estimate
 from trajsim.analysis.moments import Moments
 from trajsim.analysis.theorems.integral import FEWEST, accumulated
-from trajsim.analysis.theorems.setting import Columns, Outcome, Prediction, Setting, durations, span
+from trajsim.analysis.theorems.setting import (
+    Columns,
+    Outcome,
+    Prediction,
+    Setting,
+    durations,
+    entropy_flow,
+    span,
+)
 from trajsim.analysis.windows import entries, observables
 from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
+# x (m,) from columns, and whether they are of the reversed run.
+Exponent = Callable[[Columns, bool], Array]
 
 # Bins of |x|, and trajectories from which they are chosen.
 BINS, PILOT = 8, 4096
@@ -34,14 +44,12 @@ class Detailed:
     Parameters
     ----------
     rows : number of the first rows that count
-    exponent : x (m,) from columns
+    exponent : x (m,) from columns, and whether they are of the reversed run
     labels : of the other heats and works
     symmetric : whether the protocol is its own reverse, so that the run is compared with itself
     """
 
-    def __init__(
-        self, rows: int, exponent: Callable[[Columns], Array], labels: list[str], symmetric: bool
-    ) -> None:
+    def __init__(self, rows: int, exponent: Exponent, labels: list[str], symmetric: bool) -> None:
         self.rows, self._exponent, self._labels, self._symmetric = rows, exponent, labels, symmetric
         self._edges: Array | None = None
         self._difference, self._sides = Moments(), [Moments(), Moments()]
@@ -50,7 +58,7 @@ class Detailed:
 
     def add(self, columns: Columns, backward: bool) -> None:
         """Add trajectories of the run, or of the reversed one."""
-        x = self._exponent(columns)
+        x = self._exponent(columns, backward)
         others = entries(columns)[:, : self.rows].sum(axis=1)[:, : len(self._labels)]
         if self._edges is None:
             self._edges = _edges(np.abs(x[:PILOT]))
@@ -200,17 +208,23 @@ def crooks(
     rows : number of the first rows to use
     """
     refusal = setting.not_canonical() or (None if setting.driven else "nothing is driven")
-    refusal = refusal or _no_partner(setting, partner)
+    refusal = refusal or setting.not_free_energy() or _no_partner(setting, partner)
     if partner is not None and refusal is None and partner.not_canonical():
         refusal = f"the reversed run: {partner.not_canonical()}"
     beta = 1.0 / float(setting.temperatures[0])
 
-    def exponent(rows_of: int) -> Callable[[Columns], Array]:
-        return lambda columns: beta * accumulated(columns["work"].sum(axis=2), [rows_of])[:, 0]
+    delta_f = setting.delta_f or 0.0
+
+    def exponent(rows_of: int) -> Exponent:
+        def of(columns: Columns, backward: bool) -> Array:
+            work = accumulated(columns["work"].sum(axis=2), [rows_of])[:, 0]
+            return np.asarray(beta * (work + delta_f if backward else work - delta_f))
+
+        return of
 
     return _reversal(
         "crooks",
-        "P_F(W)/P_R(-W) = exp((W - dF)/T) over whole periods, where dF = 0",
+        f"P_F(W)/P_R(-W) = exp((W - dF)/T) over whole periods, where dF = {delta_f:.6g}",
         refusal,
         exponent,
         partner is None,
@@ -232,10 +246,9 @@ def exchange(
     refusal = setting.not_uniform() or _no_partner(setting, partner)
     if partner is not None and refusal is None and partner.not_uniform():
         refusal = f"the reversed run: {partner.not_uniform()}"
-    beta = 1.0 / setting.temperatures
 
-    def exponent(rows_of: int) -> Callable[[Columns], Array]:
-        return lambda columns: -accumulated(columns["heat"] @ beta, [rows_of])[:, 0]
+    def exponent(rows_of: int) -> Exponent:
+        return lambda columns, _: -accumulated(entropy_flow(setting, columns), [rows_of])[:, 0]
 
     return _reversal(
         "exchange",
@@ -251,7 +264,7 @@ def _reversal(
     name: str,
     statement: str,
     refusal: str | None,
-    exponent: Callable[[int], Callable[[Columns], Array]],
+    exponent: Callable[[int], Exponent],
     symmetric: bool,
     extent: tuple[Layout, int, int],
 ) -> Reversal:
@@ -260,6 +273,6 @@ def _reversal(
     # The total work is the sum of others: it would be tested twice.
     labels = [o.name for o in observables(layout) if not o.total]
     row = layout.row_periods * layout.periods[point]
-    columns = ["heat", *(["work"] if layout.labels["drive"] else [])]
+    columns = ["heat", "entropy_flow", *(["work"] if layout.labels["drive"] else [])]
     parts = [Detailed(k, exponent(k), labels, symmetric) for k in lengths]
     return Reversal(name, statement, refusal, parts, [span(k, k * row) for k in lengths], columns)

@@ -20,6 +20,7 @@ from trajsim.analysis.theorems.setting import (
     Prediction,
     Setting,
     durations,
+    entropy_flow,
     span,
 )
 from trajsim.ledger import Layout
@@ -139,8 +140,7 @@ def _names(layout: Layout, point: int, lengths: list[int]) -> list[str]:
 
 def _heats(setting: Setting, lengths: list[int]) -> Callable[[Columns], Array]:
     """sum_b Q_b / T_b (m, k) over the first lengths[k] rows."""
-    beta = 1.0 / setting.temperatures
-    return lambda columns: accumulated(columns["heat"] @ beta, lengths)
+    return lambda columns: accumulated(entropy_flow(setting, columns), lengths)
 
 
 def uniform_start(setting: Setting, layout: Layout, point: int) -> Exponential:
@@ -150,7 +150,7 @@ def uniform_start(setting: Setting, layout: Layout, point: int) -> Exponential:
         "uniform_start",
         "<exp(sum Q/T)> = 1 from a uniform start",
         setting.not_uniform(),
-        ["heat"],
+        ["heat", "entropy_flow"],
         _names(layout, point, lengths),
         np.ones(len(lengths)),
         _heats(setting, lengths),
@@ -158,20 +158,23 @@ def uniform_start(setting: Setting, layout: Layout, point: int) -> Exponential:
 
 
 def jarzynski(setting: Setting, layout: Layout, point: int) -> Exponential:
-    """<exp(-W / T)> = 1 over whole periods, from equilibrium.
+    """<exp(-W / T)> = exp(-dF / T) over whole periods, from equilibrium.
 
-    Jarzynski, Phys. Rev. Lett. 78, 2690 (1997): after whole periods the free energy is back.
+    Jarzynski, Phys. Rev. Lett. 78, 2690 (1997): dF is 0 where parameters return after a period.
     """
     lengths = durations(layout.rows, layout.rows_per_period)
     refusal = setting.not_canonical() or (None if setting.driven else "nothing is driven")
+    refusal = refusal or setting.not_free_energy()
     beta = 1.0 / float(setting.temperatures[0])
+    delta_f = setting.delta_f or 0.0
     return Exponential(
         "jarzynski",
-        "<exp(-W/T)> = exp(-dF/T), over whole periods 1, from equilibrium",
+        f"<exp(-W/T)> = exp(-dF/T), over whole periods {math.exp(-beta * delta_f):.6g}, "
+        "from equilibrium",
         refusal,
         ["work"],
         _names(layout, point, lengths),
-        np.ones(len(lengths)),
+        np.full(len(lengths), math.exp(-beta * delta_f)),
         lambda columns: -beta * accumulated(columns["work"].sum(axis=2), lengths),
     )
 
@@ -197,7 +200,7 @@ def entropy_production(setting: Setting, layout: Layout, point: int) -> Exponent
         "entropy_production",
         "<exp(-ds)> = 1, ds = ln p(start)/p(end) - sum Q/T with exact probabilities",
         _unreachable(setting) or (None if exact else setting.no_probability),
-        ["heat", *(exact.columns if exact else [])],
+        ["heat", "entropy_flow", *(exact.columns if exact else [])],
         _names(layout, point, lengths),
         np.ones(len(lengths)),
         logs,
@@ -232,7 +235,7 @@ def integral(setting: Setting, layout: Layout, point: int) -> Exponential:
         "<exp(sum Q/T) p1(end)/p0(start)> = 1 for any p1"
         + (", each state taken alone" if single else ""),
         _unreachable(setting) or (None if exact else setting.no_probability),
-        ["heat", *(exact.columns if exact else []), *(["state"] if single else [])],
+        ["heat", "entropy_flow", *(exact.columns if exact else []), *(["state"] if single else [])],
         names,
         np.ones(len(names)),
         logs,

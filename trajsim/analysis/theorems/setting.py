@@ -36,13 +36,15 @@ class Setting:
     ----------
     system : its name in messages, such as "spins"
     spins : number of sites with two states each, recorded as +1 and -1; 0 of other systems
-    temperatures : (baths,)
+    temperatures : (baths,); averages over the period of those that are driven
     initial, burn_in : where trajectories begin, and periods before the ledger opens
     direction : "forward" or "reverse"
     driven : whether anything is driven
+    heated : whether a temperature is
     own_reverse : whether h(tau - t) = h(t)
     shifted_reverse : whether the same holds with some other beginning of the period
     canonical : whether "equilibrium" is that of the whole energy
+    delta_f : free energy at the end of a period less that at time 0; None if it is not known
     probability : of the recorded states, from the exact side; None if it is not known
     no_probability : why it is not known
     speed_slope : (baths,) Omega dq/dOmega of the heats at fixed waveforms; None where unknown
@@ -56,9 +58,11 @@ class Setting:
     burn_in: int
     direction: str = "forward"
     driven: bool = True
+    heated: bool = False
     own_reverse: bool = False
     shifted_reverse: bool = False
     canonical: bool = True
+    delta_f: float | None = 0.0
     probability: LogProbability | None = None
     no_probability: str = "no exact probabilities were given"
     speed_slope: Array | None = None
@@ -79,6 +83,8 @@ class Setting:
 
     def not_canonical(self) -> str | None:
         """Why the ledger does not open in equilibrium; None if it does."""
+        if self.heated:
+            return "a temperature is driven"
         if np.ptp(self.temperatures) > 0:
             return "the baths have different temperatures"
         if self.initial != "equilibrium":
@@ -86,6 +92,10 @@ class Setting:
         if not self.canonical:
             return "trajectories begin in the equilibrium of the linear forces only"
         return self._burn_in_refusal()
+
+    def not_free_energy(self) -> str | None:
+        """Why the change of the free energy is not known; None if it is."""
+        return "the change of the free energy is not known" if self.delta_f is None else None
 
     def not_settled(self) -> str | None:
         """Why the ledger does not open close to the periodic state; None if it does."""
@@ -97,6 +107,13 @@ class Setting:
         if self.burn_in > 0:
             return f"the ledger opens after a burn-in of {self.burn_in} periods"
         return None
+
+
+def entropy_flow(setting: Setting, columns: Columns) -> Array:
+    """sum_b int dQ_b / T_b (m, rows), heats over the temperature of their instant."""
+    if setting.heated:
+        return np.asarray(columns["entropy_flow"].sum(axis=2))
+    return np.asarray(columns["heat"] @ (1.0 / setting.temperatures))
 
 
 class Prediction(NamedTuple):

@@ -13,7 +13,14 @@ from trajsim.analysis.estimate import Estimate
 from trajsim.analysis.scgf import effective_size, needed, trusted
 from trajsim.analysis.theorems.detailed import NO_REVERSE
 from trajsim.analysis.theorems.integral import accumulated
-from trajsim.analysis.theorems.setting import Columns, Outcome, Prediction, Setting, span
+from trajsim.analysis.theorems.setting import (
+    Columns,
+    Outcome,
+    Prediction,
+    Setting,
+    entropy_flow,
+    span,
+)
 from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
@@ -27,15 +34,15 @@ LONG = 3.0
 class _Growth:
     """<exp(k x)> after 1, 2, 4, ... steps, batch by batch."""
 
-    def __init__(self, trajectories: int, lengths: list[int], beta: Array) -> None:
-        self.lengths, self.beta = lengths, beta
+    def __init__(self, trajectories: int, lengths: list[int], setting: Setting) -> None:
+        self.lengths, self.setting = lengths, setting
         self.batches = Batches.of(trajectories, len(lengths) * len(ARGUMENT))
         self.count = np.zeros(self.batches.number, np.int64)
         self.sums = np.zeros((self.batches.number, len(lengths), len(ARGUMENT)))
         self.squares = np.zeros((len(lengths), len(ARGUMENT)))
 
     def add(self, first: int, columns: Columns) -> None:
-        x = -accumulated(columns["heat"] @ self.beta, self.lengths)
+        x = -accumulated(entropy_flow(self.setting, columns), self.lengths)
         batch, starts = self.batches.cut(first, len(x))
         weight = np.exp(np.clip(x[:, :, None] * ARGUMENT, -700.0, 300.0))
         self.count[batch] += np.diff(starts, append=len(x))
@@ -63,7 +70,7 @@ class GallavottiCohen:
 
     name = "gallavotti_cohen"
     statement = "theta(k) = theta~(-1 - k) of x = -sum Q/T, for long times"
-    columns = ("heat",)
+    columns = ("heat", "entropy_flow")
 
     def __init__(
         self, setting: Setting, partner: Setting | None, layout: Layout, point: int, rows: int
@@ -71,10 +78,11 @@ class GallavottiCohen:
         step = layout.rows_per_period if setting.driven else 1
         lengths = [step << k for k in range(64) if step << k <= rows]
         self.refusal = _refusal(setting, partner, len(lengths))
-        beta = 1.0 / setting.temperatures
         self._time = layout.row_periods * layout.periods[point]
-        self._run = _Growth(layout.trajectories, lengths, beta)
-        self._partner = _Growth(layout.trajectories, lengths, beta) if partner is not None else None
+        self._run = _Growth(layout.trajectories, lengths, setting)
+        self._partner = (
+            _Growth(layout.trajectories, lengths, partner) if partner is not None else None
+        )
         self._first = [0, 0]
 
     def add(self, columns: Columns) -> None:

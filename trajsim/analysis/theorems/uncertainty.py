@@ -33,6 +33,8 @@ class Uncertainty:
         self.refusal = setting.not_settled()
         if not setting.driven and np.ptp(setting.temperatures) == 0:
             self.refusal = "in equilibrium nothing flows"
+        if setting.heated:
+            self.refusal = "a temperature is driven"
         if self.refusal is None and setting.speed_slope is None:
             self.refusal = setting.no_speed_slope
         self._setting, self._baths = setting, layout.labels["bath"]

@@ -4,8 +4,10 @@ Cumulants come from power series in the counting field, not from differences; th
 generating function from the tilted map of one period (`trajsim.ensemble.jumps.tilt`).
 """
 
+import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -70,6 +72,13 @@ class JumpCounting:
     def quick(self) -> bool:
         """Whether distributions and generating functions take seconds, not minutes."""
         return self.process.states <= QUICK
+
+    @property
+    def later(self) -> "JumpCounting":
+        """The same for times that begin after whole periods, with the parameters of their end."""
+        other = copy.copy(self)
+        other.process = replace(self.process, opening=self.process.ends()[1])
+        return other
 
     # -- long times ----------------------------------------------------------------------------
 
@@ -213,7 +222,14 @@ class JumpCounting:
         expect_periods(periods)
         p = self.start_distribution(start)
         observables = self.baths + self.drives
-        derivatives, total = np.zeros((observables, len(p))), np.zeros((observables, observables))
+        # The first period begins with the parameters of time 0, not with those of the end of one.
+        opening, closing = self.process.ends()
+        work = np.zeros((observables, len(p)))
+        work[self.baths :] = (closing - opening)[:, None] * self.process.conjugate
+        derivatives = work * p
+        mean = derivatives.sum(axis=1)
+        total = derivatives @ work.T - np.outer(mean, mean)
+        derivatives = derivatives - mean[:, None] * p
         for k in range(periods):
             before = np.concatenate([p[None], derivatives])
             p, derivatives, moments = self.map.carry_moments(p, derivatives)

@@ -3,6 +3,7 @@
 dE_i = 2 s_i (sum_j J_ij s_j + h_i) is the heat that a flip of spin i takes (paper, Eq. 3).
 """
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -276,9 +277,35 @@ def _crossings(network: SpinNetwork, process: JumpProcess, abrupt: Any, breaks: 
             return float(costs(np.array([u]))[0, c])
 
         found.append(brentq(cost, low, grid[k + 1], xtol=1e-15))
-    found += grid[:-1][((begins == 0.0) & (ends != 0.0)).any(axis=1)].tolist()
+    # Or where it is 0 but for rounding at an edge of the grid.
+    found += grid[1:-1][(np.sign(ends[:-1]) != np.sign(begins[1:])).any(axis=1)].tolist()
     phases = np.unique(found)
     return np.asarray(phases[np.diff(phases, prepend=-1.0) > SAME_PHASE])
+
+
+def _canonical_weights(network: SpinNetwork, edge: int) -> tuple[Array, float, float]:
+    """Boltzmann weights (2**n,), of which the largest is 1; its energy, and the temperature.
+
+    At time 0, or at the end of a period if `edge` is 1.
+
+    Raises
+    ------
+    NoExactSideError
+        If the sites differ in temperature or there are too many of them.
+    """
+    temperature = at_edges(network.temperatures, 1)[edge]
+    if np.ptp(temperature) > 0:
+        raise NoExactSideError(
+            "an equilibrium exists only where all baths have the same temperature"
+        )
+    sites = len(network.bath)
+    expect_room(1 << min(sites, 1000), 4, f"{sites} spins")
+    spins = 1 - 2 * ((np.arange(1 << sites) >> np.arange(sites)[:, None]) & 1)
+    energy = -at_edges(network.drive, 1)[edge] @ spins
+    for (i, j), coupling in zip(network.ends, at_edges(network.couplings, 1)[edge], strict=True):
+        energy -= coupling * spins[i] * spins[j]
+    lowest = float(energy.min())
+    return np.exp((lowest - energy) / temperature[0]), lowest, float(temperature[0])
 
 
 def equilibrium(network: SpinNetwork) -> Array:
@@ -289,20 +316,23 @@ def equilibrium(network: SpinNetwork) -> Array:
     NoExactSideError
         If the sites differ in temperature or there are too many of them.
     """
-    temperature = at_edges(network.temperatures, 1)[0]
-    if np.ptp(temperature) > 0:
-        raise NoExactSideError(
-            "an equilibrium exists only where all baths have the same temperature"
-        )
-    sites = len(network.bath)
-    expect_room(1 << min(sites, 1000), 4, f"{sites} spins")
-    spins = 1 - 2 * ((np.arange(1 << sites) >> np.arange(sites)[:, None]) & 1)
-    energy = -at_edges(network.drive, 1)[0] @ spins
-    couplings = at_edges(network.couplings, 1)[0]
-    for (i, j), coupling in zip(network.ends, couplings, strict=True):
-        energy -= coupling * spins[i] * spins[j]
-    weights = np.exp((energy.min() - energy) / temperature[0])
+    weights, _, _ = _canonical_weights(network, 0)
     return np.asarray(weights / weights.sum())
+
+
+def free_energy_change(network: SpinNetwork) -> float:
+    """Free energy -T ln Z at the end of a period less that at time 0.
+
+    Raises
+    ------
+    NoExactSideError
+        If the sites differ in temperature or there are too many of them.
+    """
+    free = []
+    for edge in (0, 1):
+        weights, lowest, temperature = _canonical_weights(network, edge)
+        free.append(lowest - temperature * math.log(weights.sum()))
+    return free[1] - free[0]
 
 
 def start_state(network: SpinNetwork, initial: str) -> Array:
