@@ -153,7 +153,7 @@ def test_the_law_of_the_documentation_is_the_golden_rules(ohmic):
         for spin in (1, -1):
             u = 2.0 * spin * h / 0.5
             expected = 0.3 * (u / math.expm1(u) if u else 1.0)
-            assert spins.rate(one, 0.0, spin, 0, h) == pytest.approx(expected, rel=1e-14)
+            assert spins.rate(one, 0.0, spin, h / 0.5) == pytest.approx(expected, rel=1e-14)
 
 
 def test_a_config_with_a_law_that_is_not_here_is_told_so(cli, config):
@@ -217,7 +217,7 @@ for name in sys.argv[1:]:
     law = LAWS[name](1.0)
     field = waveform.pack([waveform.Waveform()])
     one = spins.network(law, 1.0, [], [1.0], [0], field, [False])
-    found.append(round(spins.rate(one, 0.0, 1, 0, 0.0)))
+    found.append(round(spins.rate(one, 0.0, 1, 0.0)))
 stats = spins.rate.stats
 print(*found, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
@@ -260,7 +260,7 @@ def test_laws_of_one_name_in_one_process_do_not_get_each_others_code():
         register_rate_law("mine", made)
         field = waveform.pack([waveform.Waveform()])
         one = spins.network(LAWS["mine"](1.0), 1.0, [], [1.0], [0], field, [False])
-        found.append(float(spins.rate(one, 0.0, 1, 0, 0.0)))
+        found.append(float(spins.rate(one, 0.0, 1, 0.0)))
     np.testing.assert_array_equal(found, [1.0, 3.0])
 
 

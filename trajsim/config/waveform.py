@@ -143,4 +143,6 @@ def mean_of(value: Waveform | float) -> float:
 
 def opening_of(value: Waveform | float, reverse: bool) -> float:
     """Value of a parameter at time 0."""
+    if not isinstance(value, Waveform):
+        return value
     return float(waveforms.at_edges(waveforms.pack([in_parts(value, reverse)]), 1)[0, 0])
