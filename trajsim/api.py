@@ -232,7 +232,7 @@ class Run(StoredRun):
         temperatures = None
         # A run can be read without its config, which may need a missing plugin.
         with suppress(ConfigError, StoreError):
-            temperatures = [point.experiment.temperatures for point in self.config.points]
+            temperatures = [point.experiment.regime_temperatures for point in self.config.points]
         return averages(self, temperatures)
 
     def fluctuations(self, window: int | None = None) -> list[Fluctuations]:

@@ -87,3 +87,14 @@ def test_driven_temperatures_obey_the_theorems_of_entropy(answers):
     for name in ("uniform_start", "exchange", "entropy_production"):
         assert theorems[name]["holds"], name
     assert not theorems["jarzynski"]["applies"]
+
+
+def test_a_bath_that_is_hot_and_cold_in_turn_has_signs_and_no_regime(config, cli):
+    text = HEATED.replace('initial = "random"', 'initial = "periodic"')
+    signs = json.loads(cli("exact", config(text), "--json").stdout)["points"][0]["regime"]
+    assert "engine" not in signs
+    assert "q_L" in signs
+    # Where one range is above the other, averages tell hot from cold.
+    apart = text.replace("offset = 0.9, amplitude = 0.4", "offset = 3.0, amplitude = 0.4")
+    name = json.loads(cli("exact", config(apart), "--json").stdout)["points"][0]["regime"]
+    assert name in ("engine", "pump", "heater", "accelerator")

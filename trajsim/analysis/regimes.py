@@ -122,12 +122,13 @@ def classify(
     heat : heat rates in the order of `temperatures`
     work : rate of the inclusive work of all drives
     covariance : (baths + 1, baths + 1) of the errors of the heats and, last, of the work
-    temperatures : of the baths by name
+    temperatures : of the baths by name; nan of one that is hot and cold in turn
     driven : whether anything is driven at all
     doubt : by how much each of them may be off besides, by rounding
     """
     off = regime_sigmas(heat, work, covariance, temperatures, doubt)
-    if len(set(temperatures.values())) > 2:
+    levels = set(temperatures.values())
+    if len(levels) > 2 or any(map(math.isnan, levels)):
         return Regime(_signs(off, list(temperatures)), None, None)
     name = off.regime(driven)
     masks = hot_and_cold(temperatures)
@@ -142,8 +143,13 @@ def classify(
 
 
 def hot_and_cold(temperatures: Mapping[str, float]) -> tuple[Mask, Mask] | None:
-    """Which baths (baths,) are the hot and which the cold ones; None unless of two temperatures."""
+    """Which baths (baths,) are the hot and which the cold ones; None unless of two temperatures.
+
+    A temperature of nan is of a bath that is both in the course of a period.
+    """
     at = np.array(list(temperatures.values()))
+    if np.isnan(at).any():
+        return None
     levels = np.unique(at)
     return (at == levels[1], at == levels[0]) if len(levels) == 2 else None
 

@@ -50,7 +50,7 @@ def claims(config: Config, sampled: list[Averages]) -> Claims:
     """
     points, tests = [], 0
     for a in sampled:
-        temperatures = config.at(a.parameters).temperatures
+        temperatures = config.at(a.parameters).regime_temperatures
         if not a.of("work"):
             raise CannotCheckError("nothing is driven: there is neither an engine nor a pump")
         if len(set(temperatures.values())) > 2:

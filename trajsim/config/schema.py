@@ -1,5 +1,6 @@
 """Schema of configs of all models, and checks between their settings."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
@@ -7,7 +8,15 @@ from pydantic import Field
 
 from trajsim.config.base import Name, Strict
 from trajsim.config.faults import Loc, listing, show, suggestion
-from trajsim.config.waveform import Parameter, Waveform, Within, in_parts, mean_of, opening_of
+from trajsim.config.waveform import (
+    Parameter,
+    Waveform,
+    Within,
+    in_parts,
+    mean_of,
+    opening_of,
+    range_of,
+)
 from trajsim.extending.kinds import KINDS
 from trajsim.extending.plugins import Origin
 from trajsim.models import waveform as waveforms
@@ -183,6 +192,23 @@ class Experiment(Strict):
     def temperatures(self) -> dict[str, float]:
         """Temperature of each bath, if driven its average over the period."""
         return {name: mean_of(bath.temperature) for name, bath in self.baths.items()}
+
+    @property
+    def regime_temperatures(self) -> dict[str, float]:
+        """Temperatures by which baths are hot or cold; nan where ranges of driven ones overlap.
+
+        Of a single bath whose temperature is driven, too: it is both.
+        """
+        if not self.heated:
+            return self.temperatures
+        spans = {name: range_of(bath.temperature) for name, bath in self.baths.items()}
+
+        def apart(name: str) -> bool:
+            low, high = spans[name]
+            others = [span for other, span in spans.items() if other != name]
+            return bool(others) and all(high < a or b < low for a, b in others)
+
+        return {name: t if apart(name) else math.nan for name, t in self.temperatures.items()}
 
     @property
     def waveforms(self) -> Waveforms:

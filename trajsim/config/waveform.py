@@ -123,9 +123,7 @@ class Within:
         return out
 
     def _judge(self, value: Any) -> Any:
-        low, high = (value, value)
-        if isinstance(value, Waveform):
-            low, high = (float(x[0]) for x in waveforms.bounds(waveforms.pack([value.in_parts()])))
+        low, high = range_of(value)
         if not (self.low <= low and high <= self.high):
             words = f"a finite number >= {self.low:g} and <= {self.high:g}"
             if isinstance(value, Waveform):
@@ -139,6 +137,14 @@ def mean_of(value: Waveform | float) -> float:
     if not isinstance(value, Waveform):
         return value
     return float(waveforms.means(waveforms.pack([value.in_parts()]))[0])
+
+
+def range_of(value: Waveform | float) -> tuple[float, float]:
+    """Bounds of a parameter over the period."""
+    if not isinstance(value, Waveform):
+        return value, value
+    low, high = waveforms.bounds(waveforms.pack([value.in_parts()]))
+    return float(low[0]), float(high[0])
 
 
 def opening_of(value: Waveform | float, reverse: bool) -> float:

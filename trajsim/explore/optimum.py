@@ -144,7 +144,10 @@ def maximize(experiment: Experiment, goal: str, bounds: Mapping[str, Sequence[fl
     if not experiment.labels["drive"]:
         raise ExploreError("nothing is driven: there is neither an engine nor a pump")
     # Near the middle of the box: at the middle temperatures that vary may be equal.
-    if hot_and_cold(_set(experiment, keys, low + 0.4567 * (high - low)).temperatures) is None:
+    if (
+        hot_and_cold(_set(experiment, keys, low + 0.4567 * (high - low)).regime_temperatures)
+        is None
+    ):
         raise ExploreError(f"{goal} is defined between baths of two temperatures")
     most = INDIVIDUALS * len(keys) * (GENERATIONS + 1)
     evaluations = 0

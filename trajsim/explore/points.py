@@ -41,7 +41,7 @@ def flows(experiment: Experiment, currents: Currents) -> Flows | None:
 
     None unless baths have two temperatures.
     """
-    masks = hot_and_cold(experiment.temperatures)
+    masks = hot_and_cold(experiment.regime_temperatures)
     if masks is None:
         return None
     rates, error = currents
@@ -56,4 +56,6 @@ def exact_regime(experiment: Experiment, currents: Currents) -> Regime:
     rates, error = currents
     work, work_error = rates.work.sum(), error.work.sum()
     covariance = np.diag(np.append(error.heat, work_error) ** 2)
-    return classify(rates.heat, work, covariance, experiment.temperatures, len(rates.work) > 0)
+    return classify(
+        rates.heat, work, covariance, experiment.regime_temperatures, len(rates.work) > 0
+    )

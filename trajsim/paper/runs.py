@@ -118,7 +118,7 @@ class Finished:
     @cached_property
     def averages(self) -> list[Averages]:
         """Of each point."""
-        return averages(self.run, [p.experiment.temperatures for p in self.config.points])
+        return averages(self.run, [p.experiment.regime_temperatures for p in self.config.points])
 
     @cached_property
     def profiles(self) -> list[Profile]:

@@ -43,7 +43,7 @@ def report(run: StoredRun, config: Config) -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_printable
     )
     template = environment.from_string(package.joinpath("page.html").read_text(encoding="utf-8"))
-    sampled = averages_of(run, [point.experiment.temperatures for point in config.points])
+    sampled = averages_of(run, [point.experiment.regime_temperatures for point in config.points])
     checked = verdict(run, config, sampled)
     overview, averages, left_out = averages_sections(run, sampled, checked.check)
     theorems = theorem_sections(run, config, sampled)
