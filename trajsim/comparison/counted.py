@@ -145,8 +145,11 @@ class ExactFluctuations:
         """theta (k,) for long times with weights 1/T on every heat, minus those of `argument`.
 
         For the reversed protocol it equals that of the forward one at `argument` on the observable
-        (Gallavotti-Cohen symmetry).
+        (Gallavotti-Cohen symmetry); nan where a temperature is driven, for single heats have no
+        such symmetry then.
         """
+        if self.experiment.heated:
+            return np.full(len(argument), np.nan)
         heat, work = self.weights(observable)
         beta = 1.0 / np.array(list(self.experiment.temperatures.values()))
         return self.counting.theta(beta - np.outer(argument, heat), -np.outer(argument, work))
