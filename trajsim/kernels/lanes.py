@@ -153,7 +153,8 @@ def _with_pieces(waves, place, elapsed, value):
     """As of `trajsim.kernels.waves`, of the place of each lane."""
 
 
-@overload(_with_pieces, inline="always")
+# Called, not inlined: within another loop numba takes its variables for undefined ones.
+@overload(_with_pieces)
 def _add_pieces(waves, place, elapsed, value):
     if length_of(waves, "most") == 0:
         return lambda waves, place, elapsed, value: value

@@ -124,7 +124,8 @@ def _with_pieces(waves, i, elapsed, value):
     """A value with the pieces of waveform i added; nothing is compiled for them without any."""
 
 
-@overload(_with_pieces, inline="always")
+# Called, not inlined: within another loop numba takes its variables for undefined ones.
+@overload(_with_pieces)
 def _add_pieces(waves, i, elapsed, value):
     if length_of(waves, "most") == 0:
         return lambda waves, i, elapsed, value: value
