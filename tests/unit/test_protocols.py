@@ -98,3 +98,12 @@ def test_a_bath_that_is_hot_and_cold_in_turn_has_signs_and_no_regime(config, cli
     apart = text.replace("offset = 0.9, amplitude = 0.4", "offset = 3.0, amplitude = 0.4")
     name = json.loads(cli("exact", config(apart), "--json").stdout)["points"][0]["regime"]
     assert name in ("engine", "pump", "heater", "accelerator")
+
+
+def test_a_field_that_is_a_number_is_checked_and_no_drive(config, cli):
+    text = RAMP.replace("{ points = [[0, -1.0], [0, -0.6], [1, 1.2], [1, 1.5]] }", "0.4")
+    assert cli("run", config(text), "-o", "x.h5").exit_code == 0
+    checked = json.loads(cli("check", "x.h5", "--json").stdout)
+    assert checked["agrees"]
+    (analyzed,) = json.loads(cli("analyze", "x.h5", "--json").stdout)["points"]
+    assert analyzed["work_rate"] == {}

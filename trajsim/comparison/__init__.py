@@ -29,6 +29,7 @@ from trajsim.comparison.verdict import (
     verdict,
 )
 from trajsim.config import Config, Experiment
+from trajsim.config.waveform import magnitude_of
 from trajsim.ensemble import Energetics, NoExactSideError, Window, ensemble, start_state
 from trajsim.ledger import Layout
 from trajsim.store import StoredRun, UnsoundError
@@ -243,11 +244,7 @@ def _rounding(sampled: Averages, experiment: Experiment) -> float:
     It is relative to the largest energies: those of the ledger, and the terms of a drive, which may
     cancel and do not appear in the ledger.
     """
-    drives = [site.drive for site in experiment.sites if site.drive is not None]
-    terms = [
-        abs(d.offset) + abs(d.amplitude) + sum(abs(h.amplitude) for h in d.harmonics)
-        for d in drives
-    ]
+    terms = [magnitude_of(site.drive) for site in experiment.sites]
     squares = sampled.edges.get("position_squared", (np.ones(1), None))[0]
     amplitude = math.sqrt(float(squares.max()))
     energy = sampled.largest_entry + amplitude * max(terms, default=0.0)

@@ -139,6 +139,13 @@ def mean_of(value: Waveform | float) -> float:
     return float(waveforms.means(waveforms.pack([value.in_parts()]))[0])
 
 
+def magnitude_of(value: Waveform | float | None) -> float:
+    """Sum of the sizes of the terms of a parameter, which may cancel; 0 for None."""
+    parts = in_parts(value, False)
+    terms = [parts.offset, *(amplitude for _, amplitude, _ in parts.harmonics)]
+    return sum(map(abs, terms)) + max((abs(level) for _, level in parts.points), default=0.0)
+
+
 def range_of(value: Waveform | float) -> tuple[float, float]:
     """Bounds of a parameter over the period."""
     if not isinstance(value, Waveform):
