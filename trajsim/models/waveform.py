@@ -170,35 +170,20 @@ def without_pieces(waves: Waveforms) -> Waveforms:
     return waves._replace(first=np.zeros_like(waves.first), start=np.zeros(0))
 
 
-def bounds(waves: Waveforms, begin: float = 0.0, end: float = 1.0) -> tuple[Array, Array]:
-    """Values (n,) that each waveform never falls below and never exceeds between two phases.
-
-    Of the cosines these are the bounds over the whole period.
-    """
+def bounds(waves: Waveforms) -> tuple[Array, Array]:
+    """Values (n,) that each waveform never falls below and never exceeds."""
     reach = np.abs(waves.amplitude).sum(axis=1)
     low, high = waves.offset - reach, waves.offset + reach
-    for i in range(len(low)):
-        values = _ends_of_pieces(waves, i, begin, end)
-        low[i] += values.min()
-        high[i] += values.max()
+    for i, (first, last) in enumerate(pairwise(waves.first)):
+        # Pieces are linear: they are extreme at their ends; jumps may end elsewhere.
+        ends = [*waves.level[first:last], *waves.end[first:last]]
+        ends += [waves.opening[i], waves.closing[i]]
+        low[i] += min(ends)
+        high[i] += max(ends)
     # A few ulps outwards: cos may round up and the sum of the terms too.
     size = np.maximum(abs(low), abs(high)) + np.abs(waves.offset) + reach
     slack = 4 * np.finfo(float).eps * size
     return low - slack, high + slack
-
-
-def _ends_of_pieces(waves: Waveforms, i: int, begin: float, end: float) -> Array:
-    """Values of the pieces of a waveform at both their ends, as far as they lie in an interval."""
-    span = slice(waves.first[i], waves.first[i + 1])
-    start = waves.start[span]
-    if not len(start):
-        return np.zeros(1)
-    stop = np.append(start[1:], 1.0)
-    met = (start < end) & (stop > begin) if end > begin else (start <= begin) & (stop > begin)
-    left, right = np.maximum(start, begin) - start, np.minimum(stop, end) - start
-    level, slope = waves.level[span], waves.slope[span]
-    listed = [waves.opening[i]] * (begin == 0.0) + [waves.closing[i]] * (end == 1.0)
-    return np.concatenate([(level + slope * left)[met], (level + slope * right)[met], listed])
 
 
 def values(waves: Waveforms, u: Array, before: bool = False) -> Array:
