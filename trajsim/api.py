@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from trajsim.analysis.extremes import Extreme
+    from trajsim.analysis.protocols import ProtocolTotals, SampledProtocol
     from trajsim.analysis.theorems import Outcome
     from trajsim.ensemble.protocols import Counting
     from trajsim.trace import Trace
@@ -256,6 +257,28 @@ class Run(StoredRun):
         partner = partners(self, self.config, other, other.config)
         return list(theorems(self, settings(self.config), other, partner))
 
+    def protocols(self, reversed_run: "Run | None" = None) -> "list[SampledProtocol | None]":
+        """Heat, work and free energy of each point over a protocol that ends.
+
+        None where a point is none, an empty list where no point is: one is one period
+        (`periods = 1`, `burn_in = 0`) from `initial = "equilibrium"`.
+
+        Parameters
+        ----------
+        reversed_run : of the reversed protocol, for Bennett's acceptance ratio
+
+        Raises
+        ------
+        trajsim.comparison.CannotCheckError
+            If that is not a run of the reversed protocol of the same system.
+        """
+        from trajsim.comparison.protocols import sampled
+
+        if reversed_run is None:
+            return sampled(self, self.config)
+        other = _as_run(reversed_run)
+        return sampled(self, self.config, (other, other.config))
+
     def check(self, reference: "Run | None" = None) -> Check:
         """See `trajsim.check`."""
         return check(self, reference)
@@ -422,6 +445,19 @@ class Exact(Rates[float]):
     def heat_error(self) -> ByLabel[float]:
         """Estimated errors of `heat_rate`, of the numerical solution."""
         return self._by_label("heat", self.solved.currents.error)
+
+    @cached_property
+    def protocol(self) -> "ProtocolTotals[float] | None":
+        """Heat, work and free energy over a protocol that ends; None if it is none.
+
+        Raises
+        ------
+        trajsim.ensemble.NoExactSideError
+            If the exact side knows no fluctuations, or they are out of reach.
+        """
+        from trajsim.comparison.protocols import exact_protocol
+
+        return exact_protocol(self.point.experiment)
 
     @property
     def regime(self) -> Regime:

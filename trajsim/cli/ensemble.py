@@ -5,11 +5,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trajsim.cli.common import as_json, config_argument, echo_text, fail, overrides_option, refusals
+from trajsim.cli.common import (
+    as_json,
+    config_argument,
+    echo_text,
+    fail,
+    overrides_option,
+    refusals,
+    say,
+)
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from trajsim.analysis.protocols import ProtocolTotals
     from trajsim.config import Point
 
 
@@ -27,23 +36,40 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
         from trajsim import output as out
         from trajsim.ensemble import NoExactSideError
         from trajsim.explore.points import solve
+        from trajsim.output.protocols import protocol_json, protocol_table
 
         try:
             solved = [(point, solve(point.experiment)) for point in loaded.points]
             fluctuations = [_counted(point) if counting else {} for point in loaded.points]
         except NoExactSideError as error:
             fail(f"{config}: {error}")
-        pairs = list(zip(solved, fluctuations, strict=True))
+        protocols = [_protocol(config, point) for point in loaded.points]
+        answers = list(zip(solved, fluctuations, protocols, strict=True))
         if as_json:
-            points = [{**out.exact_json(*pair), **counted} for pair, counted in pairs]
+            points = [
+                {**out.exact_json(*pair), **protocol_json(protocol), **counted}
+                for pair, counted, protocol in answers
+            ]
             echo_text(out.to_json({"points": points}))
         else:
             from trajsim.output.counting import counted_table
 
-            for pair, counted in pairs:
-                echo_text(out.exact_table(*pair))
+            for pair, counted, protocol in answers:
+                echo_text(out.exact_table(*pair) + protocol_table(protocol))
                 if counted:
                     echo_text("\n" + counted_table(counted))
+
+
+def _protocol(config: Path, point: "Point") -> "ProtocolTotals[float] | None":
+    """Exact totals over a protocol that ends; None where there are none, and a word of why."""
+    from trajsim.comparison.protocols import exact_protocol
+    from trajsim.ensemble import NoExactSideError
+
+    try:
+        return exact_protocol(point.experiment)
+    except NoExactSideError as error:
+        say(f"{config}: no totals over the protocol: {error}")
+        return None
 
 
 def _counted(point: "Point") -> "dict[str, Any]":

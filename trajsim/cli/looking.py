@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,10 +20,6 @@ from trajsim.cli.common import (
     say,
     warn_of_shadow,
 )
-
-if TYPE_CHECKING:
-    from trajsim.analysis.theorems import Outcome
-    from trajsim.api import Run
 
 
 @click.command()
@@ -52,7 +48,9 @@ def analyze(
         from trajsim import output as out
         from trajsim.analysis.fluctuations import fluctuations
         from trajsim.analysis.windows import WindowError, Windows
+        from trajsim.comparison import CannotCheckError
         from trajsim.output import fluctuations as more
+        from trajsim.output.protocols import protocol_json, protocol_table
 
         source = open_run(run)
         if source.shard:
@@ -66,7 +64,12 @@ def analyze(
         except WindowError as error:
             fail(f"{run}: {error}")
         pairs = zip(sampled, fluctuations(source, window), strict=True)
-        outcomes = _outcomes(source, reversed_run) if with_theorems or reversed_run else None
+        backward = open_run(reversed_run) if reversed_run else None
+        try:
+            outcomes = source.theorems(backward) if with_theorems or backward else None
+            protocols = source.protocols(backward) or [None] * len(sampled)
+        except CannotCheckError as error:
+            fail(str(error))
         if as_json:
             totals = {
                 "trajectories": min(a.trajectories for a in sampled),
@@ -77,6 +80,7 @@ def analyze(
                 {
                     **out.averages_json(a),
                     **more.fluctuations_json(f),
+                    **protocol_json(protocols[k]),
                     **({"theorems": more.theorems_json(outcomes[k])} if outcomes else {}),
                 }
                 for k, (a, f) in enumerate(pairs)
@@ -89,19 +93,10 @@ def analyze(
                     echo_text("".join(lines))
         else:
             for k, (a, f) in enumerate(pairs):
-                echo_text(out.averages_table(a) + more.fluctuations_table(f))
+                protocol = protocol_table(protocols[k])
+                echo_text(out.averages_table(a) + more.fluctuations_table(f) + protocol)
                 if outcomes is not None:
                     echo_text(more.theorems_table(outcomes[k]))
-
-
-def _outcomes(run: "Run", reversed_run: Path | None) -> "list[list[Outcome]]":
-    """Outcomes of all theorems at each point."""
-    from trajsim.comparison import CannotCheckError
-
-    try:
-        return run.theorems(open_run(reversed_run) if reversed_run else None)
-    except CannotCheckError as error:
-        fail(str(error))
 
 
 @click.command("check")

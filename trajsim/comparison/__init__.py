@@ -10,6 +10,7 @@ from trajsim import ledger
 from trajsim.analysis.averages import Averages, averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations
 from trajsim.analysis.rates import RATES
+from trajsim.analysis.theorems import Prediction
 from trajsim.analysis.windows import Windows
 from trajsim.comparison.counted import ExactFluctuations
 from trajsim.comparison.covariances import (
@@ -17,6 +18,8 @@ from trajsim.comparison.covariances import (
     compare_covariances,
     covariance_rounding,
 )
+from trajsim.comparison.protocols import exact_jarzynski
+from trajsim.comparison.protocols import sampled as sampled_protocols
 from trajsim.comparison.verdict import (
     FALSE_ALARM,
     FEWEST_EVENTS,
@@ -120,10 +123,14 @@ def _checked(run: StoredRun, config: Config, sampled: list[Averages]) -> Check:
         for point, window in zip(config.points, expected(config), strict=True)
     }
     points = []
-    for a, fluctuation in zip(sampled, fluctuations(run, detailed=False), strict=True):
+    protocols = sampled_protocols(run, config) or [None] * len(sampled)
+    gathered = zip(sampled, fluctuations(run, detailed=False), protocols, strict=True)
+    for a, fluctuation, protocol in gathered:
         experiment, window = by_parameters[tuple(a.parameters.values())]
         comparisons = _compare(a, window, experiment)
         comparisons += _compare_covariances(a, fluctuation, window, experiment)
+        if protocol is not None and protocol.average is not None:
+            comparisons += _compare_jarzynski(protocol.average, experiment)
         points.append(CheckedPoint(a.parameters, comparisons))
     return verdict(points, min((a.trajectories for a in sampled), default=0))
 
@@ -140,6 +147,24 @@ def _compare_covariances(
         return []
     flips = _events(sampled, _by_name(window.rates, experiment), experiment)
     return compare_covariances(fluctuations, exact, flips, _rounding(sampled, experiment))
+
+
+def _compare_jarzynski(average: Prediction, experiment: Experiment) -> list[Comparison]:
+    """Comparison of <exp(-W/T)> over a protocol that ends; none if the exact side has none."""
+    try:
+        exact = exact_jarzynski(experiment)
+    except NoExactSideError:
+        exact = None
+    if exact is None:
+        return []
+    events = math.inf if average.trusted else 0.0
+    compared = comparison(
+        "jarzynski", average.value, average.stderr, exact, events, TOLERANCE * exact
+    )
+    if compared.sigma:
+        # Corrected for the skewness of exponentials.
+        compared = compared._replace(sigma=average._replace(expected=exact).z)
+    return [compared]
 
 
 def against(run: StoredRun, reference: StoredRun) -> Check:

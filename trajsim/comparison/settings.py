@@ -68,7 +68,7 @@ def _setting(experiment: Experiment) -> Setting:
         direction=experiment.drive.direction,
         driven=experiment.driven,
         heated=experiment.heated,
-        delta_f=_free_energy_change(experiment),
+        delta_f=delta_f_of(experiment),
         own_reverse=experiment.own_reverse,
         shifted_reverse=experiment.shifted_reverse,
         canonical=experiment.canonical,
@@ -79,7 +79,7 @@ def _setting(experiment: Experiment) -> Setting:
     )
 
 
-def _free_energy_change(experiment: Experiment) -> float | None:
+def delta_f_of(experiment: Experiment) -> float | None:
     """Free energy at the end of a period less that at time 0; None if it is not known."""
     if experiment.returns:
         return 0.0

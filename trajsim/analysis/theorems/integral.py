@@ -166,15 +166,15 @@ def jarzynski(setting: Setting, layout: Layout, point: int) -> Exponential:
     refusal = setting.not_canonical() or (None if setting.driven else "nothing is driven")
     refusal = refusal or setting.not_free_energy()
     beta = 1.0 / float(setting.temperatures[0])
-    delta_f = setting.delta_f or 0.0
+    with np.errstate(over="ignore"):
+        expected = float(np.exp(-beta * (setting.delta_f or 0.0)))
     return Exponential(
         "jarzynski",
-        f"<exp(-W/T)> = exp(-dF/T), over whole periods {math.exp(-beta * delta_f):.6g}, "
-        "from equilibrium",
+        f"<exp(-W/T)> = exp(-dF/T), over whole periods {expected:.6g}, from equilibrium",
         refusal,
         ["work"],
         _names(layout, point, lengths),
-        np.full(len(lengths), math.exp(-beta * delta_f)),
+        np.full(len(lengths), expected),
         lambda columns: -beta * accumulated(columns["work"].sum(axis=2), lengths),
     )
 
