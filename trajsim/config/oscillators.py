@@ -2,34 +2,54 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from trajsim.config import base, schema
 from trajsim.config.faults import Loc
+from trajsim.config.waveform import Parameter, Waveform, Within
 from trajsim.models import oscillators
 
 # Relative error of the work by too long steps, above which the user is warned.
 MOST_ERROR = 0.03
 
+Stiffness = Annotated[Parameter, Within(0.0, 1e9)]
+
 
 class OscillatorSite(schema.Site):
     """A particle on a spring; without a bath it feels neither friction nor noise."""
 
-    stiffness: float = Field(default=0.0, ge=0, le=1e9, description="k of k x^2 / 2")
+    stiffness: Stiffness = Field(
+        default=0.0, description="k of k (x - center)^2 / 2: a number or a waveform"
+    )
+    center: Parameter = Field(
+        default=0.0, description="where its spring is relaxed: a number or a waveform"
+    )
     quartic: float = Field(default=0.0, ge=0, le=1e9, description="alpha of alpha x^4 / 4")
     mass: float | None = Field(default=None, ge=1e-9, le=1e9, description="in place of the model's")
     friction: float | None = Field(
         default=None, gt=0, le=1e9, description="in place of the model's"
     )
 
+    @property
+    def parameters(self) -> dict[str, Waveform | float | None]:
+        """What may be driven: its force, and stiffness and centre of its spring."""
+        return {"": self.drive, ".stiffness": self.stiffness, ".center": self.center}
+
 
 class OscillatorBond(schema.Bond):
     """stiffness (x_i - x_j)^2 / 2 + quartic (x_i - x_j)^4 / 4 in the energy."""
 
-    stiffness: float = Field(default=0.0, ge=0, le=1e9, description="of the quadratic part")
+    stiffness: Stiffness = Field(
+        default=0.0, description="of the quadratic part: a number or a waveform"
+    )
     quartic: float = Field(default=0.0, ge=0, le=1e9, description="of the quartic part")
+
+    @property
+    def parameters(self) -> dict[str, Waveform | float | None]:
+        """What may be driven: its stiffness."""
+        return {"": self.stiffness}
 
 
 class OscillatorModel(schema.Model):
@@ -112,22 +132,18 @@ class OscillatorExperiment(schema.Experiment):
             friction=[
                 model.friction if site.friction is None else site.friction for site in self.sites
             ],
-            temperature=list(self.temperatures_of_sites),
+            temperature=wires.temperature,
             bath=wires.bath,
-            site_stiffness=[site.stiffness for site in self.sites],
+            site_stiffness=[wires.parameter(site.stiffness) for site in self.sites],
             site_quartic=[site.quartic for site in self.sites],
             bonds=[
-                (wires.number[b.sites[0]], wires.number[b.sites[1]], b.stiffness, b.quartic)
+                (*(wires.number[end] for end in b.sites), wires.parameter(b.stiffness), b.quartic)
                 for b in self.bonds
             ],
             drive=wires.drive,
             driven=wires.driven,
+            center=[wires.parameter(site.center) for site in self.sites],
         )
-
-    @property
-    def temperatures_of_sites(self) -> Iterator[float]:
-        """Temperature of the bath of each site, 0 without one."""
-        return (0.0 if s.bath is None else self.temperatures[s.bath] for s in self.sites)
 
     def cautions(self) -> Iterator[str]:
         """Warning about steps so long that works have errors of more than a few percent."""
@@ -145,9 +161,6 @@ class OscillatorExperiment(schema.Experiment):
     def consequences(self) -> Iterator[tuple[Loc, str]]:
         """Faults of settings that are each allowed but do not go together."""
         yield from super().consequences()
-        for name, bath in self.baths.items():
-            if bath.driven:
-                yield ("baths", name, "temperature"), "found a waveform; allowed: a number"
         rows = self.ledger.rows_per_period
         steps = 0 if self.integrator is None else self.integrator.steps_per_period
         if steps % rows:

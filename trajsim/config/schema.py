@@ -70,6 +70,11 @@ class Site(Strict):
         """Whether its field or force is a waveform."""
         return isinstance(self.drive, Waveform)
 
+    @property
+    def parameters(self) -> dict[str, Waveform | float | None]:
+        """What may be driven, by what follows the site's name in the name of the drive."""
+        return {"": self.drive}
+
 
 class Bond(Strict):
     """Keys of bonds of every model."""
@@ -77,9 +82,9 @@ class Bond(Strict):
     sites: list[str] = Field(min_length=2, max_length=2, description="names of its ends")
 
     @property
-    def driving(self) -> Waveform | None:
-        """The waveform of what couples its ends; None if that is a number."""
-        return None
+    def parameters(self) -> dict[str, Waveform | float | None]:
+        """What may be driven, by what follows the sites' names in the name of the drive."""
+        return {}
 
 
 class Model(Strict):
@@ -178,15 +183,20 @@ class Experiment(Strict):
 
     @property
     def labels(self) -> dict[str, list[str]]:
-        """Names along the ledger's dimensions; a drive is named by its site or its bond's sites."""
+        """Names along the ledger's dimensions; a drive is named by what it drives."""
         return {
             "bath": list(self.baths),
-            "drive": [
-                *(site.name for site in self.sites if site.driven),
-                *("-".join(bond.sites) for bond in self.bonds if bond.driving),
-            ],
+            "drive": [name for name, value in self._works() if isinstance(value, Waveform)],
             "site": [site.name for site in self.sites],
         }
+
+    def _works(self) -> Iterator[tuple[str, Waveform | float | None]]:
+        """Parameters that do work if they are driven, by the name of the drive."""
+        for part, name in [
+            *((site, site.name) for site in self.sites),
+            *((bond, "-".join(bond.sites)) for bond in self.bonds),
+        ]:
+            yield from ((name + suffix, value) for suffix, value in part.parameters.items())
 
     @property
     def temperatures(self) -> dict[str, float]:
@@ -212,10 +222,9 @@ class Experiment(Strict):
 
     @property
     def waveforms(self) -> Waveforms:
-        """Waveforms of all driven parameters: fields or forces, couplings, temperatures."""
+        """Waveforms of all driven parameters: those that do work, and temperatures."""
         given = [
-            *(site.drive for site in self.sites),
-            *(bond.driving for bond in self.bonds),
+            *(value for _, value in self._works()),
             *(bath.temperature for bath in self.baths.values()),
         ]
         return pack([in_parts(value, False) for value in given if isinstance(value, Waveform)])
@@ -272,7 +281,7 @@ class Experiment(Strict):
         drives = self.labels["drive"]
         for k, bond in enumerate(self.bonds):
             name = "-".join(bond.sites)
-            if bond.driving and drives.count(name) > 1:
+            if drives.count(name) > 1:
                 yield ("bonds", k), f"its drive would be called {show(name)} as another is"
         if ledger.rows_per_period > 1 and ledger.periods_per_row > 1:
             yield (

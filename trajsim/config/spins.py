@@ -27,9 +27,9 @@ class SpinBond(schema.Bond):
     )
 
     @property
-    def driving(self) -> Waveform | None:
-        """The waveform of its coupling; None if that is a number."""
-        return self.coupling if isinstance(self.coupling, Waveform) else None
+    def parameters(self) -> dict[str, Waveform | float | None]:
+        """What may be driven: its coupling."""
+        return {"": self.coupling}
 
 
 class SpinModel(schema.Model):

@@ -1,8 +1,9 @@
 """Driven Langevin oscillators on a network, each in contact with one bath or with none.
 
-H = sum_i (m_i v_i^2 / 2 + k_i x_i^2 / 2 + alpha_i x_i^4 / 4 - f_i(t) x_i)
+H = sum_i (m_i v_i^2 / 2 + k_i (x_i - c_i)^2 / 2 + alpha_i x_i^4 / 4 - f_i x_i)
   + sum_bonds (kc (x_i - x_j)^2 / 2 + alpha (x_i - x_j)^4 / 4)   (paper, Eq. 4, and after Eq. 7)
 m_i dv_i/dt = -dH/dx_i - gamma_i v_i + noise of strength 2 gamma_i T_i.
+Forces f, stiffnesses k and kc, centres c and temperatures T are waveforms.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,16 @@ from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import load, read, spread
-from trajsim.models.waveform import Waveforms, some
+from trajsim.models.waveform import (
+    Waveform,
+    Waveforms,
+    at_edges,
+    bounds,
+    from_parameters,
+    joined,
+    some,
+    values,
+)
 
 Array = NDArray[np.float64]
 
@@ -37,14 +47,23 @@ class OscillatorNetwork(NamedTuple):
     period : time of one cycle of the drive
     mass : (n,)
     friction : (n,), 0 where a site touches no bath
-    temperature : (n,), of the bath of each site, 0 where there is none
+    temperature : (n,), of the bath of each site at time 0, 0 where there is none
     bath : (n,) int64, the bath of each site, -1 for none
-    stiffness : (n, n), symmetric: the quadratic part of the potential is x . stiffness . x / 2
-    springs : the same matrix without its zeros
+    stiffness : (n, n), symmetric: the quadratic part of the potential is x . stiffness . x / 2, at
+        time 0
+    springs : the same matrix without what is always 0
     quartic : (n,) of the sites
     quartic_springs : the quartic part of the bonds, as a symmetric matrix
     drive : forces on the n sites
     driven : (n,) int64, which drive of the ledger a site's force is, -1 for none
+    traps, centers : stiffnesses of the n sites, and where their springs are relaxed
+    driven_trap, driven_center : (n,) int64, which drives of the ledger these are, -1 for none
+    ends : (bonds, 2) int64, sites of each bond
+    couplings : stiffnesses of the bonds
+    driven_bond : (bonds,) int64, which drive of the ledger each is, -1 for none
+    temperatures : of the n sites
+    heated : whether a temperature is driven
+    drives : how many drives do work
     """
 
     period: float
@@ -58,31 +77,104 @@ class OscillatorNetwork(NamedTuple):
     quartic_springs: Sparse
     drive: Waveforms
     driven: NDArray[np.int64]
+    traps: Waveforms
+    centers: Waveforms
+    driven_trap: NDArray[np.int64]
+    driven_center: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    couplings: Waveforms
+    driven_bond: NDArray[np.int64]
+    temperatures: Waveforms
+    heated: bool
+    drives: int
 
     def drives_at_sites(self) -> tuple[Waveforms, NDArray[np.int64], NDArray[np.int64]]:
-        """Waveforms of the drives, in the order of the ledger, their sites, and -1 (drives,)."""
-        sites = np.flatnonzero(self.driven >= 0)
-        return some(self.drive, sites), sites, np.full(len(sites), -1)
+        """Waveforms of the drives, in the order of the ledger, and the sites (drives,) of each.
+
+        The second of the two is -1 for what acts on one site.
+        """
+        of_sites = [
+            (self.drive, self.driven),
+            (self.traps, self.driven_trap),
+            (self.centers, self.driven_center),
+        ]
+        sites = [np.flatnonzero(number >= 0) for _, number in of_sites]
+        bonds = np.flatnonzero(self.driven_bond >= 0)
+        waves = joined(
+            *(some(waves, at) for (waves, _), at in zip(of_sites, sites, strict=True)),
+            some(self.couplings, bonds),
+        )
+        numbers = [number[at] for (_, number), at in zip(of_sites, sites, strict=True)]
+        order = np.argsort(np.concatenate([*numbers, self.driven_bond[bonds]]))
+        one = np.concatenate([*sites, self.ends[bonds, 0]])
+        other = np.concatenate([np.full(sum(map(len, sites)), -1), self.ends[bonds, 1]])
+        return some(waves, order), one[order], other[order]
 
     @property
     def linear(self) -> bool:
         """Whether there is no quartic part."""
         return not (np.any(self.quartic) or np.any(self.quartic_springs.entry))
 
+    @property
+    def stretching(self) -> bool:
+        """Whether a stiffness is driven."""
+        return bool((self.driven_trap >= 0).any() or (self.driven_bond >= 0).any())
+
+    @property
+    def only_forces(self) -> bool:
+        """Whether forces alone are driven: no stiffness, centre or temperature."""
+        return not (self.stretching or self.heated or (self.driven_center >= 0).any())
+
+    @property
+    def stiffest(self) -> Array:
+        """The quadratic part (n, n) with each stiffness at its largest."""
+        if not self.stretching:
+            return self.stiffness
+        # Bounds lie some rounding outside of what they bound.
+        return stiffness_of(self.ends, bounds(self.traps)[1], bounds(self.couplings)[1])
+
+    def stiffness_at(self, u: Array, before: bool = False) -> Array:
+        """The quadratic part (t, n, n) at the phases u (t,); `before`: the jumps just there."""
+        traps, couplings = (values(w, u, before) for w in (self.traps, self.couplings))
+        return stiffness_of(self.ends, traps, couplings)
+
+
+def stiffness_of(ends: NDArray[np.int64], traps: Array, couplings: Array) -> Array:
+    """Quadratic parts (..., n, n) of potentials from stiffnesses of sites and bonds.
+
+    Parameters
+    ----------
+    ends : (bonds, 2), sites of each bond
+    traps : (..., n) of the sites
+    couplings : (..., bonds) of the bonds
+    """
+    stiffness = traps[..., None] * np.eye(traps.shape[-1])
+    for b, (i, j) in enumerate(ends):
+        k = couplings[..., b]
+        stiffness[..., i, i] += k
+        stiffness[..., j, j] += k
+        stiffness[..., i, j] -= k
+        stiffness[..., j, i] -= k
+    return np.asarray(stiffness, np.float64)
+
 
 def network(
     period: float,
     mass: Sequence[float],
     friction: Sequence[float],
-    temperature: Sequence[float],
+    temperature: Sequence[float | Waveform],
     bath: Sequence[int],
-    site_stiffness: Sequence[float],
+    site_stiffness: Sequence[float | Waveform],
     site_quartic: Sequence[float],
-    bonds: Sequence[tuple[int, int, float, float]],
+    bonds: Sequence[tuple[int, int, float | Waveform, float]],
     drive: Waveforms,
     driven: Sequence[bool],
+    center: Sequence[float | Waveform] = (),
 ) -> OscillatorNetwork:
     """Network from one entry a site and (site, site, stiffness, quartic) bonds.
+
+    What is given as a waveform is driven; drives are numbered site by site, force, stiffness and
+    centre of each, then bond by bond.
 
     Parameters
     ----------
@@ -92,30 +184,53 @@ def network(
     bonds : (site, site, stiffness, quartic)
     drive : forces on the sites
     driven : whether a site's force is a drive of the ledger
+    center : where the springs of the sites are relaxed; by default at 0
     """
-    stiffness, quartic = np.diag(np.array(site_stiffness, np.float64)), np.zeros((len(bath),) * 2)
-    for i, j, k, alpha in bonds:
-        stiffness[[i, j], [i, j]] += k
-        stiffness[[i, j], [j, i]] -= k
-        quartic[[i, j], [j, i]] += alpha
+    n = len(bath)
+    traps, moved_traps = from_parameters(site_stiffness)
+    centers, moved_centers = from_parameters(center or [0.0] * n)
+    couplings, moved_bonds = from_parameters([k for _, _, k, _ in bonds])
     coupled = np.array(bath) >= 0
+    temperatures, heated = from_parameters(
+        [t if touches else 0.0 for t, touches in zip(temperature, coupled, strict=True)]
+    )
+    ends = np.array([(i, j) for i, j, _, _ in bonds], np.int64).reshape(-1, 2)
+    quartic = np.zeros((n, n))
+    for i, j, _, alpha in bonds:
+        quartic[[i, j], [j, i]] += alpha
+    stiffness = stiffness_of(ends, at_edges(traps, 1)[0], at_edges(couplings, 1)[0])
+    ever = stiffness_of(ends, 1.0 * moved_traps, 1.0 * moved_bonds) != 0.0
+    of_sites = np.stack([np.array(driven, np.bool_), moved_traps, moved_centers], axis=1)
+    numbers = np.where(of_sites, np.cumsum(of_sites).reshape(n, 3) - 1, -1).astype(np.int64)
+    first = int(of_sites.sum())
     return OscillatorNetwork(
         period=float(period),
         mass=np.array(mass, np.float64),
         friction=np.where(coupled, friction, 0.0),
-        temperature=np.where(coupled, temperature, 0.0),
+        temperature=at_edges(temperatures, 1)[0],
         bath=np.array(bath, np.int64),
         stiffness=stiffness,
-        springs=_without_zeros(stiffness),
+        springs=_without_zeros(stiffness, ever),
         quartic=np.array(site_quartic, np.float64),
-        quartic_springs=_without_zeros(quartic),
+        quartic_springs=_without_zeros(quartic, np.False_),
         drive=drive,
-        driven=np.where(driven, np.cumsum(driven) - 1, -1).astype(np.int64),
+        driven=numbers[:, 0].copy(),
+        traps=traps,
+        centers=centers,
+        driven_trap=numbers[:, 1].copy(),
+        driven_center=numbers[:, 2].copy(),
+        ends=ends,
+        couplings=couplings,
+        driven_bond=np.where(moved_bonds, first + np.cumsum(moved_bonds) - 1, -1).astype(np.int64),
+        temperatures=temperatures,
+        heated=bool(heated.any()),
+        drives=first + int(moved_bonds.sum()),
     )
 
 
-def _without_zeros(matrix: Array) -> Sparse:
-    row, column = np.nonzero(matrix)
+def _without_zeros(matrix: Array, but: NDArray[np.bool_] | np.bool_) -> Sparse:
+    """A matrix without its zeros, except in the places `but`."""
+    row, column = np.nonzero((matrix != 0.0) | but)
     first = np.searchsorted(row, np.arange(len(matrix) + 1))
     return Sparse(first, np.ascontiguousarray(column), matrix[row, column])
 
@@ -141,14 +256,14 @@ def step_error(network: OscillatorNetwork, steps: int) -> float:
     n = len(network.mass)
     flow = np.zeros((2 * n, 2 * n))
     flow[:n, n:] = np.eye(n)
-    flow[n:, :n] = -network.stiffness / network.mass[:, None]
+    flow[n:, :n] = -network.stiffest / network.mass[:, None]
     flow[n:, n:] = -np.diag(network.friction / network.mass)
     fastest = abs(np.linalg.eigvals(flow)).max() * network.period / steps
 
     def dissipated(order: float, force: NDArray[np.complex128]) -> float:
         omega = 2.0 * np.pi * order / network.period
         inertia = np.diag(1j * omega * network.friction - network.mass * omega**2)
-        response = np.linalg.solve(network.stiffness + inertia, force)
+        response = np.linalg.solve(network.stiffest + inertia, force)
         return float(-0.5 * omega * np.imag(force.conj() @ response))
 
     smooth = extra = 0.0

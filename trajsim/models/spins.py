@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
 from trajsim.models.law_functions import bond, flip_rate, join, start
-from trajsim.models.waveform import Waveform, Waveforms, at_edges, bounds, joined, pack, some
+from trajsim.models.waveform import (
+    Waveform,
+    Waveforms,
+    at_edges,
+    bounds,
+    from_parameters,
+    joined,
+    some,
+)
 
 Array = NDArray[np.float64]
 
@@ -112,8 +120,8 @@ def network(
     for number, (i, j, _) in enumerate(bonds):
         around[i].append((j, number))
         around[j].append((i, number))
-    couplings, moved = _waveforms([coupling for _, _, coupling in bonds])
-    of_sites, heated = _waveforms(temperatures)
+    couplings, moved = from_parameters([coupling for _, _, coupling in bonds])
+    of_sites, heated = from_parameters(temperatures)
     site = np.repeat(np.arange(n), [len(a) for a in around])
     bond_of = np.array([number for a in around for _, number in a], np.int64)
     # Largest and smallest J / T: where one is largest, the other smallest.
@@ -153,12 +161,6 @@ def network(
                 f"{bounds(of_sites)[0][i]:g}: it is too cold for this rate law"
             )
     return result
-
-
-def _waveforms(given: Sequence[float | Waveform]) -> tuple[Waveforms, NDArray[np.bool_]]:
-    """Numbers and waveforms as waveforms, and which of them are waveforms."""
-    moved = np.array([isinstance(x, Waveform) for x in given], np.bool_)
-    return pack([x if isinstance(x, Waveform) else Waveform(float(x)) for x in given]), moved
 
 
 def quotients(

@@ -153,6 +153,12 @@ def pack(waveforms: Sequence[Waveform]) -> Waveforms:
     )
 
 
+def from_parameters(given: Sequence[float | Waveform]) -> tuple[Waveforms, NDArray[np.bool_]]:
+    """Numbers and waveforms as waveforms, and which of them are waveforms."""
+    moved = np.array([isinstance(x, Waveform) for x in given], np.bool_)
+    return pack([x if isinstance(x, Waveform) else Waveform(float(x)) for x in given]), moved
+
+
 def some(waves: Waveforms, which: Sequence[int] | NDArray[np.integer]) -> Waveforms:
     """Waveforms of some of the parameters."""
     which = np.asarray(which, np.int64)
