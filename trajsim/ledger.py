@@ -57,6 +57,7 @@ OSCILLATORS = (
     SPINS[3],
     Column("position", ("edge", "site"), "<f8", "length", "position at the edges of the rows"),
     Column("velocity", ("edge", "site"), "<f8", "length/time", "velocity at the edges of the rows"),
+    SPINS[6],
 )
 
 # Largest ledger of one trajectory, which is simulated, written and read in one piece.

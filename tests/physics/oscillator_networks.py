@@ -60,7 +60,7 @@ def ring():
 
 def simulate(network, plan, count, scheme="hoh", steps=48, seed=1, noise="float64", state=None):
     """Ledger columns of `count` trajectories from rest, or from a Gaussian state."""
-    baths, drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
+    baths, drives = int(network.bath.max()) + 1, network.drives
     layout = Layout(
         kind="oscillators",
         points=1,
@@ -75,6 +75,7 @@ def simulate(network, plan, count, scheme="hoh", steps=48, seed=1, noise="float6
             "site": list("abcdefgh"[: len(network.mass)]),
         },
         parameters={},
+        heated=network.heated,
     )
     columns = layout.allocate(count)
     model = langevin.prepare(network, plan, scheme, steps, noise)

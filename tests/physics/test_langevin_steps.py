@@ -48,9 +48,9 @@ def test_mean_positions_at_the_edges_are_of_second_order_in_the_step(scheme):
 
 
 @compiled
-def half_step(model, x, n, first):
-    """Half of a step under the force of time 0, in the first lanes of x (4 n, LANES)."""
-    bared, lanes, at = bare(model), bare(x), len(model.held) - 1
+def half_step(model, x, n, first, at):
+    """Half of step `at` of the period, in the first lanes of x (4 n, LANES)."""
+    bared, lanes = bare(model), bare(x)
     if first:
         first_half(bared.scheme, bared.network, n, lanes, 0, bared.held, at)
     else:
@@ -66,7 +66,7 @@ def thermal_heat(scheme, steps, network):
 
     def linear(first):
         x = np.eye(4 * n, LANES)
-        half_step(model, x, n, first)
+        half_step(model, x, n, first, model.steps)
         # Less what becomes of a network at rest.
         return x[: 2 * n, : 2 * n] - x[: 2 * n, 2 * n : 2 * n + 1]
 
@@ -155,6 +155,7 @@ def test_a_trajectory_that_blows_up_is_named():
         np.zeros((3, 50)),
         np.zeros((3, 51)),
         *np.zeros((2, 3, 51, 2)),
+        np.zeros((3, 50, 0)),
     )
     _, broken = langevin.advance(model, plan, replicas, rows, 0, 50)
     assert "trajectory 7 is no longer finite" in langevin.fault(broken, 7)

@@ -90,6 +90,45 @@ def test_faults_of_several_elements_are_told_by_their_names():
     ]
 
 
+BREATHING = """
+[model]
+kind = "oscillators"
+friction = 0.1
+[drive]
+period = 3.14159265
+[baths]
+B = { temperature = 1.0 }
+[[sites]]
+name = "1"
+bath = "B"
+stiffness = 1.0
+[ensemble]
+trajectories = 2
+periods = 10
+seed = 0
+[integrator]
+steps_per_period = 64
+"""
+
+
+@pytest.mark.parametrize(
+    ("stiffness", "says"),
+    [
+        ("{ offset = 1.0, amplitude = 0.6 }", "multiplies some motion by 1.3"),
+        ("{ offset = 0.4, amplitude = 0.5 }", "values from 0 to 1e+09, not -0.1 to 0.9"),
+        ("-0.5", "found -0.5; allowed: a finite number >= 0 and <= 1e+09"),
+    ],
+)
+def test_stiffnesses_that_do_not_hold_are_told(stiffness, says):
+    text = changed(BREATHING, ("stiffness = 1.0", f"stiffness = {stiffness}"))
+    (fault,) = faults_of(text)
+    assert says in fault.message
+    assert (fault.key, fault.line) == (
+        "sites.1.stiffness",
+        text.count("\n", 0, text.index(stiffness)) + 1,
+    )
+
+
 # -- whole files -----------------------------------------------------------------------------------
 
 NOT_TOML = {

@@ -32,7 +32,6 @@ from trajsim.comparison.verdict import (
     verdict,
 )
 from trajsim.config import Config, Experiment
-from trajsim.config.waveform import magnitude_of
 from trajsim.ensemble import Energetics, NoExactSideError, Window, ensemble, start_state
 from trajsim.ledger import Layout
 from trajsim.store import StoredRun, UnsoundError
@@ -269,7 +268,7 @@ def _rounding(sampled: Averages, experiment: Experiment) -> float:
     It is relative to the largest energies: those of the ledger, and the terms of a drive, which may
     cancel and do not appear in the ledger.
     """
-    terms = [magnitude_of(site.drive) for site in experiment.sites]
+    terms = [site.magnitude for site in experiment.sites]
     squares = sampled.edges.get("position_squared", (np.ones(1), None))[0]
     amplitude = math.sqrt(float(squares.max()))
     energy = sampled.largest_entry + amplitude * max(terms, default=0.0)
@@ -291,10 +290,10 @@ def _events(
     """Number of flips that each mean is based on; infinite where nothing flips."""
     total = sampled.trajectories * sampled.time
     sampled_flips = sampled.of("flips")
+    if not sampled_flips:
+        return dict.fromkeys(exact, math.inf)
     flips = {
         site.name: total * max(exact["flips", site.name], sampled_flips[site.name].mean)
-        if sampled_flips
-        else math.inf
         for site in experiment.sites
     }
     by_bath = {

@@ -8,11 +8,13 @@ from pydantic import Field
 
 from trajsim.config import base, schema
 from trajsim.config.faults import Loc
-from trajsim.config.waveform import Parameter, Waveform, Within
+from trajsim.config.waveform import Parameter, Waveform, Within, magnitude_of
 from trajsim.models import oscillators
 
 # Relative error of the work by too long steps, above which the user is warned.
 MOST_ERROR = 0.03
+# Growth in a period that is taken for rounding, and up to how many sites it is judged.
+MOST_GROWTH, MOST_JUDGED = 1.0 + 1e-6, 64
 
 Stiffness = Annotated[Parameter, Within(0.0, 1e9)]
 
@@ -36,6 +38,11 @@ class OscillatorSite(schema.Site):
     def parameters(self) -> dict[str, Waveform | float | None]:
         """What may be driven: its force, and stiffness and centre of its spring."""
         return {"": self.drive, ".stiffness": self.stiffness, ".center": self.center}
+
+    @property
+    def magnitude(self) -> float:
+        """Sum of the sizes of the terms of its forces, which may cancel."""
+        return super().magnitude + magnitude_of(self.stiffness) * magnitude_of(self.center)
 
 
 class OscillatorBond(schema.Bond):
@@ -126,6 +133,7 @@ class OscillatorExperiment(schema.Experiment):
     def network(self) -> oscillators.OscillatorNetwork:
         """Parameters for the kernels and the exact side."""
         wires, model = schema.wiring(self), self.model
+        number = wires.number
         return oscillators.network(
             period=self.drive.period,
             mass=[model.mass if site.mass is None else site.mass for site in self.sites],
@@ -137,7 +145,7 @@ class OscillatorExperiment(schema.Experiment):
             site_stiffness=[wires.parameter(site.stiffness) for site in self.sites],
             site_quartic=[site.quartic for site in self.sites],
             bonds=[
-                (*(wires.number[end] for end in b.sites), wires.parameter(b.stiffness), b.quartic)
+                (number[b.sites[0]], number[b.sites[1]], wires.parameter(b.stiffness), b.quartic)
                 for b in self.bonds
             ],
             drive=wires.drive,
@@ -168,3 +176,25 @@ class OscillatorExperiment(schema.Experiment):
                 ("integrator", "steps_per_period"),
                 f"found {steps}; allowed: a multiple of ledger.rows_per_period = {rows}",
             )
+        growth = self._growth()
+        if growth > MOST_GROWTH:
+            yield (
+                self._first_stiffness(),
+                (
+                    "found a waveform that lets the network run away: each period multiplies some "
+                    f"motion by {growth:.3g}; allowed: what friction can hold"
+                ),
+            )
+
+    def _growth(self) -> float:
+        """Factor by which some motion grows in each period of many; 0 where none can."""
+        network, periods = self.network(), self.ensemble.periods + self.ensemble.burn_in
+        steady = not network.stretching or not network.linear or periods == 1
+        return 0.0 if steady or len(self.sites) > MOST_JUDGED else oscillators.growth(network)
+
+    def _first_stiffness(self) -> Loc:
+        for table in ("sites", "bonds"):
+            for k, part in enumerate(getattr(self, table)):
+                if isinstance(part.stiffness, Waveform):
+                    return table, k, "stiffness"
+        raise AssertionError("no stiffness is driven")

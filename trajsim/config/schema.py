@@ -13,6 +13,7 @@ from trajsim.config.waveform import (
     Waveform,
     Within,
     in_parts,
+    magnitude_of,
     mean_of,
     opening_of,
     range_of,
@@ -74,6 +75,11 @@ class Site(Strict):
     def parameters(self) -> dict[str, Waveform | float | None]:
         """What may be driven, by what follows the site's name in the name of the drive."""
         return {"": self.drive}
+
+    @property
+    def magnitude(self) -> float:
+        """Sum of the sizes of the terms of its field or force, which may cancel."""
+        return magnitude_of(self.drive)
 
 
 class Bond(Strict):

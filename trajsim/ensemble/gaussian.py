@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ensemble.answers import Currents, Energetics, NoExactSideError, TimeSeries, Window
-from trajsim.models.oscillators import OscillatorNetwork
+from trajsim.models.oscillators import OscillatorNetwork, flow_of
 from trajsim.models.waveform import at_edges
 from trajsim.plan import Plan
 
@@ -131,10 +131,7 @@ class LinearEnsemble:
     def __init__(self, network: OscillatorNetwork) -> None:
         self.network = network
         n = self.n = len(network.mass)
-        self.flow = np.zeros((2 * n, 2 * n))
-        self.flow[:n, n:] = np.eye(n)
-        self.flow[n:, :n] = -network.stiffness / network.mass[:, None]
-        self.flow[n:, n:] = -np.diag(network.friction / network.mass)
+        self.flow = flow_of(network, network.stiffness)
         diffusion = 2 * network.friction * network.temperature / network.mass**2
         self.noise = np.diag(np.append(np.zeros(n), diffusion))
         eigenvalues = np.linalg.eigvals(self.flow)

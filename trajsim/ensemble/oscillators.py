@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trajsim.ensemble import gaussian
 from trajsim.ensemble.answers import NoExactSideError
-from trajsim.ensemble.gaussian import LinearEnsemble, expect_bound, start_state
+from trajsim.ensemble.gaussian import Gaussian, LinearEnsemble, expect_bound
 from trajsim.models.oscillators import OscillatorNetwork
 from trajsim.models.waveform import at_edges
 from trajsim.plan import Plan
@@ -43,6 +44,13 @@ def counting_of(network: OscillatorNetwork, tolerance: float) -> "LinearCounting
     return LinearCounting(network)
 
 
+def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
+    """As `gaussian.start_state`, where there is an exact side."""
+    if initial != "rest":
+        _expect_forces(network)
+    return gaussian.start_state(network, initial)
+
+
 def free_energy_change(network: OscillatorNetwork) -> float:
     """Free energy at the end of a period less that at time 0: F = -f K^-1 f / 2.
 
@@ -75,3 +83,9 @@ def recorded_states(network: OscillatorNetwork, initial: str, plan: Plan) -> "Os
 def _expect_linear(network: OscillatorNetwork) -> None:
     if not network.linear:
         raise NoExactSideError("oscillators with quartic forces have no exact side")
+    _expect_forces(network)
+
+
+def _expect_forces(network: OscillatorNetwork) -> None:
+    if not network.only_forces or network.centers.offset.any():
+        raise NoExactSideError("driven stiffnesses, centres and temperatures have no exact side")

@@ -1,8 +1,8 @@
 """Integrators of Langevin oscillators: one class a scheme.
 
 Every scheme is a palindrome around one O step, friction and noise solved exactly, in which all heat
-flows. The force is constant within a step, so that all work is done where it changes: between
-steps. The remainder of dU is shadow work, the scheme's own error.
+flows. All that is driven is constant within a step, so that all work is done where it changes:
+between steps. The remainder of dU is shadow work, the scheme's own error.
 
 Trajectories are side by side in lanes: `x` holds positions, then velocities, then as much scratch
 space, of n sites each, LANES numbers a site; a half step acts on the vector at k.
@@ -19,64 +19,106 @@ from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import load, read, spread, store
+from trajsim.kernels.held import Held
 from trajsim.models.oscillators import OscillatorNetwork, linear_force, quartic_force
 
 Array = NDArray[np.float64]
 
 # Trajectories advanced side by side; results do not depend on it.
 LANES = 64
+# Largest tables of a scheme.
+MOST_BYTES = 1 << 30
 
 
-def modes(network: OscillatorNetwork) -> tuple[Array, Array]:
-    """Angular frequencies (n,) of the linear part without friction, and its modes (n, n).
+def modes(stiffness: Array, mass: Array) -> tuple[Array, Array]:
+    """Angular frequencies (..., n) without friction, and modes (..., n, n).
 
     Columns of the second are orthonormal in coordinates scaled by the root of the mass.
+
+    Parameters
+    ----------
+    stiffness : (..., n, n) quadratic parts of the potential
+    mass : (n,)
     """
-    root = np.sqrt(network.mass)
-    square, vectors = np.linalg.eigh(network.stiffness / np.outer(root, root))
+    root = np.sqrt(mass)
+    square, vectors = np.linalg.eigh(stiffness / np.outer(root, root))
     return np.sqrt(np.maximum(square, 0.0)), vectors
 
 
 def fastest_mode(network: OscillatorNetwork) -> float:
-    """Largest angular frequency of the linear part without friction."""
-    return float(modes(network)[0].max())
+    """Largest angular frequency of the linear part without friction, at its stiffest."""
+    return float(modes(network.stiffest, network.mass)[0].max())
+
+
+def fastest_order(network: OscillatorNetwork) -> int:
+    """Highest harmonic of all that is driven."""
+    driven = (network.drive, network.traps, network.centers, network.couplings)
+    return max(int(w.order.max(initial=1)) for w in (*driven, network.temperatures))
 
 
 class Hoh(NamedTuple):
     """Half a linear flow, O, half a linear flow, with quartic kicks at the ends.
 
     The flow moves the whole network under its linear forces and the held force without error:
-    x' = xx x + xv v + xf F and v' = vx x + vv v + vf F over half a step. `flow` (n, n, 4) holds the
-    entries of xx, xv, vx and vv side by side, `push` (steps, n, 2) those of xf F and vf F; `kick`
-    (n,) is the change of velocity by a force of 1 in half a step.
+    x' = xx x + xv v + xf F and v' = vx x + vv v + vf F over half a step. `flow` (k, n, n, 4) holds
+    the entries of xx, xv, vx and vv side by side for each of k stiffnesses, of which `which`
+    (steps + 1,) is that of a step, if there are `several`; `push` (steps + 1, n, 2) those of xf F
+    and vf F; `kick` (n,) is the change of velocity by a force of 1 in half a step.
     Held at its value in the middle of the step times (a / sin a), a = w dt / 2, a harmonic of
     frequency w moves a linear network as it does in continuous time.
     """
 
     dt: float
     quartic: bool
+    several: tuple[int, ...]
+    which: NDArray[np.int64]
     kick: Array
     flow: Array
     push: Array
 
     @staticmethod
-    def prepare(network: OscillatorNetwork, dt: float, held: Array) -> "Hoh":
-        """Matrices of a half step of length dt / 2, and shifts by the forces held (steps, n)."""
-        (w, vectors), time, root = modes(network), 0.5 * dt, np.sqrt(network.mass)
+    def prepare(network: OscillatorNetwork, dt: float, held: Held) -> "Hoh":
+        """Matrices of a half step of length dt / 2, and shifts by the forces held.
+
+        Raises
+        ------
+        ValueError
+            If the matrices take too much memory.
+        """
+        count = len(held.stiffness)
+        needed = (4 * count + 2 * len(held.which)) * held.stiffness[0].nbytes
+        if count > 1 and needed > MOST_BYTES:
+            raise ValueError(
+                f"integrator.scheme: 'hoh' keeps matrices of {count} steps, "
+                f"{needed / 1e9:.2g} GB; allowed: {MOST_BYTES / 1e9:.2g} GB; 'baoab' needs none"
+            )
+        (w, vectors), time = modes(held.stiffness, network.mass), 0.5 * dt
+        root = np.sqrt(network.mass)
         cosine, sine = np.cos(w * time), np.sin(w * time)
         # numpy's sinc(x) is sin(pi x) / (pi x): no division by w = 0 of a free motion.
         sines = time * np.sinc(w * time / np.pi)
         push = 0.5 * (time * np.sinc(0.5 * w * time / np.pi)) ** 2
 
         def matrix(size: Array, rows: Array, columns: Array) -> Array:
-            return np.ascontiguousarray(rows[:, None] * (vectors * size) @ vectors.T * columns)
+            turned = vectors * size[:, None, :]
+            return np.asarray(rows[:, None] * turned @ vectors.swapaxes(1, 2) * columns)
 
         cosines = matrix(cosine, 1 / root, root)
         parts = [cosines, matrix(sines, 1 / root, root), matrix(-w * sine, 1 / root, root), cosines]
-        pushes = [held @ matrix(size, 1 / root, 1 / root).T for size in (push, sines)]
+        which = held.which[: len(held.force)]
+        pushes = []
+        for size in (push, sines):
+            shifts = matrix(size, 1 / root, 1 / root).swapaxes(1, 2)
+            pushes.append(
+                np.einsum("ti,tij->tj", held.force, shifts[which])
+                if len(shifts) > 1
+                else held.force @ shifts[0]
+            )
         return Hoh(
             dt=float(dt),
             quartic=not network.linear,
+            several=(0,) if len(held.stiffness) > 1 else (),
+            which=which,
             kick=0.5 * dt / network.mass,
             flow=np.stack(parts, axis=-1),
             push=np.stack(pushes, axis=-1),
@@ -91,7 +133,7 @@ class Hoh(NamedTuple):
     def fewest_steps(network: OscillatorNetwork) -> int:
         """Smallest number of steps a period for which the scheme is valid."""
         # The held force needs a few steps in a cycle of the fastest harmonic.
-        fewest = 4 * int(network.drive.order.max())
+        fewest = 4 * fastest_order(network)
         if network.linear:
             return fewest
         # Kicks that come once in half a cycle of a linear mode, or less often, are resonant.
@@ -113,16 +155,26 @@ class Hoh(NamedTuple):
 class Baoab(NamedTuple):
     """Kick, drift, O, drift, kick: Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34.
 
-    `kick` (n,) is the change of velocity by a force of 1 in half a step.
+    `kick` (n,) is the change of velocity by a force of 1 in half a step; `springs` (k, entries) are
+    the numbers of k stiffnesses, `several` and `which` as for `Hoh`.
     """
 
     dt: float
+    several: tuple[int, ...]
+    which: NDArray[np.int64]
+    springs: Array
     kick: Array
 
     @staticmethod
-    def prepare(network: OscillatorNetwork, dt: float, held: Array) -> "Baoab":
+    def prepare(network: OscillatorNetwork, dt: float, held: Held) -> "Baoab":
         """Step and kicks of a network."""
-        return Baoab(float(dt), 0.5 * dt / network.mass)
+        return Baoab(
+            dt=float(dt),
+            several=(0,) if len(held.springs) > 1 else (),
+            which=held.which[: len(held.force)],
+            springs=held.springs,
+            kick=0.5 * dt / network.mass,
+        )
 
     @staticmethod
     def held(angle: float) -> float:
@@ -133,7 +185,7 @@ class Baoab(NamedTuple):
     def fewest_steps(network: OscillatorNetwork) -> int:
         """Steps a period for stability: the fastest mode turns by less than 2 in a step."""
         stable = math.floor(fastest_mode(network) * network.period / 2.0) + 1
-        return max(4 * int(network.drive.order.max()), stable)
+        return max(4 * fastest_order(network), stable)
 
     @staticmethod
     def first(scheme, network, n, x, k, held, step):
@@ -160,10 +212,14 @@ def _kick(scheme, network, n, x, k):
 
 @compiled(inline=True)
 def _kick_all(scheme, network, n, x, k, held, step):
-    """All forces for half a step, positions held; those of the drives are `held` (steps, n)."""
+    """All forces for half a step, positions held; on sites at 0 they are `held` (steps, n)."""
+    first = 0
+    if len(scheme.several) > 0:
+        first = read(scheme.which, step) * read(network.springs.first, n)
     for i in range(n):
         slot = (n + i) * LANES + k
-        force = linear_force(network, x, k, LANES, i) + quartic_force(network, x, k, LANES, i)
+        force = linear_force(network, scheme.springs, first, x, k, LANES, i)
+        force += quartic_force(network, x, k, LANES, i)
         store(x, slot, load(x, slot) + read(scheme.kick, i) * (force + read(held, step * n + i)))
 
 
@@ -177,11 +233,14 @@ def _drift(time, n, x, k):
 @compiled(inline=True)
 def _flow(scheme, n, x, k, step):
     """Half a step of the linear network under the held force; cost n**2."""
+    first = 0
+    if len(scheme.several) > 0:
+        first = 4 * n * n * read(scheme.which, step)
     for i in range(n):
         position = spread(read(scheme.push, 2 * (step * n + i)))
         velocity = spread(read(scheme.push, 2 * (step * n + i) + 1))
         for j in range(n):
-            entry = 4 * (i * n + j)
+            entry = first + 4 * (i * n + j)
             x_j, v_j = load(x, j * LANES + k), load(x, (n + j) * LANES + k)
             position += read(scheme.flow, entry) * x_j
             position += read(scheme.flow, entry + 1) * v_j

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import WIDTH, bare, load, read, store, write
 from trajsim.kernels.edges import edge_of
+from trajsim.kernels.held import hold
 from trajsim.kernels.integrators import LANES, SCHEMES, first_half, second_half
 from trajsim.kernels.oscillator_energetics import (
     Rows,
@@ -23,7 +24,6 @@ from trajsim.kernels.oscillator_energetics import (
 )
 from trajsim.kernels.random import normal_pair, normals, streams
 from trajsim.models.oscillators import OscillatorNetwork
-from trajsim.models.waveform import at_edges, averages, values, without_pieces
 from trajsim.plan import Plan
 
 Array = NDArray[np.float64]
@@ -39,10 +39,14 @@ class Oscillation(NamedTuple):
 
     sites, baths, drives : zeros, as many as there are of each in a small network, else none: the
         lengths of tuples are constants for the compiler
-    held (steps + 1, n) : the force held in each step of the period; last, that of time 0
-    edge (segments + 1, n) : the true force at the edges of segments
-    touched (t,) : sites that touch a bath
-    damping, spread (n,) : factor of the velocity and standard deviation of the noise in an O step
+    heated : one zero if a temperature is driven
+    quadratic : one zero if something other than forces does work, or a centre is not 0
+    steps : of a period
+    held, edge, energy, springs, which, site, other, change, term : as in `trajsim.kernels.held`
+    coupled (t,) : sites that touch a bath
+    damping (n,) : factor of the velocity in an O step
+    spread : standard deviation of its noise, (n,) or of each step (steps + 1, n)
+    beta (steps + 1, n) : inverse temperatures in each step, if one is driven
     fine : whether normal numbers come from 64 bits
     """
 
@@ -51,11 +55,22 @@ class Oscillation(NamedTuple):
     sites: tuple[int, ...]
     baths: tuple[int, ...]
     drives: tuple[int, ...]
+    heated: tuple[int, ...]
+    quadratic: tuple[int, ...]
+    steps: int
     held: Array
     edge: Array
+    energy: Array
+    springs: Array
+    which: NDArray[np.int64]
+    site: NDArray[np.int64]
+    other: NDArray[np.int64]
+    change: Array
+    term: Array
     coupled: NDArray[np.int64]
     damping: Array
     spread: Array
+    beta: Array
     fine: bool
 
 
@@ -94,36 +109,43 @@ def prepare(
     Raises
     ------
     ValueError
-        If there are too few steps for the scheme.
+        If there are too few steps for the scheme, or too many for the memory it takes.
     """
-    method, steps, drive = SCHEMES[scheme], steps_per_period, network.drive
+    method, steps = SCHEMES[scheme], steps_per_period
     fewest = method.fewest_steps(network)
     if steps < fewest:
         raise ValueError(
             f"integrator.steps_per_period: found {steps}; allowed: at least {fewest} for scheme "
             f"{scheme!r} with this period, this stiffness and these harmonics"
         )
-    dt, n, segments = network.period / steps, len(network.mass), plan.rows_per_period
-    edge = at_edges(drive, segments)
-    factor = np.vectorize(method.held)(math.pi * drive.order / steps)
-    cosines = without_pieces(drive._replace(amplitude=factor * drive.amplitude))
-    held = values(cosines, (np.arange(steps) + 0.5) / steps)
-    # What jumps within a step does so for a part of it.
-    held += averages(drive, np.arange(steps + 1) / steps)
-    held = np.vstack([held, edge[0]])
+    dt, n = network.period / steps, len(network.mass)
+    held = hold(network, plan, steps, method.held)
     decay = network.friction * dt / network.mass
     small = n <= MOST_SITES
+    beta = np.zeros_like(held.temperature)
+    np.divide(1.0, held.temperature, out=beta, where=held.temperature > 0.0)
     return Oscillation(
         network=network,
         scheme=method.prepare(network, dt, held),
         sites=(0,) * n if small else (),
         baths=(0,) * (int(network.bath.max()) + 1) if small else (),
-        drives=(0,) * (int(network.driven.max()) + 1) if small else (),
-        held=held,
-        edge=edge,
+        drives=(0,) * network.drives if small else (),
+        heated=(0,) if network.heated else (),
+        quadratic=(0,) if (held.change[..., 1:].any() or held.energy.any()) else (),
+        steps=steps,
+        held=held.force,
+        edge=held.edge,
+        energy=held.energy,
+        springs=held.springs,
+        which=held.which,
+        site=held.site,
+        other=held.other,
+        change=held.change,
+        term=held.term,
         coupled=np.flatnonzero(network.bath >= 0),
         damping=np.exp(-decay),
-        spread=np.sqrt(-np.expm1(-2.0 * decay) * network.temperature / network.mass),
+        spread=np.sqrt(-np.expm1(-2.0 * decay) * held.temperature / network.mass),
+        beta=beta,
         fine=noise == "float64",
     )
 
@@ -209,14 +231,14 @@ def _settle_all(model, replicas, sizes, steps):
 def sizes_of(model: Oscillation, trajectories: int, rows: int) -> Sizes:
     """Sizes of a network's ledger."""
     network = model.network
-    baths, drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
+    baths, drives = int(network.bath.max()) + 1, network.drives
     return Sizes(len(network.mass), baths, drives, trajectories, rows)
 
 
 @compiled
 def _lanes(sizes):
     """Arrays for the numbers and the streams of LANES trajectories."""
-    size = 5 * sizes.sites + sizes.baths + sizes.drives
+    size = 5 * sizes.sites + 2 * sizes.baths + sizes.drives
     return np.zeros(size * LANES), np.zeros(4 * LANES, np.uint64)
 
 
@@ -278,12 +300,12 @@ def _draw(model, coupled, numbers, words, sizes):
 def _settle(model_, numbers_, words_, sizes, steps):
     """Steps at the force of time 0."""
     model, numbers, words = bare(model_), bare(numbers_), bare(words_)
-    n, coupled, at_rest = sizes.sites, len(model_.coupled), len(model_.held) - 1
+    n, coupled, at_rest = sizes.sites, len(model_.coupled), model_.steps
     for _ in range(steps):
         _draw(model, coupled, numbers, words, sizes)
         for k in range(0, LANES, WIDTH):
             first_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
-            o_step(model, numbers, sizes, k)
+            o_step(model, numbers, sizes, k, at_rest)
             second_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
 
 
@@ -311,7 +333,7 @@ def advance(
     count = replicas.x.shape[1]
     sizes = sizes_of(model, count, rows.heat.shape[1])
     broken = _advance_all(model, plan, replicas, rows, sizes, first, last)
-    return count * (last - first) * ((len(model.held) - 1) // plan.rows_per_period), broken
+    return count * (last - first) * (model.steps // plan.rows_per_period), broken
 
 
 @compiled
@@ -339,31 +361,32 @@ def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first,
             len(model.sites), len(model.baths), len(model.drives), given.trajectories, given.rows
         )
     n, segments, spr = sizes.sites, plan.rows_per_period, plan.segments_per_row
-    steps, coupled = (len(model_.held) - 1) // segments, len(model_.coupled)
+    steps, coupled = model_.steps // segments, len(model_.coupled)
     for segment in range(first, last):
         part, recorded = segment % segments, segment - plan.burn_in * segments
         edge = edge_of(segment, segments)
         if recorded == 0:
             write_edge(model, edge, numbers, spare, sizes, rows, begin, 0)
-        force, offset = model.edge, edge * n
+        # After whole periods the first step follows the end of the last.
+        change = model.steps if edge == segments else part * steps
         for step in range(part * steps, (part + 1) * steps):
             _draw(model, coupled, numbers, words, sizes)
             for k in range(0, LANES, WIDTH):
-                add_work(model, numbers, sizes, k, force, offset, model.held, step * n)
+                add_work(model, numbers, sizes, k, change)
                 first_half(model.scheme, model.network, n, numbers, k, model.held, step)
-                o_step(model, numbers, sizes, k)
+                o_step(model, numbers, sizes, k, step)
                 second_half(model.scheme, model.network, n, numbers, k, model.held, step)
-            force, offset = model.held, step * n
+            change = step + 1
         for k in range(0, LANES, WIDTH):
-            add_work(model, numbers, sizes, k, force, offset, model.edge, (part + 1) * n)
+            add_work(model, numbers, sizes, k, model.steps + 1 + part)
         row = recorded // spr
         if recorded >= 0:
-            add_to_row(numbers, sizes, rows, begin, row, recorded % spr == 0)
-        for slot in range(heat_at(sizes), (5 * n + sizes.baths + sizes.drives) * LANES):
+            add_to_row(model, numbers, sizes, rows, begin, row, recorded % spr == 0)
+        for slot in range(heat_at(sizes), (5 * n + 2 * sizes.baths + sizes.drives) * LANES):
             write(numbers, slot, 0.0)
         if recorded >= 0 and recorded % spr == spr - 1:
             write_edge(model, part + 1, numbers, spare, sizes, rows, begin, row + 1)
             # A row of several segments is whole periods: but for the first of all, it began at the
-            # force that it ends at.
+            # parameters that it ends at.
             opened = edge_of(segment + 1 - spr, segments)
             close_row(model, sizes, rows, begin, row, opened, part + 1)

@@ -199,7 +199,7 @@ def network(
     for i, j, _, alpha in bonds:
         quartic[[i, j], [j, i]] += alpha
     stiffness = stiffness_of(ends, at_edges(traps, 1)[0], at_edges(couplings, 1)[0])
-    ever = stiffness_of(ends, 1.0 * moved_traps, 1.0 * moved_bonds) != 0.0
+    ever = stiffness_of(ends, moved_traps.astype(float), moved_bonds.astype(float)) != 0.0
     of_sites = np.stack([np.array(driven, np.bool_), moved_traps, moved_centers], axis=1)
     numbers = np.where(of_sites, np.cumsum(of_sites).reshape(n, 3) - 1, -1).astype(np.int64)
     first = int(of_sites.sum())
@@ -235,6 +235,48 @@ def _without_zeros(matrix: Array, but: NDArray[np.bool_] | np.bool_) -> Sparse:
     return Sparse(first, np.ascontiguousarray(column), matrix[row, column])
 
 
+def flow_of(network: OscillatorNetwork, stiffness: Array) -> Array:
+    """Matrices A (..., 2n, 2n) of d(x, v)/dt = A (x, v) + forces and noise.
+
+    Parameters
+    ----------
+    network : OscillatorNetwork; its quartic part is left out
+    stiffness : (..., n, n) quadratic parts of the potential
+    """
+    n = len(network.mass)
+    flow = np.zeros((*stiffness.shape[:-2], 2 * n, 2 * n))
+    flow[..., :n, n:] = np.eye(n)
+    flow[..., n:, :n] = -stiffness / network.mass[:, None]
+    flow[..., n:, n:] = -np.diag(network.friction / network.mass)
+    return flow
+
+
+# Steps in which the fastest motion goes through one radian, and the fewest and most in a period.
+STEPS_IN_RADIAN, FEWEST, MOST = 8, 256, 65536
+
+
+def growth(network: OscillatorNetwork) -> float:
+    """Largest factor by which a motion about the mean grows in a period (Floquet multiplier).
+
+    The implicit midpoint rule neither damps nor excites a motion whose energy does not change.
+
+    Parameters
+    ----------
+    network : OscillatorNetwork; its quartic part is left out
+    """
+    fastest = abs(np.linalg.eigvals(flow_of(network, network.stiffest))).max() * network.period
+    steps = int(np.clip(STEPS_IN_RADIAN * fastest, FEWEST, MOST))
+    half = flow_of(network, network.stiffness_at((np.arange(steps) + 0.5) / steps))
+    half *= 0.5 * network.period / steps
+    one = np.eye(len(half[0]))
+    maps = np.linalg.solve(one - half, one + half)
+    # Products of neighbours, the earlier on the right.
+    while len(maps) > 1:
+        odd = maps[len(maps) & ~1 :]
+        maps = np.concatenate([maps[1::2] @ maps[: len(maps) & ~1 : 2], odd])
+    return float(abs(np.linalg.eigvals(maps[0])).max())
+
+
 # Images of a held wave that are summed, and the measured relative error of a pair's work for a step
 # as long as its fastest linear motion; the error falls with the square of the step.
 IMAGES, SPLITTING = 30, 0.0125
@@ -253,11 +295,7 @@ def step_error(network: OscillatorNetwork, steps: int) -> float:
     network : OscillatorNetwork; its quartic part is left out
     steps : a period
     """
-    n = len(network.mass)
-    flow = np.zeros((2 * n, 2 * n))
-    flow[:n, n:] = np.eye(n)
-    flow[n:, :n] = -network.stiffest / network.mass[:, None]
-    flow[n:, n:] = -np.diag(network.friction / network.mass)
+    flow = flow_of(network, network.stiffest)
     fastest = abs(np.linalg.eigvals(flow)).max() * network.period / steps
 
     def dissipated(order: float, force: NDArray[np.complex128]) -> float:
@@ -278,23 +316,25 @@ def step_error(network: OscillatorNetwork, steps: int) -> float:
     return float(SPLITTING * fastest**2 + of_held_force)
 
 
-# Below, x holds positions of the sites, `stride` apart, of lanes side by side from `at` on.
+# Below, x holds positions of the sites, `stride` apart, of lanes side by side from `at` on; the
+# numbers of the quadratic part are in `entries` from `first` on, arranged as those of `springs`.
 
 
 @compiled(inline=True)
-def linear_force(network, x, at, stride, i):
+def linear_force(network, entries, first, x, at, stride, i):
     """Force of the quadratic part on site i.
 
     Parameters
     ----------
     network : OscillatorNetwork
+    entries, first : numbers of the quadratic part, as above
     x, at, stride : memory of positions, as above
     i : site
     """
     force = spread(0.0)
     springs = network.springs
     for k in range(read(springs.first, i), read(springs.first, i + 1)):
-        force -= read(springs.entry, k) * load(x, at + read(springs.column, k) * stride)
+        force -= read(entries, first + k) * load(x, at + read(springs.column, k) * stride)
     return force
 
 
@@ -315,16 +355,16 @@ def quartic_force(network, x, at, stride, i):
 
 
 @compiled(inline=True)
-def potential(network, x, at, stride, i):
-    """Potential energy of site i and half of that of its bonds.
+def potential(network, entries, first, x, at, stride, i):
+    """Potential energy of site i and half of that of its bonds, without linear forces.
 
     Parameters
     ----------
-    network, x, at, stride, i : as for `linear_force`
+    network, entries, first, x, at, stride, i : as for `linear_force`
     """
     x_i, springs = load(x, at + i * stride), network.quartic_springs
     square = x_i * x_i
-    energy = -0.5 * x_i * linear_force(network, x, at, stride, i)
+    energy = -0.5 * x_i * linear_force(network, entries, first, x, at, stride, i)
     energy += 0.25 * read(network.quartic, i) * square * square
     for k in range(read(springs.first, i), read(springs.first, i + 1)):
         stretch = x_i - load(x, at + read(springs.column, k) * stride)

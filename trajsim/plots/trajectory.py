@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from trajsim.config import Experiment
-from trajsim.models.waveform import values
+from trajsim.config.waveform import in_parts
+from trajsim.models.waveform import at_edges, pack, values
 from trajsim.plots.style import COLOURS, upright
 from trajsim.trace import Trace
 
@@ -36,35 +37,67 @@ def trajectory_figure(trace: Trace, experiment: Experiment) -> Figure:
     experiment : its parameters
     """
     period, labels = experiment.drive.period, trace.labels
-    heights = [1.6, 0.9, 1.3, 1.3] if labels["drive"] else [1.6, 1.3]
+    works, driven = bool(labels["drive"]), bool(labels["drive"]) or experiment.heated
+    heights = [1.6, *[0.9] * driven, 1.3, *[1.3] * works]
     figure, axes = plt.subplots(
         len(heights), 1, figsize=(7.0, 1.55 * sum(heights)), sharex=True, height_ratios=heights
     )
     time = trace.time / period
-    state, *drives, heat = axes if not labels["drive"] else (axes[0], axes[1], axes[2])
-    _draw_state(state, trace, time)
+    _draw_state(axes[0], trace, time)
+    heat = axes[1 + driven]
     named = [rf"$Q_{upright(bath)}$" for bath in labels["bath"]]
     _draw_lines(heat, time, trace.heat, named, step=True)
     _finish(heat, "accumulated\nheat (energy)")
-    if drives:
+    if driven:
         fine, field, work = _between(trace, experiment)
-        bonds = experiment.network().drives_at_sites()[2] >= 0
-        sites = [
-            f"{'bond' if bond else 'site'} {d}"
-            for d, bond in zip(labels["drive"], bonds, strict=True)
-        ]
-        _draw_lines(drives[0], fine / period, field, sites)
-        _draw_lines(axes[3], fine / period, work, [rf"$W_{upright(d)}$" for d in labels["drive"]])
-        if len(labels["drive"]) > 1:
+        _draw_lines(axes[1], fine / period, field, _names_of_drives(labels["drive"], experiment))
+        _draw_temperatures(axes[1], fine / period, experiment)
+        _finish(axes[1], _driven_parameters(experiment))
+    if works:
+        names = [rf"$W_{upright(d)}$" for d in labels["drive"]]
+        _draw_lines(axes[3], fine / period, work, names)
+        if len(names) > 1:
             axes[3].plot(*thinned(fine / period, work.sum(axis=1)), color="black", label="$W$")
-        spins = "state" in trace.columns
-        fields = "field, coupling\n(energy)" if bonds.any() else "field (energy)"
-        _finish(drives[0], fields if spins else "force\n(energy / length)")
         _finish(axes[3], "accumulated\nwork (energy)")
     axes[-1].set_xlabel(rf"time / period ($\tau$ = {period:g})")
     axes[-1].set_xlim(time[0], time[-1])
     figure.align_ylabels()
     return figure
+
+
+def _names_of_drives(drives: list[str], experiment: Experiment) -> list[str]:
+    """Drives as a legend calls them: "site 1", "stiffness of 1", "bond 1-2"."""
+    bonds = experiment.network().drives_at_sites()[2] >= 0
+    names = []
+    for drive, bond in zip(drives, bonds, strict=True):
+        place, _, part = drive.partition(".")
+        noun = "bond" if bond else "site"
+        names.append(f"{part} of {place}" if part else f"{noun} {place}")
+    return names
+
+
+def _driven_parameters(experiment: Experiment) -> str:
+    """What is driven, with its unit if all have the same."""
+    if experiment.model.kind != "spins":
+        plain = {site.name for site in experiment.sites if site.driven}
+        forces = set(experiment.labels["drive"]) <= plain and not experiment.heated
+        return "force\n(energy / length)" if forces else "driven\nparameters"
+    fields = {site.name for site in experiment.sites if site.driven}
+    nouns = ["field"] * bool(fields)
+    nouns += ["coupling"] * bool(set(experiment.labels["drive"]) - fields)
+    nouns += ["temperature"] * experiment.heated
+    return f"{', '.join(nouns)}{' ' if len(nouns) == 1 else chr(10)}(energy)"
+
+
+def _draw_temperatures(ax: Axes, time: Array, experiment: Experiment) -> None:
+    reverse = experiment.drive.direction == "reverse"
+    for k, (name, bath) in enumerate(experiment.baths.items()):
+        if bath.driven:
+            waves = pack([in_parts(bath.temperature, reverse)])
+            shown = values(waves, time % 1.0)[:, 0]
+            shown[-1] = at_edges(waves, 1)[1, 0]
+            style: Any = {"color": f"{0.45 * (k % 2):g}", "ls": ("--", ":")[k // 2 % 2]}
+            ax.plot(*thinned(time, shown), label=rf"$T_{upright(name)}$", **style)
 
 
 def _colour(k: int) -> str:
@@ -140,6 +173,8 @@ def _between(trace: Trace, experiment: Experiment) -> tuple[Array, Array, Array]
             state = trace.columns["state"][at]
             held = state[:, one] * np.where(other < 0, 1, state[:, other])
             work[part] -= held * (field[part] - trace.field[at])
+    # It ends with what is listed last, before the jump to the next period.
+    field[-1], work[-1] = at_edges(drive, 1)[1], trace.work[-1]
     return time, field, work
 
 
