@@ -283,17 +283,41 @@ class Run(StoredRun):
         """See `trajsim.check`."""
         return check(self, reference)
 
-    def figures(self, window: int | None = None) -> "dict[str, Figure]":
-        """Figures of `trajsim plot`, by name."""
-        from trajsim.plots import figures
+    def figures(
+        self, window: int | None = None, reversed_run: "Run | None" = None
+    ) -> "dict[str, Figure]":
+        """Figures of `trajsim plot`, by name.
 
-        return figures(self.config, self, window)
-
-    def report(self, path: str | Path) -> Path:
-        """Write the self-contained HTML page of `trajsim report`; returns its path.
+        Parameters
+        ----------
+        window : rows of the windows over which fluctuations are shown; whole trajectories if None
+        reversed_run : of the reversed protocol, for the works of a protocol that ends
 
         Raises
         ------
+        trajsim.comparison.CannotCheckError
+            If that is not a run of the reversed protocol of the same system.
+        """
+        from trajsim.plots import figures, work_figures
+
+        more = {}
+        if reversed_run is not None:
+            other = _as_run(reversed_run)
+            more = work_figures(self, self.config, other, other.config)
+        return figures(self.config, self, window) | more
+
+    def report(self, path: str | Path, reversed_run: "Run | None" = None) -> Path:
+        """Write the self-contained HTML page of `trajsim report`; returns its path.
+
+        Parameters
+        ----------
+        path : of the page
+        reversed_run : of the reversed protocol, for what compares the two
+
+        Raises
+        ------
+        trajsim.comparison.CannotCheckError
+            If that is not a run of the reversed protocol of the same system.
         OSError
             If it cannot be written, or a run or a config would be replaced.
         """
@@ -301,7 +325,8 @@ class Run(StoredRun):
 
         page = _path(path, "the path of a page to write", RunError)
         expect_writable(page)
-        publish(page, report(self, self.config))
+        other = None if reversed_run is None else _as_run(reversed_run)
+        publish(page, report(self, self.config, (other, other.config) if other else None))
         return page
 
     def trace(

@@ -28,7 +28,7 @@ NOT_RUN = {
 }
 # These take more than five seconds even so: `pytest -m long tests/docs` runs them, too.
 SLOW = (
-    r"trajsim (plot|report) runs/(many|heat_\w+)\.h5.*",  # exact densities of whole trajectories
+    r"trajsim (plot|report) runs/(many|heat_\w+|reversal)\.h5.*",  # exact densities
     r"trajsim (run configs|regimes runs)/nonlinear.*",  # 192 points of 48,000 steps
 )
 WHY, LATER = (re.compile("|".join(f"(?:{p})" for p in patterns)) for patterns in (NOT_RUN, SLOW))

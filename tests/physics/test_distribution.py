@@ -1,5 +1,6 @@
 """Exact distributions of heat and work agree with their cumulants and independent solutions."""
 
+import tomllib
 from dataclasses import replace
 
 import counted
@@ -13,6 +14,7 @@ from scipy.sparse.linalg import expm_multiply
 from scipy.special import j0
 from scipy.stats import chi2, norm
 
+import trajsim
 from trajsim.ensemble import Weights, counting_of
 from trajsim.ensemble.distribution import Atoms, invert, lattice
 from trajsim.plan import Plan
@@ -229,3 +231,69 @@ def test_a_tail_beside_peaks_without_bound_is_known_to_many_digits():
     off = abs(made.probabilities(across) - true)
     assert (off < made.probability_errors(across)).all()
     assert off > 1e-6
+
+
+RAMPED = """
+[model]
+kind = "spins"
+rate = 0.5
+rate_law = "heat-bath"
+[drive]
+period = 2.5
+[baths]
+L = { temperature = 0.9 }
+R = { temperature = 0.9 }
+[[sites]]
+name = "1"
+bath = "L"
+drive = { points = [[0, -1.0], [0, -0.6], [1, 1.2], [1, 1.5]] }
+[[sites]]
+name = "2"
+bath = "R"
+[[bonds]]
+sites = ["1", "2"]
+coupling = 0.5
+[ensemble]
+trajectories = 1
+periods = 1
+initial = "equilibrium"
+seed = 3
+"""
+
+
+def test_atoms_where_fields_do_not_return_are_as_many_and_as_heavy_as_states_that_stay():
+    """A = W + 0.37 Q_2 takes values of its own where spin 1 never flips."""
+    found = counting_of(trajsim.load(tomllib.loads(RAMPED)).experiment.network())
+    made = found.distribution("equilibrium", 1, Weights([0, 0.37], 1))
+
+    def away(s1, s2, h):
+        """Rates of flipping spins 1 and 2."""
+        x1, x2 = s1 * (0.5 * s2 + h) / 0.9, 0.5 * s1 * s2 / 0.9
+        return 0.5 * (1 - np.tanh(x1)), 0.5 * (1 - np.tanh(x2))
+
+    # Probabilities by spin 1, first and present value of spin 2.
+    signs = (1, -1)
+    cells = [(a, b, c) for a in signs for b in signs for c in signs]
+
+    def derivative(t, p):
+        h, flow = -0.6 + 1.8 * t / 2.5, np.zeros(8)
+        for k, (a, b, c) in enumerate(cells):
+            first, second = away(a, c, h)
+            flow[k] -= (first + second) * p[k]
+            flow[cells.index((a, b, -c))] += second * p[k]
+        return flow
+
+    weight = {(a, b): np.exp((0.5 * a * b - 1.0 * a) / 0.9) for a in signs for b in signs}
+    total = sum(weight.values())
+    start = [weight[a, b] / total if b == c else 0.0 for a, b, c in cells]
+    p = solve_ivp(derivative, (0.0, 2.5), start, rtol=1e-11, atol=1e-14).y[:, -1]
+    expected = {}
+    for (a, b, c), probability in zip(cells, p, strict=True):
+        value = round(-2.5 * a + 0.37 * -0.5 * a * (c - b), 9)
+        expected[value] = expected.get(value, 0.0) + probability
+    assert len(expected) == 6
+    np.testing.assert_allclose(made.positions, sorted(expected), atol=1e-9)
+    weights = [expected[value] for value in sorted(expected)]
+    np.testing.assert_allclose(made.weights, weights, atol=1e-8)
+    # And without them nothing is left that stands out.
+    assert made.probabilities([-np.inf, np.inf]).sum() == pytest.approx(1.0, abs=1e-9)

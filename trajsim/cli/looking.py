@@ -133,7 +133,19 @@ def check_command(run: Path, reference: Path | None, as_json: bool) -> None:
 @click.option("-o", "--output", type=Name(), help="Folder; default: beside it.")
 @overrides_option
 @click.option("--window", type=click.IntRange(min=1), metavar="ROWS", help="As of analyze.")
-def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: int | None) -> None:
+@click.option(
+    "--reversed",
+    "reversed_run",
+    type=Name(),
+    help="A run of the reversed protocol: draw the works of both, which cross at dF.",
+)
+def plot(
+    source: Path,
+    output: Path | None,
+    overrides: tuple[str, ...],
+    window: int | None,
+    reversed_run: Path | None,
+) -> None:
     """Draw RUN over the exact curves, or the exact curves of CONFIG alone (PNG and PDF)."""
     with refusals():
         from trajsim import plots
@@ -143,12 +155,15 @@ def plot(source: Path, output: Path | None, overrides: tuple[str, ...], window: 
         of_config = by_name or holds_config(source)
         if overrides and not of_config:
             fail("--set goes with a config, not with a run")
-        if window and of_config:
-            fail("--window goes with a run, not with a config")
+        for name, given in (("--window", window), ("--reversed", reversed_run)):
+            if given and of_config:
+                fail(f"{name} goes with a run, not with a config")
         folder = output or (Path("runs") if of_config else source.parent)
         name = stem(source) + ("-config" if of_config else "")
         expect_writable(folder / f"{name}.png")
-        figures = _of_config(source, overrides) if of_config else _of_run(source, window)
+        figures = (
+            _of_config(source, overrides) if of_config else _of_run(source, window, reversed_run)
+        )
         for path in plots.save(figures, folder, name, window):
             echo(path)
 
@@ -164,29 +179,39 @@ def _of_config(source: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     return plots.figures(config, None)
 
 
-def _of_run(source: Path, window: int | None) -> dict[str, Any]:
+def _of_run(source: Path, window: int | None, reversed_run: Path | None) -> dict[str, Any]:
     """Figures of a run over the exact curves."""
     from trajsim import plots
     from trajsim.analysis.windows import WindowError
+    from trajsim.comparison import CannotCheckError
 
     run = open_run(source)
     missing = plots.no_exact_side(run.config.experiment)
     if missing:
         say(f"{source}: drawn without exact curves: {missing}")
     try:
-        return run.figures(window)
+        return run.figures(window, open_run(reversed_run) if reversed_run else None)
     except WindowError as error:
         fail(f"{source}: {error}")
+    except CannotCheckError as error:
+        fail(str(error))
 
 
 @click.command("report")
 @run_argument
 @click.option("-o", "--output", type=Name(), help="Default: beside RUN, ending in .html.")
-def report_command(run: Path, output: Path | None) -> None:
+@click.option(
+    "--reversed", "reversed_run", type=Name(), help="A run of the reversed protocol, as of plot."
+)
+def report_command(run: Path, output: Path | None, reversed_run: Path | None) -> None:
     """Write RUN as one HTML page: figures, averages, check, theorems, config, provenance."""
     with refusals():
+        from trajsim.comparison import CannotCheckError
         from trajsim.system.files import expect_writable, stem
 
         page = output or run.parent / f"{stem(run)}.html"
         expect_writable(page)
-        echo(open_run(run).report(page))
+        try:
+            echo(open_run(run).report(page, open_run(reversed_run) if reversed_run else None))
+        except CannotCheckError as error:
+            fail(str(error))

@@ -12,6 +12,7 @@ from trajsim.analysis.protocols import (
 )
 from trajsim.analysis.windows import total_of
 from trajsim.comparison.settings import delta_f_of, partners
+from trajsim.comparison.verdict import CannotCheckError
 from trajsim.config import Config, Experiment
 from trajsim.ensemble import Weights, counting_of
 from trajsim.store import StoredRun
@@ -50,6 +51,39 @@ def not_reverse(forward: Experiment, backward: Experiment) -> str | None:
     if forward.drive.direction == backward.drive.direction and not forward.own_reverse:
         return f"both runs are {forward.drive.direction} ones"
     return None
+
+
+def tells_free_energy(config: Config, reverse: Config) -> bool:
+    """Whether works of runs of both, each of one point, tell a free energy."""
+    pairs = [
+        (a.experiment, b.experiment) for a, b in zip(config.points, reverse.points, strict=False)
+    ]
+    return len(config.points) == len(reverse.points) == 1 and not not_reverse(*pairs[0])
+
+
+def expect_reverse(
+    run: StoredRun, config: Config, backward: StoredRun, reverse: Config
+) -> tuple[Experiment, Experiment]:
+    """The experiments of two runs whose works tell one free energy.
+
+    Parameters
+    ----------
+    run, config : of the protocol
+    backward, reverse : of the reversed one
+
+    Raises
+    ------
+    CannotCheckError
+        If they are not of one protocol that ends, forward and reversed, or of several points.
+    """
+    partners(run, config, backward, reverse)
+    if len(config.points) != 1:
+        raise CannotCheckError(f"{run.path}: works of one point are shown, not of a sweep")
+    pair = config.points[0].experiment, reverse.points[0].experiment
+    reason = not_reverse(*pair)
+    if reason:
+        raise CannotCheckError(f"{backward.path}: {reason}")
+    return pair
 
 
 def exact_protocol(experiment: Experiment) -> ProtocolTotals[float] | None:

@@ -12,6 +12,10 @@ WORDS = {
     "delta_f": "dF",
     "dissipated_work": "dissipated work <W> - dF",
 }
+WORDS_OF_BENNETT = {
+    "delta_f": "dF by Bennett's ratio",
+    "dissipated_work": "dissipated work with that dF",
+}
 
 
 def protocol_json(totals: ProtocolTotals[Any] | None) -> dict[str, Any]:
@@ -68,9 +72,8 @@ def protocol_table(totals: ProtocolTotals[Any] | None) -> str:
         if (value := getattr(totals, name)) is not None
     ]
     if isinstance(totals, SampledProtocol) and totals.bennett:
-        both = totals.bennett
-        rows.append(("dF by Bennett's ratio", *_cells(both.delta_f)))
-        rows.append(("dissipated work with that dF", *_cells(both.dissipated_work)))
+        for name, words in WORDS_OF_BENNETT.items():
+            rows.append((words, *_cells(getattr(totals.bennett, name))))
     if rows:
         text += "\n" + table(("free energy", "sampled" if sampled else "exact", *errors), rows)
     return text + _remarks(totals)

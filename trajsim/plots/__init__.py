@@ -23,14 +23,18 @@ from matplotlib.figure import Figure
 
 from trajsim.analysis.averages import averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations, fluctuations_by_window
+from trajsim.analysis.free_energy import bennett
 from trajsim.analysis.profile import profiles
+from trajsim.analysis.protocols import works as total_works
 from trajsim.comparison.claims import Claims
+from trajsim.comparison.protocols import expect_reverse, temperature_of
+from trajsim.comparison.settings import delta_f_of
 from trajsim.config import Config, Experiment
 from trajsim.explore import RegimeMap
 from trajsim.plots.claims import claims_figure
 from trajsim.plots.currents import no_exact_side
 from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
-from trajsim.plots.exact import exact_cumulants, exact_twins
+from trajsim.plots.exact import exact_cumulants, exact_twins, exact_works
 from trajsim.plots.left_out import tell_what_is_left_out
 from trajsim.plots.maps import map_figure
 from trajsim.plots.moments import covariance_figure, cumulants_figure
@@ -39,6 +43,7 @@ from trajsim.plots.style import log, missing_letters, styled
 from trajsim.plots.sweeps import sweep_figure
 from trajsim.plots.time_series import time_figure
 from trajsim.plots.trajectory import trajectory_figure
+from trajsim.plots.works import Works, work_figure
 from trajsim.store import StoredRun
 from trajsim.system.files import publish
 from trajsim.trace import Trace
@@ -51,6 +56,7 @@ __all__ = [
     "save",
     "svg",
     "trajectory_figures",
+    "work_figures",
     "write",
 ]
 
@@ -114,6 +120,33 @@ def _by_window(run: StoredRun) -> list[Fluctuations]:
     if lengths[-1] != run.layout.rows:
         lengths.append(run.layout.rows)
     return next(fluctuations_by_window(run, lengths))
+
+
+def work_figures(
+    run: StoredRun, config: Config, backward: StoredRun, reverse: Config
+) -> dict[str, Figure]:
+    """The figure of the works of a protocol and of the reversed one, by name.
+
+    Parameters
+    ----------
+    run, config : of the protocol
+    backward, reverse : of the reversed one
+
+    Raises
+    ------
+    trajsim.comparison.CannotCheckError
+        If they are not of one protocol that ends, forward and reversed, or of several points.
+    """
+    pair = expect_reverse(run, config, backward, reverse)
+    temperature = temperature_of(pair[0])
+    samples = [work for r in (run, backward) for _, work in total_works(r)]
+    if len(samples) < 2 or temperature is None:
+        return {}
+    one, other = samples
+    ratio = bennett(one, other, temperature)
+    found = Works(one, other, temperature, ratio, delta_f_of(pair[0]), exact_works(*pair))
+    with styled():
+        return _closed({"work": work_figure(found)})
 
 
 def map_figures(maps: list[RegimeMap]) -> dict[str, Figure]:

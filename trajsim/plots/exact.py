@@ -12,7 +12,8 @@ from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.analysis.scgf import FURTHEST, Generating
 from trajsim.comparison.counted import ExactFluctuations
 from trajsim.config import Experiment
-from trajsim.ensemble import NoExactSideError
+from trajsim.ensemble import NoExactSideError, Weights, counting_of
+from trajsim.ensemble.distribution import Distribution
 from trajsim.plots.distributions import Curves, in_panels
 from trajsim.running.progress import each
 
@@ -108,3 +109,17 @@ def exact_cumulants(
         return by_window, exact.cumulant_rates(windows[0].observables)
     except NoExactSideError:
         return None, None
+
+
+def exact_works(
+    forward: Experiment, backward: Experiment
+) -> tuple[Distribution, Distribution] | None:
+    """Distributions of the work over both protocols; None where there are none in seconds."""
+    try:
+        both = [counting_of(e.network(), patience=PATIENCE) for e in (forward, backward)]
+        if not all(counting.quick for counting in both):
+            return None
+        one, other = (c.distribution("equilibrium", 1, Weights(0.0, 1.0)) for c in both)
+        return one, other
+    except NoExactSideError:
+        return None

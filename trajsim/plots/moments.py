@@ -71,6 +71,8 @@ def cumulants_figure(
 
 def _window_ticks(ax: Axes, times: Array) -> None:
     """A logarithmic axis with a tick at each window, or at decades if labels would overlap."""
+    if len(times) == 1:
+        ax.set_xlim(times[0] / 2, 2 * times[0])
     ax.set_xscale("log")
     ticks = [t for k, t in enumerate(times) if k == len(times) - 1 or times[-1] / t > 1.8]
     labels = [f"{t:g}" for t in ticks]

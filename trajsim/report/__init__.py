@@ -16,6 +16,7 @@ from trajsim.report.sections import (
     averages_sections,
     changes,
     command,
+    protocol_sections,
     provenance,
     theorem_sections,
     verdict,
@@ -26,13 +27,20 @@ from trajsim.system.text import printable
 __all__ = ["report"]
 
 
-def report(run: StoredRun, config: Config) -> str:
+def report(run: StoredRun, config: Config, reverse: tuple[StoredRun, Config] | None = None) -> str:
     """The page of a run, finished or not, and of the config that it was made from.
 
     Every text of the run is escaped: titles, names and configs of others are not trusted.
 
+    Parameters
+    ----------
+    run, config : what is shown
+    reverse : run and config of the reversed protocol, for what compares the two
+
     Raises
     ------
+    trajsim.comparison.CannotCheckError
+        If `reverse` is not of the reversed protocol of the same system.
     trajsim.store.StoreError
         If the run cannot be read.
     """
@@ -46,7 +54,7 @@ def report(run: StoredRun, config: Config) -> str:
     sampled = averages_of(run, [point.experiment.regime_temperatures for point in config.points])
     checked = verdict(run, config, sampled)
     overview, averages, left_out = averages_sections(run, sampled, checked.check)
-    theorems = theorem_sections(run, config, sampled)
+    theorems = theorem_sections(run, config, sampled, reverse)
     names = ["figures", "averages", *(["theorems"] if theorems else []), "config", "provenance"]
     page = template.render(
         title=run.header["title"] or run.path.name,
@@ -57,9 +65,9 @@ def report(run: StoredRun, config: Config) -> str:
         style_digest=digest,
         sections=[(name, TITLES[name]) for name in names],
         verdict=checked,
-        pictures=pictures(run, config),
+        pictures=pictures(run, config, reverse),
         overview=overview,
-        averages=averages,
+        averages=averages + protocol_sections(run, config, sampled, reverse),
         left_out=left_out,
         theorems=theorems,
         config=_lines(run.header["config"]),

@@ -4,6 +4,7 @@ from base64 import b64encode
 from typing import NamedTuple
 
 from trajsim import plots
+from trajsim.comparison.protocols import tells_free_energy
 from trajsim.config import Config
 from trajsim.store import StoredRun
 
@@ -21,6 +22,9 @@ WORDS = {
     "generating": "Scaled cumulant generating functions; shaded where samples cannot be "
     "trusted{exact}.",
     "rate-function": "Rate functions of heat and work{exact}.",
+    "work": "Probability densities of the work of the protocol and of the negative work of the "
+    "reversed one, which cross at the difference of the free energies; and the logarithm of their "
+    "ratio, on the line of Crooks' theorem.",
 }
 
 
@@ -39,8 +43,16 @@ class Picture(NamedTuple):
         return "wide" if self.width > WIDE else "medium" if self.width > MEDIUM else ""
 
 
-def pictures(run: StoredRun, config: Config) -> list[Picture]:
-    """Figures of `trajsim plot` for a page."""
+def pictures(
+    run: StoredRun, config: Config, reverse: tuple[StoredRun, Config] | None = None
+) -> list[Picture]:
+    """Figures of `trajsim plot` for a page.
+
+    Parameters
+    ----------
+    run, config : what is drawn
+    reverse : run and config of the reversed protocol; works of both are drawn where they tell dF
+    """
     exact = plots.no_exact_side(config.experiment) is None
     words = {
         "axis": config.axis or "",
@@ -49,7 +61,10 @@ def pictures(run: StoredRun, config: Config) -> list[Picture]:
         "beside": ", sampled beside exact" if exact else "",
     }
     result = []
-    for name, figure in plots.figures(config, run).items():
+    figures = plots.figures(config, run)
+    if reverse is not None and tells_free_energy(config, reverse[1]):
+        figures |= plots.work_figures(run, config, *reverse)
+    for name, figure in figures.items():
         image, width, height = plots.svg(figure)
         source = "data:image/svg+xml;base64," + b64encode(image).decode()
         result.append(Picture(name, WORDS[name].format(**words), source, width, height))

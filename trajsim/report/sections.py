@@ -6,13 +6,21 @@ from typing import Any, NamedTuple
 
 from trajsim import output as out
 from trajsim.analysis.averages import Averages
+from trajsim.analysis.protocols import SampledProtocol
 from trajsim.analysis.theorems import Outcome, theorems
 from trajsim.comparison import CannotCheckError, Check, check
-from trajsim.comparison.settings import settings
-from trajsim.config import Config, ConfigError, parse
+from trajsim.comparison.protocols import exact_protocol
+from trajsim.comparison.protocols import sampled as sampled_protocols
+from trajsim.comparison.settings import partners, settings
+from trajsim.config import Config, ConfigError, Experiment, parse
 from trajsim.ensemble import NoExactSideError
 from trajsim.output.fluctuations import WORDS
+from trajsim.output.protocols import WORDS as WORDS_OF_PROTOCOLS
+from trajsim.output.protocols import WORDS_OF_BENNETT
 from trajsim.store import StoredRun
+
+# A run of the reversed protocol, and its config.
+Reverse = tuple[StoredRun, Config]
 
 # Points of a sweep that are shown; others are only counted.
 MOST_POINTS = 100
@@ -142,6 +150,51 @@ def _alone(sampled: Averages) -> Grid:
     return Grid("Sampled mean rates", ["", "mean", "std. error"], rows)
 
 
+def protocol_sections(
+    run: StoredRun, config: Config, sampled: list[Averages], reverse: Reverse | None
+) -> list[tuple[str, Grid]]:
+    """A table for each point that is a protocol that ends: sampled totals beside exact ones.
+
+    Parameters
+    ----------
+    run, config, sampled, reverse : as for `theorem_sections`
+    """
+    if len(sampled) > MOST_THEOREM_POINTS:
+        return []
+    totals = sampled_protocols(run, config, reverse)
+    experiments = {tuple(p.parameters.values()): p.experiment for p in config.points}
+    return [
+        (swept(a.parameters), _protocol(experiments[tuple(a.parameters.values())], total))
+        for a, total in zip(sampled, totals or [None] * len(sampled), strict=True)
+        if total is not None
+    ]
+
+
+def _protocol(experiment: Experiment, sampled: SampledProtocol) -> Grid:
+    """Heat, work and free energy over a protocol."""
+    try:
+        exact = exact_protocol(experiment)
+    except NoExactSideError:
+        exact = None
+    values: list[tuple[str, Any, float | None]] = []
+    for kind in ("heat", "work"):
+        for label, spread in getattr(sampled, kind).items():
+            beside = getattr(exact, kind)[label] if exact else (None, None)
+            names = (f"mean of {kind}.{label}", f"variance of {kind}.{label}")
+            values += zip(names, spread, beside, strict=True)
+    for name, words in WORDS_OF_PROTOCOLS.items():
+        values.append((words, getattr(sampled, name), getattr(exact, name, None)))
+    if sampled.bennett:
+        for name, words in WORDS_OF_BENNETT.items():
+            values.append((words, getattr(sampled.bennett, name), getattr(exact, name, None)))
+    rows = [
+        _cells(words, f"{e.mean:.5e}", f"{e.stderr:.1e}", "" if x is None else f"{x:.5e}")
+        for words, e, x in values
+        if e is not None
+    ]
+    return Grid("Over the protocol", ["", "sampled", "std. error", "exact"], rows)
+
+
 def _sigma(sigma: float | None, check: Check) -> Cell:
     if sigma is None:
         return Cell("too few")
@@ -160,13 +213,23 @@ def _estimate(mean: float, stderr: float) -> str:
 # -- theorems ----------------------------------------------------------------------------------
 
 
-def theorem_sections(run: StoredRun, config: Config, sampled: list[Averages]) -> list[Theorems]:
-    """Fluctuation theorems point by point, of runs with few points."""
+def theorem_sections(
+    run: StoredRun, config: Config, sampled: list[Averages], reverse: Reverse | None
+) -> list[Theorems]:
+    """Fluctuation theorems point by point, of runs with few points.
+
+    Parameters
+    ----------
+    run, config : with what is judged
+    sampled : averages of the run
+    reverse : run and config of the reversed protocol
+    """
     if not sampled or len(sampled) > MOST_THEOREM_POINTS or sampled[0].trajectories < 2:
         return []
+    others = (reverse[0], partners(run, config, *reverse)) if reverse else ()
+    outcomes = theorems(run, settings(config), *others)
     return [
-        _theorems(swept(a.parameters), outcomes)
-        for a, outcomes in zip(sampled, theorems(run, settings(config)), strict=True)
+        _theorems(swept(a.parameters), found) for a, found in zip(sampled, outcomes, strict=True)
     ]
 
 

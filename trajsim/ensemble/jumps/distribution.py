@@ -8,7 +8,7 @@ the other jumps, and are subtracted before the density is computed.
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from trajsim.ensemble.answers import Array
 from trajsim.ensemble.distribution import (
@@ -26,6 +26,8 @@ from trajsim.ensemble.jumps.counting_sparse import SparseCounting
 from trajsim.ensemble.jumps.tilt import Tilt
 from trajsim.ensemble.jumps.waves import Waves
 
+# Part of the largest count below which two are one.
+ALIKE = 1e-9
 # Seconds that finding a characteristic function may take, roughly.
 MOST_SECONDS = 4.0
 
@@ -53,10 +55,10 @@ class CountingDistribution:
         """log <exp(g A)>."""
         return self.counting.log_average(self.tilt.times([g]), self.p, self.periods)
 
-    def characteristic(self, w: Array, insensitive_only: bool = False) -> Complex:
-        """<exp(i w A)> at ascending w (f,); optionally of paths without time-sensitive jumps."""
+    def characteristic(self, w: Array) -> Complex:
+        """<exp(i w A)> at ascending w (f,)."""
         seconds_before = self.waves.seconds
-        values = self.waves.average(w, self.time_sensitive if insensitive_only else None)
+        values = self.waves.average(w)
         self._last_seconds = self.waves.seconds - seconds_before
         return values
 
@@ -102,18 +104,49 @@ class CountingDistribution:
 
     def _jumps(self) -> Array:
         """Distinct counts of the jumps that are not time-sensitive, with the boundary terms."""
-        process, boundary = self.tilt.process, self.tilt.begin[0]
+        process, boundary = self.tilt.process, self.tilt.end[0]
         insensitive = ~self.time_sensitive[process.kind]
         source, target = process.source[insensitive], process.target[insensitive]
         counts = self.tilt.counted[0, process.kind[insensitive]]
-        return np.unique(counts + boundary[source] - boundary[target])
+        return np.unique(counts + boundary[target] - boundary[source])
 
     def _atoms(self, jumps: Array, ends: tuple[float, float]) -> Atoms:
         unit = lattice(jumps)
         if unit is None:
             # Values lie densely: the density shows them as peaks, and its error tells so.
             return Atoms(np.zeros(0), np.zeros(0))
+        # Where parameters do not return, A of a path without a jump depends on its state.
+        stay = self.tilt.begin[0] + self.tilt.end[0]
+        apart = ALIKE * (unit + float(abs(stay).max(initial=0.0)))
+        found = [
+            self._atoms_from(abs(stay - value) <= apart, float(value), unit, ends)
+            for value in _distinct(stay, apart)[0]
+        ]
+        positions = np.concatenate([each.positions for each in found])
+        weights = np.concatenate([each.weights for each in found])
+        # From some states on the same values as from others.
+        order = np.argsort(positions, kind="stable")
+        places, first = _distinct(positions, apart)
+        return Atoms(places, np.add.reduceat(weights[order], first) if len(first) else weights)
+
+    def _atoms_from(
+        self, begun: NDArray[np.bool_], stay: float, unit: float, ends: tuple[float, float]
+    ) -> Atoms:
+        """Atoms of paths from some states, at `stay` and whole units from it."""
+        waves = Waves(self.tilt, np.where(begun, self.p, 0.0), self.periods)
+
+        def characteristic(w: Array) -> Complex:
+            return np.asarray(waves.average(w, self.time_sensitive) * np.exp(-1j * w * stay))
+
         if unit == 0.0:
-            weight = self.characteristic(np.zeros(1), insensitive_only=True).real
-            return Atoms(np.zeros(1), weight)
-        return atoms_on(unit, ends, lambda w: self.characteristic(w, insensitive_only=True))
+            return Atoms(np.full(1, stay), characteristic(np.zeros(1)).real)
+        low, high = ends
+        atoms = atoms_on(unit, (low - stay, high - stay), characteristic)
+        return Atoms(atoms.positions + stay, atoms.weights)
+
+
+def _distinct(values: Array, apart: float) -> tuple[Array, NDArray[np.intp]]:
+    """Values (k,) that lie apart, ascending, and the index of each in all sorted values."""
+    ordered = np.sort(values)
+    first = np.flatnonzero(np.diff(ordered, prepend=-np.inf) > apart)
+    return ordered[first], first
