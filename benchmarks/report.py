@@ -101,6 +101,23 @@ def oscillators(found):
     return lines[:-1]
 
 
+def waveforms(found):
+    rows = [
+        [
+            name,
+            *million(c["seconds_per_period"]),
+            spread(c["speed"]),
+            f"{c['flips_per_period']:.2f}",
+            f"{c['acceptance']:.3f}",
+            f"{c['first_run_seconds']:.1f}" if "first_run_seconds" in c else "",
+        ]
+        for name, c in found["cases"].items()
+    ]
+    header = ["", "best", "median", "speed in that of cosine fields", "flips a period"]
+    lines = ["Million periods a second.", ""]
+    return lines + table([*header, "acceptance", "first run, CPU s"], rows)
+
+
 def packages(found):
     spins, oscillators = found["spins"], found["oscillators"]
     lines = ["**Spins in constant fields**, million periods a second.", ""]
@@ -194,6 +211,7 @@ def whole_program(found):
 SECTIONS = {
     "spins": spins,
     "spins-avx2": spins,
+    "waveforms": waveforms,
     "oscillators": oscillators,
     "oscillators-avx2": oscillators,
     "packages": packages,

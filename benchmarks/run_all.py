@@ -13,6 +13,7 @@ PACKAGES = HERE / ".venv" / "bin" / "python"
 COMMANDS = [
     ["spins.py"],
     ["spins.py", "--avx2"],
+    ["waveforms.py"],
     ["oscillators.py"],
     ["oscillators.py", "--avx2"],
     ["scaling.py"],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-SCRIPTS = ("spins", "oscillators", "scaling", "whole_program", "packages")
+SCRIPTS = ("spins", "waveforms", "oscillators", "scaling", "whole_program", "packages")
 
 
 def run(script, *options):
