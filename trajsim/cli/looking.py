@@ -35,7 +35,7 @@ from trajsim.cli.common import (
     "--reversed",
     "reversed_run",
     type=Name(),
-    help="A run of the reversed protocol, for the theorems that compare the two.",
+    help="A run of the reversed protocol: Bennett's dF, and theorems that compare the two.",
 )
 @as_json
 def analyze(
