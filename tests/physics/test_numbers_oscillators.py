@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from oscillator_networks import pair, ring, simulate
 
-from trajsim.ensemble import counting_of
-from trajsim.ensemble.gaussian import LinearEnsemble, start_state
+from trajsim.ensemble import counting_of, start_state
+from trajsim.ensemble.gaussian import LinearEnsemble
 from trajsim.kernels import langevin
 from trajsim.kernels.integrators import SCHEMES
 from trajsim.models import oscillators

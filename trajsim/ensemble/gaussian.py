@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ensemble.answers import Currents, Energetics, NoExactSideError, TimeSeries, Window
-from trajsim.models.oscillators import OscillatorNetwork, flow_of
+from trajsim.models.oscillators import OscillatorNetwork, flow_of, stiffness_of
 from trajsim.models.waveform import at_edges
 from trajsim.plan import Plan
 
@@ -52,38 +52,72 @@ def lyapunov(flow: Array, noise: Array) -> Array:
 def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
     """Distribution from which trajectories with this `initial` are drawn: of the linear part.
 
+    At rest, or in the equilibrium of what is listed first.
+
     Raises
     ------
     NoExactSideError
         If it does not exist.
+    ValueError
+        If there is no start of this name.
     """
     n = len(network.mass)
     if initial == "rest":
         return Gaussian(np.zeros(2 * n), np.zeros((2 * n, 2 * n)))
-    ensemble = LinearEnsemble(network)
-    if initial == "periodic":
-        return ensemble.periodic_state
+    if initial != "equilibrium":
+        raise ValueError(f"start: found {initial!r}; allowed: 'rest', 'equilibrium', 'periodic'")
+    temperature = expect_equilibrium(network)
+    stiffness, force, _ = potentials(network)
+    inverse = np.linalg.inv(stiffness[0])
+    covariance = np.zeros((2 * n, 2 * n))
+    covariance[:n, :n] = temperature * inverse
+    covariance[n:, n:] = np.diag(temperature / network.mass)
+    return Gaussian(np.append(inverse @ force[0], np.zeros(n)), covariance)
+
+
+def expect_equilibrium(network: OscillatorNetwork) -> float:
+    """The temperature at time 0 of all baths.
+
+    Raises
+    ------
+    NoExactSideError
+        If they differ, or the stiffness leaves some motion free at time 0.
+    """
     temperatures = network.temperature[network.bath >= 0]
     if len(temperatures) == 0 or np.ptp(temperatures) > 0:
         raise NoExactSideError("an equilibrium exists only where all baths are equally warm")
-    expect_bound(network)
-    force = at_edges(network.drive, 1)[0]
-    inverse = np.linalg.inv(network.stiffness)
-    covariance = np.zeros((2 * n, 2 * n))
-    covariance[:n, :n] = temperatures[0] * inverse
-    covariance[n:, n:] = np.diag(temperatures[0] / network.mass)
-    return Gaussian(np.append(inverse @ force, np.zeros(n)), covariance)
+    expect_bound(potentials(network)[0][0])
+    return float(temperatures[0])
 
 
-def expect_bound(network: OscillatorNetwork) -> None:
-    """See that the stiffness binds all motions.
+def potentials(network: OscillatorNetwork) -> tuple[Array, Array, Array]:
+    """x . stiffness . x / 2 - force . x + constant at time 0 and at the end of a period.
+
+    Returns
+    -------
+    stiffness, force, constant : (2, n, n), (2, n) and (2,)
+    """
+    force, traps, centers, couplings = (
+        at_edges(waves, 1)
+        for waves in (network.drive, network.traps, network.centers, network.couplings)
+    )
+    pull = traps * centers
+    return (
+        stiffness_of(network.ends, traps, couplings),
+        force + pull,
+        0.5 * (pull * centers).sum(axis=1),
+    )
+
+
+def expect_bound(stiffness: Array) -> None:
+    """See that a stiffness (n, n) binds all motions.
 
     Raises
     ------
     NoExactSideError
         If it does not.
     """
-    if np.linalg.eigvalsh(network.stiffness)[0] <= 0:
+    if np.linalg.eigvalsh(stiffness)[0] <= 0:
         raise NoExactSideError("no equilibrium: the stiffness leaves some motion free")
 
 
@@ -120,7 +154,9 @@ def all_damped(network: OscillatorNetwork) -> bool:
 
 
 class LinearEnsemble:
-    """Exact ensemble of linear oscillators; the quartic part of the network is left out.
+    """Exact ensemble of linear oscillators driven by cosines alone, forces of their sites.
+
+    The quartic part of the network is left out.
 
     Raises
     ------
@@ -156,21 +192,14 @@ class LinearEnsemble:
     def responses(self) -> list[tuple[float, Complex, Complex]]:
         """(angular frequency, force, response of z) of every harmonic, as complex amplitudes.
 
-        Raises
-        ------
-        NoExactSideError
-            If a force is not a sum of cosines.
+        The constant force is the offset with the pull of springs that are relaxed elsewhere.
         """
-        if len(self.network.drive.start):
-            raise NoExactSideError(
-                "forces are answered by linear response to cosines: there is no exact side for "
-                "squares, triangles and points yet"
-            )
         network, n = self.network, self.n
         drive = network.drive
         harmonics: list[tuple[float, Complex, Complex]] = []
-        static = np.append(np.zeros(n), drive.offset / network.mass)
-        harmonics.append((0.0, drive.offset + 0j, -np.linalg.solve(self.flow, static) + 0j))
+        constant = drive.offset + self._pull
+        static = np.append(np.zeros(n), constant / network.mass)
+        harmonics.append((0.0, constant + 0j, -np.linalg.solve(self.flow, static) + 0j))
         for order in np.unique(drive.order):
             terms = np.where(drive.order == order, drive.amplitude * np.exp(1j * drive.phase), 0)
             force = terms.sum(axis=1)
@@ -179,6 +208,11 @@ class LinearEnsemble:
             response = np.linalg.solve(1j * frequency * np.eye(2 * n) - self.flow, forcing)
             harmonics.append((float(frequency), force, response))
         return harmonics
+
+    @property
+    def _pull(self) -> Array:
+        """Force (n,) at x = 0 of springs that are relaxed elsewhere."""
+        return np.asarray(self.network.traps.offset * self.network.centers.offset)
 
     def mean(self, time: float) -> Array:
         """Mean (2n,) of the periodic state."""
@@ -309,6 +343,7 @@ class LinearEnsemble:
         n = self.n
         omega = np.array([frequency for frequency, _, _ in self.responses])
         force = np.array([f for _, f, _ in self.responses])
+        force[0] -= self._pull
         response = np.array([z for _, _, z in self.responses])
 
         def average(frequency: Array) -> Complex:
@@ -366,11 +401,11 @@ class LinearEnsemble:
         return np.asarray(unit[:, None] * expm(balanced * time) / unit, np.float64)
 
     def forces(self, time: Array) -> tuple[Array, Array]:
-        """Forces and their time derivatives (times, n)."""
+        """Forces of the drives and their time derivatives (times, n)."""
         waves = [(w, np.exp(1j * w * time)[:, None] * f) for w, f, _ in self.responses]
         force = sum(wave.real for _, wave in waves)
         slope = sum((1j * w * wave).real for w, wave in waves)
-        return np.asarray(force), np.asarray(slope)
+        return np.asarray(force - self._pull), np.asarray(slope)
 
     def window(self, start: Gaussian, plan: Plan) -> Window:
         """Averages over the recorded periods of trajectories that begin with `start`."""

@@ -8,35 +8,26 @@ where heat tilts the flow, L = A + 2 heat gamma T / m on the velocities, and V =
 (heat T - 1) there (a Riccati equation; Kundu, Sabhapandit & Dhar, J. Stat. Mech. P03007, 2011).
 """
 
-from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trajsim.ensemble import large_deviation, series
+from trajsim.ensemble import series
 from trajsim.ensemble.answers import Array
-from trajsim.ensemble.distribution import (
-    OUTSIDE,
-    Atoms,
-    Complex,
-    Distribution,
-    invert,
-    only_atoms,
-    window,
-)
-from trajsim.ensemble.gaussian import Gaussian, LinearEnsemble, lyapunov, start_state
+from trajsim.ensemble.gaussian import Gaussian, LinearEnsemble, lyapunov
+from trajsim.ensemble.gaussian_counting import GaussianCounting
+from trajsim.ensemble.gaussian_maps import Complex
 from trajsim.ensemble.oscillator_finite import log_averages, thetas
-from trajsim.ensemble.weights import Weighting, Weights, expect_periods, full, many
+from trajsim.ensemble.weights import Weighting, Weights, expect_periods, many
 from trajsim.models.oscillators import OscillatorNetwork
 
 # Points of Cauchy's integral, and the radius of its circle in units of the analytic disc's.
 AROUND, CIRCLE = 32, 0.2
 
 
-class LinearCounting:
-    """Exact fluctuations of heat and work of linear oscillators.
+class LinearCounting(GaussianCounting):
+    """Exact fluctuations of heat and work of linear oscillators driven by cosines alone.
 
     `weights` and results as in `trajsim.ensemble.jumps.counting.JumpCounting`.
 
@@ -50,8 +41,7 @@ class LinearCounting:
         If some motion is not damped.
     """
 
-    # Whether distributions and generating functions take seconds, not minutes.
-    quick = True
+    ensemble: LinearEnsemble
 
     @property
     def later(self) -> "LinearCounting":
@@ -59,16 +49,9 @@ class LinearCounting:
         return self
 
     def __init__(self, network: OscillatorNetwork) -> None:
-        self.network = network
-        self.ensemble = LinearEnsemble(network)
-        self.period = network.period
-        self.n = len(network.mass)
-        self.baths, self.drives = int(network.bath.max()) + 1, int(network.driven.max()) + 1
+        super().__init__(LinearEnsemble(network))
 
     # -- weights -------------------------------------------------------------------------------
-
-    def _weights(self, weights: Weighting) -> tuple[Array, Array]:
-        return full(weights, self.baths, self.drives)
 
     def _by_site(self, weights: Weighting) -> tuple[Array, Array]:
         """Heat and work weights (n,) of the sites, 0 where there is no bath or drive."""
@@ -139,30 +122,11 @@ class LinearCounting:
             ]
         )
 
-    @cached_property
-    def covariance_rate(self) -> Array:
-        """Growth of the covariances of heats and works (baths + drives, same) per unit time."""
-        return self._quadratic(lambda weights: float(self.cumulant_rates(weights, 2)[1]))
+    def _variance_rates(self, vectors: Array) -> Array:
+        return np.array([self.cumulant_rates(self._split(v), 2)[1] for v in vectors])
 
-    def _quadratic(self, variance: Callable[[Weights], float]) -> Array:
-        """Matrix of a quadratic form from its values at sums of two unit vectors."""
-        unit = np.eye(self.baths + self.drives)
-
-        def form(vector: Array) -> float:
-            return variance(Weights(vector[: self.baths], vector[self.baths :]))
-
-        diag = np.array([form(e) for e in unit])
-        out = np.diag(diag)
-        for a in range(len(unit)):
-            for b in range(a):
-                out[a, b] = out[b, a] = 0.5 * (form(unit[a] + unit[b]) - diag[a] - diag[b])
-        return out
-
-    @property
-    def mean_rate(self) -> Array:
-        """Mean heats and works (baths + drives,) per unit time."""
-        rates = self.ensemble.currents.rates
-        return np.append(rates.heat, rates.work)
+    def _split(self, vector: Array) -> Weights:
+        return Weights(vector[: self.baths], vector[self.baths :])
 
     # -- theta ---------------------------------------------------------------------------------
 
@@ -178,21 +142,7 @@ class LinearCounting:
         ]
         return np.reshape(values, shape)
 
-    def rate_function(self, values: ArrayLike, weights: Weighting) -> Array:
-        """Rate function I (...) of A per unit time at values (...), an inverse time."""
-        heat, work = self._weights(weights)
-        mean, variance = self.cumulant_rates(weights, 2)
-
-        def theta(g: float) -> float:
-            return float(self.theta(g * heat, g * work))
-
-        return large_deviation.rate_function(theta, float(mean), float(variance), values)
-
     # -- finite times --------------------------------------------------------------------------
-
-    def start_distribution(self, start: Gaussian | str) -> Gaussian:
-        """Gaussian of a start given as such or by its name."""
-        return start_state(self.network, start) if isinstance(start, str) else start
 
     def log_averages(
         self, start: Gaussian | str, periods: int, weights: Weighting, z: ArrayLike
@@ -209,10 +159,6 @@ class LinearCounting:
         expect_periods(periods)
         sites, fields = self._by_site(weights), np.asarray(z, np.complex128)
         return log_averages(self.ensemble, self.start_distribution(start), periods, *sites, fields)
-
-    def log_average(self, start: Gaussian | str, periods: int, weights: Weighting) -> float:
-        """log <exp(A)> over `periods` from a start; inf where it does not exist."""
-        return float(self.log_averages(start, periods, weights, [1.0])[0].real)
 
     def finite_cumulants(
         self, start: Gaussian | str, periods: int, weights: Weighting, order: int = 4
@@ -235,47 +181,9 @@ class LinearCounting:
         powers = np.fft.fft(values)[: order + 1].real / AROUND / radius ** np.arange(order + 1)
         return series.cumulants(powers)
 
-    def covariance(self, start: Gaussian | str, periods: int) -> Array:
-        """Covariances of heats and works (baths + drives, same) over `periods` from a start."""
-        return self._quadratic(lambda w: float(self.finite_cumulants(start, periods, w, 2)[1]))
+    def _variances(self, start: Gaussian | str, periods: int, vectors: Array) -> Array:
+        found = [self.finite_cumulants(start, periods, self._split(v), 2) for v in vectors]
+        return np.array(found)[:, 1]
 
-    def distribution(
-        self,
-        start: Gaussian | str,
-        periods: int,
-        weights: Weighting,
-        grid: ArrayLike | None = None,
-        tolerance: float = 1e-6,
-    ) -> Distribution:
-        """Distribution of A over `periods` from a start, as in `Counting`.
-
-        It has no atoms; work alone is Gaussian.
-
-        Parameters
-        ----------
-        start, periods, weights : as for `log_averages`
-        grid, tolerance : as for `invert`
-        """
-        mean, variance = self.finite_cumulants(start, periods, weights, 2)
-        empty = np.zeros(0)
-        if variance <= 1e-24 * max(1.0, mean**2):
-            atom = Atoms(np.array([mean]), np.ones(1))
-            return only_atoms(atom, (mean - 1.0, mean + 1.0), grid)
-        heat, _ = self._by_site(weights)
-        if not heat.any():
-            half_width = np.sqrt(-2.2 * OUTSIDE * variance)
-
-            def gaussian(w: Array) -> Complex:
-                return np.asarray(np.exp(1j * w * mean - 0.5 * variance * w**2), np.complex128)
-
-            ends = float(mean - half_width), float(mean + half_width)
-            return invert(gaussian, ends, Atoms(empty, empty), 0.0, tolerance, grid)
-
-        def log_average(g: float) -> float:
-            return float(self.log_averages(start, periods, weights, [g])[0].real)
-
-        def characteristic(w: Array) -> Complex:
-            return np.asarray(np.exp(self.log_averages(start, periods, weights, 1j * w)))
-
-        ends = window(log_average, float(np.sqrt(variance)))
-        return invert(characteristic, ends, Atoms(empty, empty), 0.0, tolerance, grid)
+    def _is_gaussian(self, weights: Weighting) -> bool:
+        return not self._by_site(weights)[0].any()

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ensemble.answers import Array, NoExactSideError
+from trajsim.ensemble.driven_oscillators import DrivenEnsemble
 from trajsim.ensemble.gaussian import Gaussian, LinearEnsemble
 from trajsim.plan import Plan
 
@@ -28,7 +29,9 @@ class OscillatorStates:
 
     columns = ("position", "velocity")
 
-    def __init__(self, ensemble: LinearEnsemble, start: Gaussian, plan: Plan) -> None:
+    def __init__(
+        self, ensemble: LinearEnsemble | DrivenEnsemble, start: Gaussian, plan: Plan
+    ) -> None:
         self._ensemble, self._start, self._plan = ensemble, start, plan
         self._known: dict[int, Gaussian] = {}
 
