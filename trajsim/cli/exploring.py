@@ -102,17 +102,23 @@ def _panels(
 @click.option(
     "--maximize",
     "goal",
-    required=True,
     type=click.Choice(["efficiency", "cop", "cooling", "power"]),
     help="-w/q_hot or -w of an engine, q_cold/w or q_cold of a pump.",
 )
+@click.option("--minimize", "small", type=click.Choice(["work"]), help="Of a protocol's points.")
 @overrides_option
 @as_json
 def optimize(
-    config: Path, over: tuple[str, ...], goal: str, overrides: tuple[str, ...], as_json: bool
+    config: Path,
+    over: tuple[str, ...],
+    goal: str | None,
+    small: str | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Find where CONFIG is at its best, exactly; bounds are the ranges in [sweep] or of --over.
 
+    --over KEY.points moves the values of a waveform's points, all but the first and the last.
     Exit status 1 if no engine, or no pump, was found within the bounds.
     """
     with refusals():
@@ -120,6 +126,13 @@ def optimize(
 
         if not over:
             fail("--over is missing: it names what varies, as --over KEY,KEY or KEY=START:STOP")
+        if (goal is None) == (small is None):
+            fail("allowed: one of --maximize and --minimize")
+        if over[0].partition("=")[0].strip().endswith(".points"):
+            _optimize_protocol(config, over, goal or small or "", overrides, as_json)
+            return
+        if goal is None:
+            fail("--minimize work: allowed: with --over KEY.points, the points of a waveform")
         loaded = load(config, overrides, over, ends=True)
         from trajsim import output as out
         from trajsim.ensemble import NoExactSideError
@@ -140,6 +153,42 @@ def optimize(
             echo_text(optimum_table(best, config, overrides))
         if not best.found:
             sys.exit(NOT_FOUND)
+
+
+def _optimize_protocol(
+    config: Path, over: tuple[str, ...], aim: str, overrides: tuple[str, ...], as_json: bool
+) -> None:
+    """`optimize` of the values of a waveform's points, between KEY.points=LOW:HIGH if given."""
+    from trajsim.config import ConfigError, load
+
+    key, equals, span = (part.strip() for part in over[0].partition("="))
+    bounds = None
+    if equals:
+        try:
+            low, high = map(float, span.split(":"))
+        except ValueError:
+            fail(f"--over {over[0]}: found {span!r}; allowed: LOWEST:HIGHEST, of the values")
+        if not low < high:
+            fail(f"--over {over[0]}: no room between {low:g} and {high:g}")
+        bounds = low, high
+    if len(over) > 1 or "," in over[0]:
+        fail(f"--over {', '.join(over)}: allowed: the points of one waveform")
+    loaded = load(config, (*overrides, "sweep={}"))
+    from trajsim import output as out
+    from trajsim.ensemble import NoExactSideError
+    from trajsim.explore import ExploreError, best_protocol
+    from trajsim.output.maps import best_protocol_json, best_protocol_table
+
+    try:
+        best = best_protocol(loaded.experiment, key, aim, bounds)
+    except (ExploreError, NoExactSideError) as error:
+        fail(f"{config}: {error}")
+    except ConfigError as error:
+        fail(f"{config}: {error}\n{key}=LOWEST:HIGHEST keeps values from what is not allowed")
+    if as_json:
+        echo_text(out.to_json(best_protocol_json(best, config, overrides)))
+    else:
+        echo_text(best_protocol_table(best, config, overrides))
 
 
 @click.command()

@@ -1,9 +1,10 @@
 """A validated config: the experiments at the points of its sweep."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -73,7 +74,7 @@ class Config:
         return f"<Config {self.experiment.title!r}: {self.summary}>"
 
 
-def with_parameters(experiment: Experiment, parameters: dict[str, float]) -> Experiment:
+def with_parameters(experiment: Experiment, parameters: Mapping[str, Any]) -> Experiment:
     """Experiment with other values of some keys, and no sweep.
 
     Raises

@@ -10,9 +10,17 @@ import math
 from functools import partial
 from typing import Any
 
-from trajsim.ensemble.answers import Currents, Energetics, NoExactSideError, TimeSeries, Window
+from trajsim.ensemble.answers import (
+    Array,
+    Currents,
+    Energetics,
+    NoExactSideError,
+    TimeSeries,
+    Window,
+)
 from trajsim.ensemble.protocols import Counting, Ensemble
 from trajsim.ensemble.recorded import RecordedStates
+from trajsim.ensemble.variation import Variation, Varied, Weighted
 from trajsim.ensemble.weights import Weights
 from trajsim.extending.kinds import kind_of
 from trajsim.plan import Plan
@@ -29,6 +37,7 @@ __all__ = [
     "free_energy_change",
     "recorded_states",
     "start_state",
+    "variation_of",
 ]
 
 
@@ -95,6 +104,37 @@ def free_energy_change(network: Any) -> float:
     if not hasattr(module, "free_energy_change"):
         raise NoExactSideError("the exact side of this model knows no free energies")
     return float(module.free_energy_change(network))
+
+
+def variation_of(
+    network: Any,
+    varied: list[Varied],
+    initial: str,
+    weighted: Weighted,
+    breaks: Array,
+    finer: int = 1,
+) -> Variation:
+    """Mean of heats and work over a period, and its derivatives by parameters at phases.
+
+    Parameters
+    ----------
+    network : of a model
+    varied : networks, of each parameter
+    initial : where trajectories begin; "periodic": a period of the periodic state
+    weighted : weights of heats and work
+    breaks : phases (j,) beside which derivatives may jump
+    finer : how many times as many steps as at first
+
+    Raises
+    ------
+    NoExactSideError
+        If it is not known, or out of reach.
+    """
+    module = _side(network)
+    if not hasattr(module, "variation"):
+        raise NoExactSideError("the exact side of this model knows no gradients")
+    found: Variation = module.variation(network, varied, initial, weighted, breaks, finer)
+    return found
 
 
 def recorded_states(network: Any, initial: str, plan: Plan) -> RecordedStates:

@@ -2,13 +2,14 @@
 
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trajsim.config import Point
-from trajsim.explore import GOALS, Optimum, RegimeMap
+from trajsim.explore import AIMS, GOALS, BestProtocol, Optimum, RegimeMap
 from trajsim.output import exact_json, exact_table, table
 from trajsim.system.text import printable
 
@@ -96,11 +97,56 @@ def optimum_table(best: Optimum, config: Path, overrides: tuple[str, ...]) -> st
     return text + f"  {printable(_command(best, config, overrides))}\n"
 
 
+def best_protocol_json(
+    best: BestProtocol, config: Path, overrides: tuple[str, ...]
+) -> dict[str, Any]:
+    """`trajsim optimize --over KEY.points --json`."""
+    return {
+        "of": best.aim,
+        "key": best.key,
+        "protocol_ends": best.ends,
+        "before": best.before,
+        "value": best.value,
+        "points": {"before": best.first, "best": best.best},
+        "gradient": best.gradient.tolist(),
+        "evaluations": best.evaluations,
+        "converged": best.converged,
+        "set": _setting(best),
+        "reproduce": _reproduce(config, (*overrides, "sweep={}", _setting(best))),
+    }
+
+
+def best_protocol_table(best: BestProtocol, config: Path, overrides: tuple[str, ...]) -> str:
+    """`trajsim optimize --over KEY.points`: the points before and at the best."""
+    aim = AIMS[best.aim]
+    word, per = "largest" if aim.large else "least", "over the protocol" * best.ends or "a period"
+    text = (
+        f"{word} {best.aim} ({aim.meaning}) {per}: {best.value:.8g}, before {best.before:.8g}\n\n"
+    )
+    rows = [
+        (f"{u:g}", f"{value:.6g}", f"{better:.8g}")
+        for (u, value), (_, better) in zip(best.first, best.best, strict=True)
+    ]
+    text += table(("part of the period", "before", "best"), rows)
+    text += f"{best.evaluations} protocols were solved"
+    text += "" if best.converged else ", and a better one may be near"
+    command = _reproduce(config, (*overrides, "sweep={}", _setting(best)))
+    return f"{text}. The best again:\n  {printable(command)}\n"
+
+
+def _setting(best: BestProtocol) -> str:
+    return f"{best.key}={best.best!r}"
+
+
 def _settings(best: Optimum, overrides: tuple[str, ...]) -> list[str]:
     """Values of --set for the optimum, with all digits of floats; nothing is swept."""
     return [*overrides, "sweep={}", *(f"{key}={x!r}" for key, x in best.parameters.items())]
 
 
 def _command(best: Optimum, config: Path, overrides: tuple[str, ...]) -> str:
+    return _reproduce(config, _settings(best, overrides))
+
+
+def _reproduce(config: Path, settings: Sequence[str]) -> str:
     words = ["trajsim", "exact", str(config)]
-    return shlex.join(words + [w for s in _settings(best, overrides) for w in ("--set", s)])
+    return shlex.join(words + [w for setting in settings for w in ("--set", setting)])
