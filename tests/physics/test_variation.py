@@ -115,3 +115,64 @@ def test_no_protocol_near_the_best_takes_less_work():
             moved[k] += shift
             other = [(u, v) for (u, _), v in zip(best.best, moved, strict=True)]
             assert work_on_one_spin(other) > least
+
+
+TRAP = "configs/dragged_trap.toml"
+CENTER = "sites.1.center.points"
+
+
+def test_the_gradient_of_the_work_on_a_dragged_trap_is_that_of_its_equation_of_motion():
+    # Mean work int k (c - <x>) dc of m <x>'' + <x>' + <x> = c, with jumps of c at both ends.
+    experiment = with_parameters(load(TRAP).experiment, {"model.mass": 0.2})
+    protocol = Protocol(experiment, CENTER, "work")
+    values = np.array([0.0, 0.7, 3.0, 5.0])
+
+    def work(moved):
+        first, begin, end, last = moved
+        speed = end - begin
+
+        def slope(u, y):
+            center = begin + speed * u
+            return [y[1], (center - y[0] - y[1]) / 0.2, (center - y[0]) * speed]
+
+        jump = 0.5 * (begin - first) ** 2
+        run = solve_ivp(slope, (0, 1), [first, 0.0, jump], "DOP853", rtol=1e-13, atol=1e-15)
+        x, _, done = run.y[:, -1]
+        return done + 0.5 * ((last - x) ** 2 - (end - x) ** 2)
+
+    mean, gradient = protocol.gradient(values)
+    assert mean == pytest.approx(work(values), rel=1e-10)
+    expected = [differences(work, values, k) for k in (1, 2)]
+    np.testing.assert_allclose(gradient[1:-1], expected, rtol=1e-8)
+
+
+def test_the_best_way_to_drag_a_trap_is_the_known_one():
+    # Without inertia jumps of 5/3 and the work 25/3 (Schmiedl & Seifert 2007), to first order in m.
+    found = []
+    for mass in (0.01, 0.005):
+        experiment = with_parameters(load(TRAP).experiment, {"model.mass": mass})
+        best = best_protocol(experiment, CENTER, "work")
+        found.append([best.value, best.best[1][1], best.best[2][1]])
+    limit = 2.0 * np.array(found[1]) - np.array(found[0])
+    np.testing.assert_allclose(limit, [25 / 3, 5 / 3, 10 / 3], rtol=3e-4)
+
+
+STIRLING = "configs/stirling_engine.toml"
+WIDTH = "sites.1.stiffness.points"
+
+
+@pytest.mark.parametrize("key", [WIDTH, "baths.B.temperature.points"])
+def test_gradients_of_an_engine_of_one_particle_are_differences_of_its_power(key):
+    points = [[0, 2.0], [0.2, 1.3], [0.5, 1.0], [0.5, 1.1], [1, 2.0]]
+    warm = [[0, 1.5], [0.3, 1.2], [0.5, 1.5], [0.5, 0.5], [1, 0.5]]
+    given = {"drive.period": 5.0, WIDTH: points, "baths.B.temperature.points": warm}
+    protocol = Protocol(with_parameters(load(STIRLING).experiment, given), key, "power")
+    values = np.array([value for _, value in protocol.points])
+
+    def power(moved):
+        return -5.0 * ensemble(protocol.at(moved).network(), 1e-12).currents.rates.work.sum()
+
+    mean, gradient = protocol.gradient(values)
+    assert mean == pytest.approx(power(values), rel=1e-8)
+    expected = [differences(power, values, k) for k in (1, 2, 3)]
+    np.testing.assert_allclose(gradient[1:-1], expected, rtol=1e-7, atol=1e-8 * abs(gradient).max())

@@ -17,16 +17,8 @@ from trajsim.config import Config, Experiment
 from trajsim.ensemble import Weights, counting_of
 from trajsim.store import StoredRun
 
-START = "equilibrium"
 # Seconds that second moments may take.
 PATIENCE = 60.0
-
-
-def ends(experiment: Experiment) -> bool:
-    """Whether trajectories are of a protocol that ends: one period, from equilibrium."""
-    ensemble = experiment.ensemble
-    once = ensemble.periods == 1 and ensemble.burn_in == 0
-    return experiment.driven and once and ensemble.initial == START
 
 
 def temperature_of(experiment: Experiment) -> float | None:
@@ -37,14 +29,14 @@ def temperature_of(experiment: Experiment) -> float | None:
     """
     first, *others = experiment.temperatures.values()
     alike = not experiment.heated and all(other == first for other in others)
-    working = ends(experiment) and bool(experiment.labels["drive"])
+    working = experiment.ends and bool(experiment.labels["drive"])
     return first if alike and working and experiment.canonical else None
 
 
 def not_reverse(forward: Experiment, backward: Experiment) -> str | None:
     """Why works of the second say nothing of the free energies of the first; None if they do."""
     for experiment, whose in ((forward, "the run"), (backward, "the reversed run")):
-        if not ends(experiment):
+        if not experiment.ends:
             return f"{whose} is not one period from equilibrium, with nothing before"
         if temperature_of(experiment) is None:
             return f"{whose} has no work at one constant temperature"
@@ -94,7 +86,7 @@ def exact_protocol(experiment: Experiment) -> ProtocolTotals[float] | None:
     trajsim.ensemble.NoExactSideError
         If the exact side knows no fluctuations, or they would take longer than `PATIENCE`.
     """
-    if not ends(experiment):
+    if not experiment.ends:
         return None
     counting = counting_of(experiment.network(), patience=PATIENCE)
 

@@ -247,6 +247,13 @@ class Experiment(Strict):
         return bool((opening == closing).all())
 
     @property
+    def ends(self) -> bool:
+        """Whether it is a protocol that ends: one period, from equilibrium."""
+        ensemble = self.ensemble
+        once = ensemble.periods == 1 and ensemble.burn_in == 0
+        return self.driven and once and ensemble.initial == "equilibrium"
+
+    @property
     def own_reverse(self) -> bool:
         """Whether the protocol is its own reverse."""
         return waveforms.is_even(self.waveforms, 0.0)

@@ -177,9 +177,9 @@ class DrivenEnsemble:
             If there is no periodic state.
         """
         _, coarse, fine = self._rounds
-        moments = _moments(self._periodic)
+        moments = moments_of(self._periodic)
         gained = fine.gained(moments)
-        change = gained - coarse.gained(_moments(self._returning(coarse)))
+        change = gained - coarse.gained(moments_of(self._returning(coarse)))
         gross = np.einsum("qij,ij->q", abs(fine.form), abs(moments)) + abs(fine.gain)
         error = (abs(change) + ROUNDING * gross) / self.network.period
         rates = gained / self.network.period
@@ -212,19 +212,19 @@ class DrivenEnsemble:
         skip : number of periods before these
         """
         process, maps = self.process, self._in_segments(segments)
-        state = self._after(_of_zeta(start), skip)
+        state = self._after(of_zeta(start), skip)
         terms = process.terms(process.at_edges(segments))
         states, gains, exclusive = [_of_z(state)], [], []
         for k in range(segments * periods):
-            phase, features = k % segments, process.of(_moments(state))
-            gained, begin = maps[phase].gained(_moments(state)), terms[phase]
+            phase, features = k % segments, process.of(moments_of(state))
+            gained, begin = maps[phase].gained(moments_of(state)), terms[phase]
             if k == 0 and skip == 0:
                 gained = gained + process.first_jump @ features
             elif phase == 0:
                 # A row ends with the last listed values, and the next one begins with them.
                 begin = terms[-1]
             state = _carried(maps[phase], state)
-            kept = terms[phase + 1] @ process.of(_moments(state)) - begin @ features
+            kept = terms[phase + 1] @ process.of(moments_of(state)) - begin @ features
             states.append(_of_z(state))
             gains.append(gained)
             exclusive.append(gained[process.baths :] - kept)
@@ -240,9 +240,9 @@ class DrivenEnsemble:
     def window(self, start: Gaussian, plan: Plan) -> Window:
         """Averages over the recorded periods of trajectories that begin with `start`."""
         process = self.process
-        state = self._after(_of_zeta(start), plan.burn_in)
-        end = process.of(_moments(self._after(state, plan.periods)))
-        moments = _moments(state)
+        state = self._after(of_zeta(start), plan.burn_in)
+        end = process.of(moments_of(self._after(state, plan.periods)))
+        moments = moments_of(state)
         total = _motion(self._period).sum(moments, plan.periods)
         gained = np.einsum("qij,ij->q", self._period.form, total) + plan.periods * self._period.gain
         begin, closing = process.terms(process.at_edges(1))
@@ -300,7 +300,8 @@ def _change(coarse: Map, fine: Map) -> float:
 # Below, Gaussians of zeta = (1, z): the 1 has the mean 1 and no variance.
 
 
-def _of_zeta(state: Gaussian) -> Gaussian:
+def of_zeta(state: Gaussian) -> Gaussian:
+    """Gaussian of zeta from that of z."""
     return Gaussian(np.append(1.0, state.mean), np.pad(state.covariance, ((1, 0), (1, 0))))
 
 
@@ -308,7 +309,7 @@ def _of_z(state: Gaussian) -> Gaussian:
     return Gaussian(state.mean[1:], state.covariance[1:, 1:])
 
 
-def _moments(state: Gaussian) -> Array:
+def moments_of(state: Gaussian) -> Array:
     """M (s, s) = <zeta zeta'>."""
     return np.asarray(np.outer(state.mean, state.mean) + state.covariance)
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trajsim.ensemble import gaussian
-from trajsim.ensemble.answers import NoExactSideError
+from trajsim.ensemble.answers import Array, NoExactSideError
 from trajsim.ensemble.gaussian import Gaussian, LinearEnsemble, expect_bound, expect_equilibrium
+from trajsim.ensemble.variation import Variation, Varied, Weighted
 from trajsim.models.oscillators import OscillatorNetwork
 from trajsim.plan import Plan
 
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 # Relative accuracy of states.
 TOLERANCE = 1e-9
 
-__all__ = ["counting_of", "ensemble", "free_energy_change", "recorded_states", "start_state"]
+__all__ = [
+    "counting_of",
+    "ensemble",
+    "free_energy_change",
+    "recorded_states",
+    "start_state",
+    "variation",
+]
 
 
 def ensemble(network: OscillatorNetwork, tolerance: float) -> "LinearEnsemble | DrivenEnsemble":
@@ -105,6 +113,33 @@ def recorded_states(network: OscillatorNetwork, initial: str, plan: Plan) -> "Os
 
     solved = _of_linear_part(network)
     return OscillatorStates(solved, start_state(network, initial), plan)
+
+
+def variation(
+    network: OscillatorNetwork,
+    varied: list[Varied],
+    initial: str,
+    weighted: Weighted,
+    breaks: Array,
+    finer: int,
+) -> Variation:
+    """As `trajsim.ensemble.variation_of`.
+
+    Raises
+    ------
+    NoExactSideError
+        If forces are not linear, or there is no such start.
+    """
+    _expect_linear(network)
+    from trajsim.ensemble.driven_oscillators import DrivenEnsemble
+    from trajsim.ensemble.oscillator_process import OscillatorProcess
+    from trajsim.ensemble.oscillator_variation import variation
+
+    processes = [
+        Varied(OscillatorProcess(v.more), OscillatorProcess(v.less), v.size) for v in varied
+    ]
+    start = None if initial == "periodic" else start_state(network, initial)
+    return variation(DrivenEnsemble(network), processes, start, weighted, breaks, finer)
 
 
 def _of_linear_part(

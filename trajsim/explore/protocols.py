@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.regimes import hot_and_cold
-from trajsim.comparison.protocols import ends
 from trajsim.config import ConfigError, Experiment, with_parameters
 from trajsim.config.keys import find
 from trajsim.ensemble import NoExactSideError, variation_of
@@ -140,7 +139,7 @@ class Protocol:
                 raise ExploreError(f"{aim} is defined between baths of two temperatures")
             masks = (np.zeros(len(experiment.baths), np.bool_),) * 2
         self.hot, self.cold = (np.asarray(mask, np.float64) for mask in masks)
-        self.initial = experiment.ensemble.initial if ends(experiment) else "periodic"
+        self.initial = experiment.ensemble.initial if experiment.ends else "periodic"
         self.evaluations, self._finer = 0, 0
 
     def at(self, values: Sequence[float] | Array) -> Experiment:
@@ -280,7 +279,7 @@ def best_protocol(
     return BestProtocol(
         key=key,
         aim=aim,
-        ends=ends(experiment),
+        ends=experiment.ends,
         first=protocol.points,
         best=[[u, float(v)] for (u, _), v in zip(protocol.points, best, strict=True)],
         before=before,
