@@ -91,7 +91,7 @@ def exact_protocol(experiment: Experiment) -> ProtocolTotals[float] | None:
     counting = counting_of(experiment.network(), patience=PATIENCE)
 
     def spread(heat: ArrayLike, work: ArrayLike) -> Spread[float]:
-        cumulants = counting.finite_cumulants(START, 1, Weights(heat, work), 2)
+        cumulants = counting.finite_cumulants("equilibrium", 1, Weights(heat, work), 2)
         return Spread(*map(float, cumulants))
 
     baths, drives = experiment.labels["bath"], experiment.labels["drive"]
@@ -126,7 +126,7 @@ def exact_jarzynski(experiment: Experiment) -> float | None:
         return None
     counting = counting_of(experiment.network())
     with np.errstate(all="ignore"):
-        average = np.exp(counting.log_average(START, 1, Weights(0.0, -1.0 / temperature)))
+        average = np.exp(counting.log_average("equilibrium", 1, Weights(0.0, -1.0 / temperature)))
     return float(average) if np.isfinite(average) else None
 
 
@@ -151,8 +151,8 @@ def sampled(
         pairs = zip(experiments, (point.experiment for point in reverse[1].points), strict=True)
         if any(not_reverse(*pair) for pair in pairs):
             reverse = None
-    if not any(map(ends, experiments)):
+    if not any(experiment.ends for experiment in experiments):
         return []
     temperatures = [temperature_of(experiment) for experiment in experiments]
     totals = sampled_protocols(run, temperatures, reverse[0] if reverse else None)
-    return [answer if ends(experiments[point]) else None for point, answer in totals]
+    return [answer if experiments[point].ends else None for point, answer in totals]
