@@ -443,7 +443,8 @@ class Exact(Rates[float]):
     Attributes
     ----------
     point : swept values and experiment
-    solved : the solution: `JumpEnsemble` of spins, `LinearEnsemble` of oscillators
+    solved : the solution: `JumpEnsemble` of spins, of oscillators `LinearEnsemble` or
+        `DrivenEnsemble`
     """
 
     point: Point

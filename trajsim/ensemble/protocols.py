@@ -1,7 +1,8 @@
 """The two interfaces of every exact ensemble: means, and fluctuations.
 
-Jumps (`trajsim.ensemble.jumps`) and linear oscillators (`trajsim.ensemble.gaussian`,
-`trajsim.ensemble.oscillator_counting`) implement both, so that callers need not know the model. A
+Jumps (`trajsim.ensemble.jumps`) and linear oscillators (`trajsim.ensemble.gaussian` and
+`trajsim.ensemble.oscillator_counting`, or `trajsim.ensemble.driven_oscillators` and
+`trajsim.ensemble.driven_counting`) implement both, so that callers need not know the model. A
 state is P (states,) of jumps and a `Gaussian` of oscillators.
 """
 

@@ -188,13 +188,19 @@ def check_table(verdict: Check, most_points: int = 3) -> str:
                 "too few" if q.sigma is None else f"{q.sigma:+.2f}",
             )
             for q in point.quantities
-            if q.name.count(".") < 2 or len(point.quantities) < 40
+            if _is_main(q.name) or len(point.quantities) < 40
         ]
         heading = ("per unit time", "sampled", "std. error", "exact", "sigma")
         text += headed(point.parameters) + table(heading, rows)
     if len(verdict.points) > most_points:
         text += f"... and {len(verdict.points) - most_points} more points\n"
     return text + verdict_line(verdict)
+
+
+def _is_main(name: str) -> bool:
+    """Whether a comparison is neither of a covariance nor of one phase of the period."""
+    kind, _, label = name.partition(".")
+    return "." not in label or (kind.endswith("_rate") and kind != "covariance_rate")
 
 
 def verdict_line(verdict: Check) -> str:
