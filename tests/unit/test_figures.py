@@ -215,3 +215,17 @@ def test_one_point_of_a_sweep_with_an_inset_can_be_loaded():
 
 def test_a_run_remembers_how_it_is_drawn(runs):
     assert runs[SWEEP].config.experiment.figure.inset
+
+
+def test_keys_that_move_together_on_a_line_are_an_axis_others_are_none():
+    pairs = '"baths.L.temperature, baths.R.temperature"'
+    line = parse(PUMP + f"[sweep]\n{pairs} = [[1.0, 2.0], [3.0, 1.0], [2.0, 1.5]]\n")
+    assert line.axis == "baths.L.temperature"
+    assert line.panels == [{}]
+    assert line.along(2.5) == pytest.approx(
+        {"baths.L.temperature": 2.5, "baths.R.temperature": 1.25}
+    )
+    bent = parse(PUMP + f"[sweep]\n{pairs} = [[1.0, 2.0], [3.0, 1.0], [2.0, 1.6]]\n")
+    assert bent.axis is None
+    twice = parse(PUMP + f"[sweep]\n{pairs} = [[1.0, 2.0], [1.0, 1.0], [2.0, 1.5]]\n")
+    assert twice.axis is None

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 from pydantic import ValidationError
 
 from trajsim.config.base import RECORDED
 from trajsim.config.faults import ConfigError, Fault, explain
 from trajsim.config.keys import find, key_of, put
 from trajsim.config.schema import Experiment
+
+# Part of swept values that is taken for rounding.
+SAME = 1e-9
 
 
 class Point(NamedTuple):
@@ -39,7 +43,10 @@ class Config:
 
     @cached_property
     def axis(self) -> str | None:
-        """Key along the axis of a figure: the one with most values of a grid; None without one."""
+        """Key along the axis of a figure; None without one.
+
+        The one with most values of a grid, or the first of keys that move together on a line.
+        """
         counts = {
             key: len({point.parameters[key] for point in self.points})
             for key in self.points[0].parameters
@@ -47,12 +54,34 @@ class Config:
         key = max(counts, key=counts.__getitem__, default=None)
         if key is None or counts[key] < 3:
             return None
-        # Keys that vary together make no grid: there is no curve through their points.
-        return key if math.prod(counts.values()) == len(self.points) else None
+        if math.prod(counts.values()) == len(self.points):
+            return key
+        return next(iter(counts)) if self._on_a_line() else None
+
+    def _on_a_line(self) -> bool:
+        """Whether all swept values are linear in the first, which differs from point to point."""
+        values = np.array([list(point.parameters.values()) for point in self.points])
+        steps = values - values[0]
+        ends = steps[np.abs(steps[:, 0]).argmax()]
+        if len(set(values[:, 0].tolist())) < len(values):
+            return False
+        off = steps - np.outer(steps[:, 0] / ends[0], ends)
+        return bool((abs(off) <= SAME * np.abs(values).max(axis=0)).all())
+
+    def along(self, x: float) -> dict[str, float]:
+        """Parameters where the key of the axis is x, without those of panels."""
+        if self.axis is None or self.panels[0]:
+            return {} if self.axis is None else {self.axis: x}
+        values = np.array([list(point.parameters.values()) for point in self.points])
+        values = values[values[:, 0].argsort()]
+        columns = zip(self.points[0].parameters, values.T, strict=True)
+        return {key: float(np.interp(x, values[:, 0], column)) for key, column in columns}
 
     @cached_property
     def panels(self) -> list[dict[str, float]]:
         """Values of the swept keys other than the axis, for each panel of a figure."""
+        if self.axis is not None and self._on_a_line():
+            return [{}]
         fixed = [
             {key: x for key, x in point.parameters.items() if key != self.axis}
             for point in self.points

@@ -42,12 +42,10 @@ def _panel(
     curve = np.linspace(min(values), max(values), CURVE_POINTS)
     experiment = with_parameters(config.experiment, fixed)
     exact = [
-        exact_rates(with_parameters(experiment, {axis: float(x)}))
+        exact_rates(with_parameters(experiment, config.along(float(x))))
         for x in each(curve, "exact curves")
     ]
-    results = [
-        a for a in sampled or [] if {k: v for k, v in a.parameters.items() if k != axis} == fixed
-    ]
+    results = [a for a in sampled or [] if all(a.parameters[key] == x for key, x in fixed.items())]
     zero(ax)
     for line in lines_of(experiment):
         if None not in exact:
