@@ -3,7 +3,8 @@
 Two spins at the paper's two points, the paper's two sweeps of 33 phases, a ring of twelve driven
 spins. Beside the time stands how far the currents are from the master equation written a second
 time and integrated by scipy's DOP853, relative to the smallest heat current. Then the fluctuations
-of the pump; beside them, how far an identity is missed or what error is stated.
+of the pump; beside them, how far an identity is missed or what error is stated. Last, gradients by
+all points of a protocol, as a ratio to one solution of the same.
 
     python benchmarks/exact.py
 """
@@ -166,6 +167,75 @@ def fluctuations():
     }
 
 
+def waves(points, low, high):
+    """Points of a ramp that wavers."""
+    u = np.linspace(0.0, 1.0, points)
+    level = low + (high - low) * u + 0.1 * np.sin(20.0 * u)
+    return {"points": np.stack([u, level], axis=1).tolist()}
+
+
+# Config, key of the points, what is to be at its best, and the values of parameters.
+PROTOCOLS = {
+    "field of a spin, 101 points": (
+        *("magnetisation_reversal", "sites.1.drive", "work"),
+        waves(101, -1.0, 1.5),
+    ),
+    "field of the pump, 101 points": (
+        *("heat_pump", "sites.1.drive", "cooling"),
+        waves(101, 0.0, 0.3),
+    ),
+    "centre of a trap, 101 points": (
+        *("dragged_trap", "sites.1.center", "work"),
+        waves(101, 0.0, 5.0),
+    ),
+    "stiffness of an engine, 101 points": (
+        *("stirling_engine", "sites.1.stiffness", "power"),
+        waves(101, 2.0, 1.0),
+    ),
+}
+
+
+def gradients():
+    """Solution and gradient of each protocol."""
+    from trajsim.config import load, with_parameters
+    from trajsim.ensemble import start_state
+    from trajsim.explore.protocols import Protocol
+
+    contenders = []
+    for name, (config, key, aim, wave) in PROTOCOLS.items():
+        experiment = load(common.CONFIGS / f"{config}.toml").experiment
+        protocol = Protocol(with_parameters(experiment, {key: wave}), f"{key}.points", aim)
+        values = np.array([value for _, value in protocol.points])
+
+        def solve(_, protocol=protocol, values=values):
+            at = protocol.at(values)
+            solved = ensemble(at.network())
+            if at.ends:
+                start = start_state(at.network(), at.ensemble.initial)
+                return solved.time_series(start, 1).energetics
+            return solved.currents
+
+        def gradient(_, protocol=protocol, values=values):
+            return protocol.gradient(values)
+
+        contenders.append(common.Contender(name, solve, 1.0))
+        contenders.append(common.Contender(f"{name}: gradient", gradient, 1.0))
+    return contenders
+
+
+def timed_gradients(rounds):
+    """Print how long gradients take in units of one solution; what goes into the file."""
+    seconds, rows, results = common.race(gradients(), rounds), [], {}
+    for name in PROTOCOLS:
+        one, other = seconds[name], seconds[f"{name}: gradient"]
+        ratio = common.ratios(other, one)
+        results[name] = {"solution": common.times(one), "gradient": common.times(other), **ratio}
+        least = [f"{1e3 * results[name][k]['min']:.3g}" for k in ("solution", "gradient")]
+        rows.append([name, *least, f"{ratio['median']:.2f}"])
+    common.table(["gradient by", "solution, ms", "gradient, ms", "ratio"], rows)
+    return results
+
+
 def timed(contenders, rounds, errors, heading):
     """Print a table of times and errors; what goes into the file."""
     seconds, rows, results = common.race(contenders, rounds), [], {}
@@ -196,6 +266,7 @@ def main():
     contenders = [common.Contender(name, run, 1.0) for name, (run, _) in found.items()]
     errors = {name: {"error": error} for name, (_, error) in found.items()}
     results |= timed(contenders, rounds, errors, ["of the pump", "error"])
+    results |= timed_gradients(rounds)
     common.save("exact", options, {"unit": "seconds", "cases": results})
 
 

@@ -121,35 +121,15 @@ class DrivenEnsemble:
     @cached_property
     def multiplier(self) -> float:
         """Largest factor by which a period multiplies a distance to the periodic state."""
-        return float(abs(np.linalg.eigvals(self._period.flow[1:, 1:])).max())
+        return multiplier_of(self._period)
 
     def expect_periodic(self) -> None:
-        """See that trajectories forget their start.
-
-        Raises
-        ------
-        NoExactSideError
-            If they do not.
-        """
-        if self.multiplier >= 1.0 + UNDAMPED:
-            swing = "swings up" if self.network.stretching else "grows"
-            raise NoExactSideError(
-                f"some motion {swing}, by a factor of {self.multiplier:.6g} a period: there is no "
-                "periodic state"
-            )
-        if self.multiplier > 1.0 - UNDAMPED:
-            raise NoExactSideError(
-                "some motion is not damped, or too weakly to be told from undamped in double "
-                "precision: there is no periodic state that can be computed"
-            )
+        """As `expect_forgotten`."""
+        expect_forgotten(self.multiplier)
 
     def _returning(self, period: Map) -> Gaussian:
         """Gaussian of zeta that returns to itself after a period."""
-        self.expect_periodic()
-        many = _motion(period)
-        # What is left of the start is squared each time.
-        while abs(many.flow[1:, 1:]).max() > FORGOTTEN:
-            many = many.then(many)
+        many = forever(_motion(period))
         return Gaussian(many.flow[:, 0], many.noise)
 
     @cached_property
@@ -274,6 +254,47 @@ class DrivenEnsemble:
             "position_squared": second[:, :n],
             "velocity_squared": second[:, n:],
         }
+
+
+def multiplier_of(period: Map) -> float:
+    """Largest factor by which a map of a period multiplies the distance of two starts."""
+    return float(abs(np.linalg.eigvals(period.flow[1:, 1:])).max())
+
+
+def expect_forgotten(multiplier: float) -> None:
+    """See that trajectories forget their start.
+
+    Raises
+    ------
+    NoExactSideError
+        If they do not.
+    """
+    if multiplier >= 1.0 + UNDAMPED:
+        raise NoExactSideError(
+            f"some motion swings up, by a factor of {multiplier:.6g} a period: there is no "
+            "periodic state"
+        )
+    if multiplier > 1.0 - UNDAMPED:
+        raise NoExactSideError(
+            "some motion is not damped, or too weakly to be told from undamped in double "
+            "precision: there is no periodic state that can be computed"
+        )
+
+
+def forever(period: Map) -> Map:
+    """A period again and again, until the start is forgotten.
+
+    Raises
+    ------
+    NoExactSideError
+        If it is not.
+    """
+    expect_forgotten(multiplier_of(period))
+    many = period
+    # What is left of the start is squared each time.
+    while abs(many.flow[1:, 1:]).max() > FORGOTTEN:
+        many = many.then(many)
+    return many
 
 
 def _motion(map_: Map) -> Map:

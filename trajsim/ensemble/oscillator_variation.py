@@ -9,7 +9,7 @@ from itertools import accumulate
 import numpy as np
 
 from trajsim.ensemble.answers import Array
-from trajsim.ensemble.driven_oscillators import DrivenEnsemble, moments_of, of_zeta
+from trajsim.ensemble.driven_oscillators import forever, moments_of, of_zeta
 from trajsim.ensemble.gaussian import Gaussian
 from trajsim.ensemble.gaussian_maps import Map
 from trajsim.ensemble.oscillator_process import OscillatorProcess, Parameters
@@ -17,12 +17,9 @@ from trajsim.ensemble.oscillator_steps import maps
 from trajsim.ensemble.variation import Variation, Varied, Weighted, panels_between
 from trajsim.models.oscillators import stiffness_of
 
-# What is left of a start that is forgotten.
-FORGOTTEN = 1e-60
-
 
 def variation(
-    ensemble: DrivenEnsemble,
+    process: OscillatorProcess,
     varied: list[Varied],
     start: Gaussian | None,
     weighted: Weighted,
@@ -33,20 +30,24 @@ def variation(
 
     Parameters
     ----------
-    ensemble : of the oscillators
+    process : OscillatorProcess
     varied : processes, of each parameter
     start : Gaussian at time 0; None for the periodic state
     weighted : weights in A
     breaks : phases (j,) that lie between panels, besides those of the process
     finer : how many times as many steps as at first
+
+    Raises
+    ------
+    NoExactSideError
+        If there is no periodic state.
     """
-    process = ensemble.process
     begins, _, _ = process.steps(0.0, 1.0, finer)
     panels = panels_between(np.unique(np.concatenate([begins, breaks, [1.0]])))
     steps = _heats(process, weighted.of_heats, panels.edges)
     if start is None:
-        moments = moments_of(of_zeta(ensemble.periodic_state))
-        begun = value = _returning(steps)
+        moments, value = _returning(steps)
+        begun = value
     else:
         moments = moments_of(of_zeta(start))
         ends = process.at_edges(1)
@@ -85,15 +86,14 @@ def _heats(process: OscillatorProcess, weight: Array, edges: Array) -> list[Map]
     return out
 
 
-def _returning(steps: list[Map]) -> Array:
-    """S (s, s) that returns to itself after a period but for a constant."""
-    *_, many = accumulate(steps, Map.then)
-    while abs(many.flow[1:, 1:]).max() > FORGOTTEN:
-        many = many.then(many)
+def _returning(steps: list[Map]) -> tuple[Array, Array]:
+    """M (s, s) that returns to itself after a period, and S that does but for a constant."""
+    *_, period = accumulate(steps, Map.then)
+    many = forever(period)
     form = many.form[0].copy()
     # The constant grows with the number of periods.
     form[0, 0] = 0.0
-    return form
+    return np.outer(many.flow[:, 0], many.flow[:, 0]) + many.noise, form
 
 
 def _energy(process: OscillatorProcess, at: Parameters) -> Array:

@@ -131,7 +131,6 @@ def variation(
         If forces are not linear, or there is no such start.
     """
     _expect_linear(network)
-    from trajsim.ensemble.driven_oscillators import DrivenEnsemble
     from trajsim.ensemble.oscillator_process import OscillatorProcess
     from trajsim.ensemble.oscillator_variation import variation
 
@@ -139,7 +138,7 @@ def variation(
         Varied(OscillatorProcess(v.more), OscillatorProcess(v.less), v.size) for v in varied
     ]
     start = None if initial == "periodic" else start_state(network, initial)
-    return variation(DrivenEnsemble(network), processes, start, weighted, breaks, finer)
+    return variation(OscillatorProcess(network), processes, start, weighted, breaks, finer)
 
 
 def _of_linear_part(
