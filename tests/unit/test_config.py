@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_configs import HALF_DRIVEN, PUMP, TRIANGLE, UNDRIVEN, changed, swept
 
-from trajsim.config import Config, load, parse, restore, with_parameters
+from trajsim.config import Config, ConfigError, load, parse, restore, with_parameters
 from trajsim.models.rate_laws import GlauberProduct, HeatBath
 
 SHIPPED = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 PHASE = "sites.2.drive.phase"
+POINTS = "drive = { points = [[0, 0.1], [0.5, 0.3], [1, 0.1]] }"
 
 
 def points(text, *overrides):
@@ -335,3 +336,14 @@ def test_every_bit_of_a_number_survives_the_round_trip(phases, period):
     config = parse(PUMP, overrides=[f"sweep.{PHASE}={phases!r}", f"drive.period={period!r}"])
     assert restored(config) == config
     assert [point.parameters[PHASE] for point in config.points] == phases
+
+
+def test_values_of_points_are_keys_of_sweeps_and_overrides():
+    text = changed(PUMP, ("drive = { amplitude = 0.25, phase = 0.0 }", POINTS))
+    text = swept(text, '"sites.1.drive.points.2.1" = [0.4, -0.2]')
+    experiments = [point.experiment for point in parse(text).points]
+    assert [e.sites[0].drive.points[2][1] for e in experiments] == [0.4, -0.2]
+    (point,) = parse(text, overrides=["sweep={}", "sites.1.drive.points.1.0=0.25"]).points
+    assert point.experiment.sites[0].drive.points[1] == [0.25, 0.3]
+    with pytest.raises(ConfigError, match="points from 0 to 1"):
+        parse(text, overrides=["sites.1.drive.points.2.0=0.3"])

@@ -114,7 +114,8 @@ def generating_figure(sampled: Fluctuations, exact: list[Curves | None] | None =
             if curves.limit is not None:
                 label = "exact, long times"
                 ax.plot(curves.argument, curves.limit, color="0.78", lw=3.4, label=label)
-            if curves.partner is not None:
+            # Of single heats there is none where a temperature is driven.
+            if curves.partner is not None and np.isfinite(curves.partner).any():
                 label = r"exact, long times, reversed drive at $1/T - \lambda$"
                 (dashes,) = ax.plot(curves.argument, curves.partner, color=COLOURS[3], label=label)
                 dashes.set(linestyle=(0, (1.5, 2.5)), linewidth=2.0)
