@@ -209,6 +209,47 @@ def test_what_cannot_be_optimized_is_told(cli, config, text, over, message):
     assert result.stdout == ""
 
 
+RAMP = CONFIGS / "magnetisation_reversal.toml"
+KNOTS = "sites.1.drive.points"
+
+
+def test_what_is_told_of_the_best_protocol_reproduces_it(cli):
+    arguments = ("optimize", RAMP, "--over", f"{KNOTS}=-1:1.13", "--minimize", "work")
+    best = json.loads(cli(*arguments, "--json").stdout)
+    assert best["value"] < best["before"]
+    (first, *inner, last), after = best["points"]["before"], best["points"]["best"]
+    assert [after[0], after[-1]] == [first, last]
+    # The last jump would be smaller without the bound.
+    assert after[2] == [1.0, 1.13]
+    assert [u for u, _ in after[1:-1]] == [u for u, _ in inner]
+    (again,) = json.loads(cli(*shlex.split(best["reproduce"])[1:], "--json").stdout)["points"]
+    assert again["protocol"]["work"]["total"]["mean"] == pytest.approx(best["value"], rel=1e-9)
+    assert best["reproduce"] in cli(*arguments).stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--over", KNOTS], "allowed: one of --maximize and --minimize"),
+        (["--over", KNOTS, "--minimize", "work", "--maximize", "power"], "allowed: one of"),
+        (["--over", f"{KNOTS}=1", "--minimize", "work"], "allowed: LOWEST:HIGHEST"),
+        (["--over", f"{KNOTS}=2:1", "--minimize", "work"], "no room between 2 and 1"),
+        (["--over", KNOTS, "--over", KNOTS, "--minimize", "work"], "the points of one waveform"),
+        (["--over", "sites.2.drive.points", "--minimize", "work"], "sites has no '2'"),
+        (["--over", "sites.1.points", "--minimize", "work"], "sites.1.points"),
+        (["--over", "drive.period=1:2", "--minimize", "work"], "with --over KEY.points"),
+        (["--over", KNOTS, "--maximize", "efficiency"], "between baths of two temperatures"),
+        (["--over", KNOTS, "--minimize", "work", "--set", "drive.direction=reverse"], "'forward'"),
+        (["--over", KNOTS, "--minimize", "work", "--set", f"{KNOTS}=[[0,0],[1,1]]"], "2 points"),
+    ],
+)
+def test_protocols_that_cannot_be_optimized_are_told(cli, options, message):
+    result = cli("optimize", RAMP, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
 # -- axes --------------------------------------------------------------------------------------
 
 
