@@ -84,9 +84,12 @@ class SpinNetwork(NamedTuple):
         The second of the two is -1 for a field.
         """
         fields, bonds = (np.flatnonzero(d >= 0) for d in (self.driven, self.driven_bond))
-        waves = joined(some(self.drive, fields), some(self.couplings, bonds))
+        waves, none = some(self.drive, fields), np.full(len(fields), -1)
+        if not len(bonds):
+            return waves, fields, none
         one, other = self.ends[bonds].T
-        return waves, np.append(fields, one), np.append(np.full(len(fields), -1), other)
+        waves = joined(waves, some(self.couplings, bonds))
+        return waves, np.append(fields, one), np.append(none, other)
 
 
 def network(
@@ -171,16 +174,23 @@ def quotients(
     return np.min(corners, axis=0), np.max(corners, axis=0)
 
 
-@compiled
-def fastest_rates(network):
+def fastest_rates(network: SpinNetwork) -> Array:
     """Largest rate (n,) of each spin in any state at any time: against its bonds and its field."""
-    rates = np.empty(len(network.bath))
-    for i in range(len(rates)):
-        local = start(network.law)
-        for k in range(network.first[i], network.first[i + 1]):
-            local = join(network.law, local, network.likeliest[k])
-        rates[i] = flip_rate(network.law, local, -max(abs(network.low[i]), abs(network.high[i])))
-    return rates
+    x = -np.maximum(abs(network.low), abs(network.high))
+    return np.asarray(_rates(network.law, network.first, network.likeliest, x))
+
+
+@compiled
+def _rates(law, first, parts, x):
+    """Rates (n,) of spins with bonds parts[first[i]:first[i + 1]] in fields x (n,)."""
+    # Not of a network: numba takes seconds for an argument of so many arrays.
+    out = np.empty(len(x))
+    for i in range(len(x)):
+        local = start(law)
+        for k in range(first[i], first[i + 1]):
+            local = join(law, local, parts[k])
+        out[i] = flip_rate(law, local, x[i])
+    return out
 
 
 @compiled

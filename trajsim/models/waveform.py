@@ -14,7 +14,7 @@ listed at 1 come before it, and jumps at edges within the period after them.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -162,6 +162,8 @@ def from_parameters(given: Sequence[float | Waveform]) -> tuple[Waveforms, NDArr
 def some(waves: Waveforms, which: Sequence[int] | NDArray[np.integer]) -> Waveforms:
     """Waveforms of some of the parameters."""
     which = np.asarray(which, np.int64)
+    if len(which) == len(waves.offset) and (which == np.arange(len(which))).all():
+        return waves
     spans = [np.arange(waves.first[i], waves.first[i + 1]) for i in which]
     pieces = np.concatenate([np.zeros(0, np.int64), *spans])
     counts = [len(span) for span in spans]
@@ -176,11 +178,19 @@ def without_pieces(waves: Waveforms) -> Waveforms:
     return waves._replace(first=np.zeros_like(waves.first), start=np.zeros(0))
 
 
+def _with_pieces(waves: Waveforms) -> Iterator[tuple[int, int, int]]:
+    """Numbers of the waveforms with pieces, and the first of these and the one after the last."""
+    if len(waves.start):
+        for i, (first, last) in enumerate(pairwise(waves.first.tolist())):
+            if first < last:
+                yield i, first, last
+
+
 def bounds(waves: Waveforms) -> tuple[Array, Array]:
     """Values (n,) that each waveform never falls below and never exceeds."""
     reach = np.abs(waves.amplitude).sum(axis=1)
     low, high = waves.offset - reach, waves.offset + reach
-    for i, (first, last) in enumerate(pairwise(waves.first)):
+    for i, first, last in _with_pieces(waves):
         # Pieces are linear: they are extreme at their ends; jumps may end elsewhere.
         ends = [*waves.level[first:last], *waves.end[first:last]]
         ends += [waves.opening[i], waves.closing[i]]
@@ -204,27 +214,28 @@ def values_and_slopes(waves: Waveforms, u: Array, before: bool = False) -> tuple
     """Values (t, n), and their derivatives by u: their change with time, times the period."""
     turns = 2.0 * math.pi * np.multiply.outer(u, waves.order) + waves.phase
     speed = -2.0 * math.pi * waves.order * waves.amplitude
-    value = waves.offset + (waves.amplitude * np.cos(turns)).sum(axis=2)
-    slope = (speed * np.sin(turns)).sum(axis=2)
+    value = waves.offset + _over_harmonics(waves.amplitude * np.cos(turns))
+    slope = _over_harmonics(speed * np.sin(turns))
     _add_pieces(waves, u, before, value, slope)
     return value, slope
+
+
+def _over_harmonics(terms: Array) -> Array:
+    """Sum (t, n) over the last axis of terms (t, n, k)."""
+    # A sum of one term takes as long as its cosine.
+    return np.asarray(terms[:, :, 0] if terms.shape[2] == 1 else terms.sum(axis=2))
 
 
 def _add_pieces(
     waves: Waveforms, u: Array, before: bool, value: Array, slope: Array | None
 ) -> None:
     """Add the pieces at phases u (t,) to values (t, n) and slopes (t, n)."""
-    if not len(waves.start):
-        return
-    for i in range(value.shape[1]):
-        span = slice(waves.first[i], waves.first[i + 1])
-        start = waves.start[span]
-        if len(start):
-            piece = np.searchsorted(start, u, side="left" if before else "right") - 1
-            piece = np.maximum(piece, 0) + waves.first[i]
-            value[:, i] += waves.level[piece] + waves.slope[piece] * (u - waves.start[piece])
-            if slope is not None:
-                slope[:, i] += waves.slope[piece]
+    for i, first, last in _with_pieces(waves):
+        piece = np.searchsorted(waves.start[first:last], u, side="left" if before else "right") - 1
+        piece = np.maximum(piece, 0) + first
+        value[:, i] += waves.level[piece] + waves.slope[piece] * (u - waves.start[piece])
+        if slope is not None:
+            slope[:, i] += waves.slope[piece]
 
 
 def at_edges(waves: Waveforms, segments: int) -> Array:
@@ -233,6 +244,9 @@ def at_edges(waves: Waveforms, segments: int) -> Array:
     The first are those with which a trajectory begins, the last those at the end of a period.
     """
     edges = values(waves, np.arange(segments + 1) / segments, before=True)
+    if not len(waves.start):
+        edges[-1] = edges[0]
+        return edges
     has = np.diff(waves.first) > 0
     cosines = values(without_pieces(waves), np.zeros(1))[0]
     edges[0] = cosines + np.where(has, waves.opening, 0.0)
@@ -243,16 +257,15 @@ def at_edges(waves: Waveforms, segments: int) -> Array:
 def averages(waves: Waveforms, edges: Array) -> Array:
     """Averages (t, n) of the pieces alone between phases edges (t + 1,)."""
     mean = np.zeros((len(edges) - 1, len(waves.offset)))
-    for i in range(mean.shape[1]):
-        span = slice(waves.first[i], waves.first[i + 1])
-        start, level, slope = (part[span] for part in (waves.start, waves.level, waves.slope))
-        if len(start):
-            width = np.diff(np.append(start, 1.0))
-            done = np.append(0.0, np.cumsum(width * (level + 0.5 * slope * width)))
-            piece = np.searchsorted(start, edges, side="right") - 1
-            inside = edges - start[piece]
-            total = done[piece] + inside * (level[piece] + 0.5 * slope[piece] * inside)
-            mean[:, i] = np.diff(total) / np.diff(edges)
+    for i, first, last in _with_pieces(waves):
+        parts = (waves.start, waves.level, waves.slope)
+        start, level, slope = (part[first:last] for part in parts)
+        width = np.diff(np.append(start, 1.0))
+        done = np.append(0.0, np.cumsum(width * (level + 0.5 * slope * width)))
+        piece = np.searchsorted(start, edges, side="right") - 1
+        inside = edges - start[piece]
+        total = done[piece] + inside * (level[piece] + 0.5 * slope[piece] * inside)
+        mean[:, i] = np.diff(total) / np.diff(edges)
     return mean
 
 
@@ -263,6 +276,9 @@ def means(waves: Waveforms) -> Array:
 
 def joined(*several: Waveforms) -> Waveforms:
     """Waveforms one after the other."""
+    several = tuple(waves for waves in several if len(waves.offset)) or several[:1]
+    if len(several) == 1:
+        return several[0]
     width = max(waves.order.shape[1] for waves in several)
 
     def wide(waves: Waveforms, name: str) -> NDArray:
@@ -285,8 +301,8 @@ def ranges(waves: Waveforms) -> Array:
 def speeds(waves: Waveforms) -> Array:
     """Largest derivative (n,) of each waveform by u, jumps aside, at most."""
     speed = 2.0 * math.pi * abs(waves.amplitude * waves.order).sum(axis=1)
-    for i, (begin, end) in enumerate(pairwise(waves.first)):
-        speed[i] += abs(waves.slope[begin:end]).max(initial=0.0)
+    for i, begin, end in _with_pieces(waves):
+        speed[i] += abs(waves.slope[begin:end]).max()
     return np.asarray(speed)
 
 
@@ -302,11 +318,9 @@ def jumps(waves: Waveforms) -> tuple[Array, Array]:
     are at the phase 1.
     """
     by: dict[float, Array] = {}
-    for i in range(len(waves.offset)):
-        span = slice(waves.first[i], waves.first[i + 1])
-        start, level, end = (part[span] for part in (waves.start, waves.level, waves.end))
-        if not len(start):
-            continue
+    for i, first, last_piece in _with_pieces(waves):
+        parts = (waves.start, waves.level, waves.end)
+        start, level, end = (part[first:last_piece] for part in parts)
         before = np.append(waves.closing[i], end[:-1])
         last = (1.0, waves.closing[i] - end[-1])
         for u, jump in [*zip(start.tolist(), level - before, strict=True), last]:

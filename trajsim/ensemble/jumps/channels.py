@@ -6,6 +6,7 @@ of them. The energy of state x is E_x(t) = E_x + sum_d lambda_d(t) V_dx with the
 lambda_d (fields, for spins) and the conjugate functions V_d (-s_i).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -91,15 +92,27 @@ class JumpProcess:
         """Number of classes of channels."""
         return len(self.bath)
 
+    def tabulated(self) -> "JumpProcess":
+        """The same, after what does not depend on its drives has been worked out."""
+        names = ["exits", "changed", "heat_of_bath", "_of_jumps", "_largest"]
+        if self.classes * self.states**2 <= MOST_PATTERN:
+            names.append("_generator")
+        for name in names:
+            getattr(self, name)
+        return self
+
+    def driven_by(self, **drive: Any) -> "JumpProcess":
+        """The same channels, with other values of the fields that tell how they are driven."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, **drive)
+        for name in ("fastest_exit", "_sample", "_scales"):
+            other.__dict__.pop(name, None)
+        return other
+
     @cached_property
     def heat_of_bath(self) -> Array:
         """(k, baths): 1 where a class takes its heat from a bath."""
         return np.eye(self.baths)[self.bath]
-
-    @cached_property
-    def count_of_counter(self) -> Array:
-        """(k, counters): 1 where jumps of a class add to a counter."""
-        return np.eye(self.counters)[self.counter]
 
     @cached_property
     def exits(self) -> Any:
@@ -162,6 +175,16 @@ class JumpProcess:
         rates = self.rates((np.arange(32) + 0.5) / 32)
         return max(float((self.exits.T @ rates.T).max(initial=0.0)), 1e-300)
 
+    @cached_property
+    def _sample(self) -> Instants:
+        return self.at(np.arange(16) / 16)
+
+    @property
+    def range_of_rates(self) -> float:
+        """Logarithm of the largest ratio of a rate to the same at another phase, of a few."""
+        rates = np.maximum(self._sample.rates, 1e-300)
+        return math.log(float((rates.max(axis=0) / rates.min(axis=0)).max(initial=1.0)))
+
     # -- energetics ----------------------------------------------------------------------------
 
     @property
@@ -183,29 +206,38 @@ class JumpProcess:
     def energetics(self, instants: Instants, dwell: Array) -> Array:
         """Energetics (width, m) from dwell times: heats, works, exclusive works and jumps.
 
-        Exclusive work is minus the change of lambda_d V_d by the jumps.
-
         Parameters
         ----------
         instants : the process at phases (t,)
         dwell : (t, states, m) time spent in each state at these phases
         """
-        rates, value, speed = instants.rates, instants.value, instants.speed
         times, states, columns = dwell.shape
         flat = dwell.transpose(1, 0, 2).reshape(states, -1)
-        visits = (self.exits @ flat).reshape(-1, times, columns)
+        jumps = instants.rates.T[:, :, None] * (self.exits @ flat).reshape(-1, times, columns)
+        factors = np.ones((1 + self.drives, times))
+        factors[1:] = instants.value.T
+        total: Array = self._of_jumps @ (factors @ jumps).reshape(-1, columns)
         conjugate_time = (self.conjugate @ flat).reshape(-1, times, columns)
-        # Summed over time, class by class (drive by drive): products of rows with matrices.
-        heats = rates * self.heats_of(value)
-        class_jumps = (rates.T[:, None] @ visits)[:, 0]
-        class_heat = (heats.T[:, None] @ visits)[:, 0]
-        power = (speed.T[:, None] @ conjugate_time)[:, 0]
-        exclusive = np.empty((self.drives, columns))
-        for drive, changed in enumerate(self.changed):
-            weight = rates[:, changed] * self.change[drive, changed] * value[:, drive, None]
-            exclusive[drive] = -(weight.T[:, None] @ visits[changed]).sum(axis=(0, 1))
-        heat, counted = self.heat_of_bath.T @ class_heat, self.count_of_counter.T @ class_jumps
-        return np.concatenate([heat, power, exclusive, counted])
+        total[self._works] += (instants.speed.T[:, None] @ conjugate_time)[:, 0]
+        return total
+
+    @property
+    def _works(self) -> slice:
+        return slice(self.baths, self.baths + self.drives)
+
+    @cached_property
+    def _of_jumps(self) -> Array:
+        """(width, k (1 + d)): energetics of a jump of each class, and their derivatives by lambda.
+
+        Exclusive work is minus the change of lambda_d V_d by the jumps.
+        """
+        out = np.zeros((self.width, self.classes, 1 + self.drives))
+        out[: self.baths, :, 0] = self.heat_of_bath.T * self.heat
+        out[: self.baths, :, 1:] = self.heat_of_bath.T[:, :, None] * self.change.T
+        for drive, change in enumerate(self.change):
+            out[self.baths + self.drives + drive, :, 1 + drive] = -change
+        out[self.baths + 2 * self.drives :, :, 0] = np.eye(self.counters)[self.counter].T
+        return out.reshape(self.width, -1)
 
     def ends(self) -> tuple[Array, Array]:
         """Parameters (d,) with which a trajectory begins, and those at the end of a period."""
@@ -225,6 +257,8 @@ class JumpProcess:
     def work_at(self, u: float) -> Array | None:
         """Work (d, states) of each drive where parameters jump at a phase; None elsewhere."""
         phases, by = self.jumps
+        if not len(phases):
+            return None
         at = np.flatnonzero(phases == u)
         return by[at[0]][:, None] * self.conjugate if len(at) else None
 
@@ -239,7 +273,7 @@ class JumpProcess:
     def _as_work(self, work: Array) -> Array:
         """Energetics (width, m) of works (d, m) alone."""
         out = np.zeros((self.width, *work.shape[1:]))
-        out[self.baths : self.baths + self.drives] = work
+        out[self._works] = work
         return out
 
     @cached_property
@@ -250,14 +284,20 @@ class JumpProcess:
     @cached_property
     def _scales(self) -> tuple[Array, Array]:
         """Scales (width,) of the energetics: largest per jump, and largest power of the drives."""
-        value, speed = self.parameters(np.arange(16) / 16)
-        largest = abs(self.conjugate).max(axis=1, initial=0.0)
-        power = (abs(speed) + abs(value) / self.period).max(axis=0, initial=0.0) * largest
+        value, speed = (abs(x).max(axis=0) for x in self._sample[2:])
+        heat, change, conjugate = self._largest
+        power = float(((speed + value / self.period) * conjugate).max(initial=0.0))
+        heat += float(value @ change)
         energies = self.baths + 2 * self.drives
         by_jump, by_drive = np.ones(self.width), np.zeros(self.width)
-        by_jump[:energies] = abs(self.heats_of(value)).max(initial=0.0)
-        by_drive[:energies] = power.max(initial=0.0)
+        by_jump[:energies], by_drive[:energies] = heat, power
         return by_jump, by_drive
+
+    @cached_property
+    def _largest(self) -> tuple[float, Array, Array]:
+        """Largest heat without parameters, and changes (d,) and values (d,) of each V_d."""
+        heat = float(abs(self.heat).max(initial=0.0))
+        return heat, *(abs(x).max(axis=1, initial=0.0) for x in (self.change, self.conjugate))
 
     def throughput(self, rates: Array) -> Array:
         """Gross energy (or number) exchanged per unit time, for rates (width,): scale of errors."""

@@ -1,6 +1,6 @@
 """Few states: matrices of every step at once, by collocation.
 
-Radau IIA with 6 stages, of order 11 and damping any fast decay (Hairer & Wanner, Solving Ordinary
+Radau IIA with 10 stages, of order 19 and damping any fast decay (Hairer & Wanner, Solving Ordinary
 Differential Equations II, 1996, section IV.5): a step is as long as P is smooth, however fast the
 jumps. Stages Y_i of a step of length h from p solve sum_j D_ij Y_j - h W(t_i) Y_i = -D_i0 p, with D
 the derivative of the polynomial through p and them.
@@ -16,9 +16,9 @@ import numpy as np
 from trajsim.ensemble.answers import Array
 from trajsim.ensemble.jumps.channels import Instants, JumpProcess
 
-STAGES = 6
+STAGES = 10
 # Ratio of one step to the one before where P follows the drive only after a fast decay.
-GROWTH = 1.2
+GROWTH = 1.7
 # Where rates all but jump: steps a period times (growth - 1), and times the ratio of the first step
 # to the width of the jump.
 LAYERED = 3.0
@@ -62,7 +62,10 @@ def step_edges(
     """
     widest = min(widest, end - begin)
     if narrowest >= widest:
-        return np.linspace(begin, end, math.ceil((end - begin) / widest - 1e-9) + 1)
+        count = math.ceil((end - begin) / widest - 1e-9)
+        edges = begin + (end - begin) / count * np.arange(count + 1.0)
+        edges[-1] = end
+        return edges
     count = max(0, math.ceil(math.log(widest / min(narrowest, widest)) / math.log(growth)))
     widths = widest * growth ** np.arange(-count, 0.0)
     growing_widths = widths[np.cumsum(widths) < end - begin]
@@ -72,10 +75,10 @@ def step_edges(
     return np.append(begin + np.append(0.0, np.cumsum(np.append(growing_widths, equal)))[:-1], end)
 
 
-def edges_of(
+def steps_of(
     process: JumpProcess, begin: float, end: float, steps: int, settled: bool
-) -> list[Array]:
-    """Edges of the steps of each smooth part between two phases.
+) -> tuple[Array, Array]:
+    """Phases (t,) at which steps begin, and at which they end; none straddles a break.
 
     Parameters
     ----------
@@ -99,7 +102,16 @@ def edges_of(
         near = process.layer * LAYERED / steps
         edges.append(step_edges(first, middle, widest, min(near, narrowest), growth))
         edges.append((middle + last - step_edges(middle, last, widest, near, growth))[::-1])
-    return edges
+    return np.concatenate([e[:-1] for e in edges]), np.concatenate([e[1:] for e in edges])
+
+
+def stages_of(process: JumpProcess, begin: Array, end: Array) -> tuple[Instants, Array]:
+    """The process at the phases (t s,) of the stages of steps, and the durations (t,) of these."""
+    widths = end - begin
+    phases = begin[:, None] + widths[:, None] * NODES
+    # Not beyond a break, by rounding.
+    phases[:, -1] = end
+    return process.at(phases.ravel()), widths * process.period
 
 
 @cache
@@ -127,9 +139,8 @@ def systems(matrices: Any, durations: Array) -> Any:
     steps, _, states, _ = matrices.shape
     out = np.empty((steps, STAGES, states, STAGES, states), matrices.dtype)
     out[:] = _derivative(states)
-    scaled = durations[:, None, None, None] * matrices
-    for s in range(STAGES):
-        out[:, s, :, s] -= scaled[:, s]
+    of_each_stage = np.einsum("tsnsm->tsnm", out)
+    of_each_stage -= durations[:, None, None, None] * matrices
     return out.reshape(steps, STAGES * states, STAGES * states)
 
 
@@ -148,40 +159,34 @@ def solve_stages(matrices: Any, durations: Array) -> Any:
 class Steps(NamedTuple):
     """Steps (t,) of the period, solved for every start at once.
 
-    begin, end : phases of the first and after the last
+    begin, end : (t,) phases of the steps
     instants : the process at the phases (t s,) of the stages
     weights : (t, s) quadrature weight of each stage, a time
     stages : (t, s, n, n), a stage's probabilities for each state in which the step begins
     """
 
-    begin: float
-    end: float
+    begin: Array
+    end: Array
     instants: Instants
     weights: Array
     stages: Array
 
-    def carry(self, columns: Array) -> tuple[Array, Array]:
-        """Columns (n, m) at the end of the steps, and the times (t s, n, m) spent in each state."""
-        starts = []
-        for step in self.stages[:, -1]:
-            starts.append(columns)
-            columns = step @ columns
-        dwell = self.weights[:, :, None, None] * (self.stages @ np.array(starts)[:, None])
-        return columns, dwell.reshape(-1, *columns.shape)
+    def dwell(self, starts: Array) -> Array:
+        """Times (t s, n, m) spent in each state at the stages of steps begun in (t, n, m)."""
+        times = self.weights[:, :, None, None] * (self.stages @ starts[:, None])
+        return times.reshape(-1, *starts.shape[1:])
 
 
-def solve_steps(process: JumpProcess, edges: Array) -> Iterator[Steps]:
-    """Solve the steps between edges (steps + 1,), phases, some at a time."""
+def solve_steps(process: JumpProcess, begin: Array, end: Array) -> Iterator[Steps]:
+    """Solve steps between phases (t,), some at a time."""
     states = process.states
     batch = max(1, BATCH // (STAGES * states) ** 2)
-    for first in range(0, len(edges) - 1, batch):
-        some = edges[first : first + batch + 1]
-        widths = np.diff(some)
-        phases = some[:-1, None] + widths[:, None] * NODES
-        instants = process.at(phases.ravel())
+    for first in range(0, len(begin), batch):
+        part = slice(first, first + batch)
+        instants, durations = stages_of(process, begin[part], end[part])
         matrices = process.generators(instants.rates).reshape(-1, STAGES, states, states)
-        durations = widths * process.period
         stages = solve_stages(matrices, durations)
         # Only the norm gathers rounding errors over a long step: restore it.
         stages /= stages.sum(axis=2, keepdims=True)
-        yield Steps(some[0], some[-1], instants, np.outer(durations, WEIGHTS), stages)
+        weights = durations[:, None] * WEIGHTS
+        yield Steps(begin[part], end[part], instants, weights, stages)

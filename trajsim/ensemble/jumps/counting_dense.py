@@ -17,15 +17,15 @@ from trajsim.ensemble.answers import Array, NoExactSideError
 from trajsim.ensemble.jumps.channels import Instants, JumpProcess
 from trajsim.ensemble.jumps.collocation import (
     BATCH,
-    NODES,
     STAGES,
     WEIGHTS,
-    edges_of,
     right_side,
     solve_stages,
+    stages_of,
+    steps_of,
     systems,
 )
-from trajsim.ensemble.jumps.ensemble import DENSE_STEPS, JumpEnsemble
+from trajsim.ensemble.jumps.ensemble import TYPICAL_STEPS, JumpEnsemble
 from trajsim.ensemble.jumps.stationary import stationary
 from trajsim.ensemble.jumps.tilt import Tilt
 
@@ -124,7 +124,7 @@ class DenseCounting:
             raise NoExactSideError(
                 "some states are left so rarely that fluctuations are lost in rounding"
             )
-        self._solution_steps = solution.steps if solution.dense else DENSE_STEPS
+        self._solution_steps = solution.steps if solution.dense else TYPICAL_STEPS
         # Steps that follow a distribution from any start, whatever is counted.
         self._series_steps = 0
         self._factored: tuple[int, list[Factored]] = (0, [])
@@ -146,10 +146,7 @@ class DenseCounting:
 
     def _steps(self, steps: int, settled: bool = False) -> tuple[Instants, Array]:
         """The process at the stages (t s,) of the steps of a period, and their durations (t,)."""
-        edges = edges_of(self.process, 0.0, 1.0, steps, settled)
-        widths = np.concatenate([np.diff(e) for e in edges])
-        phases = np.concatenate([e[:-1] for e in edges])[:, None] + widths[:, None] * NODES
-        return self.process.at(phases.ravel()), widths * self.process.period
+        return stages_of(self.process, *steps_of(self.process, 0.0, 1.0, steps, settled))
 
     def _inverses(self, steps: int) -> list[Factored]:
         """All steps of a period, inverted, in batches."""
@@ -193,11 +190,12 @@ class DenseCounting:
 
     def _jumps(self, steps: int, settled: bool = False) -> list[tuple[int, int]]:
         """Numbers of the steps before which parameters jump, or of all steps, and of the jumps."""
-        edges = edges_of(self.process, 0.0, 1.0, steps, settled)
-        first = np.cumsum([0, *(len(e) - 1 for e in edges)])
-        phases = np.append([e[0] for e in edges], 1.0)
+        if not len(self.process.jumps[0]):
+            return []
+        begin, _ = steps_of(self.process, 0.0, 1.0, steps, settled)
+        phases = np.append(begin, 1.0)
         jumps = self.process.jumps[0].tolist()
-        return [(int(first[phases == u][0]), j) for j, u in enumerate(jumps)]
+        return [(int(np.flatnonzero(phases == u)[0]), j) for j, u in enumerate(jumps)]
 
     def _moments_of_jump(self, j: int) -> Moments:
         """Those of the works where parameters jump."""

@@ -6,7 +6,7 @@ follows the drive smoothly, by collocation with matrices; else column by column,
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -29,12 +29,17 @@ from trajsim.ensemble.jumps.stationary import Aggregated, basins, correction, st
 from trajsim.ensemble.jumps.uniformization import FAR, LEAST_WEIGHT, NEAR, NODES, Stepper, Steps
 from trajsim.plan import Plan
 
-# Collocation: steps at first and at most, and the most states for which it is considered.
-DENSE_STEPS, MOST_DENSE_STEPS, MOST_DENSE = 12, 1024, 512
+# Collocation: steps at first where rates hardly change and at most, and the most states for which
+# it is considered; more steps at first by the logarithm of the ratio of a rate to its least.
+DENSE_STEPS, MOST_DENSE_STEPS, MOST_DENSE = 3, 512, 512
+STEPS_OF_RANGE, MOST_RANGE = 1.8, 10.0
+TYPICAL_STEPS = 8
 # Tolerance of the probabilities, relative to that of the currents.
 STATE = 0.2
+# Most times as many steps at a time.
+MOST_FACTOR = 3.0
 # Least estimate of the remaining error, relative to the last change.
-LEAST_RATIO = 0.3
+LEAST_RATIO = 0.1
 # Uniformisation: steps at first and at most.
 SPARSE_STEPS, MOST_STEPS = 8, 1 << 15
 # How many times the first steps it is until it is told how long it may take.
@@ -148,7 +153,7 @@ class JumpEnsemble:
         begin, end, steps = segment / segments, (segment + 1) / segments, self.solution.steps
         duration = self.period / segments
         if self.solution.dense:
-            return self._advance(columns, self._steps(steps, begin, end))
+            return self._advance(columns, begin, end, steps)
         if self.solution.smooth:
             return self._integrator.carry(columns, begin, end, FINE)
         runs = [self._stepper.carry(columns, begin, end, steps // k) for k in (8, 4, 2)]
@@ -236,70 +241,127 @@ class JumpEnsemble:
         if self.states > MOST_DENSE:
             return False
         size = collocation.STAGES * self.states
-        dense = 3 * DENSE_STEPS * (2e-5 + 3e-11 * size**3)
+        dense = 3 * TYPICAL_STEPS * (2e-5 + 3e-11 * size**3)
         return self.states <= 16 or dense < 10 * Stepper(self.process).seconds(SPARSE_STEPS, 1)
 
-    def _accurate(self, rates: Array, error: Array, rounding: float = 1e-13) -> bool:
-        """Whether errors of rates (g,) are within the tolerance, or at the rounding floor."""
+    def _allowed_error(self, rates: Array, rounding: float = 1e-13) -> Array:
+        """Error (g,) of rates that is allowed: by the tolerance, or the rounding floor."""
         floor = rounding * self.process.throughput(rates)
-        return bool((error <= np.maximum(self.tolerance * abs(rates), floor)).all())
+        return np.maximum(np.maximum(self.tolerance * abs(rates), floor), 1e-300)
+
+    def _accurate(self, rates: Array, error: Array, rounding: float = 1e-13) -> bool:
+        """Whether errors of rates (g,) are as small as they are allowed to be."""
+        return bool((error <= self._allowed_error(rates, rounding)).all())
 
     # -- few states ----------------------------------------------------------------------------
 
-    def _steps(
-        self, steps: int, begin: float = 0.0, end: float = 1.0, settled: bool = False
-    ) -> Iterator[collocation.Steps]:
-        """Steps between two phases; if `settled`, P follows the drive from the beginning."""
-        for edges in collocation.edges_of(self.process, begin, end, steps, settled):
-            yield from collocation.solve_steps(self.process, edges)
-
-    def _advance(self, columns: Array, steps: Iterable[collocation.Steps]) -> tuple[Array, Array]:
-        """Columns (states, m) after some steps, and their energetics (g, m)."""
+    def _advance(self, columns: Array, begin: float, end: float, steps: int) -> tuple[Array, Array]:
+        """Columns (states, m) between two phases, and their energetics (g, m)."""
         total = np.zeros((self.width, columns.shape[1]))
-        for part in steps:
-            total += self.process.jump_energetics(part.begin, columns)
-            columns, dwell = part.carry(columns)
-            total += self.process.energetics(part.instants, dwell)
-            if part.end == 1.0:
-                total += self.process.jump_energetics(1.0, columns)
+        edges = collocation.steps_of(self.process, begin, end, steps, settled=False)
+        for part in collocation.solve_steps(self.process, *edges):
+            starts = []
+            for step in part.stages[:, -1]:
+                starts.append(columns)
+                columns = step @ columns
+            total += self._energetics(part, np.array(starts))
+        if end == 1.0:
+            total += self.process.jump_energetics(1.0, columns)
         return columns, total
+
+    def _energetics(self, part: collocation.Steps, starts: Array) -> Array:
+        """Energetics (g, m) of steps that begin with columns (t, states, m)."""
+        total = self.process.energetics(part.instants, part.dwell(starts))
+        for u in self.process.jumps[0]:
+            for step in np.flatnonzero(part.begin == u):
+                total += self.process.jump_energetics(u, starts[step])
+        return total
 
     def _solve_dense(self) -> Solution | None:
         """Solution by collocation; None if rounding spoils it because states are rarely left."""
-        process, steps, change = self.process, DENSE_STEPS, math.inf
-        now = np.full(self.width + self.states, np.inf)
+        now, change, excess = np.zeros(0), math.inf, math.inf
+        first = round(DENSE_STEPS + STEPS_OF_RANGE * min(self.process.range_of_rates, MOST_RANGE))
+        numbers = [first, _more(first)]
         while True:
-            try:
-                parts = list(self._steps(steps, settled=True))
-            except np.linalg.LinAlgError:
-                # Steps so long that the equations are singular to rounding.
+            # Two runs at a time: for few states most of the time goes to calls, not to arithmetic.
+            runs = self._periodic_runs(numbers)
+            if runs is None:
                 return None
-            propagator = np.eye(self.states)
-            for step in (step for part in parts for step in part.stages[:, -1]):
-                propagator = step @ propagator
-            rounding = max(1e-15, float(np.abs(propagator.sum(axis=0) - 1.0).max()))
-            p, rarest = stationary(propagator)
-            # The alternative, sums of positive terms, needs steps as short as relaxation.
-            fastest = max(float((part.instants.rates @ process.exits).max()) for part in parts)
-            fast = fastest * self.period < MOST_EVENTS
-            allowed = min(self.tolerance, CONVERGED) if fast else self.tolerance
-            if not rounding < allowed * rarest:
+            for steps, (p, rates, rounding) in zip(numbers, runs, strict=True):
+                before, now, change_before = now, np.concatenate([rates, p]), change
+                if not len(before):
+                    continue
+                changes = abs(now - before)
+                change = float(changes.max())
+                # Changes that shrink by a factor add up to so many times the last one; but
+                # convergence need not be regular.
+                ratio = min(change / change_before, 0.9)
+                remaining = max(LEAST_RATIO if ratio else 1.0, ratio / (1.0 - ratio))
+                allowed = np.full(len(now), STATE * self.tolerance)
+                allowed[: self.width] = self._allowed_error(rates, max(1e-13, rounding))
+                excess = float((changes / allowed).max())
+                if remaining * excess < 1.0 or steps >= MOST_DENSE_STEPS:
+                    error = remaining * changes[: self.width]
+                    error += rounding * self.process.throughput(rates)
+                    return Solution(p, rates, error, steps, dense=True, smooth=True)
+            # The next change is the error of the last run; that of one more run is accurate enough
+            # if it is, times the least ratio.
+            factor = (excess * LEAST_RATIO**2) ** (1.0 / collocation.STAGES)
+            numbers = [_more(steps)]
+            if factor > 1.0:
+                steps = max(math.ceil(steps * min(factor, MOST_FACTOR)), *numbers)
+                numbers = [steps, _more(steps)]
+
+    def _periodic_runs(self, numbers: list[int]) -> list[tuple[Array, Array, float]] | None:
+        """Periodic state (states,), rates (g,) and relative rounding error of runs by collocation.
+
+        None if rounding spoils them.
+
+        Parameters
+        ----------
+        numbers : of steps a period, of each run
+        """
+        process, count = self.process, len(numbers)
+        grids = [collocation.steps_of(process, 0.0, 1.0, n, settled=True) for n in numbers]
+        run = np.repeat(np.arange(count), [len(begin) for begin, _ in grids])
+        edges = (np.concatenate(edge) for edge in zip(*grids, strict=True))
+        try:
+            parts = list(collocation.solve_steps(process, *edges))
+        except np.linalg.LinAlgError:
+            # Steps so long that the equations are singular to rounding.
+            return None
+        ends = [step for part in parts for step in part.stages[:, -1]]
+        # P at the beginning of each step, a column for each run.
+        starts, solved = np.zeros((len(run), self.states, count)), 0
+        found: list[tuple[Array, float]] = []
+        for k, (begin, _) in enumerate(grids):
+            maps = [np.eye(self.states)]
+            for step in ends[solved : solved + len(begin)]:
+                maps.append(step @ maps[-1])
+            rounding = max(1e-15, float(abs(maps[-1].sum(axis=0) - 1.0).max()))
+            p, rarest = stationary(maps[-1])
+            if not self._bears(rounding / rarest, parts):
                 return None
-            rates = self._advance(p[:, None], parts)[1][:, 0] / self.period
-            before, now, change_before = now, np.append(rates, p), change
-            changes = np.abs(now - before)
-            change = float(changes.max())
-            # Changes that shrink by a factor add up to so many times the last one; but convergence
-            # need not be regular.
-            ratio = min(change / change_before, 0.9) if math.isfinite(change_before) else 0.0
-            errors = changes * max(LEAST_RATIO if ratio else 1.0, ratio / (1.0 - ratio))
-            error, shift = errors[: self.width], float(errors[self.width :].max())
-            rounding_error = rounding / rarest
-            accurate = self._accurate(rates, error, max(1e-13, rounding_error))
-            if (accurate and shift < STATE * self.tolerance) or steps >= MOST_DENSE_STEPS:
-                error = error + rounding_error * process.throughput(rates)
-                return Solution(p, rates, error, steps, dense=True, smooth=True)
-            steps += steps // 2
+            starts[solved : solved + len(begin), :, k] = np.array(maps[:-1]) @ p
+            solved += len(begin)
+            found.append((p, rounding / rarest))
+        total, solved = np.zeros((self.width, count)), 0
+        for part in parts:
+            total += self._energetics(part, starts[solved : solved + len(part.begin)])
+            solved += len(part.begin)
+        results = []
+        for (p, rounding), gained in zip(found, total.T, strict=True):
+            rates = (gained + process.jump_energetics(1.0, p)) / self.period
+            results.append((p, rates, rounding))
+        return results
+
+    def _bears(self, error: float, parts: list[collocation.Steps]) -> bool:
+        """Whether a relative rounding error of the periodic state may stand."""
+        if error < min(self.tolerance, CONVERGED):
+            return True
+        # The alternative, sums of positive terms, needs steps as short as relaxation.
+        fastest = max(float((part.instants.rates @ self.process.exits).max()) for part in parts)
+        return error < self.tolerance and fastest * self.period >= MOST_EVENTS
 
     # -- many states, or states that are rarely left ---------------------------------------------
 
@@ -481,6 +543,10 @@ class JumpEnsemble:
     def _correction(self, residual: Array) -> Array:
         """Solve (1 - U) d = residual approximately, for the d that sums to zero."""
         return correction(self._rough_map, residual, ROUGH_ACCURACY)
+
+
+def _more(steps: int) -> int:
+    return steps + max(1, steps // 3)
 
 
 def _extrapolated(

@@ -4,8 +4,8 @@ dE_i = 2 s_i (sum_j J_ij s_j + h_i) is the heat that a flip of spin i takes (pap
 """
 
 import math
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,8 @@ from trajsim.models.waveform import (
 GRID = 64
 # Amplitude over temperature from which on a rate all but jumps where dE of a flip is 0.
 STEEP = 15.0
+# Sites up to which channels are kept for networks that differ by their drives.
+MOST_KEPT = 8
 # Difference of phases that is taken for rounding.
 SAME_PHASE = 1e-13
 
@@ -46,67 +48,109 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
         If the states are too many for the memory at hand.
     """
     sites = len(network.bath)
-    expect_room(1 << min(sites, 1000), sites, f"{sites} spins")
+    if network.moving or sites > MOST_KEPT:
+        expect_room(1 << min(sites, 1000), sites, f"{sites} spins")
+        return _with_crossings(network, _channels(network))
+    process = _kept_channels(ByChannels(network)).driven_by(**_drive(network))
+    return _with_crossings(network, process)
+
+
+class ByChannels:
+    """A network that equals those whose spins flip in the same ways, however they are driven."""
+
+    def __init__(self, network: SpinNetwork) -> None:
+        self.network = network
+        of_sites = (network.first, network.temperature, network.bath, network.driven)
+        of_bonds = (network.neighbour, network.coupling, network.like, network.unlike)
+        arrays = (*of_sites, _constant_fields(network), *of_bonds)
+        self._key = (type(network.law), network.law, *(array.tobytes() for array in arrays))
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ByChannels) and self._key == other._key
+
+
+@lru_cache(maxsize=8)
+def _kept_channels(of: ByChannels) -> JumpProcess:
+    """Channels of a network: in sweeps over the drives they are listed once."""
+    return _channels(of.network).tabulated()
+
+
+def _constant_fields(network: SpinNetwork) -> Array:
+    return np.where(network.driven >= 0, 0.0, network.drive.offset)
+
+
+def _drive(network: SpinNetwork) -> dict[str, Any]:
+    """The fields of a process that tell how it is driven, but for its rates."""
+    waves, _, _ = network.drives_at_sites()
+    opening, closing = at_edges(waves, 1) if len(waves.start) else (None, None)
+    return {
+        "period": network.period,
+        "parameters": partial(driven_parameters, waves, network.period),
+        "breaks": phases_of_breaks(network.drive, network.couplings, network.temperatures),
+        "jumps": jumps(waves),
+        "opening": opening,
+        "closing": closing,
+    }
+
+
+def _channels(network: SpinNetwork) -> JumpProcess:
+    sites = len(network.bath)
     states = 1 << sites
-    state = np.arange(states, dtype=np.int32)
+    state, bit = np.arange(states, dtype=np.int32), np.arange(sites, dtype=np.int32)[:, None]
+    is_down = (state >> bit) & 1
     kinds: list[Any] = []
     classes: list[tuple[float, ...]] = []
     site: list[int] = []
     for i in range(sites):
         # Patterns of the neighbours with the same rate and heat share a class.
         values, class_of = _distinct(_neighbourhoods(network, i))
-        pattern = np.zeros(states, np.int32)
-        for bit, j in enumerate([i, *_neighbours(network, i)]):
-            pattern |= ((state >> j) & 1) << bit
-        kinds.append(len(site) + class_of.reshape(-1)[pattern])
+        pattern = is_down[i]
+        for k, j in enumerate(_neighbours(network, i).tolist()):
+            pattern = pattern | is_down[j] << (k + 1)
+        kinds.append(class_of[pattern] + len(site))
         classes += values
         site += [i] * len(values)
     site_of = np.array(site)
     spin, local, exchange = np.array([c[:3] for c in classes]).T
-    signs = [np.array(c[3:]) for c in classes]
     driven = np.flatnonzero(network.driven >= 0)
-    driven_bonds = np.flatnonzero(network.driven_bond >= 0)
+    of_field = (site_of == driven[:, None]) * spin
     # Constant fields are no drives: their part of the heat of a flip is constant.
-    constant = np.where(network.driven >= 0, 0.0, network.drive.offset)
-    parameters, _, _ = network.drives_at_sites()
-    spins = 1.0 - 2.0 * ((state >> np.arange(sites)[:, None]) & 1)
-    one, other = network.ends[driven_bonds].T
+    constant = _constant_fields(network)[site_of] * spin
+    spins = 1.0 - 2.0 * is_down
     # V_d of a field is -s_i, that of a coupling -s_i s_j.
-    change = np.concatenate(
-        [2.0 * spin * (site_of == driven[:, None]), _changes(network, site, signs, driven_bonds)]
-    )
+    change, conjugate = 2.0 * of_field, -spins[driven]
     rate: Any
     if network.moving:
+        signs = [c[3:] for c in classes]
+        driven_bonds = np.flatnonzero(network.driven_bond >= 0)
+        one, other = network.ends[driven_bonds].T
+        change = np.concatenate([change, _changes(network, site, signs, driven_bonds)])
+        conjugate = np.concatenate([conjugate, -spins[one] * spins[other]])
         rate = MovingRates.of(network, site_of, spin, signs)
     else:
-        by_site = 1.0 / network.temperature[site_of]
-        by_drive = (site_of == driven[:, None]) * spin * by_site
-        rate = partial(flip_rates, network.law, local, constant[site_of] * spin * by_site, by_drive)
-    edges = at_edges(parameters, 1)
-    process = JumpProcess(
+        beta = 1.0 / network.temperature[site_of]
+        rate = partial(flip_rates, network.law, local, constant * beta, of_field * beta)
+    return JumpProcess(
         states=states,
         baths=int(network.bath.max()) + 1,
         counters=sites,
-        period=network.period,
-        source=np.tile(state, sites),
-        target=np.concatenate([state ^ (1 << i) for i in range(sites)]).astype(np.int32),
-        kind=np.concatenate(kinds).astype(np.int32),
+        source=np.concatenate([state] * sites),
+        target=(state ^ (1 << bit)).ravel(),
+        kind=np.concatenate(kinds),
         bath=network.bath[site_of],
         counter=site_of,
-        heat=2.0 * spin * (exchange + constant[site_of]),
+        heat=2.0 * (exchange + constant),
         change=change,
-        conjugate=np.concatenate([-spins[driven], -spins[one] * spins[other]]),
-        parameters=partial(driven_parameters, parameters, network.period),
+        conjugate=np.asarray(conjugate, np.float64),
         rate=rate,
-        jumps=jumps(parameters),
-        opening=edges[0],
-        closing=edges[1],
+        **_drive(network),
     )
-    breaks, layer = _breaks(network, process)
-    return replace(process, breaks=breaks, layer=layer)
 
 
-def _changes(network: SpinNetwork, site: list[int], signs: list[Array], bonds: Any) -> Array:
+def _changes(network: SpinNetwork, site: list[int], signs: list[Any], bonds: Any) -> Array:
     """Change (bonds, k) of -s_i s_j of driven bonds by a flip of each class."""
     change = np.zeros((len(bonds), len(site)))
     number = {int(b): d for d, b in enumerate(bonds)}
@@ -137,7 +181,7 @@ class MovingRates(NamedTuple):
     sign: Array
 
     @classmethod
-    def of(cls, network: SpinNetwork, site: Any, spin: Array, signs: list[Array]) -> "MovingRates":
+    def of(cls, network: SpinNetwork, site: Any, spin: Array, signs: list[Any]) -> "MovingRates":
         """Rates of classes, of which the signs of the bonds are given in the order of the bonds."""
         around = [network.bond[network.first[i] : network.first[i + 1]] for i in site]
         first = np.cumsum([0, *(len(a) for a in around)])
@@ -193,38 +237,30 @@ def _neighbours(network: SpinNetwork, i: int) -> Any:
     return network.neighbour[network.first[i] : network.first[i + 1]]
 
 
-def _neighbourhoods(network: SpinNetwork, i: int) -> Array:
-    """Spin i, its `local` and the field of its bonds (patterns, 3 or more), bit 0 for spin i.
+def _neighbourhoods(network: SpinNetwork, i: int) -> Iterator[tuple[float, ...]]:
+    """Spin i, its `local`, and s_i times the field of its bonds, of each pattern of the spins.
 
-    Where its bonds change in time, these are followed by s_i s_j of all of them.
+    In the number of a pattern bit 0 is spin i, then follow its neighbours; a spin down is a 1.
+    Where bonds change in time, s_i s_j of all bonds follows.
     """
-    around = slice(network.first[i], network.first[i + 1])
-    degree = around.stop - around.start
-    pattern = np.arange(2 << degree)
-    spin = 1.0 - 2.0 * (pattern & 1)
-    local = np.full(len(pattern), start(network.law))
-    exchange = np.zeros(len(pattern))
-    signs = []
-    for bit in range(degree):
-        k = around.start + bit
-        other = 1.0 - 2.0 * ((pattern >> (bit + 1)) & 1)
-        parts = np.where(spin == other, network.like[k], network.unlike[k])
-        local = _joined(network.law, local, parts)
-        exchange += network.coupling[k] * other
-        signs.append(spin * other)
-    return np.stack([spin, local, exchange, *(signs if network.moving else [])], axis=1)
+    around, law = slice(network.first[i], network.first[i + 1]), network.law
+    arrays = (network.coupling, network.like, network.unlike)
+    bonds = list(zip(*(array[around].tolist() for array in arrays), strict=True))
+    for pattern in range(2 << len(bonds)):
+        local, exchange, signs = start(law), 0.0, []
+        for k, (coupling, like, unlike) in enumerate(bonds, 1):
+            equal = not (pattern >> k ^ pattern) & 1
+            local = join(law, local, like if equal else unlike)
+            exchange += coupling if equal else -coupling
+            signs.append(1.0 if equal else -1.0)
+        yield (1.0 - 2.0 * (pattern & 1), local, exchange, *(signs if network.moving else ()))
 
 
-def _distinct(rows: Array) -> tuple[list[tuple[float, ...]], Any]:
-    """Distinct rows (m, c), and the index among them of each given row."""
+def _distinct(rows: Iterable[tuple[float, ...]]) -> tuple[list[tuple[float, ...]], Any]:
+    """Distinct rows, and the index among them of each given row."""
     number: dict[tuple[float, ...], int] = {}
-    index = [number.setdefault(tuple(row), len(number)) for row in rows.tolist()]
-    return list(number), np.array(index)
-
-
-def _joined(law: Any, local: Array, parts: Array) -> Array:
-    joined = zip(local.tolist(), parts.tolist(), strict=True)
-    return np.array([join(law, bonds, bond) for bonds, bond in joined])
+    index = [number.setdefault(row, len(number)) for row in rows]
+    return list(number), np.array(index, np.int32)
 
 
 @compiled
@@ -237,21 +273,26 @@ def _flip_rates(law, local, x):
     return out
 
 
-def _breaks(network: SpinNetwork, process: JumpProcess) -> tuple[list[float], float]:
-    """Phases, with 0 and 1, between which rates are smooth, and the least width of a jump there."""
-    around = np.repeat(np.arange(len(network.bath)), np.diff(network.first))
+def _with_crossings(network: SpinNetwork, process: JumpProcess) -> JumpProcess:
+    """The process with breaks where rates are not smooth, and the least width of a jump there."""
+    kinked = getattr(network.law, "kinked", False)
+    if not (network.moving or kinked or (network.high - network.low > 2.0 * STEEP).any()):
+        return process
     reach, speed = ranges(network.drive), speeds(network.drive)
+    around = np.repeat(np.arange(len(network.bath)), np.diff(network.first))
     np.add.at(reach, around, ranges(network.couplings)[network.bond])
     np.add.at(speed, around, speeds(network.couplings)[network.bond])
     coldest = bounds(network.temperatures)[0]
     steep = reach > STEEP * coldest
-    layer = min((coldest / np.maximum(speed, 1e-300))[steep], default=0.0)
-    breaks = phases_of_breaks(network.drive, network.couplings, network.temperatures)
-    abrupt = (steep | getattr(network.law, "kinked", False)) & (speed > 0.0)
-    if abrupt.any():
-        crossings = _crossings(network, process, abrupt, np.array(breaks))
-        breaks = sorted([*breaks, *(u for u in crossings if min(abs(u - breaks)) > SAME_PHASE)])
-    return breaks, float(layer)
+    abrupt = (steep | kinked) & (speed > 0.0)
+    if not abrupt.any():
+        return process
+    fast = steep & abrupt
+    layer = min(coldest[fast] / speed[fast], default=0.0)
+    breaks = process.breaks
+    crossings = _crossings(network, process, abrupt, np.array(breaks))
+    more = [u for u in crossings if min(abs(u - np.array(breaks))) > SAME_PHASE]
+    return process.driven_by(breaks=sorted([*breaks, *more]), layer=float(layer))
 
 
 def _crossings(network: SpinNetwork, process: JumpProcess, abrupt: Any, breaks: Array) -> Array:
