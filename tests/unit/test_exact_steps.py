@@ -14,7 +14,11 @@ from trajsim.ensemble.jumps.collocation import (
     solve_stages,
     step_edges,
 )
+from trajsim.ensemble.jumps.spins import _channels, jump_process
 from trajsim.ensemble.jumps.stationary import stationary
+from trajsim.models.rate_laws import Arrhenius, HeatBath
+from trajsim.models.spins import network
+from trajsim.models.waveform import Waveform, pack
 
 
 def test_collocation_is_exact_for_polynomials_of_the_order_that_radau_promises():
@@ -64,6 +68,36 @@ def test_steps_fill_the_segment_and_grow_no_faster_than_they_may(widest, narrowe
     assert widths[0] <= max(narrowest, 1e-15) * (1 + 1e-9) or len(widths) == 1
     # The edges are rounded.
     assert (widths[1:] <= collocation.GROWTH * widths[:-1] + 4e-16).all()
+
+
+LAW = HeatBath(0.5)
+
+
+def pair(law=LAW, coupling=1.0, temperatures=(1.0, 0.7), offset=0.3, bath=(0, 1)):
+    """Two spins of which the first is driven, and the second stands in a constant field."""
+    drive = pack([Waveform(0.1, [(1, 0.4, 0.0)]), Waveform(offset)])
+    return network(law, 20.0, [(0, 1, coupling)], temperatures, bath, drive, [True, False])
+
+
+def test_channels_are_kept_for_networks_with_the_same_alone():
+    others = [
+        {"law": HeatBath(0.6)},
+        {"law": Arrhenius(0.5)},
+        {"coupling": 0.9},
+        {"temperatures": (1.0, 0.8)},
+        {"offset": 0.2},
+        {"bath": (0, 0)},
+    ]
+    u, p = np.linspace(0.0, 1.0, 5), np.tile([[0.4], [0.3], [0.2], [0.1]], (5, 1, 1))
+    reference = jump_process(pair())
+    for change in [*others, {}]:
+        kept, made = jump_process(pair(**change)), _channels(pair(**change))
+        a, b = (x.energetics(x.at(u), p) for x in (kept, made))
+        np.testing.assert_array_equal(a, b)
+        differs = (
+            a.shape != (reference.width, 1) or (a != reference.energetics(reference.at(u), p)).any()
+        )
+        assert differs == bool(change)
 
 
 def test_the_stationary_distribution_is_right_in_every_digit_though_states_are_rarely_left():

@@ -109,8 +109,6 @@ def stages_of(process: JumpProcess, begin: Array, end: Array) -> tuple[Instants,
     """The process at the phases (t s,) of the stages of steps, and the durations (t,) of these."""
     widths = end - begin
     phases = begin[:, None] + widths[:, None] * NODES
-    # Not beyond a break, by rounding.
-    phases[:, -1] = end
     return process.at(phases.ravel()), widths * process.period
 
 

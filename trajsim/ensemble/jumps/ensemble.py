@@ -35,11 +35,13 @@ DENSE_STEPS, MOST_DENSE_STEPS, MOST_DENSE = 3, 512, 512
 STEPS_OF_RANGE, MOST_RANGE = 1.8, 10.0
 TYPICAL_STEPS = 8
 # Tolerance of the probabilities, relative to that of the currents.
-STATE = 0.2
+STATE = 0.6
 # Most times as many steps at a time.
 MOST_FACTOR = 3.0
 # Least estimate of the remaining error, relative to the last change.
-LEAST_RATIO = 0.1
+LEAST_RATIO = 0.3
+# The same as it is expected to be, by which the next number of steps is chosen.
+EXPECTED_RATIO = 0.1
 # Uniformisation: steps at first and at most.
 SPARSE_STEPS, MOST_STEPS = 8, 1 << 15
 # How many times the first steps it is until it is told how long it may take.
@@ -304,9 +306,9 @@ class JumpEnsemble:
                     error = remaining * changes[: self.width]
                     error += rounding * self.process.throughput(rates)
                     return Solution(p, rates, error, steps, dense=True, smooth=True)
-            # The next change is the error of the last run; that of one more run is accurate enough
-            # if it is, times the least ratio.
-            factor = (excess * LEAST_RATIO**2) ** (1.0 / collocation.STAGES)
+            # The next change is the error of the first of two more runs; the second is accurate
+            # enough where that, times the least ratio, is what is allowed.
+            factor = (excess * EXPECTED_RATIO * LEAST_RATIO) ** (1.0 / collocation.STAGES)
             numbers = [_more(steps)]
             if factor > 1.0:
                 steps = max(math.ceil(steps * min(factor, MOST_FACTOR)), *numbers)
