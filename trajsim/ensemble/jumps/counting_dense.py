@@ -25,11 +25,12 @@ from trajsim.ensemble.jumps.collocation import (
     steps_of,
     systems,
 )
-from trajsim.ensemble.jumps.ensemble import TYPICAL_STEPS, JumpEnsemble
+from trajsim.ensemble.jumps.ensemble import JumpEnsemble
 from trajsim.ensemble.jumps.stationary import stationary
 from trajsim.ensemble.jumps.tilt import Tilt
 
-MOST_STEPS = 4096
+# Steps a period at first, if the periodic state was found in another way, and at most.
+FIRST_STEPS, MOST_STEPS = 8, 4096
 # If a growth still overflows with so many steps, it is taken to be infinite.
 DIVERGED_STEPS = 256
 # The matrix is raised to 2**SQUARINGS to find its largest eigenvalue, smoothly in time.
@@ -124,7 +125,7 @@ class DenseCounting:
             raise NoExactSideError(
                 "some states are left so rarely that fluctuations are lost in rounding"
             )
-        self._solution_steps = solution.steps if solution.dense else TYPICAL_STEPS
+        self._solution_steps = solution.steps if solution.dense else FIRST_STEPS
         # Steps that follow a distribution from any start, whatever is counted.
         self._series_steps = 0
         self._factored: tuple[int, list[Factored]] = (0, [])

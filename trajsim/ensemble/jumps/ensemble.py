@@ -33,7 +33,6 @@ from trajsim.plan import Plan
 # it is considered; more steps at first by the logarithm of the ratio of a rate to its least.
 DENSE_STEPS, MOST_DENSE_STEPS, MOST_DENSE = 3, 512, 512
 STEPS_OF_RANGE, MOST_RANGE = 1.8, 10.0
-TYPICAL_STEPS = 8
 # Tolerance of the probabilities, relative to that of the currents.
 STATE = 0.6
 # Most times as many steps at a time.
@@ -243,7 +242,7 @@ class JumpEnsemble:
         if self.states > MOST_DENSE:
             return False
         size = collocation.STAGES * self.states
-        dense = 3 * TYPICAL_STEPS * (2e-5 + 3e-11 * size**3)
+        dense = 1.5 * sum(self._first_numbers) * (2e-5 + 3e-11 * size**3)
         return self.states <= 16 or dense < 10 * Stepper(self.process).seconds(SPARSE_STEPS, 1)
 
     def _allowed_error(self, rates: Array, rounding: float = 1e-13) -> Array:
@@ -279,11 +278,17 @@ class JumpEnsemble:
                 total += self.process.jump_energetics(u, starts[step])
         return total
 
+    @property
+    def _first_numbers(self) -> list[int]:
+        """Steps a period of the first two runs by collocation."""
+        logarithm = min(self.process.range_of_rates, MOST_RANGE)
+        first = round(DENSE_STEPS + STEPS_OF_RANGE * logarithm)
+        return [first, _more(first)]
+
     def _solve_dense(self) -> Solution | None:
         """Solution by collocation; None if rounding spoils it because states are rarely left."""
         now, change, excess = np.zeros(0), math.inf, math.inf
-        first = round(DENSE_STEPS + STEPS_OF_RANGE * min(self.process.range_of_rates, MOST_RANGE))
-        numbers = [first, _more(first)]
+        numbers = self._first_numbers
         while True:
             # Two runs at a time: for few states most of the time goes to calls, not to arithmetic.
             runs = self._periodic_runs(numbers)
@@ -526,7 +531,8 @@ class JumpEnsemble:
             norms.append(abs(deviation).sum())
             if norms[-1] < 1e-10 * norms[0]:
                 break
-        rate = (norms[-1] / norms[-3]) ** 0.5
+        periods = min(2, len(norms) - 1)
+        rate = (norms[-1] / norms[-1 - periods]) ** (1.0 / periods)
         if rate < 0.9:
             return 1.0 - rate
         from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
