@@ -20,10 +20,9 @@ from trajsim.ensemble.answers import (
 )
 from trajsim.ensemble.gaussian import Gaussian
 from trajsim.ensemble.gaussian_maps import Map, joined, repeated
-from trajsim.ensemble.jumps.collocation import STAGES
 from trajsim.ensemble.jumps.limits import expect_time
 from trajsim.ensemble.oscillator_process import SAME, OscillatorProcess
-from trajsim.ensemble.oscillator_steps import maps
+from trajsim.ensemble.oscillator_steps import STAGES, maps
 from trajsim.models.oscillators import OscillatorNetwork
 from trajsim.plan import Plan
 

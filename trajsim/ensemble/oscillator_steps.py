@@ -29,14 +29,16 @@ from trajsim.ensemble.gaussian_maps import (
 )
 from trajsim.ensemble.jumps.collocation import (
     BATCH,
-    NODES,
-    STAGES,
-    WEIGHTS,
     right_side,
     solve_stages,
     systems,
+    tableau,
 )
 from trajsim.ensemble.oscillator_process import OscillatorProcess
+
+# Of more stages the equations are solved with larger rounding errors.
+STAGES = 6
+NODES, _, WEIGHTS = tableau(STAGES)
 
 
 def _batches(
@@ -112,7 +114,7 @@ def propagators(process: OscillatorProcess, finer: int, weights: Array, powers: 
     for some, u, generators, durations in _batches(process, begins, widths, count):
         tilt = process.tilt(u, weights) * durations[:, None, None, None, None]
         inverse = np.linalg.inv(systems(generators, durations))
-        stages = (inverse @ right_side(2 * s)).reshape(len(some), 1, STAGES, 2 * s, 2 * s)
+        stages = (inverse @ right_side(2 * s, STAGES)).reshape(len(some), 1, STAGES, 2 * s, 2 * s)
         stages = np.repeat(stages, count, axis=1)
         part = np.zeros((len(some), count, powers, 2 * s, 2 * s))
         part[:, :, 0] = stages[:, :, -1]

@@ -28,7 +28,8 @@ FEWEST_PARTS = 5.0
 BATCH = 1 << 17
 
 
-def _tableau(stages: int) -> tuple[Array, Array, Array]:
+@cache
+def tableau(stages: int) -> tuple[Array, Array, Array]:
     """Nodes (s,) in (0, 1], derivative D (s, s + 1) from the values at 0 and them, weights (s,)."""
     # Roots of the Jacobi polynomial (1, 0) as eigenvalues: scipy.special would take long to import.
     k = np.arange(stages - 1.0)
@@ -46,7 +47,7 @@ def _tableau(stages: int) -> tuple[Array, Array, Array]:
     return nodes[1:], derivative[1:], weights
 
 
-NODES, DERIVATIVE, WEIGHTS = _tableau(STAGES)
+NODES, DERIVATIVE, WEIGHTS = tableau(STAGES)
 
 
 def step_edges(
@@ -113,16 +114,16 @@ def stages_of(process: JumpProcess, begin: Array, end: Array) -> tuple[Instants,
 
 
 @cache
-def right_side(states: int) -> Array:
+def right_side(states: int, stages: int = STAGES) -> Array:
     """Right side (s n, n) of the stages' equations for a step that begins in each state."""
-    return np.asarray(np.kron(-DERIVATIVE[:, :1], np.eye(states)), np.float64)
+    return np.asarray(np.kron(-tableau(stages)[1][:, :1], np.eye(states)), np.float64)
 
 
 @cache
-def _derivative(states: int) -> Array:
+def _derivative(states: int, stages: int) -> Array:
     """D (s, n, s, n) as it acts on the stages."""
     return np.asarray(
-        np.kron(DERIVATIVE[:, 1:], np.eye(states)).reshape(STAGES, states, STAGES, states)
+        np.kron(tableau(stages)[1][:, 1:], np.eye(states)).reshape(stages, states, stages, states)
     )
 
 
@@ -134,12 +135,12 @@ def systems(matrices: Any, durations: Array) -> Any:
     matrices : (t, s, n, n), K at the stages of each step
     durations : (t,) of the steps
     """
-    steps, _, states, _ = matrices.shape
-    out = np.empty((steps, STAGES, states, STAGES, states), matrices.dtype)
-    out[:] = _derivative(states)
+    steps, stages, states, _ = matrices.shape
+    out = np.empty((steps, stages, states, stages, states), matrices.dtype)
+    out[:] = _derivative(states, stages)
     of_each_stage = np.einsum("tsnsm->tsnm", out)
     of_each_stage -= durations[:, None, None, None] * matrices
-    return out.reshape(steps, STAGES * states, STAGES * states)
+    return out.reshape(steps, stages * states, stages * states)
 
 
 def solve_stages(matrices: Any, durations: Array) -> Any:
@@ -149,9 +150,10 @@ def solve_stages(matrices: Any, durations: Array) -> Any:
     ----------
     matrices, durations : as for `systems`
     """
-    steps, _, states, _ = matrices.shape
-    stages: Any = np.linalg.solve(systems(matrices, durations), right_side(states)[None])
-    return stages.reshape(steps, STAGES, states, states)
+    steps, count, states, _ = matrices.shape
+    right = right_side(states, count)[None]
+    stages: Any = np.linalg.solve(systems(matrices, durations), right)
+    return stages.reshape(steps, count, states, states)
 
 
 class Steps(NamedTuple):

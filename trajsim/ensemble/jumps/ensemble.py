@@ -243,7 +243,9 @@ class JumpEnsemble:
             return False
         size = collocation.STAGES * self.states
         dense = 1.5 * sum(self._first_numbers) * (2e-5 + 3e-11 * size**3)
-        return self.states <= 16 or dense < 10 * Stepper(self.process).seconds(SPARSE_STEPS, 1)
+        return self.states <= WHOLE_MAP or dense < 10 * Stepper(self.process).seconds(
+            SPARSE_STEPS, 1
+        )
 
     def _allowed_error(self, rates: Array, rounding: float = 1e-13) -> Array:
         """Error (g,) of rates that is allowed: by the tolerance, or the rounding floor."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from trajsim.ensemble.answers import Array, NoExactSideError
 from trajsim.ensemble.jumps.channels import JumpProcess
-from trajsim.ensemble.jumps.collocation import STAGES, edges_of, solve_steps
+from trajsim.ensemble.jumps.collocation import STAGES, solve_steps, steps_of
 from trajsim.ensemble.variation import Variation, Varied, Weighted, panels_between
 
 # States up to which variations are worked out, with matrices; steps of a period at first.
@@ -39,8 +39,8 @@ def variation(
         raise NoExactSideError(
             f"{process.states} states; gradients are worked out for up to {MOST_STATES}"
         )
-    steps = np.concatenate([*edges_of(process, 0.0, 1.0, STEPS * finer, False), breaks])
-    panels = panels_between(np.unique(steps))
+    begin, end = steps_of(process, 0.0, 1.0, STEPS * finer, settled=False)
+    panels = panels_between(np.unique(np.concatenate([begin, end, breaks])))
     weight = weighted.of_heats[process.bath]
     maps, gains = _in_steps(process, weight, panels.edges)
     if start is None:
@@ -84,7 +84,7 @@ def _in_steps(process: JumpProcess, weight: Array, edges: Array) -> tuple[Array,
     edges : (m + 1,) of the steps
     """
     maps, gains = [], []
-    for steps in solve_steps(process, edges):
+    for steps in solve_steps(process, edges[:-1], edges[1:]):
         instants = steps.instants
         heats = (instants.rates * process.heats_of(instants.value) * weight) @ process.exits
         rates = (heats.reshape(-1, STAGES, process.states) * steps.weights[..., None])[:, :, None]
