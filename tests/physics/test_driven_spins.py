@@ -15,6 +15,8 @@ BREATHING = Wave(1.0, ((1, 0.4, 0.3), (2, 0.2, 1.0)))
 PULSED = Wave(points=((0, 1.0), (0.4, 0.4), (0.4, -0.8), (1, 1.2)))
 WARM = Wave(0.7, ((1, 0.25, 0.9),))
 HEATED = Wave(points=((0, 0.5), (0.5, 0.5), (0.5, 1.0), (1, 1.0)))
+SQUARE = Wave(points=((0, 1.0), (0.2, 1.0), (0.2, -1.0), (0.7, -1.0), (0.7, 1.0), (1, 1.0)))
+BURNING = Wave(1.0, ((1, 0.6, 0.4),))
 COSINE = Wave(0.1, ((1, 0.4, 2.2),))
 
 CASES = {
@@ -28,6 +30,9 @@ CASES = {
         ((0, 1, PULSED), (1, 2, 0.5), (0, 2, BREATHING)),
         (HEATED, WARM),
         (0, 1, 0),
+    ),
+    "so wide that there are cells": Driven(
+        (SQUARE, COSINE), ((0, 1, 0.5),), (BURNING, 0.6), (0, 1), "arrhenius", period=6.0
     ),
 }
 EVERY = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -1,9 +1,9 @@
 """Spins in continuous time: exact kinetic Monte Carlo with rates that change in time.
 
 Thinning (Lewis & Shedler, Nav. Res. Logist. Q. 26, 403, 1979): flips are proposed at the
-constant rate that bounds each spin's true rate over the whole period, and accepted with the
-ratio of the true rate, at the field of that instant, to the bound. There is no time step, within
-which rates would be constant.
+constant rate that bounds each spin's true rate over the whole period, or over a cell of it
+(`trajsim.kernels.cells`), and accepted with the ratio of the true rate, at the field of that
+instant, to the bound. There is no time step, within which rates would be constant.
 
 Time is kept as a fraction of the period and a number of whole segments, never as a growing t.
 """
@@ -47,7 +47,7 @@ class Start(NamedTuple):
 class Replicas(NamedTuple):
     """State of m trajectories: random streams (m, 4) uint64, spins (m, n) int8, waiting times.
 
-    wait (m,): time to the next proposal, in segments; below 0 where none is drawn yet.
+    wait (m,): time to the next proposal, in segments of the model; below 0 where none is drawn yet.
     """
 
     stream: NDArray[np.uint64]
@@ -149,4 +149,5 @@ def advance(
     if isinstance(model, SpinNetwork):
         model = prepare(model, plan)
     kernel = lanes if isinstance(model, lanes.LaneModel) else rejection
-    return kernel.advance(model, plan, replicas, rows, first, last), -1
+    first, last = first * model.each, last * model.each
+    return kernel.advance(model, model.plan, replicas, rows, first, last), -1

@@ -55,7 +55,7 @@ BANK = 64
 LANES = 2 * BANK
 U0, U1 = np.uint64(0), np.uint64(1)
 # Offsets of the lanes' words and numbers. Times are in segments.
-STREAM, STATE, SITE = 0, 4 * LANES, 5 * LANES
+STREAM, STATE, SITE, CELL = 0, 4 * LANES, 5 * LANES, 6 * LANES
 NOW, PHASE, LOGARITHM, MARK, FIELD, BONDS = (LANES * k for k in range(6))
 
 
@@ -63,8 +63,8 @@ class Lanes(NamedTuple):
     """State of all lanes: words and numbers, sums over flips, and times.
 
     replica, segment, part, row, remaining (LANES,): trajectory of each lane, its segment, that
-    within the period, row among the rows of all trajectories, and segments to the end of that row;
-    rows below 0 are not recorded.
+    within the period, row among the rows of all trajectories, and segments of the run to the end of
+    that row; rows below 0 are not recorded.
     """
 
     words: NDArray[np.uint64]
@@ -82,7 +82,7 @@ class Lanes(NamedTuple):
 
 @compiled(inline=True)
 def _lookup(table, first, index, size):
-    """Entry of a table of `size`, which begins at `first`, at the index of each lane."""
+    """Entry of a table, which begins at `first`, at the index of each lane; size 0: a large one."""
     if size == 2:
         entry = one_of_2(table, first, index)
     elif size == 4:
@@ -95,6 +95,17 @@ def _lookup(table, first, index, size):
     else:
         entry = gather(table, index + np.uint64(first))
     return entry
+
+
+def _cell(model, words, k):
+    """Where the tables of the cell of each lane begin, in states; 0 where there are no cells."""
+
+
+@overload(_cell, inline="always")
+def _cell_of(model, words, k):
+    if length_of(model, "cut") == 0:
+        return lambda model, words, k: spread(U0)
+    return lambda model, words, k: load(words, CELL + k)
 
 
 @compiled(inline=True)
@@ -118,18 +129,21 @@ def _draw(words, numbers, bank):
 @compiled(inline=True)
 def _choose(model, words, numbers, bank):
     """Sites of the flips proposed, and their fields."""
-    n, p = len(model.sites), len(model.places)
+    n, p, whole = len(model.sites), len(model.places), 1 - len(model.cut)
     for k in range(bank, bank + BANK, WIDTH):
-        state = load(words, STATE + k)
-        mark = load(numbers, MARK + k) * _lookup(model.total, 0, state, 1 << n)
+        state, cell = load(words, STATE + k), _cell(model, words, k)
+        mark = load(numbers, MARK + k) * _lookup(model.total, 0, cell + state, whole << n)
+        # There are 2, 4 or 8 places.
+        state = state + (cell << spread(np.uint64(p // 4 + 1)))
         # The site is the last one whose cumulative rate is not above the mark.
         half = p // 2
-        edge = _lookup(model.below, half << n, state, 1 << n)
+        edge = _lookup(model.below, half << n, state, whole << n)
         reached = mark >= edge
         low, site = where(reached, edge, 0.0), where(reached, spread(np.uint64(half)), U0)
         while half > 1:
             half //= 2
-            edge = _lookup(model.below, half << n, (site << np.uint64(n)) + state, p << n)
+            index = (site << np.uint64(n)) + state
+            edge = _lookup(model.below, half << n, index, whole * (p << n))
             reached = mark >= edge
             low, site = where(reached, edge, low), where(reached, site + np.uint64(half), site)
         elapsed = load(numbers, PHASE + k) + load(numbers, NOW + k)
@@ -274,9 +288,9 @@ def _decide(model, words, numbers, sums, bank):
 @compiled(inline=True)
 def _next_proposals(model, words, numbers, bank):
     """Times of the next proposals; bits of the lanes where they are after the segment."""
-    n, ended = len(model.sites), U0
+    whole, ended = (1 - len(model.cut)) << len(model.sites), U0
     for k in range(bank, bank + BANK, WIDTH):
-        pause = _lookup(model.pause, 0, load(words, STATE + k), 1 << n)
+        pause = _lookup(model.pause, 0, _cell(model, words, k) + load(words, STATE + k), whole)
         now = load(numbers, NOW + k) - load(numbers, LOGARITHM + k) * pause
         store(numbers, NOW + k, now)
         ended |= lanes_of(now >= 1.0) << np.uint64(k - bank)
@@ -310,26 +324,96 @@ def _align(model, sums, k, state, h, part):
         write(sums.after, (n + d) * LANES + k, alike * read(h, at + n + d))
 
 
+def _enter(model, lanes, k, part):
+    """Let lane k use the bounds of a part of the period."""
+
+
+@overload(_enter, inline="always")
+def _enter_of(model, lanes, k, part):
+    if length_of(model, "cut") == 0:
+        return lambda model, lanes, k, part: None
+    return lambda model, lanes, k, part: write(
+        lanes.words, CELL + k, np.uint64(part << len(model.sites))
+    )
+
+
+def _first_pause(model, part, state):
+    """Mean time between proposals in a part of the period."""
+
+
+@overload(_first_pause, inline="always")
+def _first_pause_of(model, part, state):
+    if length_of(model, "cut") == 0:
+        return lambda model, part, state: read(model.pause, state)
+    return lambda model, part, state: read(model.pause, (part << len(model.sites)) + state)
+
+
+def _carry_over(model, plan, lanes, k, part):
+    """Begin the time of lane k anew where part - 1 of the period has ended.
+
+    What is left of the wait is as many mean times between proposals, of the next part.
+    """
+
+
+@overload(_carry_over, inline="always")
+def _carry_over_of(model, plan, lanes, k, part):
+    if length_of(model, "cut") == 0:
+        return lambda model, plan, lanes, k, part: write(
+            lanes.numbers, NOW + k, read(lanes.numbers, NOW + k) - 1.0
+        )
+
+    def scale(model, plan, lanes, k, part):
+        state, next_part = np.int64(read(lanes.words, STATE + k)), part % plan.rows_per_period
+        ratio = _first_pause(model, next_part, state) / _first_pause(model, part - 1, state)
+        write(lanes.numbers, NOW + k, (read(lanes.numbers, NOW + k) - 1.0) * ratio)
+
+    return scale
+
+
+def _end_cell(model, plan, lanes, k):
+    """Whether the segment of lane k that has ended was a cell within one of the run; go on then."""
+
+
+@overload(_end_cell, inline="always")
+def _end_cell_of(model, plan, lanes, k):
+    if length_of(model, "cut") == 0:
+        return lambda model, plan, lanes, k: False
+
+    def end(model, plan, lanes, k):
+        part = read(lanes.part, k) + 1
+        if part % model.each == 0:
+            return False
+        _carry_over(model, plan, lanes, k, part)
+        _enter(model, lanes, k, part)
+        write(lanes.part, k, part)
+        write(lanes.segment, k, read(lanes.segment, k) + 1)
+        write(lanes.numbers, PHASE + k, float(part))
+        return True
+
+    return end
+
+
 @compiled(inline=True)
 def _end_segment(model, plan, shape, rows, h, lanes, k):
     """Add the segment of lane k that has ended to its row; number of flips in it."""
     part, row, remaining = read(lanes.part, k) + 1, read(lanes.row, k), read(lanes.remaining, k) - 1
+    spr = plan.segments_per_row // model.each
     state, sums, flips = np.int64(read(lanes.words, STATE + k)), lanes.sums, 0.0
     for i in range(len(model.sites)):
         flips += read(sums.flips, i * LANES + k)
     _align(model, sums, k, state, h, part)
     if row >= 0:
-        empty = remaining + 1 == plan.segments_per_row
+        empty = remaining + 1 == spr
         add_to_row(shape, model.network, sums, k, LANES, rows, row, empty)
         add_entropy_to_row(shape, model.network, sums, k, LANES, rows, row, empty)
         if remaining == 0:
             # Every trajectory has one edge more than rows.
             _write_edge(model, sums, k, state, rows, row + read(lanes.replica, k) + 1)
             write(lanes.row, k, row + 1)
-    write(lanes.remaining, k, plan.segments_per_row if remaining == 0 else remaining)
+    _carry_over(model, plan, lanes, k, part)
+    write(lanes.remaining, k, spr if remaining == 0 else remaining)
     write(lanes.part, k, 0 if part == plan.rows_per_period else part)
     write(lanes.segment, k, read(lanes.segment, k) + 1)
-    write(lanes.numbers, NOW + k, read(lanes.numbers, NOW + k) - 1.0)
     return np.int64(flips)
 
 
@@ -342,7 +426,7 @@ def _load(model, plan, replicas, shape, h, lanes, k, j, first):
     write(lanes.segment, k, first)
     write(lanes.part, k, part)
     write(lanes.row, k, j * shape.rows + recorded // spr if recorded >= 0 else -1)
-    write(lanes.remaining, k, spr - recorded % spr)
+    write(lanes.remaining, k, (spr - recorded % spr) // model.each)
     for i in range(n):
         state |= (1 if read(replicas.spins, j * n + i) < 0 else 0) << i
     _align(model, lanes.sums, k, state, h, edge_of(first, plan.rows_per_period))
@@ -356,7 +440,7 @@ def _load(model, plan, replicas, shape, h, lanes, k, j, first):
     now = read(replicas.wait, j)
     if now < 0.0:
         bits, s = step(s)
-        now = -log(inside(bits)) * read(model.pause, state)
+        now = -log(inside(bits)) * _first_pause(model, part, state)
     for word in range(4):
         write(lanes.words, STREAM + word * LANES + k, s[word])
     write(lanes.numbers, NOW + k, now)
@@ -390,7 +474,7 @@ def advance(model, plan, replicas, rows, first, last):
     """As `trajsim.kernels.jump.advance`."""
     n, h = len(model.sites), model.edges
     lanes = Lanes(
-        np.zeros(6 * LANES, np.uint64),
+        np.zeros((6 + len(model.cut)) * LANES, np.uint64),
         np.zeros((5 + len(model.bonds.slots)) * LANES),
         empty_sums(n, len(model.bonds.driven), len(model.bonds.heated), LANES),
         np.full(LANES, -1),
@@ -421,6 +505,10 @@ def _advance(model_, plan, replicas_, count, rows_, each, first, last, h_, lanes
         while ended != U0:
             k = bank + lowest(ended)
             if read(lanes.replica, k) >= 0:
+                if _end_cell(model, plan, lanes, k):
+                    if read(numbers, NOW + k) < 1.0:
+                        ended &= ended - U1
+                    continue
                 flips += _end_segment(model, plan, shape, rows, h, lanes, k)
                 if read(lanes.segment, k) == last:
                     _unload(model, replicas, lanes, k)
@@ -434,6 +522,7 @@ def _advance(model_, plan, replicas_, count, rows_, each, first, last, h_, lanes
             if read(lanes.segment, k) == burn_in:
                 _open_ledger(model, shape, rows, lanes, k)
             write(numbers, PHASE + k, float(read(lanes.part, k)))
+            _enter(model, lanes, k, read(lanes.part, k))
             begin_segment(shape, sums, k, LANES)
             # The next proposal may be after the end of the segment that now begins.
             if read(numbers, NOW + k) < 1.0:

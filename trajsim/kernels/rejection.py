@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trajsim.compiled.elementary import log
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare, bits_of, highest, read, write
+from trajsim.kernels.cells import Costs, cells_of
 from trajsim.kernels.edges import edge_of
 from trajsim.kernels.moving import MovingBonds, add_driven, bonds_at, edges_of, moving_bonds
 from trajsim.kernels.random import inside, multiply_high, step, unit
@@ -33,6 +34,8 @@ from trajsim.plan import Plan
 
 # Classes, one for each power of two; slower sites join the last.
 CLASSES = 44
+# Numbers in an array of bounds at most; rates below SLOWEST are 0.
+MOST_NUMBERS, SLOWEST = 1 << 20, 1e-290
 U0, U1, U52 = np.uint64(0), np.uint64(1), np.uint64(52)
 
 
@@ -40,6 +43,10 @@ class ClassModel(NamedTuple):
     """A network of n sites prepared for this kernel.
 
     law : the rate law, per segment
+    plan : whose segments are the cells of those of the run; the segments of this model
+    each : how many they are
+    parts : c, how many of them have bounds of their own
+    like, unlike : (c * 2 bonds,), low, high : (c * n,), those of the network in each
     fields : of the sites
     beta : (n,), 1 / T_i, if that is constant
     bonds : what is driven of bonds and temperatures
@@ -49,6 +56,13 @@ class ClassModel(NamedTuple):
 
     network: SpinNetwork
     law: NamedTuple
+    plan: Plan
+    each: int
+    parts: int
+    like: NDArray[np.float64]
+    unlike: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
     fields: Waves
     beta: NDArray[np.float64]
     bonds: MovingBonds
@@ -81,14 +95,24 @@ def prepare(network: SpinNetwork, plan: Plan) -> ClassModel:
     ValueError
         If there are more than 2**18 sites.
     """
-    n, law = len(network.bath), per_segment(network, plan)
+    n = len(network.bath)
     if n > 1 << 18:
         raise ValueError(f"{n} sites; allowed: at most {1 << 18}")
+    most = MOST_NUMBERS // (n + len(network.bond))
+    # Sites are sorted anew where a cell begins.
+    cells = cells_of(network, plan, most, Costs(proposal=1.0, end=0.1 * n))
+    plan, law = cells.plan, per_segment(network, cells.plan)
+    names = ("like", "unlike", "low", "high")
+    bounds = {name: np.concatenate([getattr(x, name) for x in cells.networks]) for name in names}
     fastest = float(fastest_rates(network._replace(law=law)).max())
     base = math.frexp(fastest)[1] - CLASSES + 1
     return ClassModel(
         network=network,
         law=law,
+        plan=plan,
+        each=cells.each,
+        parts=len(cells.networks),
+        **bounds,
         fields=waves_of(network.drive, plan, n),
         beta=1.0 / network.temperature,
         bonds=moving_bonds(network, plan, n),
@@ -112,7 +136,7 @@ def sites_of(n):
 
 
 @compiled(inline=True)
-def reclassify(model, sites, spins, base, n, i):
+def reclassify(model, sites, spins, base, n, part, i):
     """Put site i into the class of its bound, spins (n,) from `base` on; change of the total.
 
     Parameters
@@ -121,16 +145,18 @@ def reclassify(model, sites, spins, base, n, i):
     sites : Sites, updated
     spins, base : memory of spins, and offset of the first
     n : number of sites
+    part : which of the bounds
     i : site
     """
     network, spin, local = model.network, read(spins, base + i), start(model.law)
+    bonds = part * read(network.first, n)
     for k in range(read(network.first, i), read(network.first, i + 1)):
         equal = read(spins, base + read(network.neighbour, k)) == spin
-        local = join(model.law, local, read(network.like, k) if equal else read(network.unlike, k))
+        likely = read(model.like, bonds + k) if equal else read(model.unlike, bonds + k)
+        local = join(model.law, local, likely)
     write(sites.local, i, local)
-    bound = flip_rate(
-        model.law, local, read(network.low, i) if spin > 0 else -read(network.high, i)
-    )
+    at = part * n + i
+    bound = flip_rate(model.law, local, read(model.low, at) if spin > 0 else -read(model.high, at))
     level = -1
     if bound > 0.0:
         # The power of two just above the bound.
@@ -161,12 +187,12 @@ def reclassify(model, sites, spins, base, n, i):
 
 
 @compiled(inline=True)
-def sort(model, sites, spins, base, n):
+def sort(model, sites, spins, base, n, part):
     """Put all sites into their classes, in order; the total of the classes.
 
     Parameters
     ----------
-    model, sites, spins, base, n : as for `reclassify`
+    model, sites, spins, base, n, part : as for `reclassify`
     """
     for level in range(CLASSES):
         write(sites.counts, level, 0)
@@ -174,8 +200,14 @@ def sort(model, sites, spins, base, n):
     total = 0
     for i in range(n):
         write(sites.level, i, -1)
-        total += reclassify(model, sites, spins, base, n, i)
+        total += reclassify(model, sites, spins, base, n, part, i)
     return total
+
+
+@compiled(inline=True)
+def rate_of(model, total):
+    """Rate of all proposals from the total of the classes; never 0, for waits are told by it."""
+    return max(model.unit * total, SLOWEST)
 
 
 @compiled(inline=True)
@@ -254,17 +286,17 @@ def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, sites_, 
         read(replicas.stream, 4 * j + 2),
         read(replicas.stream, 4 * j + 3),
     )
-    flips, total = 0, sort(model, sites, spins, base, n)
+    each, bounds = model.each, first % model.parts
+    flips, total = 0, sort(model, sites, spins, base, n, bounds)
     now = read(replicas.wait, j)
     if now < 0.0:
         bits, s = step(s)
-        now = -log(inside(bits)) / (model.unit * total)
+        now = -log(inside(bits)) / rate_of(model, total)
     _align(model, sums, spins, base, n, h, edge_of(first, plan.rows_per_period))
     for segment in range(first, last):
         part, recorded = segment % plan.rows_per_period, segment - burn_in
-        # Sort in the order of the sites again: results must not depend on where a call began.
-        total = sort(model, sites, spins, base, n)
-        begin_segment(shape, sums, 0, 1)
+        if segment % each == 0:
+            begin_segment(shape, sums, 0, 1)
         if recorded == 0:
             _write_edge(model, sums, spins, base, n, rows, j * (shape.rows + 1))
         while now < 1.0:
@@ -287,16 +319,22 @@ def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, sites_, 
                     flip_entropy = (cost + 2.0 * spin * field) * beta
                     write(sums.entropy, i, read(sums.entropy, i) + flip_entropy)
                 write(spins, base + i, -spin)
-                total += reclassify(model, sites, spins, base, n, i)
+                total += reclassify(model, sites, spins, base, n, bounds, i)
                 for k in range(read(network.first, i), read(network.first, i + 1)):
-                    total += reclassify(model, sites, spins, base, n, read(network.neighbour, k))
+                    other = read(network.neighbour, k)
+                    total += reclassify(model, sites, spins, base, n, bounds, other)
             bits, s = step(s)
-            now -= log(inside(bits)) / (model.unit * total)
-        # The next proposal is after the end of the segment.
-        now -= 1.0
+            now -= log(inside(bits)) / rate_of(model, total)
+        # The next proposal is after the end of the segment: at the rate of the next one. Sites are
+        # sorted in their order again: results must not depend on where a call began.
+        rate, bounds = rate_of(model, total), (segment + 1) % model.parts
+        total = sort(model, sites, spins, base, n, bounds)
+        now = (now - 1.0) * (rate / rate_of(model, total))
+        if (segment + 1) % each != 0:
+            continue
         _align(model, sums, spins, base, n, h, part + 1)
         if recorded >= 0:
-            row, fresh = recorded // spr, recorded % spr == 0
+            row, fresh = recorded // spr, recorded % spr == each - 1
             add_to_row(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
             add_entropy_to_row(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
             if recorded % spr == spr - 1:

@@ -15,7 +15,7 @@ from trajsim.compiled.simd import bare, read, write
 from trajsim.kernels.lanes import LaneModel
 from trajsim.kernels.moving import bonds_at
 from trajsim.kernels.random import inside, multiply_high, next_bits, unit
-from trajsim.kernels.rejection import choose, reclassify, sites_of, sort
+from trajsim.kernels.rejection import choose, rate_of, reclassify, sites_of, sort
 from trajsim.kernels.waves import wave_at
 from trajsim.models.law_functions import flip_rate
 from trajsim.models.spins import flip_energy
@@ -41,6 +41,13 @@ def replay(model: Any, replicas: Any, part: int) -> Flips:
     replicas : of one trajectory at the start of the segment; updated
     part : number of the segment in its period
     """
+    found = [_replay_cell(model, replicas, part * model.each + k) for k in range(model.each)]
+    when, site, field = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Flips(when / model.each, site, field)
+
+
+def _replay_cell(model: Any, replicas: Any, part: int) -> Flips:
+    """Flips of one trajectory's segment of the model, from the start of the run's."""
     run = _replay_lanes if isinstance(model, LaneModel) else _replay_rejection
     capacity = 64
     while True:
@@ -49,7 +56,8 @@ def replay(model: Any, replicas: Any, part: int) -> Flips:
         count = run(model, stream[0], spins[0], wait, part, flips)
         if count <= capacity:
             replicas.stream[:], replicas.spins[:], replicas.wait[:] = stream, spins, wait
-            return Flips(flips.when[:count], flips.site[:count], flips.field[:count])
+            when = flips.when[:count] + part % model.each
+            return Flips(when, flips.site[:count], flips.field[:count])
         capacity = count
 
 
@@ -128,19 +136,20 @@ def _replay_lanes(model, stream, spins, wait, part, flips):
     """As `trajsim.kernels.lanes` does it; the number of flips."""
     n, p = len(model.sites), len(model.places)
     fields, state, count = bare(model).fields, 0, 0
+    cell, following = (part % model.parts) << n, ((part + 1) % model.parts) << n
     for i in range(n):
         state |= (1 if spins[i] < 0 else 0) << i
     now = wait[0]
     if now < 0.0:
-        now = -log(inside(next_bits(stream))) * model.pause[state]
+        now = -log(inside(next_bits(stream))) * model.pause[cell + state]
     while now < 1.0:
-        mark = unit(next_bits(stream)) * model.total[state]
+        mark = unit(next_bits(stream)) * model.total[cell + state]
         pause = log(inside(next_bits(stream)))
         # The last site whose cumulative rate is not above the mark.
-        site = p - 1
-        while model.below[(site << n) + state] > mark:
+        site, first = p - 1, p * cell + state
+        while model.below[first + (site << n)] > mark:
             site -= 1
-        low = model.below[(site << n) + state] if site > 0 else 0.0
+        low = model.below[first + (site << n)] if site > 0 else 0.0
         field = wave_at(fields, p, site, part + now)
         aligned = field if (state >> site) & 1 == 0 else -field
         local, beta = model.local[(site << n) + state], model.beta[site]
@@ -150,8 +159,8 @@ def _replay_lanes(model, stream, spins, wait, part, flips):
             count += 1
             state ^= 1 << site
             spins[site] = -spins[site]
-        now -= pause * model.pause[state]
-    wait[0] = now - 1.0
+        now -= pause * model.pause[cell + state]
+    wait[0] = (now - 1.0) * (model.pause[following + state] / model.pause[cell + state])
     return count
 
 
@@ -165,11 +174,11 @@ def _replay_rejection(model, stream, spins, wait, part, flips):
 def _replay_sites(model_, stream, spins_, wait, part, flips, sites_):
     """`_replay_rejection` with arrays for the sites."""
     model, spins, sites, n = bare(model_), bare(spins_), bare(sites_), len(spins_)
-    network, count = model.network, 0
-    total = sort(model, sites, spins, 0, n)
+    network, count, bounds = model.network, 0, part % model.parts
+    total = sort(model, sites, spins, 0, n, bounds)
     now = wait[0]
     if now < 0.0:
-        now = -log(inside(next_bits(stream))) / (model.unit * total)
+        now = -log(inside(next_bits(stream))) / rate_of(model, total)
     while now < 1.0:
         mark = np.int64(multiply_high(next_bits(stream), np.uint64(total)))
         i, level = choose(sites, n, mark)
@@ -181,9 +190,11 @@ def _replay_sites(model_, stream, spins_, wait, part, flips, sites_):
             _write_flip(flips, count, now, i, field)
             count += 1
             write(spins, i, -spin)
-            total += reclassify(model, sites, spins, 0, n, i)
+            total += reclassify(model, sites, spins, 0, n, bounds, i)
             for k in range(read(network.first, i), read(network.first, i + 1)):
-                total += reclassify(model, sites, spins, 0, n, read(network.neighbour, k))
-        now -= log(inside(next_bits(stream))) / (model.unit * total)
-    wait[0] = now - 1.0
+                other = read(network.neighbour, k)
+                total += reclassify(model, sites, spins, 0, n, bounds, other)
+        now -= log(inside(next_bits(stream))) / rate_of(model, total)
+    rate, total = rate_of(model, total), sort(model, sites, spins, 0, n, (part + 1) % model.parts)
+    wait[0] = (now - 1.0) * (rate / rate_of(model, total))
     return count

@@ -6,10 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
+from trajsim.kernels.cells import Costs, cells_of
 from trajsim.kernels.moving import MovingBonds, edges_of, moving_bonds
 from trajsim.kernels.waves import Waves, padded, per_segment, waves_of
 from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate_bound, spins_of
 from trajsim.plan import Plan
+
+# Numbers in a table at most.
+MOST_NUMBERS = 1 << 18
+# Mean time between proposals where there are none: what is left of a wait is told by it.
+NEVER = 1e290
 
 
 class LaneModel(NamedTuple):
@@ -18,9 +24,13 @@ class LaneModel(NamedTuple):
     sites, baths, drives, places : n, b, d and p zeros: the lengths of tuples are known when the
         kernel is compiled
     law : the rate law, per segment
-    pause : (2**n,), mean time between proposals in a state
-    total : (2**n,), rate of all proposals in a state
-    below : (p * 2**n,), cumulative rate of the proposals at all sites before one, in a state
+    plan : whose segments are the cells of those of the run; the segments of this model
+    each : how many they are
+    parts : c, how many of them have bounds of their own
+    cut : one zero if c is not 1
+    pause : (c * 2**n,), mean time between proposals in a state
+    total : (c * 2**n,), rate of all proposals in a state
+    below : (c * p * 2**n,), cumulative rate of the proposals at all sites before one, in a state
     local : (p * 2**n,), bonds of each spin joined by the rate law
     cost : (p * 2**n,), energy that a flip puts into the bonds that are not driven
     exchange : (2**n,), energy of the bonds that are not driven
@@ -36,6 +46,10 @@ class LaneModel(NamedTuple):
     drives: tuple[int, ...]
     places: tuple[int, ...]
     law: NamedTuple
+    plan: Plan
+    each: int
+    parts: int
+    cut: tuple[int, ...]
     fields: Waves
     beta: NDArray[np.float64]
     bonds: MovingBonds
@@ -52,19 +66,23 @@ def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
     """Tables over the states of a small network."""
     n = len(network.bath)
     p = max(2, 1 << (n - 1).bit_length())
+    costs = Costs(proposal=1.2, end=1.2 if network.moving else 2.1)
+    cells = cells_of(network, plan, MOST_NUMBERS // (p << n), costs)
+    plan, parts = cells.plan, len(cells.networks)
     length = network.period / plan.rows_per_period
-    bound, local, cost = (np.zeros((1 << n, p)) for _ in range(3))
+    bound, local, cost = np.zeros((parts, 1 << n, p)), np.zeros((1 << n, p)), np.zeros((1 << n, p))
     exchange = np.zeros(1 << n)
-    _tabulate(network, bound, local, cost, exchange)
-    below = np.cumsum(length * bound, axis=1)
-    total = below[:, -1].copy()
-    below = np.concatenate([np.zeros((1 << n, 1)), below[:, :-1]], axis=1)
+    for part, bounds in zip(bound, cells.networks, strict=True):
+        _tabulate(bounds, part, local, cost, exchange)
+    below = np.cumsum(length * bound, axis=2)
+    total = below[:, :, -1].copy()
+    below = np.concatenate([np.zeros((parts, 1 << n, 1)), below[:, :, :-1]], axis=2)
     with np.errstate(divide="ignore"):
-        pause = 1.0 / total
+        pause = np.minimum(1.0 / total, NEVER)
     tables = {
         "pause": pause,
         "total": total,
-        "below": below.T,
+        "below": below.swapaxes(1, 2),
         "local": local.T,
         "cost": cost.T,
         "exchange": exchange,
@@ -77,6 +95,10 @@ def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
         drives=(0,) * network.drives,
         places=(0,) * p,
         law=per_segment(network, plan),
+        plan=plan,
+        each=cells.each,
+        parts=parts,
+        cut=(0,) if parts > 1 else (),
         fields=waves_of(network.drive, plan, p),
         bonds=moving_bonds(network, plan, p),
         **{name: padded(table) for name, table in tables.items()},
@@ -90,6 +112,7 @@ def _tabulate(network, bound, local, cost, exchange):
     n = len(network.bath)
     spins = np.empty(n, np.int8)
     for x in range(len(bound)):
+        exchange[x] = 0.0
         spins_of(x, spins)
         for i in range(n):
             local[x, i] = local_of(network, spins, i)

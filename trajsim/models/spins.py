@@ -17,6 +17,7 @@ from trajsim.models.waveform import (
     Waveforms,
     at_edges,
     bounds,
+    bounds_between,
     from_parameters,
     joined,
     some,
@@ -52,7 +53,8 @@ class SpinNetwork(NamedTuple):
     heated : whether a temperature is driven
     moving : whether a coupling or a temperature is driven
     drives : how many drives do work
-    low, high : (n,) float64, bounds of h_i / T_i over the period
+    low, high : (n,) float64, bounds of h_i / T_i; these and those of bonds are of the whole period,
+        or of a part of it (`in_parts`)
     """
 
     law: Any
@@ -125,14 +127,8 @@ def network(
         around[j].append((i, number))
     couplings, moved = from_parameters([coupling for _, _, coupling in bonds])
     of_sites, heated = from_parameters(temperatures)
-    site = np.repeat(np.arange(n), [len(a) for a in around])
     bond_of = np.array([number for a in around for _, number in a], np.int64)
-    # Largest and smallest J / T: where one is largest, the other smallest.
-    least, most = quotients(bounds(couplings), bounds(of_sites), bond_of, site)
-    fields = quotients(bounds(drive), bounds(of_sites), np.arange(n), np.arange(n))
-    drives = int(np.sum(driven))
-    like = np.array([bond(law, x) for x in least], np.float64)
-    unlike = np.array([bond(law, -x) for x in most], np.float64)
+    drives, nothing = int(np.sum(driven)), np.zeros(0)
     result = SpinNetwork(
         law=law,
         period=float(period),
@@ -141,9 +137,9 @@ def network(
         bond=bond_of,
         ends=np.array([(i, j) for i, j, _ in bonds], np.int64).reshape(-1, 2),
         coupling=np.where(moved, 0.0, couplings.offset)[bond_of],
-        like=like,
-        unlike=unlike,
-        likeliest=np.where(least < -most, like, unlike),
+        like=nothing,
+        unlike=nothing,
+        likeliest=nothing,
         temperature=at_edges(of_sites, 1)[0],
         bath=np.array(bath, np.int64),
         drive=drive,
@@ -154,9 +150,10 @@ def network(
         heated=bool(heated.any()),
         moving=bool(moved.any() or heated.any()),
         drives=drives + int(moved.sum()),
-        low=fields[0],
-        high=fields[1],
+        low=nothing,
+        high=nothing,
     )
+    result = _bounded(result, bounds(drive), bounds(couplings), bounds(of_sites))
     for i, fastest in enumerate(fastest_rates(result)):
         if not fastest < 1e300:
             raise ValueError(
@@ -164,6 +161,29 @@ def network(
                 f"{bounds(of_sites)[0][i]:g}: it is too cold for this rate law"
             )
     return result
+
+
+def in_parts(network: SpinNetwork, edges: Array) -> list[SpinNetwork]:
+    """The network with the bounds of each part of a period between phases edges (parts + 1,)."""
+    waves = network.drive, network.couplings, network.temperatures
+    between = [bounds_between(w, edges) for w in waves]
+    return [
+        _bounded(network, *((low[k], high[k]) for low, high in between))
+        for k in range(len(edges) - 1)
+    ]
+
+
+def _bounded(network: SpinNetwork, drive: Any, couplings: Any, temperatures: Any) -> SpinNetwork:
+    """The network with bounds by (lowest, highest) fields, couplings and temperatures."""
+    law, sites = network.law, np.arange(len(network.bath))
+    site = np.repeat(sites, np.diff(network.first))
+    # Largest and smallest J / T: where one is largest, the other smallest.
+    least, most = quotients(couplings, temperatures, network.bond, site)
+    low, high = quotients(drive, temperatures, sites, sites)
+    like = np.array([bond(law, x) for x in least], np.float64)
+    unlike = np.array([bond(law, -x) for x in most], np.float64)
+    likeliest = np.where(least < -most, like, unlike)
+    return network._replace(like=like, unlike=unlike, likeliest=likeliest, low=low, high=high)
 
 
 def quotients(
@@ -211,7 +231,7 @@ def rate(network, local, spin, x):
 
 @compiled
 def rate_bound(network, local, spin, i):
-    """Largest rate of flipping spin i over the period: at its most favourable field."""
+    """Largest rate of flipping spin i in the time of the bounds: at its likeliest field."""
     return rate(network, local, spin, network.low[i] if spin > 0 else network.high[i])
 
 

@@ -188,15 +188,63 @@ def _with_pieces(waves: Waveforms) -> Iterator[tuple[int, int, int]]:
 
 def bounds(waves: Waveforms) -> tuple[Array, Array]:
     """Values (n,) that each waveform never falls below and never exceeds."""
+    whole = np.array([0.0, 1.0])
+    (low,), (high,) = _bounds_of_pieces(waves, whole)
+    for i in np.flatnonzero(np.diff(waves.first)):
+        # Jumps at the ends of the period may begin and end elsewhere.
+        low[i] = min(low[i], waves.opening[i], waves.closing[i])
+        high[i] = max(high[i], waves.opening[i], waves.closing[i])
+    (lower,), (upper,) = _outwards(waves, _bounds_of_cosines(waves, whole), (low, high))
+    return lower, upper
+
+
+def bounds_between(waves: Waveforms, edges: Array) -> tuple[Array, Array]:
+    """Bounds (parts, n) of each waveform between phases edges (parts + 1,).
+
+    Of a jump at an edge each part counts the value on its own side.
+    """
+    return _outwards(waves, _bounds_of_cosines(waves, edges), _bounds_of_pieces(waves, edges))
+
+
+def _bounds_of_cosines(waves: Waveforms, edges: Array) -> tuple[Array, Array]:
+    """Bounds (parts, n) of the cosines between phases edges (parts + 1,)."""
+    turns = waves.phase / (2.0 * math.pi)
+    # So far the phase of a cosine may be rounded.
+    blur = 8 * np.finfo(float).eps * (waves.order + abs(turns))
+    begin = np.multiply.outer(edges[:-1], waves.order) + turns - blur
+    end = np.multiply.outer(edges[1:], waves.order) + turns + blur
+    ends = np.cos(2.0 * math.pi * begin), np.cos(2.0 * math.pi * end)
+    # A cosine is 1 at whole turns and -1 half way between them.
+    highest = np.where(np.floor(end) >= np.ceil(begin), 1.0, np.maximum(*ends))
+    lowest = np.where(np.floor(end - 0.5) >= np.ceil(begin - 0.5), -1.0, np.minimum(*ends))
+    one, other = waves.amplitude * lowest, waves.amplitude * highest
+    low = waves.offset + np.minimum(one, other).sum(axis=2)
+    return low, waves.offset + np.maximum(one, other).sum(axis=2)
+
+
+def _bounds_of_pieces(waves: Waveforms, edges: Array) -> tuple[Array, Array]:
+    """Bounds (parts, n) of the pieces between phases edges (parts + 1,)."""
+    ends = np.zeros((2, len(edges) - 1, len(waves.offset)))
+    _add_pieces(waves, edges[:-1], False, ends[0], None)
+    _add_pieces(waves, edges[1:], True, ends[1], None)
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    for i, (first, last) in enumerate(pairwise(waves.first)):
+        # Pieces are linear: they are extreme at the edges, and where they begin and end.
+        start = waves.start[first + 1 : last]
+        part = np.searchsorted(edges, start, side="right") - 1
+        inside = edges[part] < start
+        for values_ in (waves.level[first + 1 : last], waves.end[first : last - 1]):
+            np.minimum.at(low[:, i], part[inside], values_[inside])
+            np.maximum.at(high[:, i], part[inside], values_[inside])
+    return low, high
+
+
+def _outwards(
+    waves: Waveforms, cosines: tuple[Array, Array], pieces: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """Sums of two bounds, a few ulps outwards: the cosine may round up and the sum of terms too."""
+    low, high = (one + other for one, other in zip(cosines, pieces, strict=True))
     reach = np.abs(waves.amplitude).sum(axis=1)
-    low, high = waves.offset - reach, waves.offset + reach
-    for i, first, last in _with_pieces(waves):
-        # Pieces are linear: they are extreme at their ends; jumps may end elsewhere.
-        ends = [*waves.level[first:last], *waves.end[first:last]]
-        ends += [waves.opening[i], waves.closing[i]]
-        low[i] += min(ends)
-        high[i] += max(ends)
-    # A few ulps outwards: cos may round up and the sum of the terms too.
     size = np.maximum(abs(low), abs(high)) + np.abs(waves.offset) + reach
     slack = 4 * np.finfo(float).eps * size
     return low - slack, high + slack
