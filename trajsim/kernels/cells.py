@@ -104,8 +104,8 @@ def _expected(network: SpinNetwork, choices: list[Cells]) -> tuple[float, NDArra
     """Flips of a period, and proposals with each choice."""
     networks = [part for choice in choices for part in choice.networks]
     parts = np.array([len(choice.networks) for choice in choices])
-    stacks = [np.stack([getattr(x, name) for x in networks]) for name in Bounds._fields[:4]]
-    bounds = Bounds(*stacks, np.cumsum(parts) - parts, parts)
+    stacks = {name: np.stack([getattr(x, name) for x in networks]) for name in Bounds._fields[:4]}
+    bounds = Bounds(**stacks, first=np.cumsum(parts) - parts, parts=parts)
     phases = int(parts[-1]) * math.ceil(PHASES / int(parts[-1]))
     replicas = max(1, UPDATES // (phases * len(network.bath)))
     stream = streams(np.uint64(0), 0, 0, 1)[0]
