@@ -163,6 +163,13 @@ FAULTS = {
         "sites.2.drive",
         ("at most two points at one part of the period, not at 0.5",),
     ),
+    "points too near for a line between them": Bad(
+        DRIVE_2,
+        "drive = { points = [[0, 0], [0.3, 1], [0.30000000000000004, 2], [1, 1]] }",
+        "sites.2.drive",
+        ("which are a jump, or 1e-09 apart, not 0.3 and 0.30000000000000004",),
+    ),
+    "no points": Bad(DRIVE_2, "drive = { points = [] }", "sites.2.drive", ("points from 0 to 1",)),
     "a point of three numbers": Bad(
         DRIVE_2,
         "drive = { points = [[0, 0], [1, 1, 1]] }",

@@ -250,6 +250,14 @@ def test_protocols_that_cannot_be_optimized_are_told(cli, options, message):
     assert result.stdout == ""
 
 
+def test_values_that_leave_what_is_allowed_on_the_way_are_told(cli):
+    engine, key = CONFIGS / "stirling_engine.toml", "baths.B.temperature.points"
+    result = cli("optimize", engine, "--over", key, "--minimize", "work")
+    assert result.exit_code == 2
+    assert "on the way to the best baths.B.temperature.points: found" in result.stderr
+    assert result.stderr.endswith(f"; {key}=LOWEST:HIGHEST keeps within\n")
+
+
 # -- axes --------------------------------------------------------------------------------------
 
 

@@ -119,6 +119,19 @@ def test_curves_in_time_run_through_the_exact_means_over_rows(runs, sampled):
             np.testing.assert_allclose(at, values, atol=1e-8)
 
 
+@pytest.mark.parametrize("periods", [8, 2])
+def test_jumps_from_one_period_to_the_next_are_in_the_curves_in_time(periods):
+    """Rows of the periodic state average to its work, with the jump back to the first value."""
+    drive = ("drive = { amplitude = 0.25, phase = 0.0 }", "drive = { points = [[0, 0], [1, 0.5]] }")
+    text = changed(PUMP, drive, ("period = 1\n", "period = 6\n"), ('"up"', '"periodic"'))
+    config = parse(changed(text, ("\nperiods = 8", f"\nperiods = {periods}")))
+    (ax,) = time_figure(config, None).axes
+    time, work = curves(ax)[-1].get_data()
+    rows = 6 * (1 if periods == 8 else periods)
+    at = np.interp((np.arange(rows) + 0.5) * 10.0 / 6, time, work)
+    assert at.mean() == pytest.approx(float(trajsim.exact(config).work_rate["total"]), rel=1e-4)
+
+
 def test_a_long_run_is_drawn_over_one_period_whether_sampled_or_not():
     config = parse(changed(PUMP, ("period = 1\n", "period = 6\n")))
     for sampled in (None, profiles(trajsim.simulate(config))):

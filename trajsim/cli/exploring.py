@@ -184,7 +184,8 @@ def _optimize_protocol(
     except (ExploreError, NoExactSideError) as error:
         fail(f"{config}: {error}")
     except ConfigError as error:
-        fail(f"{config}: {error}\n{key}=LOWEST:HIGHEST keeps values from what is not allowed")
+        words = "; ".join(fault.message for fault in error.faults)
+        fail(f"{config}: on the way to the best {key}: {words}; {key}=LOWEST:HIGHEST keeps within")
     if as_json:
         echo_text(out.to_json(best_protocol_json(best, config, overrides)))
     else:

@@ -34,7 +34,7 @@ def find(data: dict[str, Any], key: str, strict: bool = True) -> Loc:
             if not matches:
                 first = [known[0] for known in names]
                 raise KeyError(
-                    f"{_dotted(loc)} has no {show(part)}{suggestion(part, first)}; "
+                    f"{key_of(data, tuple(loc))} has no {show(part)}{suggestion(part, first)}; "
                     f"allowed: {listing(first)}"
                 )
             if strict:
@@ -44,7 +44,8 @@ def find(data: dict[str, Any], key: str, strict: bool = True) -> Loc:
         elif isinstance(node, dict):
             node = node.get(part, {})
         else:
-            raise KeyError(f"{_dotted(loc)} holds a value, not a table: no key {show(part)}")
+            where = key_of(data, tuple(loc))
+            raise KeyError(f"{where} holds a value, not a table: no key {show(part)}")
         loc.append(step)
     return tuple(loc)
 

@@ -115,7 +115,7 @@ class Ledger(Strict):
     """Resolution of the ledger; one of the two numbers is 1."""
 
     rows_per_period: int = Field(
-        default=1, ge=1, le=65536, description="above 1: the period resolved"
+        default=1, ge=1, le=waveforms.MOST_ROWS, description="above 1: the period resolved"
     )
     periods_per_row: int = Field(
         default=1, ge=1, le=10**12, description="above 1: less to store; divides `periods`"

@@ -44,6 +44,8 @@ class Waveform(Strict):
     def _fits(self) -> "Waveform":
         """See that the keys given make one waveform."""
         given = self.model_fields_set - {"points"}
+        if self.model_fields_set == {"points"} and not self.points:
+            raise _refused("points from 0 to 1")
         if self.points and any(getattr(self, key) != _default(key) for key in given):
             raise _refused("points alone, or the other keys")
         if self.harmonics and self.shape != "cosine":
@@ -55,6 +57,11 @@ class Waveform(Strict):
             if parts[k] < parts[k - 1]:
                 raise _refused(
                     f"points in ascending order, not {parts[k]:g} after {parts[k - 1]:g}"
+                )
+            if 0.0 < parts[k] - parts[k - 1] < waveforms.SAME:
+                raise _refused(
+                    f"points at one part of the period, which are a jump, or {waveforms.SAME:g} "
+                    f"apart, not {parts[k - 1]!r} and {parts[k]!r}"
                 )
             if k > 1 and parts[k] == parts[k - 2]:
                 raise _refused(f"at most two points at one part of the period, not at {parts[k]:g}")
@@ -128,6 +135,7 @@ class Within:
             words = f"a finite number >= {self.low:g} and <= {self.high:g}"
             if isinstance(value, Waveform):
                 words = f"values from {self.low:g} to {self.high:g}, not {low:.6g} to {high:.6g}"
+                words += " (the sum of all amplitudes)" if value.harmonics else ""
             raise _refused(words)
         return value
 
@@ -147,11 +155,13 @@ def magnitude_of(value: Waveform | float | None) -> float:
 
 
 def range_of(value: Waveform | float) -> tuple[float, float]:
-    """Bounds of a parameter over the period."""
+    """Bounds of a parameter over the period: of several cosines by the sum of their amplitudes."""
     if not isinstance(value, Waveform):
         return value, value
-    low, high = waveforms.bounds(waveforms.pack([value.in_parts()]))
-    return float(low[0]), float(high[0])
+    parts = value.in_parts()
+    reach = sum(abs(amplitude) for _, amplitude, _ in parts.harmonics)
+    levels = [level for _, level in parts.points] or [0.0]
+    return parts.offset - reach + min(levels), parts.offset + reach + max(levels)
 
 
 def opening_of(value: Waveform | float, reverse: bool) -> float:

@@ -15,6 +15,8 @@ listed at 1 come before it, and jumps at edges within the period after them.
 
 import math
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -27,6 +29,8 @@ Array = NDArray[np.float64]
 
 # Part of a waveform, and of a turn, that is taken for rounding.
 SAME = 1e-9
+# Most rows of a period, whose edges are phases k / n.
+MOST_ROWS = 65536
 Points = Sequence[tuple[float, float]]
 
 
@@ -81,8 +85,15 @@ class Waveform(NamedTuple):
         return Waveform(
             self.offset,
             [(order, amplitude, -phase) for order, amplitude, phase in self.harmonics],
-            [(1.0 - u, value) for u, value in reversed(self.points)],
+            [(_turned(u), value) for u, value in reversed(self.points)],
         )
+
+
+@lru_cache(100_000)
+def _turned(u: float) -> float:
+    """1 - u; an edge between rows, k / n as it is rounded, becomes the edge (n - k) / n."""
+    edge = Fraction(u).limit_denominator(MOST_ROWS)
+    return float(1 - edge) if float(edge) == u else 1.0 - u
 
 
 def square(offset: float, amplitude: float, phase: float) -> Waveform:

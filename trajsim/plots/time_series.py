@@ -64,19 +64,22 @@ def _exact_time_series(experiment: Experiment, folded: bool) -> tuple[Array, Any
     network = experiment.network()
     try:
         exact = ensemble(network, CURVE_TOLERANCE)
-        if folded:
-            p, periods = exact.periodic_state, 1
-        else:
-            p, periods = start_state(network, experiment.ensemble.initial), plan.periods
-            if plan.burn_in:
-                p = exact.time_series(p, 1, plan.burn_in).state[-1]
-        energetics = exact.time_series(p, segments, periods).energetics
+        start, burn_in, periods = exact.periodic_state, 1, 1
+        if not folded:
+            start = start_state(network, experiment.ensemble.initial)
+            burn_in, periods = plan.burn_in, plan.periods
+        if burn_in > 1:
+            start = exact.time_series(start, 1, burn_in - 1).state[-1]
+        # The period before the first that is shown: what jumps between the two belongs to this.
+        before = segments * min(burn_in, 1)
+        series = exact.time_series(start, segments, min(burn_in, 1) + periods)
     except NoExactSideError:
         return None
     width = experiment.drive.period / plan.rows_per_period
     rates = {}
     for kind in ("heat", "work"):
-        sums = np.cumsum(np.pad(getattr(energetics, kind), ((1, 0), (0, 0))), axis=0)
+        gains = getattr(series.energetics, kind)[before:]
+        sums = np.cumsum(np.pad(gains, ((1, 0), (0, 0))), axis=0)
         rates[kind] = (sums[FINER:] - sums[:-FINER]) / width
     time = (0.5 + np.arange(len(rates["heat"])) / FINER) * width
     return time, rates

@@ -86,7 +86,7 @@ def _driven_parameters(experiment: Experiment) -> str:
     nouns = ["field"] * bool(fields)
     nouns += ["coupling"] * bool(set(experiment.labels["drive"]) - fields)
     nouns += ["temperature"] * experiment.heated
-    return f"{', '.join(nouns)}{' ' if len(nouns) == 1 else chr(10)}(energy)"
+    return f"{nouns[0]} (energy)" if len(nouns) == 1 else "driven\nparameters (energy)"
 
 
 def _draw_temperatures(ax: Axes, time: Array, experiment: Experiment) -> None:
