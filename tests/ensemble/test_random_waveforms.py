@@ -12,7 +12,6 @@ from waves_apart import of_config
 
 import trajsim
 from trajsim.ensemble import ensemble
-from trajsim.models import waveform
 
 pytestmark = pytest.mark.ensemble
 
@@ -192,7 +191,3 @@ def test_jumps_at_edges_between_rows_stay_there_backwards_in_time():
     solved = ensemble(network)
     work = solved.time_series(solved.periodic_state, 5).energetics.work[:, 0]
     assert list(work != 0.0) == [False, True, False, False, False]
-    parts = [k / n for n in (5, 7, 10, 20, 49, 1000, 65536) for k in range(1, n)]
-    turned = waveform.Waveform(points=[(u, 0.0) for u in parts]).reversed()
-    edges = [(n - k) / n for n in (5, 7, 10, 20, 49, 1000, 65536) for k in range(1, n)]
-    assert [u for u, _ in turned.points] == edges[::-1]

@@ -8,7 +8,7 @@ import pytest
 from small_configs import PUMP, SHAPES, changed
 
 from trajsim.config import parse
-from trajsim.models.waveform import values
+from trajsim.models.waveform import Waveform, values
 from trajsim.store import UnfinishedRun, open_run
 
 REVERSE = ['drive.direction="reverse"']
@@ -84,3 +84,11 @@ def test_other_directions_are_refused_with_what_is_allowed(config, cli):
     result = cli("validate", config(), "--set", 'drive.direction="backward"')
     assert result.exit_code == 2
     assert "allowed: 'forward', 'reverse'" in result.stderr
+
+
+def test_edges_between_rows_are_edges_backwards_in_time_to_the_last_bit():
+    """0.8 is the edge 4 / 5, and backwards the edge 1 / 5; but 1 - 0.8 is less than 0.2."""
+    for rows in (5, 7, 10, 20, 49, 1000, 65536):
+        edges = [k / rows for k in range(rows + 1)]
+        turned = Waveform(points=[(u, 0.0) for u in edges]).reversed()
+        assert [u for u, _ in turned.points] == edges
