@@ -221,6 +221,9 @@ def test_what_is_told_of_the_best_protocol_reproduces_it(cli):
     assert [after[0], after[-1]] == [first, last]
     # The last jump would be smaller without the bound.
     assert after[2] == [1.0, 1.13]
+    nothing, free, bound, last_one = best["gradient"]
+    assert (nothing, last_one) == (None, None)
+    assert abs(free) < 1e-6 < -bound
     assert [u for u, _ in after[1:-1]] == [u for u, _ in inner]
     (again,) = json.loads(cli(*shlex.split(best["reproduce"])[1:], "--json").stdout)["points"]
     assert again["protocol"]["work"]["total"]["mean"] == pytest.approx(best["value"], rel=1e-9)

@@ -94,7 +94,8 @@ class BestProtocol:
     ends : whether it is a protocol that ends; else a period of the periodic state counts
     first, best : points at first and at the best
     before, value : the quantity with these, per period
-    gradient : (k,) derivatives of the quantity by the values of all points at the best
+    gradient : (k,) derivatives of the quantity by the values of the points at the best; nan of the
+        first and the last, which stay
     experiment : there
     evaluations : protocols that were solved
     converged : whether nothing more was gained
@@ -276,6 +277,7 @@ def best_protocol(
         )
     best = whole(found.x)
     value, slope = protocol.gradient(best)
+    slope[[0, -1]] = np.nan
     return BestProtocol(
         key=key,
         aim=aim,
