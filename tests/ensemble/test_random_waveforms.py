@@ -164,13 +164,15 @@ def expected(config):
 def furthest(config):
     """Largest distance of a sampled mean from what is expected, in standard errors."""
     run, truth = trajsim.simulate(config), expected(config)
-    largest = 0.0
+    # What does not fluctuate is as exact as the other integration, or as steps of second order:
+    # the work of a centre that rests beside a stiffness that moves was 0.16 / steps^2.
+    steps = config.get("integrator", {}).get("steps_per_period", 1e4)
+    least, largest = steps**-2.0, 0.0
     for name in [c.name for c in run.layout.columns if c.name in COLUMNS]:
         values = np.asarray(run[name][0], np.float64)
         assert values.shape[1:] == truth[name].shape
         stderr = values.std(axis=0, ddof=1) / len(values) ** 0.5
-        # What does not fluctuate is as exact as the integration.
-        z = (values.mean(axis=0) - truth[name]) / np.maximum(stderr, 1e-8)
+        z = (values.mean(axis=0) - truth[name]) / np.maximum(stderr, least)
         largest = max(largest, abs(z).max())
     return largest
 
@@ -190,4 +192,4 @@ def test_jumps_at_edges_between_rows_stay_there_backwards_in_time():
     network = trajsim.load(config).experiment.network()
     solved = ensemble(network)
     work = solved.time_series(solved.periodic_state, 5).energetics.work[:, 0]
-    assert list(work != 0.0) == [False, True, False, False, False]
+    assert list(abs(work) > 1e-12) == [False, True, False, False, False]

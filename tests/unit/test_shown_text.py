@@ -207,7 +207,7 @@ def test_more_than_four_panels_are_drawn(monkeypatch, caplog):
 
 
 def test_panels_that_are_not_drawn_are_told(caplog):
-    joint = [[0.5 - 0.01 * k, 1.0 + k] for k in range(14)]
+    joint = [[0.5 - 0.01 * k, 1.0 + k * k] for k in range(14)]
     text = swept(QUICK, f'"baths.R.temperature, sites.1.drive.phase" = {joint}')
     figure = figures(parse(text), None)["rates"]
     assert len(figure.axes) == 12

@@ -4,6 +4,7 @@ import copy
 import errno
 import itertools
 import os
+import pickle
 import re
 import select
 import stat
@@ -411,8 +412,10 @@ class _Reader:
                 f"at most {MOST_PARTS} of these in all",
             )
             return
+        # Many times faster than copy.deepcopy.
+        pickled = pickle.dumps(plain)
         for chosen in itertools.product(*(rows for _, rows, _ in axes)):
-            data, parameters = copy.deepcopy(plain), {}
+            data, parameters = pickle.loads(pickled), {}
             for (keys, _, _), row in zip(axes, chosen, strict=True):
                 for key, x in zip(keys, row, strict=True):
                     put(data, find(data, key, self.strict), x)

@@ -199,14 +199,15 @@ def _with_pieces(waves: Waveforms) -> Iterator[tuple[int, int, int]]:
 
 def bounds(waves: Waveforms) -> tuple[Array, Array]:
     """Values (n,) that each waveform never falls below and never exceeds."""
-    whole = np.array([0.0, 1.0])
-    (low,), (high,) = _bounds_of_pieces(waves, whole)
+    reach = np.abs(waves.amplitude).sum(axis=1)
+    low, high = np.zeros_like(reach), np.zeros_like(reach)
+    if len(waves.start):
+        (low,), (high,) = _bounds_of_pieces(waves, np.array([0.0, 1.0]))
     for i in np.flatnonzero(np.diff(waves.first)):
         # Jumps at the ends of the period may begin and end elsewhere.
         low[i] = min(low[i], waves.opening[i], waves.closing[i])
         high[i] = max(high[i], waves.opening[i], waves.closing[i])
-    (lower,), (upper,) = _outwards(waves, _bounds_of_cosines(waves, whole), (low, high))
-    return lower, upper
+    return _outwards(waves, (waves.offset - reach, waves.offset + reach), (low, high))
 
 
 def bounds_between(waves: Waveforms, edges: Array) -> tuple[Array, Array]:
