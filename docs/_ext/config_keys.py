@@ -17,6 +17,7 @@ WRITTEN = {
     "drive": "[drive]",
     "baths": "[baths], NAME = { ... }",
     "sites": "[[sites]]",
+    "sites.cosine": "cosine = [{ ... }] of a site",
     "waveform": "{ ... } in place of a number",
     "waveform.harmonics": "harmonics = [{ ... }] of a waveform",
     "bonds": "[[bonds]]",

@@ -115,8 +115,10 @@ steps_per_period = 64
     ("stiffness", "says"),
     [
         ("{ offset = 1.0, amplitude = 0.6 }", "multiplies some motion by 1.3"),
-        ("{ offset = 0.4, amplitude = 0.5 }", "values from 0 to 1e+09, not -0.1 to 0.9"),
-        ("-0.5", "found -0.5; allowed: a finite number >= 0 and <= 1e+09"),
+        ("{ offset = -0.4, amplitude = 0.5 }", "multiplies some motion by"),
+        ("-0.5", "found -0.5, which lets the network run away where nothing else holds it"),
+        ("-0.5\ncosine = [{ amplitude = 1.0, wavelength = 0.1 }]", "found -0.5, which lets"),
+        ("-2e9", "found -2000000000.0; allowed: a finite number >= -1e+09 and <= 1e+09"),
     ],
 )
 def test_stiffnesses_that_do_not_hold_are_told(stiffness, says):
@@ -127,6 +129,39 @@ def test_stiffnesses_that_do_not_hold_are_told(stiffness, says):
         "sites.1.stiffness",
         text.count("\n", 0, text.index(stiffness)) + 1,
     )
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        "stiffness = -0.5\nquartic = 1.0",
+        "stiffness = { offset = -0.5, amplitude = 1.0 }\nquartic = 0.1",
+        # Now and then it pushes, but on the whole it holds.
+        "stiffness = { offset = 0.3, amplitude = 0.31 }",
+    ],
+)
+def test_negative_stiffnesses_are_allowed_where_something_holds(site):
+    parse(changed(BREATHING, ("stiffness = 1.0", site)))
+    # One period is one period, whatever happens.
+    parse(
+        changed(BREATHING, ("stiffness = 1.0", "stiffness = -0.5"), ("periods = 10", "periods = 1"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("cosine", "key", "says"),
+    [
+        ("{ amplitude = 1.0 }", "sites.1.cosine.0.wavelength", "missing"),
+        ("{ amplitude = 1.0, wavelength = 0 }", "sites.1.cosine.0.wavelength", "found 0"),
+        ("{ amplitude = 1.0, wavelength = 1, order = 2 }", "sites.1.cosine.0.order", "unknown"),
+        ("{ amplitude = 1.0, wavelength = 1, phase = 1e7 }", "sites.1.cosine.0.phase", "found 1"),
+    ],
+)
+def test_bad_cosines_are_told(cosine, key, says):
+    text = changed(BREATHING, ("stiffness = 1.0", f"stiffness = 1.0\ncosine = [{cosine}]"))
+    (fault,) = faults_of(text)
+    assert fault.key == key
+    assert says in fault.message
 
 
 # -- whole files -----------------------------------------------------------------------------------

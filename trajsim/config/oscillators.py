@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from trajsim.config import base, schema
-from trajsim.config.faults import Loc
-from trajsim.config.waveform import Parameter, Waveform, Within, magnitude_of
+from trajsim.config.faults import Loc, show
+from trajsim.config.waveform import Parameter, Waveform, Within, magnitude_of, range_of
 from trajsim.models import oscillators
 
 # Relative error of the work by too long steps, above which the user is warned.
@@ -17,18 +18,33 @@ MOST_ERROR = 0.03
 MOST_GROWTH, MOST_JUDGED = 1.0 + 1e-6, 64
 
 Stiffness = Annotated[Parameter, Within(0.0, 1e9)]
+# Part of the largest stiffness below which a negative one is taken for rounding.
+SOFT = 1e-12
+
+
+class Cosine(base.Strict):
+    """amplitude cos(2 pi x / wavelength + phase) in the energy."""
+
+    amplitude: base.Energy = Field(description="an energy")
+    wavelength: float = Field(ge=1e-6, le=1e9, description="a length")
+    phase: base.Phase = Field(default=0.0, description="radians")
 
 
 class OscillatorSite(schema.Site):
-    """A particle on a spring; without a bath it feels neither friction nor noise."""
+    """A particle in a potential; without a bath it feels neither friction nor noise."""
 
-    stiffness: Stiffness = Field(
-        default=0.0, description="k of k (x - center)^2 / 2: a number or a waveform"
+    stiffness: Annotated[Parameter, Within(-1e9, 1e9)] = Field(
+        default=0.0,
+        description="k of k (x - center)^2 / 2: a number or a waveform; negative where something "
+        "else holds the particle, as `quartic` does",
     )
     center: Parameter = Field(
         default=0.0, description="where its spring is relaxed: a number or a waveform"
     )
     quartic: float = Field(default=0.0, ge=0, le=1e9, description="alpha of alpha x^4 / 4")
+    cosine: list[Cosine] = Field(
+        default=[], max_length=64, description="potentials V cos(2 pi x / wavelength + phase)"
+    )
     mass: float | None = Field(default=None, ge=1e-9, le=1e9, description="in place of the model's")
     friction: float | None = Field(
         default=None, gt=0, le=1e9, description="in place of the model's"
@@ -128,7 +144,7 @@ class OscillatorExperiment(schema.Experiment):
     def canonical(self) -> bool:
         """Whether `initial = "equilibrium"` is that of the whole energy: forces are linear."""
         parts: list[Any] = [*self.sites, *self.bonds]
-        return not any(part.quartic for part in parts)
+        return not any(part.quartic for part in parts) and not any(s.cosine for s in self.sites)
 
     def network(self) -> oscillators.OscillatorNetwork:
         """Parameters for the kernels and the exact side."""
@@ -151,6 +167,7 @@ class OscillatorExperiment(schema.Experiment):
             drive=wires.drive,
             driven=wires.driven,
             center=[wires.parameter(site.center) for site in self.sites],
+            cosine=[[(c.amplitude, c.wavelength, c.phase) for c in s.cosine] for s in self.sites],
         )
 
     def cautions(self) -> Iterator[str]:
@@ -176,21 +193,35 @@ class OscillatorExperiment(schema.Experiment):
                 ("integrator", "steps_per_period"),
                 f"found {steps}; allowed: a multiple of ledger.rows_per_period = {rows}",
             )
-        growth = self._growth()
-        if growth > MOST_GROWTH:
-            yield (
-                self._first_stiffness(),
-                (
-                    "found a waveform that lets the network run away: each period multiplies some "
-                    f"motion by {growth:.3g}; allowed: what friction can hold"
-                ),
-            )
+        if self.ensemble.periods + self.ensemble.burn_in > 1:
+            yield from self._runaway()
 
-    def _growth(self) -> float:
-        """Factor by which some motion grows in each period of many; 0 where none can."""
-        network, periods = self.network(), self.ensemble.periods + self.ensemble.burn_in
-        steady = not network.stretching or not network.linear or periods == 1
-        return 0.0 if steady or len(self.sites) > MOST_JUDGED else oscillators.growth(network)
+    def _runaway(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of stiffnesses that let some motion grow without bound in many periods."""
+        network = self.network()
+        negative = [k for k, s in enumerate(self.sites) if range_of(s.stiffness)[0] < 0.0]
+        loose = network.loose if negative else np.eye(len(self.sites))
+        low = np.linalg.eigvalsh(loose.T @ network.softest @ loose) if negative else np.zeros(0)
+        soft = bool((low < -SOFT * abs(network.stiffest).max()).any())
+        parts: list[Any] = [*self.sites, *self.bonds]
+        quartic = any(part.quartic for part in parts)
+        if soft and (quartic or not network.stretching):
+            yield (
+                ("sites", negative[0], "stiffness"),
+                f"found {show(self.sites[negative[0]].stiffness)}, which lets the network run away "
+                "where nothing else holds it; allowed: negative stiffnesses with a positive "
+                "quartic, or held by other springs",
+            )
+        elif network.stretching and not quartic and len(self.sites) <= MOST_JUDGED:
+            growth = oscillators.growth(network)
+            if growth > MOST_GROWTH:
+                yield (
+                    self._first_stiffness(),
+                    (
+                        "found a waveform that lets the network run away: each period multiplies "
+                        f"some motion by {growth:.3g}; allowed: what friction can hold"
+                    ),
+                )
 
     def _first_stiffness(self) -> Loc:
         for table in ("sites", "bonds"):

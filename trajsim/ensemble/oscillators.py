@@ -158,4 +158,6 @@ def _responds(network: OscillatorNetwork) -> bool:
 
 def _expect_linear(network: OscillatorNetwork) -> None:
     if not network.linear:
-        raise NoExactSideError("oscillators with quartic forces have no exact side")
+        raise NoExactSideError(
+            "oscillators with quartic forces or cosine potentials have no exact side"
+        )

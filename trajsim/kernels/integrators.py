@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import load, read, spread, store
 from trajsim.kernels.held import Held
-from trajsim.models.oscillators import OscillatorNetwork, linear_force, quartic_force
+from trajsim.models.oscillators import OscillatorNetwork, linear_force, nonlinear_force
 
 Array = NDArray[np.float64]
 
@@ -30,8 +30,10 @@ LANES = 64
 MOST_BYTES = 1 << 30
 
 
-def modes(stiffness: Array, mass: Array) -> tuple[Array, Array]:
+def modes(stiffness: Array, mass: Array) -> tuple[Any, Array]:
     """Angular frequencies (..., n) without friction, and modes (..., n, n).
+
+    Of a motion without a restoring force they are imaginary.
 
     Columns of the second are orthonormal in coordinates scaled by the root of the mass.
 
@@ -42,12 +44,12 @@ def modes(stiffness: Array, mass: Array) -> tuple[Array, Array]:
     """
     root = np.sqrt(mass)
     square, vectors = np.linalg.eigh(stiffness / np.outer(root, root))
-    return np.sqrt(np.maximum(square, 0.0)), vectors
+    return np.emath.sqrt(square), vectors
 
 
 def fastest_mode(network: OscillatorNetwork) -> float:
     """Largest angular frequency of the linear part without friction, at its stiffest."""
-    return float(modes(network.stiffest, network.mass)[0].max())
+    return float(modes(network.stiffest, network.mass)[0].real.max())
 
 
 def fastest_order(network: OscillatorNetwork) -> int:
@@ -57,7 +59,7 @@ def fastest_order(network: OscillatorNetwork) -> int:
 
 
 class Hoh(NamedTuple):
-    """Half a linear flow, O, half a linear flow, with quartic kicks at the ends.
+    """Half a linear flow, O, half a linear flow, with kicks by the nonlinear forces at the ends.
 
     The flow moves the whole network under its linear forces and the held force without error:
     x' = xx x + xv v + xf F and v' = vx x + vv v + vf F over half a step. `flow` (k, n, n, 4) holds
@@ -69,7 +71,7 @@ class Hoh(NamedTuple):
     """
 
     dt: float
-    quartic: bool
+    nonlinear: bool
     several: tuple[int, ...]
     which: NDArray[np.int64]
     kick: Array
@@ -99,8 +101,8 @@ class Hoh(NamedTuple):
         sines = time * np.sinc(w * time / np.pi)
         push = 0.5 * (time * np.sinc(0.5 * w * time / np.pi)) ** 2
 
-        def matrix(size: Array, rows: Array, columns: Array) -> Array:
-            turned = vectors * size[:, None, :]
+        def matrix(size: Any, rows: Array, columns: Array) -> Array:
+            turned = vectors * size.real[:, None, :]
             return np.asarray(rows[:, None] * turned @ vectors.swapaxes(1, 2) * columns)
 
         cosines = matrix(cosine, 1 / root, root)
@@ -116,7 +118,7 @@ class Hoh(NamedTuple):
             )
         return Hoh(
             dt=float(dt),
-            quartic=not network.linear,
+            nonlinear=not network.linear,
             several=(0,) if len(held.stiffness) > 1 else (),
             which=which,
             kick=0.5 * dt / network.mass,
@@ -141,14 +143,14 @@ class Hoh(NamedTuple):
 
     @staticmethod
     def first(scheme, network, n, x, k, held, step):
-        if scheme.quartic:
+        if scheme.nonlinear:
             _kick(scheme, network, n, x, k)
         _flow(scheme, n, x, k, step)
 
     @staticmethod
     def second(scheme, network, n, x, k, held, step):
         _flow(scheme, n, x, k, step)
-        if scheme.quartic:
+        if scheme.nonlinear:
             _kick(scheme, network, n, x, k)
 
 
@@ -203,10 +205,10 @@ SCHEMES: dict[str, Any] = {"hoh": Hoh, "baoab": Baoab}
 
 @compiled(inline=True)
 def _kick(scheme, network, n, x, k):
-    """Quartic force for half a step, positions held."""
+    """Nonlinear forces for half a step, positions held."""
     for i in range(n):
         slot = (n + i) * LANES + k
-        force = quartic_force(network, x, k, LANES, i)
+        force = nonlinear_force(network, x, k, LANES, i)
         store(x, slot, load(x, slot) + read(scheme.kick, i) * force)
 
 
@@ -219,7 +221,7 @@ def _kick_all(scheme, network, n, x, k, held, step):
     for i in range(n):
         slot = (n + i) * LANES + k
         force = linear_force(network, scheme.springs, first, x, k, LANES, i)
-        force += quartic_force(network, x, k, LANES, i)
+        force += nonlinear_force(network, x, k, LANES, i)
         store(x, slot, load(x, slot) + read(scheme.kick, i) * (force + read(held, step * n + i)))
 
 

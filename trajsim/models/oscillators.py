@@ -1,6 +1,7 @@
 """Driven Langevin oscillators on a network, each in contact with one bath or with none.
 
-H = sum_i (m_i v_i^2 / 2 + k_i (x_i - c_i)^2 / 2 + alpha_i x_i^4 / 4 - f_i x_i)
+H = sum_i (m_i v_i^2 / 2 + k_i (x_i - c_i)^2 / 2 + alpha_i x_i^4 / 4 - f_i x_i
+       + sum_j V_ij cos(2 pi x_i / wavelength_ij + phase_ij))
   + sum_bonds (kc (x_i - x_j)^2 / 2 + alpha (x_i - x_j)^4 / 4)   (paper, Eq. 4, and after Eq. 7)
 m_i dv_i/dt = -dH/dx_i - gamma_i v_i + noise of strength 2 gamma_i T_i.
 Forces f, stiffnesses k and kc, centres c and temperatures T are waveforms.
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.compiled.elementary import circle
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import load, read, spread
 from trajsim.models.waveform import (
@@ -27,6 +29,8 @@ from trajsim.models.waveform import (
 
 Array = NDArray[np.float64]
 
+TURN = 2.0 * np.pi
+
 
 class Sparse(NamedTuple):
     """A matrix (n, n) without its zeros.
@@ -37,6 +41,19 @@ class Sparse(NamedTuple):
     first: NDArray[np.int64]
     column: NDArray[np.int64]
     entry: Array
+
+
+class Cosines(NamedTuple):
+    """Potentials amplitude cos(2 pi (waves x + shift)) of sites.
+
+    Those of site i are `[first[i]:first[i + 1]]` of the arrays alongside; `waves` is the number of
+    wavelengths in a unit of length.
+    """
+
+    first: NDArray[np.int64]
+    amplitude: Array
+    waves: Array
+    shift: Array
 
 
 class OscillatorNetwork(NamedTuple):
@@ -54,6 +71,8 @@ class OscillatorNetwork(NamedTuple):
     springs : the same matrix without what is always 0
     quartic : (n,) of the sites
     quartic_springs : the quartic part of the bonds, as a symmetric matrix
+    cosines : cosine potentials of the sites
+    wavy : one zero if there are any: the length of a tuple is a constant for the compiler
     drive : forces on the n sites
     driven : (n,) int64, which drive of the ledger a site's force is, -1 for none
     traps, centers : stiffnesses of the n sites, and where their springs are relaxed
@@ -75,6 +94,8 @@ class OscillatorNetwork(NamedTuple):
     springs: Sparse
     quartic: Array
     quartic_springs: Sparse
+    cosines: Cosines
+    wavy: tuple[int, ...]
     drive: Waveforms
     driven: NDArray[np.int64]
     traps: Waveforms
@@ -112,8 +133,8 @@ class OscillatorNetwork(NamedTuple):
 
     @property
     def linear(self) -> bool:
-        """Whether there is no quartic part."""
-        return not (np.any(self.quartic) or np.any(self.quartic_springs.entry))
+        """Whether there is no quartic part, and no cosine."""
+        return not (self.wavy or np.any(self.quartic) or np.any(self.quartic_springs.entry))
 
     @property
     def stretching(self) -> bool:
@@ -132,6 +153,21 @@ class OscillatorNetwork(NamedTuple):
             return self.stiffness
         # Bounds lie some rounding outside of what they bound.
         return stiffness_of(self.ends, bounds(self.traps)[1], bounds(self.couplings)[1])
+
+    @property
+    def softest(self) -> Array:
+        """The quadratic part (n, n) with each stiffness at its smallest."""
+        if not self.stretching:
+            return self.stiffness
+        return stiffness_of(self.ends, bounds(self.traps)[0], bounds(self.couplings)[0])
+
+    @property
+    def loose(self) -> Array:
+        """Motions (n, k) that no quartic part holds, orthonormal."""
+        n, quartic = len(self.mass), self.quartic_springs
+        row = np.repeat(np.arange(n), np.diff(quartic.first))
+        held = np.concatenate([np.diag(self.quartic), np.eye(n)[row] - np.eye(n)[quartic.column]])
+        return np.asarray(np.linalg.svd(held)[2][np.linalg.matrix_rank(held) :].T)
 
     def stiffness_at(self, u: Array, before: bool = False) -> Array:
         """The quadratic part (t, n, n) at the phases u (t,); `before`: the jumps just there."""
@@ -170,6 +206,7 @@ def network(
     drive: Waveforms,
     driven: Sequence[bool],
     center: Sequence[float | Waveform] = (),
+    cosine: Sequence[Sequence[tuple[float, float, float]]] = (),
 ) -> OscillatorNetwork:
     """Network from one entry a site and (site, site, stiffness, quartic) bonds.
 
@@ -185,6 +222,7 @@ def network(
     drive : forces on the sites
     driven : whether a site's force is a drive of the ledger
     center : where the springs of the sites are relaxed; by default at 0
+    cosine : (amplitude, wavelength, phase) of the cosine potentials of each site; by default none
     """
     n = len(bath)
     traps, moved_traps = from_parameters(site_stiffness)
@@ -203,6 +241,7 @@ def network(
     of_sites = np.stack([np.array(driven, np.bool_), moved_traps, moved_centers], axis=1)
     numbers = np.where(of_sites, np.cumsum(of_sites).reshape(n, 3) - 1, -1).astype(np.int64)
     first = int(of_sites.sum())
+    cosines = _cosines(cosine or [()] * n)
     return OscillatorNetwork(
         period=float(period),
         mass=np.array(mass, np.float64),
@@ -213,6 +252,8 @@ def network(
         springs=_without_zeros(stiffness, ever),
         quartic=np.array(site_quartic, np.float64),
         quartic_springs=_without_zeros(quartic, np.False_),
+        cosines=cosines,
+        wavy=(0,) if len(cosines.amplitude) else (),
         drive=drive,
         driven=numbers[:, 0].copy(),
         traps=traps,
@@ -233,6 +274,13 @@ def _without_zeros(matrix: Array, but: NDArray[np.bool_] | np.bool_) -> Sparse:
     row, column = np.nonzero((matrix != 0.0) | but)
     first = np.searchsorted(row, np.arange(len(matrix) + 1))
     return Sparse(first, np.ascontiguousarray(column), matrix[row, column])
+
+
+def _cosines(of_sites: Sequence[Sequence[tuple[float, float, float]]]) -> Cosines:
+    """Cosine potentials from (amplitude, wavelength, phase) of each site."""
+    first = np.cumsum([0, *map(len, of_sites)])
+    flat = np.array([each for some in of_sites for each in some], np.float64).reshape(-1, 3)
+    return Cosines(first, flat[:, 0].copy(), 1.0 / flat[:, 1], flat[:, 2] / (2.0 * np.pi))
 
 
 def flow_of(network: OscillatorNetwork, stiffness: Array) -> Array:
@@ -339,8 +387,8 @@ def linear_force(network, entries, first, x, at, stride, i):
 
 
 @compiled(inline=True)
-def quartic_force(network, x, at, stride, i):
-    """Force of the quartic part on site i.
+def nonlinear_force(network, x, at, stride, i):
+    """Force of the quartic part and of cosines on site i.
 
     Parameters
     ----------
@@ -351,6 +399,12 @@ def quartic_force(network, x, at, stride, i):
     for k in range(read(springs.first, i), read(springs.first, i + 1)):
         stretch = x_i - load(x, at + read(springs.column, k) * stride)
         force -= read(springs.entry, k) * stretch * stretch * stretch
+    if len(network.wavy) > 0:
+        cosines = network.cosines
+        for k in range(read(cosines.first, i), read(cosines.first, i + 1)):
+            waves = read(cosines.waves, k)
+            _, sine = circle(waves * x_i + read(cosines.shift, k))
+            force += (TURN * read(cosines.amplitude, k) * waves) * sine
     return force
 
 
@@ -370,4 +424,9 @@ def potential(network, entries, first, x, at, stride, i):
         stretch = x_i - load(x, at + read(springs.column, k) * stride)
         square = stretch * stretch
         energy += 0.125 * read(springs.entry, k) * square * square
+    if len(network.wavy) > 0:
+        cosines = network.cosines
+        for k in range(read(cosines.first, i), read(cosines.first, i + 1)):
+            cosine, _ = circle(read(cosines.waves, k) * x_i + read(cosines.shift, k))
+            energy += read(cosines.amplitude, k) * cosine
     return energy
