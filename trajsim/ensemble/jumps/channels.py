@@ -129,12 +129,19 @@ class JumpProcess:
     @cached_property
     def incoming(self) -> tuple[Any, Any, Any]:
         """Channels by target: first of each state (states + 1,), sources (c,) and classes (c,)."""
-        into = np.argsort(self.target, kind="stable")
-        states = np.arange(self.states + 1)
+        return self._sorted(self.target, self.source)
+
+    @cached_property
+    def outgoing(self) -> tuple[Any, Any, Any]:
+        """Channels by source: first of each state (states + 1,), targets (c,) and classes (c,)."""
+        return self._sorted(self.source, self.target)
+
+    def _sorted(self, by: Integers, other: Integers) -> tuple[Any, Any, Any]:
+        order = np.argsort(by, kind="stable")
         return (
-            np.searchsorted(self.target[into], states).astype(np.uint64),
-            self.source[into].astype(np.uint32),
-            self.kind[into].astype(np.uint32),
+            np.searchsorted(by[order], np.arange(self.states + 1)).astype(np.uint64),
+            other[order].astype(np.uint32),
+            self.kind[order].astype(np.uint32),
         )
 
     @cached_property

@@ -8,7 +8,7 @@ import numpy as np
 from trajsim.ensemble.answers import Array, NoExactSideError
 from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
-from trajsim.ensemble.jumps.integration import ProbabilityIntegrator
+from trajsim.ensemble.jumps.integration import Derivative, ProbabilityIntegrator
 from trajsim.ensemble.jumps.limits import expect_time
 from trajsim.ensemble.jumps.stationary import correction
 from trajsim.ensemble.jumps.tilt import Tilt
@@ -67,15 +67,19 @@ class SparseCounting:
         second = np.zeros((count, count))
         zeros = np.zeros(process.states)
 
-        def derivative(u: float, x: Array) -> Array:
-            instants = process.at(np.array([u]))
-            rates = instants.rates[0]
-            out = flow(np.repeat(rates[:, None], count + 1, axis=1), process.leaving(rates), x)
-            heats = (rates * process.heats_of(instants.value)[0])[:, None] * process.heat_of_bath
-            p = x[:, :1]
-            out[:, 1 : 1 + baths] += flow(heats, zeros, np.repeat(p, baths, axis=1))
-            out[:, 1 + baths :] += (instants.speed[0][:, None] * process.conjugate).T * p
-            return np.asarray(out)
+        def derivative(phases: Array) -> Derivative:
+            instants = process.at(phases)
+            heats = instants.rates * process.heats_of(instants.value)
+
+            def slope(k: int, x: Array) -> Array:
+                rates, p = instants.rates[k], x[:, :1]
+                out = flow(np.repeat(rates[:, None], count + 1, axis=1), process.leaving(rates), x)
+                weights = heats[k][:, None] * process.heat_of_bath
+                out[:, 1 : 1 + baths] += flow(weights, zeros, np.repeat(p, baths, axis=1))
+                out[:, 1 + baths :] += (instants.speed[k][:, None] * process.conjugate).T * p
+                return np.asarray(out)
+
+            return slope
 
         def add(phases: Array, dwell: Array) -> None:
             instants = process.at(phases)
@@ -127,16 +131,20 @@ class SparseCounting:
         factorial = np.array([math.factorial(j) for j in range(powers)])
         no_exits = np.zeros(process.states)
 
-        def derivative(u: float, x: Array) -> Array:
-            instants = process.at(np.array([u]))
-            rates = instants.rates[0]
-            counts = tilt.counts(instants)[0, 0]
-            weights = rates[:, None] * counts[:, None] ** power / factorial[power]
-            gain = flow(weights, no_exits, np.ascontiguousarray(x[:, target - power]))
-            out = np.add.reduceat(gain, first, axis=1) - process.leaving(rates)[:, None] * x
-            drift = tilt.powers(instants)[0, 0] - center
-            out[:, 1:] += drift[:, None] * x[:, :-1]
-            return np.asarray(out)
+        def derivative(phases: Array) -> Derivative:
+            instants = process.at(phases)
+            counts = np.broadcast_to(tilt.counts(instants)[0], instants.rates.shape)
+            drifts = tilt.powers(instants)[0] - center
+
+            def slope(k: int, x: Array) -> Array:
+                rates = instants.rates[k]
+                weights = rates[:, None] * counts[k][:, None] ** power / factorial[power]
+                gain = flow(weights, no_exits, np.ascontiguousarray(x[:, target - power]))
+                out = np.add.reduceat(gain, first, axis=1) - process.leaving(rates)[:, None] * x
+                out[:, 1:] += drifts[k][:, None] * x[:, :-1]
+                return np.asarray(out)
+
+            return slope
 
         def jump(u: float, x: Array) -> Array:
             count = tilt.at_jump(u)
@@ -197,12 +205,16 @@ class SparseCounting:
         """Columns (n, f), one for each field, after a part of the period."""
         process = self.process
 
-        def derivative(u: float, x: Array) -> Array:
-            instants = process.at(np.array([u]))
-            rates = instants.rates[0]
-            factor = np.exp(tilt.counts(instants)[:, 0])
-            out = self._integrator.flow((rates * factor).T, process.leaving(rates), x)
-            return np.asarray(out + tilt.powers(instants)[:, 0].T * x)
+        def derivative(phases: Array) -> Derivative:
+            instants = process.at(phases)
+            weights, powers = instants.rates * np.exp(tilt.counts(instants)), tilt.powers(instants)
+
+            def slope(k: int, x: Array) -> Array:
+                rates = instants.rates[k]
+                out = self._integrator.flow(weights[:, k].T, process.leaving(rates), x)
+                return np.asarray(out + powers[:, k].T * x)
+
+            return slope
 
         def jump(u: float, x: Array) -> Array:
             logarithm = tilt.at_jump(u)

@@ -22,11 +22,11 @@ from trajsim.ensemble.answers import (
 )
 from trajsim.ensemble.jumps import collocation
 from trajsim.ensemble.jumps.channels import JumpProcess
-from trajsim.ensemble.jumps.integration import ProbabilityIntegrator
+from trajsim.ensemble.jumps.integration import POSITIVE, STABLE, ProbabilityIntegrator
 from trajsim.ensemble.jumps.limits import expect_time, tell_time
 from trajsim.ensemble.jumps.squaring import SquaringStepper
 from trajsim.ensemble.jumps.stationary import Aggregated, basins, correction, stationary
-from trajsim.ensemble.jumps.uniformization import FAR, LEAST_WEIGHT, NEAR, NODES, Stepper, Steps
+from trajsim.ensemble.jumps.uniformization import FAR, NEAR, NODES, Stepper, Steps
 from trajsim.plan import Plan
 
 # Collocation: steps at first where rates hardly change and at most, and the most states for which
@@ -57,14 +57,11 @@ MOST_EVENTS = 1e4
 CONVERGED = 1e-11
 # Exits of a typical state in the time over which basins are separated.
 MIXING_EXITS = 30.0
-# Relative accuracy of each step where P is integrated: at first, at last, and the factor by which
-# the run is less accurate that gives the error. Below: steps and weight of terms left out of the
-# rough map.
-FAIR, FINE, LOOSER = 1e-10, 1e-12, 30.0
-ROUGH_STEPS, ROUGH = 16, 1e-10
-ROUGH_ACCURACY = 1e-6
-# Distance to the periodic state from which on the next round may be the last.
-CLOSE = 1e-7
+# Relative accuracy of each step where P is integrated, of small corrections at least, and the
+# factor by which the run is less accurate that gives the error.
+FINE, LOOSEST, LOOSER = 1e-12, 1e-4, 30.0
+# Accuracy of corrections that are found with the rough map.
+ROUGH_ACCURACY = 1e-5
 RARELY_LEFT = "some states are rarely left"
 TOO_FAST = "jumps are too fast against the period to follow them all"
 
@@ -239,13 +236,11 @@ class JumpEnsemble:
         return self.states <= WHOLE_MAP or isinstance(self._stepper, SquaringStepper)
 
     def _dense_is_faster(self) -> bool:
-        if self.states > MOST_DENSE:
-            return False
+        if not WHOLE_MAP < self.states <= MOST_DENSE:
+            return self.states <= WHOLE_MAP
         size = collocation.STAGES * self.states
         dense = 1.5 * sum(self._first_numbers) * (2e-5 + 3e-11 * size**3)
-        return self.states <= WHOLE_MAP or dense < 10 * Stepper(self.process).seconds(
-            SPARSE_STEPS, 1
-        )
+        return dense < 10 * Stepper(self.process).seconds(SPARSE_STEPS, 1)
 
     def _allowed_error(self, rates: Array, rounding: float = 1e-13) -> Array:
         """Error (g,) of rates that is allowed: by the tolerance, or the rounding floor."""
@@ -393,11 +388,9 @@ class JumpEnsemble:
     def _integrator(self) -> ProbabilityIntegrator:
         return ProbabilityIntegrator(self.process)
 
-    def _map(
-        self, columns: Array, steps: int, periods: int = 1, least: float = LEAST_WEIGHT
-    ) -> Array:
+    def _map(self, columns: Array, steps: int, periods: int = 1) -> Array:
         for _ in range(periods):
-            columns = self._stepper.carry(columns, 0.0, 1.0, steps, False, least)[0]
+            columns = self._stepper.carry(columns, 0.0, 1.0, steps, energetics=False)[0]
         return columns
 
     def _solve_positive(self) -> Solution:
@@ -439,28 +432,33 @@ class JumpEnsemble:
 
     def _solve_smooth(self, gap: float) -> Solution | None:
         """Periodic state by corrections with a rough map."""
-        process, before, accuracy, final = self.process, math.inf, FAIR, False
-        p = self._first_guess
+        process, before = self.process, math.inf
+        p = np.full(self.states, 1.0 / self.states)
         p = p + self._correction(self._rough_map(p) - p)
+        # Corrections are small: the error is by how much two accuracies differ here.
+        after, rates = self._followed(p, FINE)
+        loose, other = self._followed(p, LOOSER * FINE)
+        error, residual = abs(rates - other), after - p
+        inaccuracy = 1e-15 + 3.0 / LOOSER * float(abs(after - loose).sum())
         while True:
-            fine = accuracy <= FINE
-            after, gained = self._integrator.carry(p[:, None], 0.0, 1.0, accuracy, energetics=final)
-            residual = after[:, 0] - p
-            distance = float(abs(residual).sum()) / gap
-            rates = gained.sum(axis=1) / self.period
+            distance = (float(abs(residual).sum()) + inaccuracy) / gap
             # A relative change of P changes the rates by at most that part of the gross exchange.
             allowed = distance * process.throughput(rates)
-            converged = final and distance < CONVERGED and self._accurate(rates, allowed)
-            if converged or (final and distance > 0.3 * before and distance < CONVERGED):
-                looser = self._integrator.carry(p[:, None], 0.0, 1.0, LOOSER * FINE)[1][:, 0]
-                error = abs(rates - looser / self.period)
-                error = error + max(1e-15, distance) * process.throughput(rates)
-                return Solution(p, rates, error, SPARSE_STEPS, False, smooth=True)
-            if fine and distance > 0.3 * before:
-                # Only rounding remains, and slow relaxation amplifies it too much.
+            stalled = distance > 0.3 * before
+            if distance < CONVERGED and (stalled or self._accurate(rates, allowed)):
+                return Solution(p, rates, error + allowed, SPARSE_STEPS, False, smooth=True)
+            if stalled:
+                # What remains is inaccuracy, and slow relaxation amplifies it too much.
                 return None
-            accuracy, before, final = FINE, distance if fine else math.inf, distance < CLOSE
-            p = p + self._correction(residual)
+            before, change = distance, self._correction(residual)
+            size = max(float(abs(change).sum()), 1e-300)
+            moved, gained = self._followed(change, min(max(FINE / size, FINE), LOOSEST))
+            p, rates, residual = p + change, rates + gained, residual - change + moved
+
+    def _followed(self, p: Array, accuracy: float) -> tuple[Array, Array]:
+        """A vector (states,) after a period, and what it contributes to the rates (width,)."""
+        after, gained = self._integrator.carry(p[:, None], 0.0, 1.0, accuracy)
+        return after[:, 0], gained[:, 0] / self.period
 
     def _solve_extrapolated(
         self, solver: Callable[[int, Array], tuple[Array, Array, float]]
@@ -512,8 +510,8 @@ class JumpEnsemble:
 
     def _rough_map(self, p: Array) -> Array:
         """A vector (states,) after a period, with low accuracy and at low cost."""
-        columns = np.asarray(p, np.float64).reshape(-1, 1)
-        return self._map(columns, ROUGH_STEPS, least=ROUGH)[:, 0]
+        columns = np.ascontiguousarray(p, np.float64).reshape(-1, 1)
+        return self._integrator.rough_map(columns, self._rough_exits)[:, 0]
 
     def _whole_map(self, steps: int, guess: Array) -> tuple[Array, Array, float]:
         expect_time(self._stepper.seconds(steps, self.states), RARELY_LEFT)
@@ -524,19 +522,11 @@ class JumpEnsemble:
     @cached_property
     def _gap(self) -> float:
         """Lower bound of the part of a distance to the periodic state that is lost in a period."""
-        deviation = np.random.default_rng(0).standard_normal(self.states)
-        deviation -= deviation.mean()
-        norms = [abs(deviation).sum()]
-        for _ in range(8):
-            deviation = self._rough_map(deviation)
-            deviation -= deviation.mean()
-            norms.append(abs(deviation).sum())
-            if norms[-1] < 1e-10 * norms[0]:
-                break
-        periods = min(2, len(norms) - 1)
-        rate = (norms[-1] / norms[-1 - periods]) ** (1.0 / periods)
-        if rate < 0.9:
-            return 1.0 - rate
+        for self._rough_exits in (STABLE, POSITIVE):
+            # Too long steps are not stable, and the faster map is tried first.
+            rate, deviation = self._contraction()
+            if rate < 0.9:
+                return 1.0 - rate
         from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
         def propagate(x: Array) -> Array:
@@ -550,9 +540,28 @@ class JumpEnsemble:
             return 0.0
         return max(0.0, 1.0 - max(float(abs(values).max()), rate))
 
+    def _contraction(self) -> tuple[float, Array]:
+        """Factor by which a deviation shrinks in the last of a few periods, and what is left.
+
+        It is more than 1, or nan, where the rough map is not stable.
+        """
+        deviation = np.random.default_rng(0).standard_normal(self.states)
+        deviation -= deviation.mean()
+        norms = [abs(deviation).sum()]
+        with np.errstate(all="ignore"):
+            for _ in range(8):
+                deviation = self._rough_map(deviation)
+                deviation -= deviation.mean()
+                norms.append(abs(deviation).sum())
+                if not 1e-10 * norms[0] <= norms[-1] <= norms[0]:
+                    break
+            periods = min(2, len(norms) - 1)
+            return float((norms[-1] / norms[-1 - periods]) ** (1.0 / periods)), deviation
+
     def _correction(self, residual: Array) -> Array:
         """Solve (1 - U) d = residual approximately, for the d that sums to zero."""
-        return correction(self._rough_map, residual, ROUGH_ACCURACY)
+        least = 0.01 * CONVERGED * self._gap
+        return correction(self._rough_map, residual, ROUGH_ACCURACY, least)
 
 
 def _more(steps: int) -> int:
