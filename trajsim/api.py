@@ -26,7 +26,7 @@ from trajsim.config import ConfigError as ConfigError  # what `load` raises is n
 from trajsim.config import load as _load
 from trajsim.config.faults import show
 from trajsim.config.values import assignments, known, plain, refused
-from trajsim.ensemble import Energetics, counting_of
+from trajsim.ensemble import counting_of, of_kind
 from trajsim.errors import TrajsimError
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
@@ -458,9 +458,9 @@ class Exact(Rates[float]):
     def _of(self, kind: str) -> ByLabel[float]:
         return self._by_label(kind, self.solved.currents.rates)
 
-    def _by_label(self, kind: str, energetics: Energetics) -> ByLabel[float]:
+    def _by_label(self, kind: str, energetics: Any) -> ByLabel[float]:
         labels = self.point.experiment.labels[RATES[kind]]
-        return ByLabel(zip(labels, map(float, getattr(energetics, kind)), strict=False))
+        return ByLabel(zip(labels, map(float, of_kind(energetics, kind)), strict=False))
 
     @property
     def total_work_rate(self) -> float:

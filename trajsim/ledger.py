@@ -17,7 +17,8 @@ from trajsim.extending.kinds import KINDS
 class Column(NamedTuple):
     """One array of the ledger; `dims` come after (point, trajectory).
 
-    A `heated` one is there only where a temperature is driven.
+    A `heated` one is there only where a temperature is driven, an `exchanging` one only where
+    particles come from the baths.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Column(NamedTuple):
     units: str
     long_name: str
     heated: bool = False
+    exchanging: bool = False
 
 
 SPINS = (
@@ -60,12 +62,50 @@ OSCILLATORS = (
     SPINS[6],
 )
 
+JUMPS = (
+    SPINS[0],
+    Column(
+        "work",
+        ("row", "drive"),
+        "<f8",
+        "energy",
+        "inclusive work of the drive: of an energy int dE while in that state, of a load at jumps",
+    ),
+    Column(
+        "exclusive_work",
+        ("row", "drive"),
+        "<f8",
+        "energy",
+        "work of the drive less what the driven energy has grown by",
+    ),
+    SPINS[3],
+    Column("jumps", ("row", "bath"), "<i4", "1", "number of jumps made by the bath"),
+    Column("state", ("edge",), "<i4", "1", "number of the state at the edges of the rows"),
+    SPINS[6],
+    Column(
+        "chemical_work",
+        ("row", "bath"),
+        "<f8",
+        "energy",
+        "chemical work: particles from the bath times its chemical potential",
+        exchanging=True,
+    ),
+    Column(
+        "particles",
+        ("row", "bath"),
+        "<i4",
+        "1",
+        "number of particles that came from the bath",
+        exchanging=True,
+    ),
+)
+
 # Largest ledger of one trajectory, which is simulated, written and read in one piece.
 MOST_TRAJECTORY_BYTES = 64 << 20
 # Residuals of the first law below this part of the largest entry are rounding.
 ROUNDING = 1e-9
 # Columns in the first law.
-ENERGETIC = ("energy", "heat", "work", "shadow_work")
+ENERGETIC = ("energy", "heat", "work", "chemical_work", "shadow_work")
 
 # Energies whose fourth powers do not overflow; no valid config comes near it.
 LARGEST = 1e70
@@ -90,6 +130,7 @@ class Layout:
     labels : names along the dimensions bath, drive and site
     parameters : swept values (points,) by key
     heated : whether a temperature is driven
+    exchanging : whether particles come from the baths
     """
 
     kind: str
@@ -102,6 +143,7 @@ class Layout:
     labels: dict[str, list[str]]
     parameters: dict[str, list[float]]
     heated: bool = False
+    exchanging: bool = False
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -129,7 +171,8 @@ class Layout:
     def shape(self, column: Column) -> tuple[int, ...]:
         """Shape of a column for one trajectory."""
         shape = tuple(self.size(dim) for dim in column.dims)
-        return shape if self.heated or not column.heated else (*shape[:-1], 0)
+        absent = (column.heated and not self.heated) or (column.exchanging and not self.exchanging)
+        return (*shape[:-1], 0) if absent else shape
 
     @property
     def trajectory_bytes(self) -> int:
@@ -162,10 +205,14 @@ class Layout:
 
 
 def first_law_residual(columns: Mapping[str, NDArray]) -> NDArray[np.float64]:
-    """dU - heats - works - shadow work, (..., row): zero to rounding on every trajectory."""
+    """dU - heats - works - shadow work, (..., row): zero to rounding on every trajectory.
+
+    Chemical work is work.
+    """
     residual = np.diff(columns["energy"], axis=-1) - columns["heat"].sum(axis=-1)
-    if "work" in columns:
-        residual -= columns["work"].sum(axis=-1)
+    for name in ("work", "chemical_work"):
+        if name in columns:
+            residual -= columns[name].sum(axis=-1)
     if "shadow_work" in columns:
         residual -= columns["shadow_work"]
     return np.asarray(residual, np.float64)
@@ -173,7 +220,8 @@ def first_law_residual(columns: Mapping[str, NDArray]) -> NDArray[np.float64]:
 
 def largest_entry(columns: Mapping[str, NDArray]) -> float:
     """Largest energy of an entry, the scale of rounding errors."""
-    named = [columns[name] for name in ("energy", "heat", "work") if name in columns]
+    energies = ("energy", "heat", "work", "chemical_work")
+    named = [columns[name] for name in energies if name in columns]
     return float(np.nan_to_num(max(np.abs(values).max(initial=0.0) for values in named)))
 
 
@@ -212,9 +260,9 @@ class FirstLaw:
 
 def impossible(name: str, values: NDArray) -> tuple[int, str] | None:
     """First index along the first axis of an invalid entry, and what is wrong with it."""
-    if name == "state":
+    if name == "state" and values.dtype == np.int8:
         bad = np.abs(values) != 1
-    elif name == "flips":
+    elif name in ("flips", "jumps", "state"):
         bad = values < 0
     else:
         bad = ~(np.abs(values) < LARGEST)
@@ -222,3 +270,16 @@ def impossible(name: str, values: NDArray) -> tuple[int, str] | None:
         return None
     index = tuple(np.argwhere(bad)[0])
     return int(index[0]), "out of range" if np.isfinite(values[index]) else "not finite"
+
+
+def numbers(state: NDArray) -> NDArray[np.int64]:
+    """Numbers (m, edges) of recorded states.
+
+    Of spins (m, edges, sites) bit i is set where spin i is down; jump networks record numbers.
+    """
+    if state.ndim == 2:
+        return state.astype(np.int64)
+    number = np.zeros(state.shape[:-1], np.int64)
+    for site in range(state.shape[-1]):
+        number |= (state[..., site] < 0).astype(np.int64) << site
+    return number

@@ -21,6 +21,8 @@ WRITTEN = {
     "waveform": "{ ... } in place of a number",
     "waveform.harmonics": "harmonics = [{ ... }] of a waveform",
     "bonds": "[[bonds]]",
+    "states": "[[states]]",
+    "transitions": "[[transitions]]",
     "integrator": "[integrator]",
     "ensemble": "[ensemble]",
     "ledger": "[ledger]",

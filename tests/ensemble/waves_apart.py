@@ -1,4 +1,4 @@
-"""Driven spins and linear oscillators integrated from the text of a config alone.
+"""Driven spins, jump networks and linear oscillators integrated from the text of a config alone.
 
 Nothing here comes from the package under test: TOML is read, and the master equation or the second
 moments are integrated, piece by piece between the breaks of all waveforms.
@@ -82,9 +82,10 @@ class Apart:
         self.config = config
         self.reverse = config["drive"].get("direction") == "reverse"
         self.period = config["drive"]["period"]
-        self.number = {site["name"]: k for k, site in enumerate(config["sites"])}
+        sites = config.get("sites", [])
+        self.number = {site["name"]: k for k, site in enumerate(sites)}
         self.baths = list(config["baths"])
-        self.bath = [self.baths.index(s["bath"]) if "bath" in s else -1 for s in config["sites"]]
+        self.bath = [self.baths.index(s["bath"]) if "bath" in s else -1 for s in sites]
         self.signals = {
             ("bath", k): self.signal(b["temperature"])
             for k, b in enumerate(config["baths"].values())
@@ -167,13 +168,15 @@ class Apart:
     def named(self, gains):
         """Gains (..., g) by the name of a column."""
         b, d = len(self.baths), len(self.drives)
-        names = ["heat", "entropy_flow", "work", "exclusive_work", "flips"]
-        counts = np.cumsum([b, b, d, d])
+        names = ["heat", "entropy_flow", "work", "exclusive_work", *self.counted]
+        counts = np.cumsum([b, b, d, d, *[b] * (len(self.counted) - 1)])
         return dict(zip(names, np.split(gains, counts, axis=-1), strict=True))
 
 
 class Spins(Apart):
     """Driven spins: y is the probability of each state."""
+
+    counted = ("flips",)
 
     def __init__(self, config):
         super().__init__(config)
@@ -260,8 +263,99 @@ class Spins(Apart):
         return out
 
 
+class Networks(Apart):
+    """Jump networks: y is the probability of each state."""
+
+    counted = ("jumps", "chemical_work", "particles")
+    periodic = Spins.periodic
+
+    def __init__(self, config):
+        super().__init__(config)
+        names = [state["name"] for state in config["states"]]
+        self.states = np.arange(len(names))
+        for k, state in enumerate(config["states"]):
+            self.signals["energy", k] = self.signal(state.get("energy", 0.0))
+        for k, bath in enumerate(config["baths"].values()):
+            self.signals["mu", k] = self.signal(bath.get("chemical_potential", 0.0))
+        self.channels = []
+        for k, t in enumerate(config["transitions"]):
+            self.signals["load", k] = self.signal(t.get("load", 0.0))
+            a, b = (names.index(x) for x in t["states"])
+            law = t.get("rate_law", config["model"].get("rate_law"))
+            rest = self.baths.index(t["bath"]), t.get("rate", config["model"].get("rate")), law
+            self.channels += [(k, a, b, 1, *rest), (k, b, a, -1, *rest)]
+        self.particles = [t.get("particles", 0) for t in config["transitions"]]
+        self.drives = [
+            *(("energy", k) for k in self.states if self.signals["energy", k].driven),
+            *(("load", k) for k, t in enumerate(config["transitions"]) if "load" in t),
+        ]
+
+    def start(self):
+        initial, n = self.config["ensemble"]["initial"], len(self.states)
+        if initial == "random":
+            return np.full(n, 1 / n)
+        if initial == "periodic":
+            return self.periodic()
+        return np.eye(n)[[s["name"] for s in self.config["states"]].index(initial)]
+
+    def energy(self, now):
+        return np.array([now["energy", k][0] for k in self.states])
+
+    def jumps(self, now):
+        """Number, ends, bath, rate, heat, load and particles of each channel."""
+        energy = self.energy(now)
+        for k, a, b, sign, bath, rate, law in self.channels:
+            n, load = sign * self.particles[k], sign * now["load", k][0]
+            heat = energy[b] - energy[a] - load - n * now["mu", bath][0]
+            x = heat / now["bath", bath][0]
+            factor = {
+                "glauber-product": lambda x: 2 * expit(-x),
+                "heat-bath": lambda x: 2 * expit(-x),
+                "metropolis": lambda x: min(1.0, math.exp(-x)),
+                "arrhenius": lambda x: math.exp(-x / 2),
+            }[law](x)
+            yield k, a, b, bath, rate * factor, heat, load, n
+
+    def flow(self, now):
+        W = np.zeros((len(self.states),) * 2)
+        for _, a, b, _, rate, *_ in self.jumps(now):
+            W[b, a] += rate
+            W[a, a] -= rate
+        return W
+
+    def gains(self, now):
+        n, baths, drives = len(self.states), len(self.baths), len(self.drives)
+        heat, entropy, jumps, chemical, particles = np.zeros((5, baths, n))
+        work, exclusive = np.zeros((2, drives, n))
+        for k, a, b, bath, rate, given, load, taken in self.jumps(now):
+            heat[bath, a] += rate * given
+            entropy[bath, a] += rate * given / now["bath", bath][0]
+            jumps[bath, a] += rate
+            particles[bath, a] += rate * taken
+            chemical[bath, a] += rate * taken * now["mu", bath][0]
+            for d, p in enumerate(self.drives):
+                if p == ("load", k):
+                    work[d, a] += rate * load
+                    exclusive[d, a] += rate * load
+                if p[0] == "energy":
+                    exclusive[d, a] -= rate * now[p][0] * ((b == p[1]) - float(a == p[1]))
+        for d, p in enumerate(self.drives):
+            if p[0] == "energy":
+                work[d, p[1]] += now[p][1] / self.period
+        return np.vstack([heat, entropy, work, exclusive, jumps, chemical, particles])
+
+    def jump(self, before, after):
+        out = 0.0 * self.gains(before)
+        for d, p in enumerate(self.drives):
+            if p[0] == "energy":
+                out[2 * len(self.baths) + d, p[1]] = after[p][0] - before[p][0]
+        return out
+
+
 class Oscillators(Apart):
     """Linear oscillators: y is the matrix of second moments of (1, x, v), row by row."""
+
+    counted = ("flips",)
 
     def __init__(self, config):
         super().__init__(config)
@@ -386,4 +480,5 @@ class Oscillators(Apart):
 
 def of_config(config):
     """The system of a config."""
-    return {"spins": Spins, "oscillators": Oscillators}[config["model"]["kind"]](config)
+    kinds = {"spins": Spins, "oscillators": Oscillators, "jumps": Networks}
+    return kinds[config["model"]["kind"]](config)

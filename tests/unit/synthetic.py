@@ -72,7 +72,8 @@ def setting(**others):
     """Two spins at temperatures 1 and 0.5, from a uniform start unless said otherwise."""
     known = {
         "system": "spins",
-        "spins": 2,
+        "states": 4,
+        "spell": lambda x: "".join("-" if x >> i & 1 else "+" for i in range(2)),
         "temperatures": np.array([1.0, 0.5]),
         "initial": "random",
         "burn_in": 0,

@@ -183,7 +183,7 @@ REFUSED = {
     "uniform_start": [
         ({"initial": "up"}, "'up', not 'random'"),
         ({"burn_in": 2}, "burn-in of 2 periods"),
-        ({"system": "oscillators", "spins": 0, "initial": "rest"}, "no uniform"),
+        ({"system": "oscillators", "states": 0, "initial": "rest"}, "no uniform"),
     ],
     "integral": [
         ({"initial": "up"}, "all in one state"),
@@ -193,7 +193,8 @@ REFUSED = {
         ({"initial": "equilibrium"}, "different temperatures"),
         ({**EQUILIBRIUM, "initial": "periodic"}, "'periodic', not in 'equilibrium'"),
         ({**EQUILIBRIUM, "burn_in": 1}, "burn-in of 1"),
-        ({**EQUILIBRIUM, "canonical": False}, "linear forces only"),
+        ({**EQUILIBRIUM, "canonical": False, "states": 0}, "linear forces only"),
+        ({**EQUILIBRIUM, "canonical": False}, "loads or chemical potentials"),
         ({**EQUILIBRIUM, "driven": False}, "nothing is driven"),
     ],
     "crooks": [
@@ -209,7 +210,7 @@ REFUSED = {
         ({}, "no exact probabilities"),
     ],
     "gallavotti_cohen": [
-        ({"system": "oscillators", "spins": 0}, "no bound"),
+        ({"system": "oscillators", "states": 0}, "no bound"),
         ({}, "not its own reverse"),
         ({"temperatures": np.ones(2), "driven": False}, "nothing grows"),
     ],

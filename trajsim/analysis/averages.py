@@ -17,7 +17,7 @@ from trajsim.analysis.moments import Moments
 from trajsim.analysis.rates import NAMES, RATES, Rates
 from trajsim.analysis.regimes import Regime, Sigmas, classify, regime_sigmas
 from trajsim.analysis.tables import PointList
-from trajsim.ledger import Layout, first_law_residual, largest_entry
+from trajsim.ledger import Layout, first_law_residual, largest_entry, numbers
 
 Array = NDArray[np.float64]
 
@@ -85,11 +85,12 @@ class Averages(Rates[Estimate[float]]):
     time : recorded time of a trajectory
     quantities : heat, work, exclusive work and flips per unit time
     edges : by name, mean and standard error where rows begin, at each phase of the period at
-        which they do: "occupation" (phases, 2**n) of spins, unless there are too many states;
+        which they do: "occupation" (phases, 2**n) of spins, or (phases, states) of jump networks,
+        unless there are too many states;
         "position", "velocity" and their squares (phases, n) of oscillators
     shadow_work : rate of the integrator's own error, summed over the network; None without one
     total_work : rate of the inclusive work of all drives
-    covariance : of the errors of the heat rates and, last, of the total work rate
+    covariance : of the errors of the heat rates and, last, of the rate of all work
     first_law_residual : largest abs(dU - Q - W) of a row
     largest_entry : largest energy of an entry of the ledger
     sums : energies that were added up in a trajectory, each of which was rounded
@@ -141,8 +142,9 @@ class Averages(Rates[Estimate[float]]):
 
     def regime_at(self, temperatures: Mapping[str, float]) -> Regime:
         """Regime between baths of these temperatures, in the order of the heat rates."""
-        means = self._heats, self.total_work.mean, self.covariance, temperatures
-        return classify(*means, bool(self.work_rate), self.rounding)
+        means = self._heats, self._all_work, self.covariance, temperatures
+        driven = bool(self.work_rate or self.chemical_work_rate)
+        return classify(*means, driven, self.rounding)
 
     def sigmas(self, temperatures: Mapping[str, float]) -> Sigmas:
         """Heats and work in units of their errors, between baths of these temperatures.
@@ -150,8 +152,13 @@ class Averages(Rates[Estimate[float]]):
         The integrator's own error counts as a systematic one: any heat or work may lack it.
         """
         doubt = self.rounding + (abs(self.shadow_work.mean) if self.shadow_work else 0.0)
-        means = self._heats, self.total_work.mean, self.covariance, temperatures
+        means = self._heats, self._all_work, self.covariance, temperatures
         return regime_sigmas(*means, doubt)
+
+    @property
+    def _all_work(self) -> float:
+        """Work of the drives and chemical work, by which regimes are told."""
+        return self.total_work.mean + sum(e.mean for e in self.chemical_work_rate.values())
 
     @property
     def _heats(self) -> Array:
@@ -193,14 +200,19 @@ class _Point:
         self.time = layout.duration(point)
         self.rates = Moments()
         self.energetics = Moments(covariance=True)
+        self.total_work = Moments()
         self.edges: dict[str, Moments] = {}
         self.shadow = Moments()
         self.residual = self.largest = 0.0
         self.sums = 0  # energies that were added up, of all trajectories
         sites, phases = len(layout.labels["site"]), layout.rows_per_period
-        small = sites <= 4 and 2**sites <= MOST_STATES and 2**sites * phases <= MOST_CELLS
-        names = {column.name for column in layout.columns}
-        self.states = 2**sites if small and "state" in names else 0
+        names = {column.name: column for column in layout.columns}
+        states = 0
+        if "state" in names:
+            numbered = "site" not in names["state"].dims
+            states = sites if numbered else 2 ** min(sites, 60)
+        small = states <= MOST_STATES and states * phases <= MOST_CELLS
+        self.states = states if small else 0
         self.kinds = [kind for kind in RATES if kind in names]
 
     def add(self, columns: dict[str, NDArray]) -> None:
@@ -208,12 +220,17 @@ class _Point:
         self.rates.add(np.concatenate([totals[kind] for kind in self.kinds], axis=1))
         heat = totals["heat"]
         work = totals["work"].sum(axis=1) if "work" in totals else np.zeros(len(heat))
+        self.total_work.add(work)
+        if "chemical_work" in totals:
+            # Regimes are those of all work.
+            work = work + totals["chemical_work"].sum(axis=1)
         self.energetics.add(np.column_stack([heat, work]))
         self.residual = max(self.residual, float(np.abs(first_law_residual(columns)).max()))
         self.largest = max(self.largest, largest_entry(columns))
         self.sums += columns["energy"].size
-        if "flips" in columns:
-            self.sums += int(columns["flips"].sum())
+        for name in ("flips", "jumps"):
+            if name in columns:
+                self.sums += int(columns[name].sum())
         if "shadow_work" in columns:
             self.shadow.add(columns["shadow_work"].sum(axis=1) / self.time)
         for name, samples in self._at_edges(columns):
@@ -236,10 +253,7 @@ class _Point:
 
     def _occupation(self, state: NDArray) -> Array:
         """Share of the rows that begin in each state at each phase, (m, phases, states)."""
-        number = np.zeros(state.shape[:2], np.int64)
-        for site in range(state.shape[2]):
-            number |= (state[:, :, site] < 0).astype(np.int64) << site
-        starts = number[:, :-1].reshape(len(state), -1, self.layout.rows_per_period)
+        starts = numbers(state)[:, :-1].reshape(len(state), -1, self.layout.rows_per_period)
         return np.stack([(starts == x).mean(axis=1) for x in range(self.states)], axis=-1)
 
     def averages(self) -> Averages:
@@ -260,9 +274,7 @@ class _Point:
                 if self.shadow.count
                 else None
             ),
-            total_work=Estimate(
-                float(self.energetics.mean[-1]), float(np.sqrt(covariance[-1, -1]))
-            ),
+            total_work=Estimate(float(self.total_work.mean), float(self.total_work.stderr)),
             covariance=covariance,
             first_law_residual=self.residual,
             largest_entry=self.largest,

@@ -5,13 +5,26 @@ from typing import Generic, TypeVar
 from trajsim.analysis.estimate import ByLabel
 
 # Columns of the ledger that have rates, and the kind of their labels.
-RATES = {"heat": "bath", "work": "drive", "exclusive_work": "drive", "flips": "site"}
+RATES = {
+    "heat": "bath",
+    "work": "drive",
+    "exclusive_work": "drive",
+    "flips": "site",
+    "jumps": "bath",
+    "chemical_work": "bath",
+    "particles": "bath",
+}
 NAMES = {
     "heat": "heat_rate",
     "work": "work_rate",
     "exclusive_work": "exclusive_work_rate",
     "flips": "flip_rate",
+    "jumps": "jump_rate",
+    "chemical_work": "chemical_work_rate",
+    "particles": "particle_rate",
 }
+# Kinds that only some models have: they are told where there are any.
+OF_SOME = ("flips", "jumps", "chemical_work", "particles")
 
 V = TypeVar("V")
 
@@ -22,7 +35,7 @@ class Rates(Generic[V]):
     parameters: dict[str, float]
 
     def of(self, kind: str) -> ByLabel[V]:
-        """Rates of one kind (heat, work, exclusive_work, flips) by label; empty if it has none.
+        """Rates of one kind, a key of `RATES`, by label; empty if it has none.
 
         Raises
         ------
@@ -55,6 +68,21 @@ class Rates(Generic[V]):
     def flip_rate(self) -> ByLabel[V]:
         """Flips of each spin per unit time; empty for oscillators."""
         return self.of("flips")
+
+    @property
+    def jump_rate(self) -> ByLabel[V]:
+        """Jumps of a jump network by each bath per unit time; empty for other models."""
+        return self.of("jumps")
+
+    @property
+    def chemical_work_rate(self) -> ByLabel[V]:
+        """Chemical work of each bath per unit time; empty without particles."""
+        return self.of("chemical_work")
+
+    @property
+    def particle_rate(self) -> ByLabel[V]:
+        """Particles from each bath per unit time; empty without particles."""
+        return self.of("particles")
 
     @property
     def total_work_rate(self) -> V:

@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.analysis.rates import RATES
 from trajsim.errors import TrajsimError
 from trajsim.ledger import Layout
 
 Array = NDArray[np.float64]
 
+# Columns whose sums over windows are observables, in their order.
+KINDS = ("heat", "work", "chemical_work", "particles")
 # Label of sums over all drives, and the one in a file that has a drive of that name.
 TOTAL, OTHER_TOTAL = "total", "sum of all"
 
@@ -22,7 +25,10 @@ class WindowError(TrajsimError, ValueError):
 
 
 class Observable(NamedTuple):
-    """Heat of a bath or work of a drive; or, where `total`, the work of all drives."""
+    """Heat of a bath or work of a drive; or, where `total`, the work of all drives.
+
+    Where there are particles, also the chemical work and the number of particles of a bath.
+    """
 
     kind: str
     label: str
@@ -40,18 +46,28 @@ def total_of(drives: Sequence[str]) -> str:
 
 
 def observables(layout: Layout) -> list[Observable]:
-    """Heats of all baths, works of all drives and, where there is any, their total."""
-    heats = [Observable("heat", bath) for bath in layout.labels["bath"]]
+    """Heats of all baths, works of all drives and, where there is any, their total, which is last.
+
+    Before it come chemical works and numbers of particles of all baths, if particles come from any.
+    """
     drives = layout.labels["drive"]
-    works = [Observable("work", drive) for drive in drives]
-    return [*heats, *works, *([Observable("work", total_of(drives), True)] if works else [])]
+    found = [
+        Observable(kind, label) for kind in _kinds(layout) for label in layout.labels[RATES[kind]]
+    ]
+    return [*found, *([Observable("work", total_of(drives), True)] if drives else [])]
+
+
+def _kinds(layout: Layout) -> list[str]:
+    """Columns of observables."""
+    present = {column.name for column in layout.columns}
+    return [name for name in KINDS if name in present]
 
 
 def entries(columns: dict[str, NDArray]) -> Array:
     """Energies (m, rows, q) of all observables, in their order."""
-    parts = [columns["heat"]]
+    parts = [columns[kind] for kind in KINDS if kind in columns]
     if "work" in columns:
-        parts += [columns["work"], columns["work"].sum(axis=2, keepdims=True)]
+        parts.append(columns["work"].sum(axis=2, keepdims=True))
     return np.concatenate(parts, axis=2)
 
 
@@ -116,8 +132,7 @@ class Windows:
 
 def columns_of(layout: Layout) -> list[str]:
     """Columns that observables are read from."""
-    present = {c.name for c in layout.columns}
-    return [name for name in ("heat", "work") if name in present]
+    return _kinds(layout)
 
 
 def parameters_of(layout: Layout, point: int) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from trajsim.comparison.verdict import (
     verdict,
 )
 from trajsim.config import Config, Experiment
-from trajsim.ensemble import Energetics, NoExactSideError, Window, ensemble, start_state
+from trajsim.ensemble import NoExactSideError, Window, ensemble, of_kind, start_state
 from trajsim.ledger import Layout
 from trajsim.store import StoredRun, UnsoundError
 
@@ -54,6 +54,8 @@ __all__ = [
 TOLERANCE = 1e-6
 # Rounding error on either side, relative to the gross exchange of energy (or number of flips).
 ROUNDING = 1e-12
+# Kinds of rates that are numbers of events.
+COUNTED = ("flips", "jumps", "particles")
 
 
 def expected(config: Config) -> list[Window]:
@@ -194,7 +196,7 @@ def against(run: StoredRun, reference: StoredRun) -> Check:
     for a, b, *pair in zip(own, other, *gathered, strict=True):
         rounding = a.rounding + b.rounding
         quantities = [
-            (q.name, q.mean, q.stderr, r.mean, r.stderr, 0.0 if q.kind == "flips" else rounding)
+            (q.name, q.mean, q.stderr, r.mean, r.stderr, 0.0 if q.kind in COUNTED else rounding)
             for q, r in zip(a.quantities, b.quantities, strict=True)
         ]
         quantities.append(("total_work_rate", *a.total_work, *b.total_work, rounding))
@@ -231,7 +233,8 @@ def _compare(sampled: Averages, window: Window, experiment: Experiment) -> list[
     exact = _by_name(window.rates, experiment)
     events_of = _events(sampled, exact, experiment)
     rounding = dict.fromkeys(RATES, _rounding(sampled, experiment))
-    rounding["flips"] = ROUNDING * float(window.rates.flips.max(initial=0.0))
+    for kind in COUNTED:
+        rounding[kind] = ROUNDING * float(abs(of_kind(window.rates, kind)).max(initial=0.0))
     results = []
     for q in sampled.quantities:
         key = (q.kind, q.label)
@@ -254,7 +257,7 @@ def _compare(sampled: Averages, window: Window, experiment: Experiment) -> list[
             label = experiment.labels["site"][index[1]] if name != "occupation" else ""
             events = math.inf
             if name == "occupation":
-                label = _state_name(index[1], len(experiment.sites))
+                label = experiment.state_name(index[1])
                 events = visits * max(min(value, 1 - value), min(observed, 1 - observed))
             full = f"{name}.{index[0]}.{label}"
             limit = ROUNDING * scale + TOLERANCE * abs(value)
@@ -287,8 +290,16 @@ def _scale(name: str, window: Window) -> float:
 def _events(
     sampled: Averages, exact: dict[tuple[str, str], float], experiment: Experiment
 ) -> dict[tuple[str, str], float]:
-    """Number of flips that each mean is based on; infinite where nothing flips."""
+    """Number of flips or jumps that each mean is based on; infinite where there are none."""
     total = sampled.trajectories * sampled.time
+    jumps = {
+        bath: total * max(exact["jumps", bath], rate.mean)
+        for bath, rate in sampled.of("jumps").items()
+    }
+    if jumps:
+        # All jumps change the state, in which drives do work.
+        every = sum(jumps.values())
+        return {key: every if RATES[key[0]] == "drive" else jumps[key[1]] for key in exact}
     sampled_flips = sampled.of("flips")
     if not sampled_flips:
         return dict.fromkeys(exact, math.inf)
@@ -306,14 +317,9 @@ def _events(
     return {key: by_bath[key[1]] if key[0] == "heat" else flips[key[1]] for key in exact}
 
 
-def _by_name(rates: Energetics, experiment: Experiment) -> dict[tuple[str, str], float]:
+def _by_name(rates: Any, experiment: Experiment) -> dict[tuple[str, str], float]:
     return {
         (kind, label): float(value)
         for kind, dim in RATES.items()
-        for label, value in zip(experiment.labels[dim], getattr(rates, kind), strict=False)
+        for label, value in zip(experiment.labels[dim], of_kind(rates, kind), strict=False)
     }
-
-
-def _state_name(state: int, sites: int) -> str:
-    """State 1 of two spins as -+: site 0 first."""
-    return "".join("-" if state >> i & 1 else "+" for i in range(sites))

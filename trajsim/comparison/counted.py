@@ -12,7 +12,7 @@ from trajsim.comparison.settings import states_of
 from trajsim.config import Experiment
 from trajsim.ensemble import NoExactSideError, counting_of
 from trajsim.ensemble.protocols import Counting
-from trajsim.ensemble.weights import Weights
+from trajsim.ensemble.weights import EXCHANGED, Weights
 
 Array = NDArray[np.float64]
 
@@ -43,16 +43,25 @@ class ExactFluctuations:
         self._states = states_of(experiment)
         labels = experiment.labels
         self.baths, self.drives = labels["bath"], labels["drive"]
+        self.exchanged = EXCHANGED if experiment.exchanging else ()
 
     # -- windows and weights ---------------------------------------------------------------------
 
     def weights(self, observable: Observable) -> tuple[Array, Array]:
-        """Weights of heats (baths,) and works (drives,) of an observable."""
-        heat, work = np.zeros(len(self.baths)), np.zeros(len(self.drives))
+        """Weights of heats (baths,) and works of an observable.
+
+        Those of the drives are followed by those of `EXCHANGED` where there are particles.
+        """
+        heat = np.zeros(len(self.baths))
+        drives = len(self.drives)
+        work = np.zeros(drives + len(self.exchanged) * len(self.baths))
         if observable.kind == "heat":
             heat[self.baths.index(observable.label)] = 1.0
         elif observable.total:
-            work[:] = 1.0
+            work[:drives] = 1.0
+        elif observable.kind in self.exchanged:
+            block = self.exchanged.index(observable.kind) * len(self.baths)
+            work[drives + block + self.baths.index(observable.label)] = 1.0
         else:
             work[self.drives.index(observable.label)] = 1.0
         return heat, work
@@ -103,7 +112,7 @@ class ExactFluctuations:
     def covariance(self, windows: Windows) -> Array:
         """Covariances (q, q) of all observables over a window, per unit time."""
         covariance = self.of(windows).covariance(self.start(windows), self.periods(windows))
-        return with_total(covariance, len(self.drives)) / windows.time
+        return with_total(covariance, len(self.baths), len(self.drives)) / windows.time
 
     def cumulants(self, observables: list[Observable], windows: Windows) -> Array:
         """First four cumulants (4, q) over a window, per unit time."""

@@ -16,12 +16,14 @@ FEWEST_TRAJECTORIES, FEWEST_FLIPS = 400, 2000
 TOLERANCE = 1e-9
 
 
-def with_total(covariance: Array, works: int) -> Array:
-    """Covariance (q, q) of heats and works, with that of the total work appended."""
+def with_total(covariance: Array, baths: int, works: int) -> Array:
+    """Covariance (q, q) of heats, works and others, with that of the total work appended."""
     q = len(covariance)
     if works == 0:
         return covariance
-    rows = np.vstack([np.eye(q), np.append(np.zeros(q - works), np.ones(works))])
+    total = np.zeros(q)
+    total[baths : baths + works] = 1.0
+    rows = np.vstack([np.eye(q), total])
     return np.asarray(rows @ covariance @ rows.T)
 
 

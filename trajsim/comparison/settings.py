@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.analysis.theorems import LogProbability, Setting
+from trajsim.analysis.theorems.integral import SPREAD
 from trajsim.comparison.verdict import CannotCheckError
 from trajsim.config import Config, Experiment, with_parameters
 from trajsim.config.schema import PERIODS
@@ -51,7 +52,7 @@ def _setting(experiment: Experiment) -> Setting:
     probability, reason = None, ""
     try:
         # A start in a single state has probabilities of 0.
-        if experiment.ensemble.initial not in ("up", "rest") or experiment.ensemble.burn_in:
+        if experiment.ensemble.initial in SPREAD or experiment.ensemble.burn_in:
             states = states_of(experiment)
             # Raises if they have no density.
             states.at(0)
@@ -61,12 +62,14 @@ def _setting(experiment: Experiment) -> Setting:
     slope, no_slope = _speed_derivative(experiment)
     return Setting(
         system=experiment.model.kind,
-        spins=len(experiment.sites) if experiment.two_states else 0,
+        states=experiment.state_count,
+        spell=experiment.state_name,
         temperatures=np.array(list(experiment.temperatures.values())),
         initial=experiment.ensemble.initial,
         burn_in=experiment.ensemble.burn_in,
         direction=experiment.drive.direction,
         driven=experiment.driven,
+        sustained=experiment.sustained,
         heated=experiment.heated,
         delta_f=delta_f_of(experiment),
         own_reverse=experiment.own_reverse,
@@ -102,7 +105,7 @@ def states_of(experiment: Experiment) -> RecordedStates:
 
 def _speed_derivative(experiment: Experiment) -> tuple[Array | None, str]:
     """Omega dq/dOmega of all heats in the periodic state, by second-order finite differences."""
-    if not experiment.labels["drive"]:
+    if not experiment.driven:
         return np.zeros(len(experiment.baths)), ""
     slope = np.zeros(len(experiment.baths))
     try:

@@ -9,6 +9,8 @@ from trajsim.config.faults import LONGEST_WORD, Loc, cut, listing, show, suggest
 def find(data: dict[str, Any], key: str, strict: bool = True) -> Loc:
     """Place of a dotted key in the raw config: sites by name, bonds as "a-b" or counted from 0.
 
+    States as sites and transitions as bonds; two of one pair of states by number alone.
+
     Parameters
     ----------
     data : raw config
@@ -52,13 +54,19 @@ def find(data: dict[str, Any], key: str, strict: bool = True) -> Loc:
 
 def _refuse_two(node: list[Any], hits: list[int], key: str) -> None:
     """Refuse a key of bonds between different sites: "a-b-c" of a-b with c, and of a with b-c."""
-    pairs = {tuple(sorted(map(str, ends))): k for k in reversed(hits) if (ends := _ends(node[k]))}
+    pairs = {
+        (*sorted(map(str, ends)), str(node[k].get("bath"))): k
+        for k in reversed(hits)
+        if (ends := _ends(node[k]))
+    }
     if len(pairs) > 1:
+        kind = key.split(".")[0]
         candidates = " or ".join(
-            f"bonds.{k} (from {show(node[k]['sites'][0])} to {show(node[k]['sites'][1])})"
+            f"{kind}.{k} (from {show(_ends(node[k])[0])} to {show(_ends(node[k])[1])}"
+            + (f" by {show(node[k]['bath'])})" if "bath" in node[k] else ")")
             for k in sorted(pairs.values())
         )
-        raise KeyError(f"{key} may mean {candidates}; allowed: the bond's number")
+        raise KeyError(f"{key} may mean {candidates}; allowed: the {kind[:-1]}'s number")
 
 
 def _dotted(loc: Sequence[str | int]) -> str:
@@ -93,16 +101,18 @@ def key_of(data: Any, loc: Loc) -> str:
 def _unique_name(elements: list[Any], index: int) -> str:
     """First name of an element, or its number where another bond has that name, too."""
     name, ends = _element_names(elements[index], index)[0], _ends(elements[index])
-    if ends and name.count("-") > 1:
+    parallel = "states" in elements[index] if ends else False
+    if ends and (parallel or name.count("-") > 1):
         for k, other in enumerate(elements):
-            if name in _element_names(other, k) and set(_ends(other) or ends) != set(ends):
+            differs = set(_ends(other) or ends) != set(ends) or (parallel and k != index)
+            if differs and name in _element_names(other, k):
                 return str(index)
     return name
 
 
-def _ends(element: Any) -> list[str] | None:
-    """Names of the two ends of a bond; None of anything else."""
-    ends = element.get("sites") if isinstance(element, dict) else None
+def _ends(element: Any) -> Any:
+    """Names of the two ends of a bond, or states of a transition; None of anything else."""
+    ends = element.get("sites", element.get("states")) if isinstance(element, dict) else None
     valid = isinstance(ends, list) and len(ends) == 2 and all(isinstance(e, str) for e in ends)
     return ends if valid else None
 
@@ -112,7 +122,7 @@ def _element_names(element: Any, index: int) -> list[str]:
     if isinstance(element, dict):
         if isinstance(element.get("name"), str):
             return [element["name"]]
-        ends = element.get("sites")
+        ends = element.get("sites", element.get("states"))
         if isinstance(ends, list) and len(ends) == 2:
             one, two = (end if isinstance(end, str) else show(end) for end in ends)
             return [f"{one}-{two}", f"{two}-{one}", str(index)]

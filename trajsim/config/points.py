@@ -93,7 +93,7 @@ class Config:
         """Sites, baths, points and trajectories, in a line."""
         experiment, many = self.experiment, len(self.points) > 1
         return (
-            f"{len(experiment.sites)} {experiment.model.kind}, {len(experiment.baths)} baths, "
+            f"{experiment.extent}, {len(experiment.baths)} baths, "
             f"{len(self.points)} point{'s' if many else ''} of "
             f"{experiment.ensemble.trajectories} trajectories x "
             f"{experiment.ensemble.periods} periods"

@@ -36,7 +36,7 @@ from trajsim.config.keys import find, key_of, put
 from trajsim.config.kinds import experiment_type
 from trajsim.config.over import axis, words
 from trajsim.config.points import Config, Point
-from trajsim.config.schema import MOST_POINTS, Experiment, Range, references
+from trajsim.config.schema import MOST_POINTS, Experiment, Range
 from trajsim.config.toml_lines import TooDeepError, key_lines
 from trajsim.config.values import DEEPEST
 from trajsim.extending.kinds import KINDS
@@ -302,7 +302,7 @@ class _Reader:
                 if loc == ("model", "kind") and detail["type"] == "literal_error":
                     message = choice(detail["input"], KINDS)
                 self.fault(loc, message)
-        for loc, message in references(data):
+        for loc, message in self.schema.references(data):
             self.fault(loc, message)
         if experiment is not None and len(self.faults) == before:
             for loc, message in experiment.consequences():
@@ -366,7 +366,12 @@ class _Reader:
 
     def _swept_key(self, loc: Loc, key: str) -> Loc | None:
         """Place of a number that may be swept; else None, and a fault is recorded."""
-        swept = ("model", "drive", "baths", "sites", "bonds")
+        parts = [
+            part
+            for part in ("sites", "bonds", "states", "transitions")
+            if part in self.schema.model_fields
+        ]
+        swept = ("model", "drive", "baths", *parts)
         if key.split(".")[0] not in swept:
             close = suggestion(key.split(".")[0], swept)
             self.fault(loc, f"cannot be swept{close}; allowed: numbers of {', '.join(swept)}")
@@ -427,9 +432,12 @@ class _Reader:
                 self._blame_sweep(axes, before, values)
                 return
             if experiment is not None and experiment.labels != base.labels:
-                key = next(key for key in parameters if ".drive." in key)
+                key = next((k for k in parameters if ".drive." in k), next(iter(parameters)))
                 loc = next(loc for keys, _, loc in axes if key in keys)
-                self.fault(loc, f"{key}: a swept site needs a drive to begin with: drive = {{}}")
+                what = "a swept site needs a drive to begin with: drive = {}"
+                if ".drive." not in key:
+                    what = "what is driven differs from point to point; allowed: the same drives"
+                self.fault(loc, f"{key}: {what}")
                 return
             if experiment is not None:
                 yield Point(parameters, experiment)

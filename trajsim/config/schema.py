@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
@@ -143,10 +143,13 @@ class Experiment(Strict):
     ----------
     two_states : whether each site has two states, recorded as +1 and -1 in the column `state`
     works_apart : whether figures show the work of each of two drives, not only their sum
+    drive_nouns : what a drive of one site, and of two, is called in figures
+    sites, bonds : fields of models that have them; states and transitions of jump networks
     """
 
     two_states: ClassVar[bool] = False
     works_apart: ClassVar[bool] = False
+    drive_nouns: ClassVar[tuple[str, str]] = ("site", "bond")
 
     title: str = Field(
         default="", max_length=1000, pattern=r"^[^\x00]*$", description="what figures are headed"
@@ -154,12 +157,20 @@ class Experiment(Strict):
     model: Any
     drive: Cycle
     baths: dict[Name, Bath] = Field(min_length=1)
-    sites: Any
-    bonds: Any = Field(default=[])
     ensemble: Any
     ledger: Ledger = Ledger()
     sweep: dict[str, Range | list[float] | list[list[float]]] = Field(default={})
     figure: Figure = Figure()
+
+    if TYPE_CHECKING:
+
+        @property
+        def sites(self) -> Any:
+            """Its sites."""
+
+        @property
+        def bonds(self) -> Any:
+            """Its bonds."""
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         # A few fields; all of them are in model_dump().
@@ -167,6 +178,25 @@ class Experiment(Strict):
         yield "kind", self.model.kind
         yield "sites", [site.name for site in self.sites]
         yield "baths", self.temperatures
+
+    @classmethod
+    def references(cls, data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
+        """Faults of names that refer to others; of raw data, so that others are found as well."""
+        return references(data)
+
+    @property
+    def state_count(self) -> int:
+        """Number of states that the column `state` tells apart; 0 without one."""
+        return 2 ** len(self.sites) if self.two_states else 0
+
+    @property
+    def extent(self) -> str:
+        """How large the system is, in words."""
+        return f"{len(self.sites)} {self.model.kind}"
+
+    def state_name(self, number: int) -> str:
+        """Name of a numbered state: of two spins 1 is -+, site 0 first."""
+        return "".join("-" if number >> i & 1 else "+" for i in range(len(self.sites)))
 
     def cautions(self) -> Iterator[str]:
         """Warnings about settings that are allowed but give inaccurate results."""
@@ -268,6 +298,16 @@ class Experiment(Strict):
     def heated(self) -> bool:
         """Whether a temperature is driven."""
         return any(bath.driven for bath in self.baths.values())
+
+    @property
+    def exchanging(self) -> bool:
+        """Whether particles come from the baths."""
+        return False
+
+    @property
+    def sustained(self) -> bool:
+        """Whether something other than temperatures keeps currents up while nothing changes."""
+        return False
 
     @property
     def method(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from trajsim.ensemble.answers import (
     NoExactSideError,
     TimeSeries,
     Window,
+    of_kind,
 )
 from trajsim.ensemble.protocols import Counting, Ensemble
 from trajsim.ensemble.recorded import RecordedStates
@@ -35,6 +36,7 @@ __all__ = [
     "counting_of",
     "ensemble",
     "free_energy_change",
+    "of_kind",
     "recorded_states",
     "start_state",
     "variation_of",

@@ -27,18 +27,40 @@ class Energetics(NamedTuple):
     flips: Array
 
 
-class Currents(NamedTuple):
-    """Period-averaged rates in the periodic state, and an estimated error of each."""
+class Exchanges(NamedTuple):
+    """`Energetics` of jump networks, with the jumps (..., baths) that each bath makes.
 
-    rates: Energetics
-    error: Energetics
+    chemical_work and particles (..., baths) that come from each bath; no entries without particles.
+    """
+
+    heat: Array
+    work: Array
+    exclusive_work: Array
+    jumps: Array
+    chemical_work: Array
+    particles: Array
+
+
+def of_kind(energetics: "Energetics | Exchanges", kind: str) -> Array:
+    """Entries of a kind, such as "heat"; none where a model does not have it."""
+    return np.asarray(getattr(energetics, kind, np.zeros(0)), np.float64)
+
+
+class Currents(NamedTuple):
+    """Period-averaged rates in the periodic state, and an estimated error of each.
+
+    Both are Energetics, or Exchanges of a jump network.
+    """
+
+    rates: Any
+    error: Any
 
 
 class TimeSeries(NamedTuple):
     """An ensemble in time: its state at the edges of segments, its energetics in each segment."""
 
     state: Any
-    energetics: Energetics
+    energetics: Any
 
 
 class Window(NamedTuple):
@@ -50,5 +72,5 @@ class Window(NamedTuple):
         (phases, n) of oscillators
     """
 
-    rates: Energetics
+    rates: Any
     edges: dict[str, Array]

@@ -7,7 +7,7 @@ import numpy as np
 from trajsim.analysis.estimate import Estimate
 from trajsim.analysis.regimes import Regime, classify, hot_and_cold
 from trajsim.config import Experiment
-from trajsim.ensemble import Currents, ensemble
+from trajsim.ensemble import Currents, ensemble, of_kind
 from trajsim.errors import TrajsimError
 
 TOLERANCE = 1e-9
@@ -29,7 +29,10 @@ def solve(experiment: Experiment, tolerance: float = TOLERANCE) -> Any:
 
 
 class Flows(NamedTuple):
-    """Exact heats from all baths of the higher and of the lower temperature, and total work."""
+    """Exact heats from all baths of the higher and of the lower temperature, and all work.
+
+    Chemical work is work.
+    """
 
     hot: Estimate
     cold: Estimate
@@ -48,14 +51,17 @@ def flows(experiment: Experiment, currents: Currents) -> Flows | None:
     hot, cold = (
         Estimate(float(rates.heat[mask].sum()), float(error.heat[mask].sum())) for mask in masks
     )
-    return Flows(hot, cold, Estimate(float(rates.work.sum()), float(error.work.sum())))
+    return Flows(hot, cold, Estimate(_all_work(rates), _all_work(error)))
+
+
+def _all_work(rates: Any) -> float:
+    return float(rates.work.sum() + of_kind(rates, "chemical_work").sum())
 
 
 def exact_regime(experiment: Experiment, currents: Currents) -> Regime:
     """Regime of exact currents, whose errors are those of their numerical solution."""
     rates, error = currents
-    work, work_error = rates.work.sum(), error.work.sum()
-    covariance = np.diag(np.append(error.heat, work_error) ** 2)
-    return classify(
-        rates.heat, work, covariance, experiment.regime_temperatures, len(rates.work) > 0
-    )
+    covariance = np.diag(np.append(error.heat, _all_work(error)) ** 2)
+    driven = len(rates.work) > 0 or len(of_kind(rates, "chemical_work")) > 0
+    warmth = experiment.regime_temperatures
+    return classify(rates.heat, _all_work(rates), covariance, warmth, driven)

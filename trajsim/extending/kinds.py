@@ -75,6 +75,14 @@ SHIPPED = {
         exact="trajsim.ensemble.oscillators",
         tracer="trajsim.trace.oscillators:trace_oscillators",
     ),
+    "jumps": Kind(
+        experiment="trajsim.config.jumps:JumpExperiment",
+        columns="trajsim.ledger:JUMPS",
+        network="trajsim.models.jumps:JumpNetwork",
+        kernel="trajsim.kernels.networks",
+        exact="trajsim.ensemble.jumps.networks",
+        tracer="trajsim.trace.jumps:trace_jumps",
+    ),
 }
 
 
@@ -113,13 +121,17 @@ def _faults(name: str, kind: Kind) -> Iterator[str]:
             "among them"
         )
     # Analyses read columns by name: those of trajsim's own models must have the same form.
-    shipped = {column.name: column for own in SHIPPED.values() for column in own.part("columns")}
+    shipped: dict[str, list[Any]] = {}
+    for own in SHIPPED.values():
+        for column in own.part("columns"):
+            shipped.setdefault(column.name, []).append((column.dims, column.dtype))
     for column in columns:
-        reference = shipped.get(column.name, column)
-        if (column.dims, column.dtype) != (reference.dims, reference.dtype):
+        own_forms = shipped.get(column.name, [(column.dims, column.dtype)])
+        if (column.dims, column.dtype) not in own_forms:
+            dims, dtype = own_forms[0]
             yield (
-                f"column {column.name} is {column.dtype} {column.dims}; allowed: {reference.dtype} "
-                f"{reference.dims}, as of trajsim's own models, or another name"
+                f"column {column.name} is {column.dtype} {column.dims}; allowed: {dtype} "
+                f"{dims}, as of trajsim's own models, or another name"
             )
         if not set(column.dims) <= DIMS:
             yield (

@@ -93,6 +93,13 @@ class SpinNetwork(NamedTuple):
         waves = joined(waves, some(self.couplings, bonds))
         return waves, np.append(fields, one), np.append(none, other)
 
+    def conjugate(self, state: NDArray[np.int8]) -> Array:
+        """dE / d lambda (k, drives) of the drives, -s_i or -s_i s_j, of spins (k, n)."""
+        _, one, other = self.drives_at_sites()
+        return np.asarray(
+            -1.0 * state[:, one] * np.where(other < 0, 1, state[:, other]), np.float64
+        )
+
 
 def network(
     law: Any,

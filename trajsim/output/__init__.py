@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from trajsim.analysis.averages import Averages
-from trajsim.analysis.rates import NAMES, RATES
+from trajsim.analysis.rates import NAMES, OF_SOME, RATES
 from trajsim.analysis.regimes import Regime
 from trajsim.analysis.windows import total_of
 from trajsim.comparison import Check
 from trajsim.config import Experiment, Point
-from trajsim.ensemble import Currents, Energetics
+from trajsim.ensemble import Currents, of_kind
 from trajsim.explore.points import exact_regime
 
 
@@ -48,15 +48,16 @@ def _json_value(value: Any) -> Any:
 # -- exact -------------------------------------------------------------------------------------
 
 
-def _named(energetics: Energetics, experiment: Experiment) -> dict[str, dict[str, float]]:
+def _named(energetics: Any, experiment: Experiment) -> dict[str, dict[str, float]]:
     """Rates by kind and label; kinds that the model does not have are absent."""
     rates_by_kind = {
         NAMES[kind]: dict(
-            zip(experiment.labels[dim], map(float, getattr(energetics, kind)), strict=False)
+            zip(experiment.labels[dim], map(float, of_kind(energetics, kind)), strict=False)
         )
         for kind, dim in RATES.items()
     }
-    return {name: rates for name, rates in rates_by_kind.items() if rates or name != NAMES["flips"]}
+    optional = {NAMES[kind] for kind in OF_SOME}
+    return {name: rates for name, rates in rates_by_kind.items() if rates or name not in optional}
 
 
 def exact_json(point: Point, solved: Any) -> dict[str, Any]:
@@ -113,7 +114,9 @@ def averages_json(sampled: Averages) -> dict[str, Any]:
     return {
         "parameters": sampled.parameters,
         **{
-            NAMES[kind]: {label: pair(e) for label, e in sampled.of(kind).items()} for kind in RATES
+            NAMES[kind]: {label: pair(e) for label, e in sampled.of(kind).items()}
+            for kind in RATES
+            if kind not in OF_SOME[1:] or sampled.of(kind)
         },
         **({"total_work_rate": pair(sampled.total_work)} if sampled.of("work") else {}),
         "regime": regime.name,

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from trajsim.analysis.cumulants import correlation
-from trajsim.analysis.windows import total_of
+from trajsim.analysis.windows import KINDS, total_of
 from trajsim.config import Experiment
 from trajsim.ensemble import Weights
+from trajsim.ensemble.weights import EXCHANGED, Weighting
 from trajsim.output import table
 
 
@@ -16,10 +17,12 @@ def counted(counting: Any, experiment: Experiment) -> dict[str, Any]:
 
     "heat_variance_rate" and "work_variance_rate" {label: number}, the latter with the total;
     "heat_cumulant_rates" and "work_cumulant_rates" {label: [k1, k2, k3, k4]};
-    "covariance_rate" {"labels": [...], "matrix": [[...]]}. Works only where something is driven.
+    "covariance_rate" {"labels": [...], "matrix": [[...]]}. Works only where something is driven;
+    where there are particles, also "chemical_work_..." and "particles_...".
     """
     baths, drives = experiment.labels["bath"], experiment.labels["drive"]
     covariance = counting.covariance_rate
+    works = slice(len(baths), len(baths) + len(drives))
     variance = [float(v) for v in np.diag(covariance)]
     answer: dict[str, Any] = {
         "heat_variance_rate": dict(zip(baths, variance, strict=False)),
@@ -30,8 +33,8 @@ def counted(counting: Any, experiment: Experiment) -> dict[str, Any]:
     }
     if drives:
         answer["work_variance_rate"] = {
-            **dict(zip(drives, variance[len(baths) :], strict=True)),
-            total_of(drives): float(covariance[len(baths) :, len(baths) :].sum()),
+            **dict(zip(drives, variance[len(baths) :], strict=False)),
+            total_of(drives): float(covariance[works, works].sum()),
         }
         each = dict(zip(drives, np.eye(len(drives)), strict=True))
         weights = {**each, total_of(drives): np.ones(len(drives))}
@@ -39,11 +42,18 @@ def counted(counting: Any, experiment: Experiment) -> dict[str, Any]:
             label: _cumulants(counting, Weights(0.0, one)) for label, one in weights.items()
         }
     labels = [f"heat.{bath}" for bath in baths] + [f"work.{drive}" for drive in drives]
+    for kind in EXCHANGED if experiment.exchanging else ():
+        answer[f"{kind}_variance_rate"] = dict(zip(baths, variance[len(labels) :], strict=False))
+        answer[f"{kind}_cumulant_rates"] = {
+            label: _cumulants(counting, {kind: one})
+            for label, one in zip(baths, np.eye(len(baths)), strict=True)
+        }
+        labels += [f"{kind}.{bath}" for bath in baths]
     answer["covariance_rate"] = {"labels": labels, "matrix": covariance.tolist()}
     return answer
 
 
-def _cumulants(counting: Any, weights: Weights) -> list[float]:
+def _cumulants(counting: Any, weights: Weighting) -> list[float]:
     return [float(k) for k in counting.cumulant_rates(weights)]
 
 
@@ -51,7 +61,7 @@ def counted_table(answer: dict[str, Any]) -> str:
     """Table of cumulants and correlations."""
     rows = [
         (f"{kind}.{label}", *(f"{k: .6e}" for k in cumulants))
-        for kind in ("heat", "work")
+        for kind in KINDS
         for label, cumulants in answer.get(f"{kind}_cumulant_rates", {}).items()
     ]
     text = table(("cumulant per unit time", "1", "2", "3", "4"), rows)

@@ -10,9 +10,8 @@ from trajsim.analysis.fluctuations import Fluctuations
 from trajsim.analysis.histograms import Histogram
 from trajsim.analysis.scgf import Generating
 from trajsim.analysis.theorems import Outcome
+from trajsim.analysis.windows import KINDS
 from trajsim.output import headed, table
-
-KINDS = ("heat", "work")
 
 
 def fluctuations_json(sampled: Fluctuations) -> dict[str, Any]:

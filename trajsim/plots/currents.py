@@ -68,7 +68,10 @@ class Line(NamedTuple):
 
 
 def lines_of(experiment: Experiment) -> list[Line]:
-    """Heat of each bath and the total work: the curves of the paper's figures."""
+    """Heat of each bath and the total work: the curves of the paper's figures.
+
+    And chemical work, where there are particles.
+    """
     rows: list[tuple[str, str, int | None]] = []
     for k, bath in enumerate(list(experiment.baths)[:MOST_BATHS]):
         rows.append((rf"$\dot q_{upright(bath)}$", "heat", k))
@@ -77,6 +80,8 @@ def lines_of(experiment: Experiment) -> list[Line]:
         rows += [(rf"$\dot w_{upright(d)}$", "work", k) for k, d in enumerate(drives)]
     elif drives:
         rows.append((r"$\dot w$", "work", None))
+    if experiment.exchanging:
+        rows.append((r"$\dot w_\mathrm{chem}$", "chemical_work", None))
     return [
         Line(label, kind, column, COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)])
         for k, (label, kind, column) in enumerate(rows)

@@ -79,7 +79,7 @@ def _probabilities(exact: ExactFluctuations, sampled: Fluctuations, k: int) -> A
 def _curves(
     exact: ExactFluctuations, reverse: ExactFluctuations, sampled: Fluctuations, k: int
 ) -> Curves:
-    quick = len(exact.experiment.sites) <= FEW_SITES or not exact.experiment.two_states
+    quick = exact.experiment.state_count <= 2**FEW_SITES
     observable = sampled.observables[k]
     argument = _argument(sampled.generating[k], CURVE_POINTS if quick else FEW_POINTS)
     curves = (

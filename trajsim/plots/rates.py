@@ -3,6 +3,7 @@
 from matplotlib.figure import Figure
 
 from trajsim.analysis.averages import Averages
+from trajsim.analysis.rates import RATES
 from trajsim.config import Config
 from trajsim.plots.currents import RATE, exact_rates
 from trajsim.plots.panels import first_column, grid, in_a_row
@@ -18,11 +19,13 @@ def rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
         result = next((a for a in sampled or [] if a.parameters == parameters), None)
         names = [("heat", bath, f"heat\n{bath}") for bath in experiment.baths]
         names += [("work", drive, f"work\n{drive}") for drive in experiment.labels["drive"]]
+        if experiment.exchanging:
+            names += [("chemical_work", b, f"chem. work\n{b}") for b in experiment.baths]
         exact = exact_rates(experiment)
         for k, (kind, label, _) in enumerate(names):
             colour = COLOURS[0] if kind == "heat" else COLOURS[1]
             if exact is not None:
-                order = list(experiment.baths) if kind == "heat" else experiment.labels["drive"]
+                order = experiment.labels[RATES[kind]]
                 value = float(getattr(exact, kind)[order.index(label)])
                 ax.bar(k, value, 0.62, color=colour, alpha=0.35, label="exact" if k == 0 else None)
             if result is not None:

@@ -68,16 +68,19 @@ def trajectory_figure(trace: Trace, experiment: Experiment) -> Figure:
 def _names_of_drives(drives: list[str], experiment: Experiment) -> list[str]:
     """Drives as a legend calls them: "site 1", "stiffness of 1", "bond 1-2"."""
     bonds = experiment.network().drives_at_sites()[2] >= 0
+    nouns = experiment.drive_nouns
     names = []
     for drive, bond in zip(drives, bonds, strict=True):
         place, _, part = drive.partition(".")
-        noun = "bond" if bond else "site"
+        noun = nouns[1] if bond else nouns[0]
         names.append(f"{part} of {place}" if part else f"{noun} {place}")
     return names
 
 
 def _driven_parameters(experiment: Experiment) -> str:
     """What is driven, with its unit if all have the same."""
+    if experiment.model.kind == "jumps":
+        return "driven\nparameters (energy)"
     if experiment.model.kind != "spins":
         plain = {site.name for site in experiment.sites if site.driven}
         forces = set(experiment.labels["drive"]) <= plain and not experiment.heated
@@ -156,9 +159,10 @@ def _draw_lines(
 def _between(trace: Trace, experiment: Experiment) -> tuple[Array, Array, Array]:
     """Times (t,), drives and works (t, drives), at events and between them.
 
-    Between events the drives do work on spins that do not flip: dW_i = -s_i dh_i.
+    Between events the drives do work in the state that stays, on spins dW_i = -s_i dh_i.
     """
-    drive, one, other = experiment.network().drives_at_sites()
+    network = experiment.network()
+    drive, one, _ = network.drives_at_sites()
     points = max(64, min(FINE, 4 * CHUNK // (len(one) + 1)))
     time = np.union1d(trace.time, np.linspace(trace.time[0], trace.time[-1], points))
     last = np.searchsorted(trace.time, time, side="right") - 1
@@ -170,9 +174,8 @@ def _between(trace: Trace, experiment: Experiment) -> tuple[Array, Array, Array]
         field[part] = values(drive, time[part] / experiment.drive.period % 1.0)
         work[part] = trace.work[at]
         if "state" in trace.columns:
-            state = trace.columns["state"][at]
-            held = state[:, one] * np.where(other < 0, 1, state[:, other])
-            work[part] -= held * (field[part] - trace.field[at])
+            held = network.conjugate(trace.columns["state"][at])
+            work[part] += held * (field[part] - trace.field[at])
     # It ends with what is listed last, before the jump to the next period.
     field[-1], work[-1] = at_edges(drive, 1)[1], trace.work[-1]
     return time, field, work
@@ -188,6 +191,13 @@ def _draw_state(ax: Axes, trace: Trace, time: Array) -> None:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small")
         return
     state = trace.columns["state"]
+    if state.ndim == 1:
+        times, shown = thinned(time, state.astype(np.float64))
+        ax.step(times, shown, where="post", color=_colour(0), lw=1.0)
+        ax.set_ylabel("state")
+        if few:
+            ax.set_yticks(range(len(sites)), sites)
+        return
     if few:
         # One above the other, the first on top.
         for k in range(len(sites)):

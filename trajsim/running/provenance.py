@@ -31,6 +31,7 @@ def layout_of(config: Config) -> Layout:
         row_periods=plan.row_periods,
         periods=[point.experiment.drive.period for point in config.points],
         heated=first.heated,
+        exchanging=first.exchanging,
         labels=first.labels,
         parameters={
             key: [point.parameters[key] for point in config.points]

@@ -230,8 +230,9 @@ def _faults(layout: Layout) -> Iterator[str]:
         value = getattr(layout, name)
         if type(value) is not int or not 1 <= value <= MOST_COUNT:
             yield f"{name} {value!r}"
-    if type(layout.heated) is not bool:
-        yield f"heated {layout.heated!r}"
+    for name in ("heated", "exchanging"):
+        if type(getattr(layout, name)) is not bool:
+            yield f"{name} {getattr(layout, name)!r}"
     if layout.rows % layout.rows_per_period:
         yield f"rows {layout.rows} with {layout.rows_per_period} a period"
     if not all(map(_positive, [layout.row_periods, *layout.periods])):

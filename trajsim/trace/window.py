@@ -35,12 +35,13 @@ class Trace:
     labels : names along the dimensions bath, drive and site
     time : (k,) since the ledger opened
     site : (k,) that flips; -1 where none does: at the edges of rows, and in steps of oscillators
-    columns : state of the system just after each event: "state" (k, n) of spins, +1 or -1;
-        "position" and "velocity" (k, n) of oscillators
+    columns : state of the system just after each event: "state" (k, n) of spins, +1 or -1, or
+        (k,) of a jump network, its number; "position" and "velocity" (k, n) of oscillators
     field : (k, drives) drive of each driven site
     energy : (k,) of the system
     heat : (k, baths) that has come from each bath since the first event
     work : (k, drives) that each drive has done since then
+    by : "bath" if `site` is the bath that makes a jump
     """
 
     trajectory: int
@@ -53,6 +54,7 @@ class Trace:
     energy: Array
     heat: Array
     work: Array
+    by: str = "site"
 
     def __len__(self) -> int:
         return len(self.time)
@@ -69,8 +71,8 @@ class Trace:
 
     def write(self, file: TextIO) -> None:
         """Write comma-separated values, a line an event; spins of +1 and -1 as + and -."""
-        labels, sites = self.labels, self.labels["site"]
-        names = ["time", "site"]
+        labels, sites, makers = self.labels, self.labels["site"], self.labels[self.by]
+        names = ["time", self.by]
         if "state" in self.columns:
             names.append("state")
         else:
@@ -81,9 +83,11 @@ class Trace:
         out.writerow(names)
         for k in range(len(self)):
             line: list[Any] = [repr(float(self.time[k]))]
-            line.append(sites[self.site[k]] if self.site[k] >= 0 else "")
+            line.append(makers[self.site[k]] if self.site[k] >= 0 else "")
             for name, values_ in self.columns.items():
-                if name == "state":
+                if values_.ndim == 1:
+                    line.append(sites[values_[k]])
+                elif name == "state":
                     line.append("".join("+" if s > 0 else "-" for s in values_[k]))
                 else:
                     line += [repr(float(x)) for x in values_[k]]

@@ -23,7 +23,7 @@ from trajsim.analysis.theorems.setting import (
     entropy_flow,
     span,
 )
-from trajsim.ledger import Layout
+from trajsim.ledger import Layout, numbers
 
 Array = NDArray[np.float64]
 
@@ -33,6 +33,8 @@ Array = NDArray[np.float64]
 FEWEST, STRICTNESS = 400.0, 5.0
 # States up to which each is a final state of its own.
 MOST_STATES = 16
+# Starts that are not in one state.
+SPREAD = ("random", "equilibrium", "periodic")
 # Weights beyond exp(700) overflow: a sum with one is never trusted.
 LARGEST = 700.0
 
@@ -181,7 +183,7 @@ def jarzynski(setting: Setting, layout: Layout, point: int) -> Exponential:
 
 def _unreachable(setting: Setting) -> str | None:
     """Why the first states do not cover all states."""
-    if setting.initial in ("up", "rest") and setting.burn_in == 0:
+    if setting.initial not in SPREAD and setting.burn_in == 0:
         return f"trajectories begin {setting.initial!r}: all in one state"
     return None
 
@@ -212,11 +214,11 @@ def integral(setting: Setting, layout: Layout, point: int) -> Exponential:
     lengths = durations(layout.rows)
     heats, exact = _heats(setting, lengths), setting.probability
     if setting.uniform:
-        exact = _uniform(setting.spins)
-    single = setting.spins > 0 and 2**setting.spins <= MOST_STATES
+        exact = _uniform(setting.states)
+    single = 0 < setting.states <= MOST_STATES
     names = _names(layout, point, lengths)
     if single:
-        states = [_spell(x, setting.spins) for x in range(2**setting.spins)]
+        states = [setting.spell(x) for x in range(setting.states)]
         names = [f"{name}, ending in {state}" for name in names for state in states]
 
     def logs(columns: Columns) -> Array:
@@ -227,7 +229,7 @@ def integral(setting: Setting, layout: Layout, point: int) -> Exponential:
             final = [_final_first(columns, exact.columns, edge) for edge in lengths]
             return np.asarray(exponent + np.stack([exact.of(c, 0) for c in final], axis=1))
         ends = numbers(columns["state"])[:, lengths]
-        matches = ends[:, :, None] == np.arange(2**setting.spins)
+        matches = ends[:, :, None] == np.arange(setting.states)
         return np.where(matches, exponent[:, :, None], -np.inf).reshape(len(ends), -1)
 
     return Exponential(
@@ -242,22 +244,10 @@ def integral(setting: Setting, layout: Layout, point: int) -> Exponential:
     )
 
 
-def _uniform(sites: int) -> LogProbability:
-    return LogProbability(lambda c, edge: np.full(len(c["heat"]), -sites * math.log(2.0)), [])
+def _uniform(states: int) -> LogProbability:
+    return LogProbability(lambda c, edge: np.full(len(c["heat"]), -math.log(states)), [])
 
 
 def _final_first(columns: Columns, names: Sequence[str], edge: int) -> Columns:
     """Columns with the state at an edge in place of the first one."""
     return {**columns, **{name: columns[name][:, edge : edge + 1] for name in names}}
-
-
-def numbers(state: NDArray) -> NDArray[np.int64]:
-    """Numbers of spin states (..., sites): bit i set means that spin i is down."""
-    number = np.zeros(state.shape[:-1], np.int64)
-    for site in range(state.shape[-1]):
-        number |= (state[..., site] < 0).astype(np.int64) << site
-    return number
-
-
-def _spell(state: int, sites: int) -> str:
-    return "".join("-" if state >> i & 1 else "+" for i in range(sites))

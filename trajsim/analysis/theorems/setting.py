@@ -35,11 +35,14 @@ class Setting:
     Attributes
     ----------
     system : its name in messages, such as "spins"
-    spins : number of sites with two states each, recorded as +1 and -1; 0 of other systems
+    states : number of states, recorded in the column `state`; 0 where it is not finite
+    spell : the name of a state by its number
+    within : names of starts in a single state
     temperatures : (baths,); averages over the period of those that are driven
     initial, burn_in : where trajectories begin, and periods before the ledger opens
     direction : "forward" or "reverse"
     driven : whether anything is driven
+    sustained : whether loads or chemical potentials keep currents up
     heated : whether a temperature is
     own_reverse : whether h(tau - t) = h(t)
     shifted_reverse : whether the same holds with some other beginning of the period
@@ -52,12 +55,13 @@ class Setting:
     """
 
     system: str
-    spins: int
+    states: int
     temperatures: Array
     initial: str
     burn_in: int
     direction: str = "forward"
     driven: bool = True
+    sustained: bool = False
     heated: bool = False
     own_reverse: bool = False
     shifted_reverse: bool = False
@@ -67,15 +71,22 @@ class Setting:
     no_probability: str = "no exact probabilities were given"
     speed_slope: Array | None = None
     no_speed_slope: str = "the derivative of the currents by the speed of the drive was not given"
+    spell: Callable[[int], str] = str
 
     @property
     def uniform(self) -> bool:
         """Whether all states are equally likely when the ledger opens."""
-        return self.spins > 0 and self.initial == "random" and self.burn_in == 0
+        return self.states > 0 and self.initial == "random" and self.burn_in == 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing flows in the long run."""
+        alike = bool(np.ptp(self.temperatures) == 0)
+        return alike and not self.driven and not self.sustained
 
     def not_uniform(self) -> str | None:
         """Why states are not equally likely when the ledger opens; None if they are."""
-        if not self.spins:
+        if not self.states:
             return f"{self.system} have no uniform distribution that is known of"
         if self.initial != "random":
             return f"trajectories begin {self.initial!r}, not 'random'"
@@ -90,7 +101,8 @@ class Setting:
         if self.initial != "equilibrium":
             return f"trajectories begin {self.initial!r}, not in 'equilibrium'"
         if not self.canonical:
-            return "trajectories begin in the equilibrium of the linear forces only"
+            of = "loads or chemical potentials, too" if self.states else "the linear forces only"
+            return f"trajectories begin in the equilibrium of {of}"
         return self._burn_in_refusal()
 
     def not_free_energy(self) -> str | None:

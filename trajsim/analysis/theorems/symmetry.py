@@ -167,12 +167,12 @@ class GallavottiCohen:
 
 
 def _refusal(setting: Setting, partner: Setting | None, doublings: int) -> str | None:
-    if not setting.spins:
+    if not setting.states:
         return (
             f"no bound of the energy of {setting.system} is known of: boundary terms break the "
             "symmetry of heat"
         )
-    if np.ptp(setting.temperatures) == 0 and not setting.driven:
+    if setting.balanced:
         return "in equilibrium nothing grows with time"
     if partner is None and not (setting.own_reverse or setting.shifted_reverse):
         return NO_REVERSE

@@ -31,7 +31,7 @@ class Uncertainty:
         law = "2 (q - Omega dq/dOmega)^2" if setting.driven else "2 q^2"
         self.statement = f"Var-rate * sigma >= {law}, for long times"
         self.refusal = setting.not_settled()
-        if not setting.driven and np.ptp(setting.temperatures) == 0:
+        if setting.balanced:
             self.refusal = "in equilibrium nothing flows"
         if setting.heated:
             self.refusal = "a temperature is driven"

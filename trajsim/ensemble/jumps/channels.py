@@ -4,6 +4,10 @@ A channel is a jump from one state to another by exchange of heat with one bath.
 same rate and the same heat at all times are of one class, so that these are computed once for all
 of them. The energy of state x is E_x(t) = E_x + sum_d lambda_d(t) V_dx with the driven parameters
 lambda_d (fields, for spins) and the conjugate functions V_d (-s_i).
+
+A load is a parameter without a V_d: it does work in jumps alone, as much as it takes off their
+heat. So do chemical potentials; and the number of particles that a jump takes from a bath is
+counted as the work of a parameter that is 1 and changes no heat.
 """
 
 import math
@@ -16,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.ensemble.answers import Array, Energetics
+from trajsim.ensemble.answers import Array, Energetics, Exchanges
 
 Integers = NDArray[np.integer]
 # Numbers in the table with which matrices are made at once.
@@ -60,6 +64,11 @@ class JumpProcess:
     jumps : phases (j,) at which parameters jump, and by how much (j, d): at 0 from what they are at
         the end of a period; at 1 before the period ends
     opening, closing : (d,) parameters at time 0 and at the end of a period; default: equal
+    load : (d, k) work that a jump does per unit of lambda_d, of parameters without a V_d, of which
+        `change` is that of the heat; default: none
+    reservoirs : baths with particles: as many chemical potentials, and then as many numbers of
+        particles, are the last of the parameters
+    by_bath : whether counters are those of the baths, as of jump networks
     """
 
     states: int
@@ -81,11 +90,25 @@ class JumpProcess:
     jumps: tuple[Array, Array] = field(default_factory=lambda: (np.zeros(0), np.zeros((0, 0))))
     opening: Array | None = None
     closing: Array | None = None
+    load: Array | None = None
+    reservoirs: int = 0
+    by_bath: bool = False
 
     @property
     def drives(self) -> int:
-        """Number of driven parameters."""
+        """Number of parameters: drives, then chemical potentials, then numbers of particles."""
         return len(self.conjugate)
+
+    @property
+    def works(self) -> int:
+        """Number of drives."""
+        return self.drives - 2 * self.reservoirs
+
+    @cached_property
+    def loaded(self) -> NDArray[np.bool_]:
+        """(d,) which parameters do work in jumps."""
+        none = np.zeros(self.drives, np.bool_)
+        return none if self.load is None else (self.load != 0.0).any(axis=1)
 
     @property
     def classes(self) -> int:
@@ -155,8 +178,9 @@ class JumpProcess:
     @property
     def is_constant(self) -> bool:
         """Whether neither the rates nor the energies change in time."""
-        rates = self.rates(np.linspace(0.0, 0.99, 34))
-        return not self.drives and bool((rates == rates[0]).all())
+        at = self.at(np.linspace(0.0, 0.99, 34))
+        same = all((x == x[0]).all() for x in (at.rates, at.value))
+        return same and not at.speed.any() and not len(self.jumps[0])
 
     def at(self, u: Array) -> Instants:
         """The process at phases u (t,)."""
@@ -170,6 +194,16 @@ class JumpProcess:
     def heats_of(self, value: Array) -> Array:
         """Heat (t, k) that a jump of each class takes from its bath at lambda (t, d)."""
         return np.asarray(self.heat + value @ self.change)
+
+    def gains(self, value: Array) -> Array:
+        """Heats, and works of loads, that a jump of each class counts at lambda (t, d).
+
+        (t, baths + drives, k), or (t, baths, k) without loads.
+        """
+        heats = self.heats_of(value)[:, None] * self.heat_of_bath.T
+        if self.load is None:
+            return np.asarray(heats)
+        return np.concatenate([heats, value[:, :, None] * self.load], axis=1)
 
     def pieces(self, begin: float, end: float) -> Iterator[tuple[float, float]]:
         """Parts of an interval of phases between the breaks."""
@@ -199,16 +233,18 @@ class JumpProcess:
         """Number of entries of all energetics: heats, works, exclusive works and jumps."""
         return self.baths + 2 * self.drives + self.counters
 
-    def split(self, totals: Array) -> Energetics:
-        """Energetics from one array (..., width)."""
-        heat, work = self.baths, self.baths + self.drives
-        exclusive = work + self.drives
-        return Energetics(
-            totals[..., :heat],
-            totals[..., heat:work],
-            totals[..., work:exclusive],
-            totals[..., exclusive:],
+    def split(self, totals: Array) -> Energetics | Exchanges:
+        """Energetics, or exchanges of a jump network, from one array (..., width)."""
+        lengths = (
+            *(self.baths, self.works, self.reservoirs, self.reservoirs),
+            *(self.works, 2 * self.reservoirs),
         )
+        heat, work, chemical_work, particles, exclusive, _, counters = np.split(
+            totals, np.cumsum(lengths), axis=-1
+        )
+        if self.by_bath:
+            return Exchanges(heat, work, exclusive, counters, chemical_work, particles)
+        return Energetics(heat, work, exclusive, counters)
 
     def energetics(self, instants: Instants, dwell: Array) -> Array:
         """Energetics (width, m) from dwell times: heats, works, exclusive works and jumps.
@@ -236,13 +272,16 @@ class JumpProcess:
     def _of_jumps(self) -> Array:
         """(width, k (1 + d)): energetics of a jump of each class, and their derivatives by lambda.
 
-        Exclusive work is minus the change of lambda_d V_d by the jumps.
+        Exclusive work is minus the change of lambda_d V_d by the jumps; of a load, all of its work.
         """
         out = np.zeros((self.width, self.classes, 1 + self.drives))
         out[: self.baths, :, 0] = self.heat_of_bath.T * self.heat
         out[: self.baths, :, 1:] = self.heat_of_bath.T[:, :, None] * self.change.T
         for drive, change in enumerate(self.change):
-            out[self.baths + self.drives + drive, :, 1 + drive] = -change
+            work, exclusive = self.baths + drive, self.baths + self.drives + drive
+            out[exclusive, :, 1 + drive] = -change
+            if self.load is not None and self.loaded[drive]:
+                out[work, :, 1 + drive] = out[exclusive, :, 1 + drive] = self.load[drive]
         out[self.baths + 2 * self.drives :, :, 0] = np.eye(self.counters)[self.counter].T
         return out.reshape(self.width, -1)
 
@@ -286,7 +325,10 @@ class JumpProcess:
     @cached_property
     def changed(self) -> list[Any]:
         """For each drive the classes whose jumps change V_d."""
-        return [np.flatnonzero(row) for row in self.change]
+        return [
+            np.flatnonzero(row & ~loaded)
+            for row, loaded in zip(self.change != 0.0, self.loaded, strict=True)
+        ]
 
     @cached_property
     def _scales(self) -> tuple[Array, Array]:
@@ -298,6 +340,9 @@ class JumpProcess:
         energies = self.baths + 2 * self.drives
         by_jump, by_drive = np.ones(self.width), np.zeros(self.width)
         by_jump[:energies], by_drive[:energies] = heat, power
+        if self.load is not None:
+            works = by_jump[self.baths : energies].reshape(2, -1)
+            np.maximum(works, value * abs(self.load).max(axis=1, initial=0.0), out=works)
         return by_jump, by_drive
 
     @cached_property

@@ -21,7 +21,7 @@ from trajsim.ensemble.jumps.counting_dense import DenseCounting
 from trajsim.ensemble.jumps.counting_sparse import SparseCounting
 from trajsim.ensemble.jumps.distribution import CountingDistribution
 from trajsim.ensemble.jumps.tilt import Tilt
-from trajsim.ensemble.weights import Weighting, Weights, expect_periods, full, many
+from trajsim.ensemble.weights import Weighting, expect_periods, full, many
 
 # Change, relative to the largest entry, below which a period is taken to repeat the one before.
 SETTLED = 1e-10
@@ -36,7 +36,9 @@ class JumpCounting:
 
     Every `weights` is a `Weights` or a mapping with "heat" (baths,) and "work" (drives,), either
     of which may be left out (0) or one number (for all): A = sum_b heat_b Q_b + sum_d work_d W_d,
-    with the inclusive work W_d = int (dE / d lambda_d) d lambda_d. A start is P (states,).
+    with the inclusive work W_d = int (dE / d lambda_d) d lambda_d. Where there are particles the
+    mapping may have "chemical_work" and "particles" (baths,), whose means and covariances follow
+    those of the works. A start is P (states,).
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ class JumpCounting:
     ) -> None:
         self.process, self._start_state = process, start_state
         self.period = process.period
-        self.baths, self.drives = process.baths, process.drives
+        self.baths, self.drives = process.baths, process.works
         self.map: DenseCounting | SparseCounting = (
             DenseCounting(process, tolerance)
             if process.states <= MOST_DENSE
@@ -86,7 +88,7 @@ class JumpCounting:
     def _moments(self) -> tuple[Array, Array, Array]:
         """Mean per period, derivatives (g, n) of the periodic state, covariances per period."""
         p = self.map.stationary
-        observables = self.baths + self.drives
+        observables = self.baths + self.process.drives
         _, carried, _ = self.map.carry_moments(p, np.zeros((observables, len(p))))
         derivatives = self.map.solve(carried - carried.sum(axis=1, keepdims=True) * p)
         _, carried, moments = self.map.carry_moments(p, derivatives)
@@ -128,13 +130,15 @@ class JumpCounting:
         Parameters
         ----------
         heat : (..., baths), or one number for all
-        work : (..., drives), or one number for all; the leading axes of both broadcast
+        work : (..., drives), or one number for all, and where there are particles (..., drives +
+            2 baths), as in `Weights`; the leading axes of both broadcast
 
         Returns
         -------
         theta : (...), the logarithm of the spectral radius of the tilted map over the period
         """
-        heats, works, shape = many(heat, work, self.baths, self.drives)
+        reservoirs = self.process.reservoirs
+        heats, works, shape = many(heat, work, self.baths, self.drives, reservoirs)
         growth = self.map.growth(Tilt.of(self.process, heats, works))
         return np.asarray(growth.reshape(shape) / self.period)
 
@@ -145,11 +149,11 @@ class JumpCounting:
         --------
         trajsim.ensemble.large_deviation.rate_function
         """
-        heat, work = full(weights, self.baths, self.drives)
+        tilt = self._tilt(weights)
         mean, variance = self.cumulant_rates(weights, 2)
 
         def theta(g: float) -> float:
-            return float(self.theta(g * heat, g * work))
+            return float(self.map.growth(tilt.times([g]))[0] / self.period)
 
         return large_deviation.rate_function(theta, float(mean), float(variance), values)
 
@@ -159,13 +163,15 @@ class JumpCounting:
         The probability that a long run has the efficiency eta falls as exp(-t J(eta)),
         J(eta) = -min_g theta(g eta on the heat of bath `hot`, g on every work): eta is seen where
         eta Q_hot + W = 0 (Verley, Esposito, Willaert & Van den Broeck, Nat. Commun. 5, 4721, 2014).
+        Chemical work is work.
         """
         etas = np.asarray(eta, np.float64)
         values = np.empty(etas.shape)
         for index in np.ndindex(etas.shape):
             heat = np.zeros(self.baths)
             heat[hot] = etas[index]
-            values[index] = self.rate_function(0.0, Weights(heat, 1.0))
+            every = {"chemical_work": 1.0} if self.process.reservoirs else {}
+            values[index] = self.rate_function(0.0, {"heat": heat, "work": 1.0, **every})
         return values
 
     # -- finite times --------------------------------------------------------------------------
@@ -221,7 +227,7 @@ class JumpCounting:
         """Covariances of heats and works (baths + drives, same) over `periods` from a start."""
         expect_periods(periods)
         p = self.start_distribution(start)
-        observables = self.baths + self.drives
+        observables = self.baths + self.process.drives
         # The first period begins with the parameters of time 0, not with those of the end of one.
         opening, closing = self.process.ends()
         work = np.zeros((observables, len(p)))
@@ -289,11 +295,14 @@ class JumpCounting:
         return self._start_state(start)
 
     def _tilt(self, weights: Weighting) -> Tilt:
-        heat, work = full(weights, self.baths, self.drives)
+        heat, work = self._full(weights)
         return Tilt.of(self.process, heat[None], work[None])
 
     def _center(self, weights: Weighting) -> float:
-        return float(np.append(*full(weights, self.baths, self.drives)) @ self.mean_rate)
+        return float(np.append(*self._full(weights)) @ self.mean_rate)
+
+    def _full(self, weights: Weighting) -> tuple[Array, Array]:
+        return full(weights, self.baths, self.drives, self.process.reservoirs)
 
 
 def _settled(rows: Array, before: Array) -> bool:

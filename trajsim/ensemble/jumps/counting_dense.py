@@ -212,14 +212,18 @@ class DenseCounting:
     def _moments_of(self, steps: Factored) -> Moments:
         process, states = self.process, self.process.states
         instants, shape = steps.instants, (len(steps.durations), STAGES)
-        of_class = instants.rates.reshape(*shape, -1)
-        heats = process.heats_of(instants.value).reshape(*shape, -1)
-        # Heats by jumps (t, s, baths, k) and powers of the drives in each state (t, s, drives, n).
-        heat_rates = (of_class * heats)[:, :, None] * process.heat_of_bath.T
+        gains = process.gains(instants.value)
+        by_jumps = gains.shape[1]
+        # Heats, and works of loads, by jumps (t, s, by_jumps, k), and powers of the drives in each
+        # state (t, s, drives, n).
+        gains = gains.reshape(*shape, by_jumps, -1)
+        gain_rates = instants.rates.reshape(*shape, 1, -1) * gains
         power = instants.speed.reshape(*shape, -1, 1) * process.conjugate
         work_rates = np.zeros((*power.shape, states))
         work_rates[..., np.arange(states), np.arange(states)] = power
-        first = np.concatenate([process.transitions(heat_rates), work_rates], axis=2)
+        jumped = process.transitions(gain_rates)
+        work_rates[:, :, : by_jumps - process.baths] += jumped[:, :, process.baths :]
+        first = np.concatenate([jumped[:, :, : process.baths], work_rates], axis=2)
         stages = self._untilted_stages(steps)
         count = first.shape[2]
         source = (first @ stages[:, :, None]).swapaxes(2, 3).reshape(*shape, states, -1)
@@ -228,10 +232,15 @@ class DenseCounting:
         sums = first.sum(axis=3)
         cross = np.einsum("ts,tsan,tsbnm->tabm", times, sums, derivatives, optimize=True)
         second = cross + cross.swapaxes(1, 2)
-        squares = (heat_rates * heats[:, :, None]) @ process.exits
-        diagonal = np.einsum("ts,tsbn,tsnm->tbm", times, squares, stages, optimize=True)
-        baths = np.arange(process.baths)
-        second[:, baths, baths] += diagonal
+        if process.load is None:
+            # Each jump takes heat from one bath.
+            squares = (gain_rates * gains) @ process.exits
+            diagonal = np.einsum("ts,tsbn,tsnm->tbm", times, squares, stages, optimize=True)
+            baths = np.arange(process.baths)
+            second[:, baths, baths] += diagonal
+        else:
+            squares = (gain_rates[:, :, :, None] * gains[:, :, None]) @ process.exits
+            second += np.einsum("ts,tsabn,tsnm->tabm", times, squares, stages, optimize=True)
         return Moments(stages[:, -1], derivatives[:, -1], second)
 
     def carry_moments(self, p: Array, v: Array) -> tuple[Array, Array, Array]:

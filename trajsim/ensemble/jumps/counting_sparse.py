@@ -69,13 +69,13 @@ class SparseCounting:
 
         def derivative(phases: Array) -> Derivative:
             instants = process.at(phases)
-            heats = instants.rates * process.heats_of(instants.value)
+            gains = instants.rates[:, None] * process.gains(instants.value)
+            by_jumps = gains.shape[1]
 
             def slope(k: int, x: Array) -> Array:
                 rates, p = instants.rates[k], x[:, :1]
                 out = flow(np.repeat(rates[:, None], count + 1, axis=1), process.leaving(rates), x)
-                weights = heats[k][:, None] * process.heat_of_bath
-                out[:, 1 : 1 + baths] += flow(weights, zeros, np.repeat(p, baths, axis=1))
+                out[:, 1 : 1 + by_jumps] += flow(gains[k].T, zeros, np.repeat(p, by_jumps, axis=1))
                 out[:, 1 + baths :] += (instants.speed[k][:, None] * process.conjugate).T * p
                 return np.asarray(out)
 
@@ -85,9 +85,12 @@ class SparseCounting:
             instants = process.at(phases)
             first = process.energetics(instants, dwell)[:count, 1:]
             visits = process.exits @ dwell[:, :, 0].T
-            squares = (instants.rates * process.heats_of(instants.value) ** 2).T * visits
-            own = np.append(process.heat_of_bath.T @ squares.sum(axis=1), np.zeros(count - baths))
-            np.add(second, first + first.T + np.diag(own), out=second)
+            gains = process.gains(instants.value)
+            weighted = gains * (instants.rates * visits.T)[:, None]
+            own = np.zeros((count, count))
+            by_jumps = gains.shape[1]
+            own[:by_jumps, :by_jumps] = np.einsum("tak,tbk->ab", weighted, gains)
+            np.add(second, first + first.T + own, out=second)
 
         def jump(u: float, x: Array) -> Array:
             work = process.work_at(u)

@@ -16,6 +16,7 @@ from trajsim.ensemble.answers import (
     Array,
     Currents,
     Energetics,
+    Exchanges,
     NoExactSideError,
     TimeSeries,
     Window,
@@ -131,8 +132,8 @@ class JumpEnsemble:
         """One-period propagator (states, states): column x is P after a period begun in x."""
         return self.carry(np.eye(self.states))[0].T
 
-    def energetics_of(self, totals: Array) -> Energetics:
-        """Split energetics (..., g) into heat, work, exclusive work and flips."""
+    def energetics_of(self, totals: Array) -> Energetics | Exchanges:
+        """Split energetics (..., g) into heat, work, exclusive work and flips or others."""
         return self.process.split(totals)
 
     def carry(self, p: Array, segment: int = 0, segments: int = 1) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""Probabilities of the states of spins where a ledger records them."""
+"""Probabilities of the states of spins and of jump networks where a ledger records them."""
 
 from typing import Any
 
@@ -67,3 +67,12 @@ class SpinStates:
         number = (spins < 0) @ (1 << np.arange(spins.shape[1]))
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.at(edge))[number])
+
+
+class RecordedNumbers(SpinStates):
+    """The same of states that are recorded by their numbers."""
+
+    def log_probability(self, columns: dict[str, NDArray[Any]], edge: int) -> Array:
+        """ln P (m,) of the recorded states."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.at(edge))[columns["state"][:, edge]])

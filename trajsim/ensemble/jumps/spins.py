@@ -13,6 +13,7 @@ import numpy as np
 from trajsim.compiled.jit import compiled
 from trajsim.ensemble.answers import Array, NoExactSideError
 from trajsim.ensemble.jumps.channels import JumpProcess
+from trajsim.ensemble.jumps.crossings import STEEP, with_crossings
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
 from trajsim.ensemble.jumps.limits import expect_room
 from trajsim.models.law_functions import bond, flip_rate, join, start
@@ -29,14 +30,8 @@ from trajsim.models.waveform import (
     values_and_slopes,
 )
 
-# Points in a cycle of the fastest harmonic between which a field crosses a level at most once.
-GRID = 64
-# Amplitude over temperature from which on a rate all but jumps where dE of a flip is 0.
-STEEP = 15.0
 # Sites up to which channels are kept for networks that differ by their drives.
 MOST_KEPT = 8
-# Difference of phases that is taken for rounding.
-SAME_PHASE = 1e-13
 
 
 def jump_process(network: SpinNetwork) -> JumpProcess:
@@ -289,39 +284,11 @@ def _with_crossings(network: SpinNetwork, process: JumpProcess) -> JumpProcess:
         return process
     fast = steep & abrupt
     layer = min(coldest[fast] / speed[fast], default=0.0)
-    breaks = process.breaks
-    crossings = _crossings(network, process, abrupt, np.array(breaks))
-    more = [u for u in crossings if min(abs(u - np.array(breaks))) > SAME_PHASE]
-    return process.driven_by(breaks=sorted([*breaks, *more]), layer=float(layer))
-
-
-def _crossings(network: SpinNetwork, process: JumpProcess, abrupt: Any, breaks: Array) -> Array:
-    """Phases at which dE of a flip of these sites, or a part of it by a drive, goes through 0."""
-    from scipy.optimize import brentq
-
+    # Where dE of a flip of these sites, or a part of it by a drive, goes through 0.
+    waves = [wave for wave in (network.drive, network.couplings) if len(wave.offset)]
+    order = max(int(wave.order.max(initial=1)) for wave in waves)
     classes = np.flatnonzero(abrupt[process.counter])
-    used = [wave for wave in (network.drive, network.couplings) if len(wave.offset)]
-
-    def costs(u: Array) -> Array:
-        value = process.parameters(u)[0]
-        return np.concatenate([process.heats_of(value)[:, classes], value], axis=1)
-
-    orders = max(int(wave.order.max(initial=1)) for wave in used)
-    grid = np.union1d(np.linspace(0.0, 1.0, GRID * orders + 1), breaks)
-    # On both sides of each interval: parameters may jump at its ends.
-    begins, ends = costs(np.nextafter(grid[:-1], 2.0)), costs(grid[1:])
-    found = []
-    for k, c in np.argwhere(np.sign(begins) * np.sign(ends) < 0.0):
-        low = np.nextafter(grid[k], 2.0)
-
-        def cost(u: float, c: Any = c) -> float:
-            return float(costs(np.array([u]))[0, c])
-
-        found.append(brentq(cost, low, grid[k + 1], xtol=1e-15))
-    # Or where it is 0 but for rounding at an edge of the grid.
-    found += grid[1:-1][(np.sign(ends[:-1]) != np.sign(begins[1:])).any(axis=1)].tolist()
-    phases = np.unique(found)
-    return np.asarray(phases[np.diff(phases, prepend=-1.0) > SAME_PHASE])
+    return with_crossings(process, classes, order, float(layer), parameters=True)
 
 
 def _canonical_weights(network: SpinNetwork, edge: int) -> tuple[Array, float, float]:

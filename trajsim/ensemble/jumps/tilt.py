@@ -13,7 +13,8 @@ jump does not depend on time:
 K_yx = W_yx exp(count_yx),  K_xx = -sum_y W_yx + sum_d (work_d - c_d) (d lambda_d / dt) V_dx,
 
 with exp(-sum_d c_d lambda_d V_d) at the start and its inverse at the end. Where parameters jump
-by D_d, each state x takes the factor exp(sum_d (work_d - c_d) D_d V_dx).
+by D_d, each state x takes the factor exp(sum_d (work_d - c_d) D_d V_dx). The work of a load is
+counted with the jumps that do it.
 """
 
 from typing import Any, NamedTuple
@@ -55,13 +56,17 @@ class Tilt(NamedTuple):
                 baths = np.unique(process.bath[changed])
                 by_parts[:, drive] = heat[:, baths].mean(axis=1)
         opening, closing = process.ends()
+        by_parts[:, process.loaded] = 0.0
         unbalanced = work - by_parts
         phases, sizes = process.jumps
         sizes = sizes.reshape(len(phases), process.drives)
+        by_parameter = (of_class[:, None] - by_parts[:, :, None]) * process.change
+        if process.load is not None:
+            by_parameter = by_parameter + work[:, :, None] * process.load
         return cls(
             process,
             of_class * process.heat,
-            (of_class[:, None] - by_parts[:, :, None]) * process.change,
+            by_parameter,
             unbalanced,
             (unbalanced * (closing - opening) - by_parts * opening) @ process.conjugate,
             (by_parts * closing) @ process.conjugate,
@@ -106,6 +111,7 @@ class Tilt(NamedTuple):
         value = process.parameters(np.linspace(0.0, 0.99, 34))[0]
         varies = (value != value[0]).any(axis=0)
         unbalanced = (self.unbalanced[0] != 0.0) & varies
+        unbalanced &= ~process.loaded
         by_work = (unbalanced[:, None] & (process.change != 0.0)).any(axis=0)
         by_jump = (varies[:, None] & (self.by_parameter[0] != 0.0)).any(axis=0)
         return np.asarray(by_work | by_jump, np.bool_)
