@@ -187,6 +187,6 @@ def solve_steps(process: JumpProcess, begin: Array, end: Array) -> Iterator[Step
         matrices = process.generators(instants.rates).reshape(-1, STAGES, states, states)
         stages = solve_stages(matrices, durations)
         # Only the norm gathers rounding errors over a long step: restore it.
-        stages /= stages.sum(axis=2, keepdims=True)
+        stages /= np.einsum("tsnm->tsm", stages)[:, :, None]
         weights = durations[:, None] * WEIGHTS
         yield Steps(begin[part], end[part], instants, weights, stages)
