@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import trajsim
-from trajsim.ensemble import counting_of, ensemble, start_state
+from trajsim.ensemble import counting_of, ensemble, start_state, steady_state
 from trajsim.ensemble.jumps.counting_dense import DenseCounting
 from trajsim.ensemble.jumps.counting_sparse import SparseCounting
 from trajsim.models import jumps
 from trajsim.models.rate_laws import HeatBath
+from trajsim.output.networks import network_json, network_table
 
 NEVER = {"period": 1.0}
 
@@ -266,3 +267,36 @@ def test_fluctuations_of_many_states_are_those_of_matrices():
     p, v = dense.stationary, rng.standard_normal((process.baths + process.drives, n))
     for one, other in zip(dense.carry_moments(p, v), sparse.carry_moments(p, v), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-8, atol=1e-9 * abs(one).max())
+
+
+def test_an_undriven_network_tells_its_currents_and_cycles():
+    """Two cycles that share a transition: entropy production as from heats, as from cycles."""
+    baths = {"H": {"temperature": 1.0}, "C": {"temperature": 0.4, "chemical_potential": 0.2}}
+    steps = [
+        {"states": ["a", "b"], "bath": "H"},
+        {"states": ["b", "c"], "bath": "C", "particles": 1},
+        {"states": ["c", "a"], "bath": "C", "load": 0.3},
+        {"states": ["a", "b"], "bath": "C", "rate": 0.2},
+    ]
+    given = config({"a": 0.0, "b": 0.8, "c": 0.3}, steps, baths)
+    exact = trajsim.exact(given)
+    network = exact.point.experiment.network()
+    steady = steady_state(network, exact.solved)
+    heat = exact.heat_rate
+    assert steady.entropy_production == pytest.approx(-heat["H"] - heat["C"] / 0.4, rel=1e-9)
+    by_cycles = sum(c.affinity * c.current for c in steady.cycles)
+    assert by_cycles == pytest.approx(steady.entropy_production, rel=1e-9)
+    # Around a -> b (H) -> c -> a, and a -> b (C) -> a (H).
+    found = {tuple(sorted(c.states)): abs(c.affinity) for c in steady.cycles}
+    around = 0.8 / 1.0 + (-0.5 - 0.2) / 0.4 + (-0.3 - 0.3) / 0.4
+    assert found[0, 1] == pytest.approx(abs(0.8 / 0.4 - 0.8))
+    assert found[0, 1, 2] == pytest.approx(abs(around))
+    # Currents meet at no state.
+    for x in range(3):
+        into = steady.currents[network.target == x].sum()
+        assert into == pytest.approx(steady.currents[network.source == x].sum(), abs=1e-12)
+    moving = {**given, "states": [{"name": n, "energy": {"amplitude": 0.1}} for n in "abc"]}
+    assert steady_state(trajsim.load(moving).experiment.network()) is None
+    answer = network_json(exact.point.experiment)["network"]
+    assert answer["currents"][3]["bath"] == "C"
+    assert "a -> b, H" in network_table({"network": answer})

@@ -36,26 +36,29 @@ def exact(config: Path, overrides: tuple[str, ...], counting: bool, as_json: boo
         from trajsim import output as out
         from trajsim.ensemble import NoExactSideError
         from trajsim.explore.points import solve
+        from trajsim.output.networks import network_json, network_table
         from trajsim.output.protocols import protocol_json, protocol_table
 
         try:
             solved = [(point, solve(point.experiment)) for point in loaded.points]
+            networks = [network_json(point.experiment, answer) for point, answer in solved]
             fluctuations = [_counted(point) if counting else {} for point in loaded.points]
         except NoExactSideError as error:
             fail(f"{config}: {error}")
         protocols = [_protocol(config, point) for point in loaded.points]
-        answers = list(zip(solved, fluctuations, protocols, strict=True))
+        answers = list(zip(solved, networks, fluctuations, protocols, strict=True))
         if as_json:
             points = [
-                {**out.exact_json(*pair), **protocol_json(protocol), **counted}
-                for pair, counted, protocol in answers
+                {**out.exact_json(*pair), **network, **protocol_json(protocol), **counted}
+                for pair, network, counted, protocol in answers
             ]
             echo_text(out.to_json({"points": points}))
         else:
             from trajsim.output.counting import counted_table
 
-            for pair, counted, protocol in answers:
-                echo_text(out.exact_table(*pair) + protocol_table(protocol))
+            for pair, network, counted, protocol in answers:
+                text = out.exact_table(*pair) + network_table(network)
+                echo_text(text + protocol_table(protocol))
                 if counted:
                     echo_text("\n" + counted_table(counted))
 

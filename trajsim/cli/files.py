@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from trajsim.cli.common import (
     run_argument,
     say,
 )
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @click.command()
@@ -52,6 +56,7 @@ def info(run: Path, as_json: bool) -> None:
     """Tell what RUN holds and where it comes from."""
     with refusals():
         from trajsim import output as out
+        from trajsim.output.networks import network_table
         from trajsim.store import open_run
 
         opened = open_run(run)
@@ -70,13 +75,29 @@ def info(run: Path, as_json: bool) -> None:
         facts["points"], facts["trajectories"] = layout.points, layout.trajectories
         facts["rows"], facts["events"] = layout.rows, opened.events
         facts["labels"], facts["bytes"] = layout.labels, layout.total_bytes
+        network = _network(opened.header)
         if as_json:
-            echo_text(out.to_json({**facts, "config": opened.header["config"]}))
+            echo_text(out.to_json({**facts, **network, "config": opened.header["config"]}))
         else:
             width = max(map(len, facts))
             for key, value in facts.items():
                 shown = out.inline(value) if isinstance(value, dict) else value
                 echo(f"{key.ljust(width)}  {shown}")
+            if network:
+                echo_text("\n" + network_table(network))
+
+
+def _network(header: "dict[str, Any]") -> "dict[str, Any]":
+    """Currents and cycles of the jump network of a run, at its first point, if it is not driven."""
+    from trajsim.config import ConfigError, restore
+    from trajsim.ensemble import NoExactSideError
+    from trajsim.output.networks import network_json
+
+    try:
+        config = restore(header["config"], header["resolved"])
+        return network_json(config.points[0].experiment)
+    except (ConfigError, NoExactSideError):
+        return {}
 
 
 @click.command()

@@ -171,16 +171,17 @@ class JumpExperiment(schema.Experiment):
         ]
 
     @property
-    def exchanging(self) -> bool:
-        """Whether particles come from the baths."""
-        return any(t.particles for t in self.transitions)
+    def reservoirs(self) -> list[str]:
+        """Names of the baths from which particles come."""
+        found = {t.bath for t in self.transitions if t.particles}
+        return [name for name in self.baths if name in found]
 
     @property
     def sustained(self) -> bool:
         """Whether there are loads, or chemical potentials that differ or change."""
-        potentials = [bath.chemical_potential for bath in self.baths.values()]
+        potentials = [self.baths[name].chemical_potential for name in self.reservoirs]
         uneven = any(isinstance(mu, Waveform) or mu != potentials[0] for mu in potentials)
-        return any(t.load is not None for t in self.transitions) or (self.exchanging and uneven)
+        return uneven or any(t.load is not None for t in self.transitions)
 
     @property
     def canonical(self) -> bool:
@@ -194,7 +195,7 @@ class JumpExperiment(schema.Experiment):
             *(state.energy for state in self.states),
             *(t.load for t in self.transitions),
             *(bath.temperature for bath in self.baths.values()),
-            *(bath.chemical_potential for bath in self.baths.values() if self.exchanging),
+            *(self.baths[name].chemical_potential for name in self.reservoirs),
         ]
         return pack([in_parts(value, False) for value in given if isinstance(value, Waveform)])
 

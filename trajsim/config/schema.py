@@ -300,9 +300,14 @@ class Experiment(Strict):
         return any(bath.driven for bath in self.baths.values())
 
     @property
+    def reservoirs(self) -> list[str]:
+        """Names of the baths from which particles come."""
+        return []
+
+    @property
     def exchanging(self) -> bool:
-        """Whether particles come from the baths."""
-        return False
+        """Whether particles come from any bath."""
+        return bool(self.reservoirs)
 
     @property
     def sustained(self) -> bool:

@@ -39,6 +39,7 @@ __all__ = [
     "of_kind",
     "recorded_states",
     "start_state",
+    "steady_state",
     "variation_of",
 ]
 
@@ -92,6 +93,27 @@ def start_state(network: Any, initial: str) -> Any:
         If it does not exist or is out of reach.
     """
     return _side(network).start_state(network, initial)
+
+
+def steady_state(network: Any, solved: Any = None) -> Any:
+    """Currents and cycles of an undriven jump network (`trajsim.ensemble.jumps.steady.Steady`).
+
+    None of other models, and where something changes in time.
+
+    Parameters
+    ----------
+    network : of a model
+    solved : its ensemble, if there is one already
+
+    Raises
+    ------
+    NoExactSideError
+        If the steady state is out of reach.
+    """
+    module = _side(network)
+    if not hasattr(module, "steady") or network.moving:
+        return None
+    return module.steady(network, (solved or module.ensemble(network, 1e-9)).periodic_state)
 
 
 def free_energy_change(network: Any) -> float:

@@ -70,7 +70,7 @@ class Line(NamedTuple):
 def lines_of(experiment: Experiment) -> list[Line]:
     """Heat of each bath and the total work: the curves of the paper's figures.
 
-    And chemical work, where there are particles.
+    And the chemical work of each bath that gives particles.
     """
     rows: list[tuple[str, str, int | None]] = []
     for k, bath in enumerate(list(experiment.baths)[:MOST_BATHS]):
@@ -80,8 +80,9 @@ def lines_of(experiment: Experiment) -> list[Line]:
         rows += [(rf"$\dot w_{upright(d)}$", "work", k) for k, d in enumerate(drives)]
     elif drives:
         rows.append((r"$\dot w$", "work", None))
-    if experiment.exchanging:
-        rows.append((r"$\dot w_\mathrm{chem}$", "chemical_work", None))
+    for k, bath in enumerate(list(experiment.baths)[:MOST_BATHS]):
+        if bath in experiment.reservoirs:
+            rows.append((rf"$\dot w_{upright('chem,' + bath)}$", "chemical_work", k))
     return [
         Line(label, kind, column, COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)])
         for k, (label, kind, column) in enumerate(rows)

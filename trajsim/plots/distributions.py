@@ -19,6 +19,9 @@ Array = NDArray[np.float64]
 # Panels of one figure: heats first, then the total work.
 MOST_HEATS = 3
 
+# What observables are called in formulas.
+LETTERS = {"heat": "Q", "work": "W", "chemical_work": r"W^\mathrm{chem}", "particles": "N"}
+
 
 class Curves(NamedTuple):
     """Exact theta (k,) at some lambda (k,).
@@ -45,7 +48,7 @@ def formula(observable: Observable) -> str:
     """Q_L, W."""
     if observable.total:
         return "$W$"
-    letter = "Q" if observable.kind == "heat" else "W"
+    letter = LETTERS[observable.kind]
     return rf"${letter}_{upright(observable.label)}$"
 
 

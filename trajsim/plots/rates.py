@@ -19,8 +19,7 @@ def rates_figure(config: Config, sampled: list[Averages] | None) -> Figure:
         result = next((a for a in sampled or [] if a.parameters == parameters), None)
         names = [("heat", bath, f"heat\n{bath}") for bath in experiment.baths]
         names += [("work", drive, f"work\n{drive}") for drive in experiment.labels["drive"]]
-        if experiment.exchanging:
-            names += [("chemical_work", b, f"chem. work\n{b}") for b in experiment.baths]
+        names += [("chemical_work", b, f"chem.\n{b}") for b in experiment.reservoirs]
         exact = exact_rates(experiment)
         for k, (kind, label, _) in enumerate(names):
             colour = COLOURS[0] if kind == "heat" else COLOURS[1]

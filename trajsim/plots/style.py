@@ -24,6 +24,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # Panels of a figure; further ones are left out with a note.
 MOST_PANELS = 12
+# Entries of a legend in a line, for each inch of a figure's width.
+MOST_ENTRIES = 1.2
 TITLE_WIDTH, TITLE_LINES = 44, 3  # letters; lines
 
 log = logging.getLogger("trajsim.plots")
@@ -172,7 +174,7 @@ def legend(figure: Figure, ax: Axes) -> None:
         handles,
         labels,
         loc="outside upper center",
-        ncols=len(labels),
+        ncols=min(len(labels), max(3, int(MOST_ENTRIES * figure.get_figwidth()))),
         handletextpad=0.4,
         columnspacing=1.2,
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.profile import MOST_PERIODS, Profile
 from trajsim.config import Config, Experiment
-from trajsim.ensemble import NoExactSideError, ensemble, start_state
+from trajsim.ensemble import NoExactSideError, ensemble, of_kind, start_state
 from trajsim.plots.currents import CURVE_TOLERANCE, RATE, lines_of, zero
 from trajsim.plots.panels import IN_A_ROW, grid, is_inset, with_inset
 from trajsim.plots.style import MOST_PANELS, finish, legend
@@ -77,8 +77,8 @@ def _exact_time_series(experiment: Experiment, folded: bool) -> tuple[Array, Any
         return None
     width = experiment.drive.period / plan.rows_per_period
     rates = {}
-    for kind in ("heat", "work"):
-        gains = getattr(series.energetics, kind)[before:]
+    for kind in {line.kind for line in lines_of(experiment)}:
+        gains = of_kind(series.energetics, kind)[before:]
         sums = np.cumsum(np.pad(gains, ((1, 0), (0, 0))), axis=0)
         rates[kind] = (sums[FINER:] - sums[:-FINER]) / width
     time = (0.5 + np.arange(len(rates["heat"])) / FINER) * width

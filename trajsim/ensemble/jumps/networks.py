@@ -13,6 +13,7 @@ from trajsim.ensemble.jumps.ensemble import JumpEnsemble
 from trajsim.ensemble.jumps.limits import expect_room
 from trajsim.ensemble.jumps.recorded import RecordedNumbers
 from trajsim.ensemble.jumps.spins import driven_parameters
+from trajsim.ensemble.jumps.steady import steady
 from trajsim.models.jumps import JumpNetwork, potentials, rates_of
 from trajsim.models.waveform import (
     Waveform,
@@ -29,6 +30,8 @@ from trajsim.models.waveform import (
     values,
 )
 from trajsim.plan import Plan
+
+__all__ = ["ensemble", "free_energy_change", "recorded_states", "start_state", "steady"]
 
 # Numbers in a table of channels by parameters up to which equal channels are looked for.
 MOST_COMPARED = 1 << 22
