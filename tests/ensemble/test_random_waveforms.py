@@ -15,7 +15,8 @@ from trajsim.ensemble import ensemble
 
 pytestmark = pytest.mark.ensemble
 
-SPINS, OSCILLATORS = range(10), range(5)
+# Spins from the eleventh on touch one bath or more, each at its own multiple of the rate.
+SPINS, OSCILLATORS = range(14), range(5)
 CASES = [*(("spins", k) for k in SPINS), *(("oscillators", k) for k in OSCILLATORS)]
 # The rest takes a kernel of its own each, and the exact sides of more states.
 QUICK = [("spins", 1), ("spins", 5), ("oscillators", 0), ("oscillators", 2)]
@@ -69,10 +70,15 @@ def random_case(kind, seed):
     n = int(rng.integers(2, 5) if spins else rng.integers(1, 4))
     initial = str(rng.choice(["up" if spins else "rest", "equilibrium", "periodic"]))
     baths = 1 if initial == "equilibrium" else int(rng.integers(1, min(n, 2) + 1))
+    several = spins and seed >= 10
+    baths = 2 if several and initial != "equilibrium" else baths
     ledger, period = LEDGERS[rng.integers(len(LEDGERS))], number(2.0, 6.0)
 
     def site(k):
         out = {"name": str(k), "bath": f"B{k % baths}"}
+        if several and (k == 0 or rng.random() < 0.7):
+            del out["bath"]
+            out["baths"] = {f"B{b}": number(0.3, 1.5) for b in range(baths)}
         if rng.random() < 0.7:
             out["drive"] = random_waveform(rng, -0.7, 0.7)
         if not spins:

@@ -71,6 +71,12 @@ class Signal:
         return self.inside(float(end), *((0.0, step) if end == 0 else (1 - step, 1.0)))[0]
 
 
+def touched(site):
+    """Multiples by the names of the baths of a site."""
+    several = site.get("baths", [site["bath"]] if "bath" in site else [])
+    return several if isinstance(several, dict) else dict.fromkeys(several, 1.0)
+
+
 class Apart:
     """What both kinds of model share: pieces, rows, jumps.
 
@@ -85,7 +91,12 @@ class Apart:
         sites = config.get("sites", [])
         self.number = {site["name"]: k for k, site in enumerate(sites)}
         self.baths = list(config["baths"])
-        self.bath = [self.baths.index(s["bath"]) if "bath" in s else -1 for s in sites]
+        # Site, bath and multiple of the rate or friction.
+        self.contacts = [
+            (k, self.baths.index(name), multiple)
+            for k, site in enumerate(sites)
+            for name, multiple in touched(site).items()
+        ]
         self.signals = {
             ("bath", k): self.signal(b["temperature"])
             for k, b in enumerate(config["baths"].values())
@@ -204,7 +215,7 @@ class Spins(Apart):
         if initial == "periodic":
             return self.periodic()
         now = self.listed(0)
-        weight = np.exp(-self.energy(now) / now["bath", self.bath[0]][0])
+        weight = np.exp(-self.energy(now) / now["bath", self.contacts[0][1]][0])
         return weight / weight.sum()
 
     def periodic(self):
@@ -217,18 +228,20 @@ class Spins(Apart):
         return -sum(now[p][0] * self.of[p] for p in self.of)
 
     def rates(self, now):
+        """Of each contact (c, states)."""
         model, energy = self.config["model"], self.energy(now)
-        rates = np.full(self.s.shape, model["rate"])
-        for i in range(self.n):
-            T = now["bath", self.bath[i]][0]
+        rates = np.full((len(self.contacts), len(self.states)), model["rate"])
+        for c, (i, bath, multiple) in enumerate(self.contacts):
+            T = now["bath", bath][0]
+            rates[c] *= multiple
             if model["rate_law"] == "glauber-product":
-                rates[i] *= 2 * expit(-2 * now["field", i][0] * self.s[i] / T)
+                rates[c] *= 2 * expit(-2 * now["field", i][0] * self.s[i] / T)
                 for k, ends in enumerate(self.ends):
                     if i in ends:
-                        rates[i] *= 2 * expit(-2 * now["bond", k][0] * self.of["bond", k] / T)
+                        rates[c] *= 2 * expit(-2 * now["bond", k][0] * self.of["bond", k] / T)
                 continue
             x = (energy[self.states ^ (1 << i)] - energy) / T
-            rates[i] *= {
+            rates[c] *= {
                 "heat-bath": lambda x: 2 * expit(-x),
                 "metropolis": lambda x: np.minimum(1.0, np.exp(-x)),
                 "arrhenius": lambda x: np.exp(-x / 2),
@@ -237,7 +250,7 @@ class Spins(Apart):
 
     def flow(self, now):
         W = np.zeros((len(self.states),) * 2)
-        for i, rates in enumerate(self.rates(now)):
+        for (i, _, _), rates in zip(self.contacts, self.rates(now), strict=True):
             W[self.states ^ (1 << i), self.states] += rates
             W[self.states, self.states] -= rates
         return W
@@ -246,15 +259,17 @@ class Spins(Apart):
         energy, rates = self.energy(now), self.rates(now)
         heat, entropy = np.zeros((2, len(self.baths), len(self.states)))
         exclusive = np.zeros((len(self.drives), len(self.states)))
-        for i in range(self.n):
+        flips = np.zeros(self.s.shape)
+        for (i, bath, _), rate in zip(self.contacts, rates, strict=True):
             flipped = self.states ^ (1 << i)
-            given = rates[i] * (energy[flipped] - energy)
-            heat[self.bath[i]] += given
-            entropy[self.bath[i]] += given / now["bath", self.bath[i]][0]
+            given = rate * (energy[flipped] - energy)
+            flips[i] += rate
+            heat[bath] += given
+            entropy[bath] += given / now["bath", bath][0]
             for d, p in enumerate(self.drives):
-                exclusive[d] += rates[i] * now[p][0] * (self.of[p][flipped] - self.of[p])
+                exclusive[d] += rate * now[p][0] * (self.of[p][flipped] - self.of[p])
         work = [-now[p][1] / self.period * self.of[p] for p in self.drives]
-        return np.vstack([heat, entropy, *work, exclusive, rates])
+        return np.vstack([heat, entropy, *work, exclusive, flips])
 
     def jump(self, before, after):
         out = 0.0 * self.gains(before)
@@ -369,9 +384,9 @@ class Oscillators(Apart):
             ("bond", k): self.signal(b["stiffness"]) for k, b in enumerate(config.get("bonds", []))
         }
         self.mass = np.array([s.get("mass", model.get("mass", 1.0)) for s in sites])
-        self.friction = np.array(
-            [s.get("friction", model["friction"]) if "bath" in s else 0.0 for s in sites]
-        )
+        friction = [s.get("friction", model["friction"]) for s in sites]
+        # Of each contact: site, bath, friction.
+        self.frictions = [(k, bath, friction[k] * more) for k, bath, more in self.contacts]
         self.drives = [p for p, signal in self.signals.items() if p[0] != "bath" and signal.driven]
 
     def term(self, now, place):
@@ -406,12 +421,11 @@ class Oscillators(Apart):
         A[1 : n + 1, n + 1 :] = np.eye(n)
         form = self.energy(now).reshape(A.shape)
         A[n + 1 :, : n + 1] = -2 * form[1 : n + 1, : n + 1] / self.mass[:, None]
-        A[n + 1 :, n + 1 :] = -np.diag(self.friction / self.mass)
-        noise = 2 * self.friction * self.temperature(now) / self.mass**2
+        noise = np.zeros(n)
+        for k, bath, friction in self.frictions:
+            A[n + 1 + k, n + 1 + k] -= friction / self.mass[k]
+            noise[k] += 2 * friction * now["bath", bath][0] / self.mass[k] ** 2
         return A, np.diag(np.append(np.zeros(1 + n), noise))
-
-    def temperature(self, now):
-        return np.array([now["bath", b][0] if b >= 0 else 0.0 for b in self.bath])
 
     def flow(self, now):
         A, noise = self.matrix(now)
@@ -423,14 +437,12 @@ class Oscillators(Apart):
     def gains(self, now):
         size = 1 + 2 * self.n
         heat, entropy = np.zeros((2, len(self.baths), size, size))
-        T = self.temperature(now)
-        for k, b in enumerate(self.bath):
-            if b >= 0:
-                given = np.zeros((size, size))
-                given[0, 0] = self.friction[k] * T[k] / self.mass[k]
-                given[1 + self.n + k, 1 + self.n + k] = -self.friction[k]
-                heat[b] += given
-                entropy[b] += given / T[k]
+        for k, bath, friction in self.frictions:
+            given, T = np.zeros((size, size)), now["bath", bath][0]
+            given[0, 0] = friction * T / self.mass[k]
+            given[1 + self.n + k, 1 + self.n + k] = -friction
+            heat[bath] += given
+            entropy[bath] += given / T
         A, _ = self.matrix(now)
         work = [now[p][1] / self.period * self.rise(now, p) for p in self.drives]
         # d<term>/dt at fixed parameters is the negative of the exclusive work.
@@ -464,7 +476,7 @@ class Oscillators(Apart):
         if initial == "equilibrium":
             now = self.listed(0)
             form = self.energy(now).reshape(size, size)
-            T = now["bath", max(self.bath)][0]
+            T = now["bath", self.contacts[0][1]][0]
             mean = -np.linalg.solve(form[1:, 1:], form[1:, 0])
             M[0, 1:] = M[1:, 0] = mean
             M[1:, 1:] = 0.5 * T * np.linalg.inv(form[1:, 1:]) + np.outer(mean, mean)

@@ -125,6 +125,6 @@ def test_a_call_may_end_anywhere_and_a_replay_finds_the_same_flips(kernel):
         assert ((flips.when >= 0) & (flips.when < 1)).all()
         if segment >= 3:
             row = segment - 3
-            found = np.bincount(flips.site, minlength=WIDE.sites)
+            found = np.bincount(flips.contact, minlength=WIDE.sites)
             np.testing.assert_array_equal(found, at_once.flips[0, row])
             np.testing.assert_array_equal(replicas.spins[0], at_once.state[0, row + 1])

@@ -64,7 +64,7 @@ def test_the_lanes_follow_the_reference_kernel_flip_by_flip(case, plan):
 
 def test_the_kernel_of_large_networks_flips_as_often_as_it_should(monkeypatch):
     exact = networks.solve(SWAYED, CELLS, rtol=1e-9)
-    monkeypatch.setattr(lanes, "MOST_SITES", 0)
+    monkeypatch.setattr(lanes, "MOST_CONTACTS", 0)
     counts = counted(SWAYED, 40_000)
     flips = scores_of_flips(counts, exact.energetics.flips)
     changes = scores_of_changes(counts, exact.end.swapaxes(1, 2))

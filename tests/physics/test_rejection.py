@@ -33,7 +33,7 @@ def ring(law, sites=MANY, cold=0.6):
 @pytest.fixture
 def no_lanes(monkeypatch):
     """Networks of any size are for the kernel of large ones."""
-    monkeypatch.setattr(lanes, "MOST_SITES", 0)
+    monkeypatch.setattr(lanes, "MOST_CONTACTS", 0)
 
 
 @pytest.mark.parametrize(

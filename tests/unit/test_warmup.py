@@ -10,7 +10,7 @@ from small_configs import PUMP, changed
 
 from trajsim.compiled.jit import compiled_code
 from trajsim.config.oscillators import Integrator
-from trajsim.kernels.lanes import MOST_SITES
+from trajsim.kernels.lanes import MOST_CONTACTS
 from trajsim.models.rate_laws import LAWS
 from trajsim.running.warmup import shipped
 
@@ -22,7 +22,7 @@ def test_every_rate_law_and_every_scheme_is_among_the_shipped():
     methods = [tuple(e.method.values()) for e in experiments if len(e.sites) == 2]
     schemes = get_args(Integrator.model_fields["scheme"].annotation)
     assert sorted(methods) == sorted((name,) for name in (*LAWS, *schemes))
-    assert any(len(e.sites) > MOST_SITES for e in experiments)
+    assert any(len(e.sites) > MOST_CONTACTS for e in experiments)
 
 
 # Writes down all compiled code that the command line asks for, and what it compiles itself.

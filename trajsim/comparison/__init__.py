@@ -308,7 +308,7 @@ def _events(
         for site in experiment.sites
     }
     by_bath = {
-        bath: sum(flips[site.name] for site in experiment.sites if site.bath == bath)
+        bath: sum(flips[site.name] for site in experiment.sites if bath in site.contacts)
         for bath in experiment.baths
     }
     for bond in experiment.bonds:

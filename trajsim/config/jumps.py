@@ -37,6 +37,8 @@ class State(base.Strict):
 
     # What sites of other models have.
     bath: ClassVar[None] = None
+    baths: ClassVar[None] = None
+    contacts: ClassVar[dict[str, float]] = {}
 
     @property
     def driven(self) -> bool:
@@ -266,14 +268,12 @@ class JumpExperiment(schema.Experiment):
         """Faults of names of states and baths, and states that cannot be reached."""
         return _references(data)
 
-    def consequences(self) -> Iterator[tuple[Loc, str]]:
-        """Faults of settings that are each allowed but do not go together."""
-        yield from super().consequences()
-        complete = True
+    def structural_faults(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of settings that do not go together, but for numbers."""
+        yield from super().structural_faults()
         for key in ("rate", "rate_law"):
             for k, t in enumerate(self.transitions):
                 if getattr(t, key) is None and getattr(self.model, key) is None:
-                    complete = False
                     yield ("transitions", k), f"no {key}, and model.{key} is not given either"
         drives = Counter(self.labels["drive"])
         for k, name in enumerate(self._load_names):
@@ -293,14 +293,20 @@ class JumpExperiment(schema.Experiment):
                 f"found {show(initial)}{close}; allowed: {', '.join(STARTS)}, or the name of a "
                 f"state: {listing(names)}",
             )
-        if not complete:
+
+    def numerical_faults(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of numbers that are each allowed but do not go together."""
+        yield from super().numerical_faults()
+        rates = [t.rate or self.model.rate for t in self.transitions]
+        if not all(rates) or not all(self._laws()):
             return
         try:
             network = self.network()
         except ValueError as error:
             yield ("model", "rate_law"), str(error)
             return
-        if initial == "equilibrium" and isinstance(network, jumps.JumpNetwork):
+        names = [s.name for s in self.states]
+        if self.ensemble.initial == "equilibrium" and isinstance(network, jumps.JumpNetwork):
             found = jumps.potentials(network)
             chord = int(abs(found.affinity).argmax())
             if found.affinity[chord]:

@@ -1,6 +1,7 @@
 """Dotted keys such as `sites.2.drive.phase`, and their places in a raw config."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from trajsim.config.faults import LONGEST_WORD, Loc, cut, listing, show, suggestion
@@ -35,9 +36,9 @@ def find(data: dict[str, Any], key: str, strict: bool = True) -> Loc:
             matches = [k for k, known in enumerate(names) if part in known]
             if not matches:
                 first = [known[0] for known in names]
+                where = f"{key_of(data, tuple(loc))} has no".strip()
                 raise KeyError(
-                    f"{key_of(data, tuple(loc))} has no {show(part)}{suggestion(part, first)}; "
-                    f"allowed: {listing(first)}"
+                    f"{where} {show(part)}{suggestion(part, first)}; allowed: {listing(first)}"
                 )
             if strict:
                 _refuse_two(node, matches, _dotted([*loc, part]))
@@ -50,6 +51,55 @@ def find(data: dict[str, Any], key: str, strict: bool = True) -> Loc:
             raise KeyError(f"{where} holds a value, not a table: no key {show(part)}")
         loc.append(step)
     return tuple(loc)
+
+
+def find_all(data: dict[str, Any], key: str, strict: bool = True) -> list[Loc]:
+    """Places of a dotted key, in which * stands for any part of a name: `sites.0_*.bath`.
+
+    Parameters
+    ----------
+    data : raw config
+    key : such as "bonds.*.coupling"
+    strict : as for `find`
+
+    Raises
+    ------
+    KeyError
+        With a sentence, where a part of the path does not exist or nothing has such a name.
+    """
+    if "*" not in key or key.startswith("sweep."):
+        return [find(data, key, strict)]
+    parts = key.split(".")
+    star = next(k for k, part in enumerate(parts) if "*" in part)
+    before = find(data, ".".join(parts[:star]), strict) if star else ()
+    node: Any = data
+    for step in before:
+        node = node.get(step, {}) if isinstance(node, dict) else node[int(step)]
+    names = [name for name, _ in _entries(node)]
+    matches = [step for name, step in _entries(node) if fnmatchcase(name, parts[star])]
+    if not matches:
+        where = ".".join(parts[:star]) or "the config"
+        raise KeyError(f"{where} has no {show(parts[star])}; allowed: {listing(names)}")
+    locs: list[Loc] = []
+    for step in matches:
+        within = node[step]
+        rest = parts[star + 1 :]
+        if rest and not isinstance(within, dict | list):
+            raise KeyError(f"{_dotted([*before, step])} holds a value, not a table")
+        try:
+            inner = find_all(within, ".".join(rest), strict) if rest else [()]
+        except KeyError as error:
+            raise KeyError(f"{key_of(data, (*before, step))}: {error.args[0]}") from None
+        locs += [(*before, step, *loc) for loc in inner]
+    return locs
+
+
+def _entries(node: Any) -> Iterator[tuple[str, str | int]]:
+    """Names of what a table or a list holds, and the key or index of each."""
+    if isinstance(node, dict):
+        yield from ((str(key), key) for key in node)
+    elif isinstance(node, list):
+        yield from ((_element_names(element, k)[0], k) for k, element in enumerate(node))
 
 
 def _refuse_two(node: list[Any], hits: list[int], key: str) -> None:

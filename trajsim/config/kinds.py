@@ -23,4 +23,9 @@ def json_schema() -> dict[str, Any]:
     """JSON Schema of all configs, for editors."""
     experiments = [kind.part("experiment") for kind in KINDS.values()]
     either: Any = Union[*experiments]
-    return {"type": "object", **TypeAdapter(either).json_schema()}
+    schema = {"type": "object", **TypeAdapter(either).json_schema()}
+    for definition in schema["$defs"].values():
+        if "lattice" in definition.get("properties", {}):
+            definition["required"].remove("sites")
+            definition["anyOf"] = [{"required": ["sites"]}, {"required": ["lattice"]}]
+    return schema

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from trajsim.config import base, schema
 from trajsim.config.faults import Loc, show
+from trajsim.config.lattice import Lattice
 from trajsim.config.waveform import Parameter, Waveform, Within, magnitude_of, range_of
 from trajsim.models import oscillators
 
@@ -114,6 +115,9 @@ class OscillatorExperiment(schema.Experiment):
     model: OscillatorModel
     sites: list[OscillatorSite] = Field(min_length=1, max_length=1024)
     bonds: list[OscillatorBond] = Field(default=[])
+    lattice: Lattice | None = Field(
+        default=None, description="sites and bonds of a lattice, written out when a config is read"
+    )
     ensemble: OscillatorEnsemble
     integrator: Integrator | None = Field(
         default=None, description="needed to simulate; exact answers do without"
@@ -150,14 +154,18 @@ class OscillatorExperiment(schema.Experiment):
         """Parameters for the kernels and the exact side."""
         wires, model = schema.wiring(self), self.model
         number = wires.number
+        bath: list[int] = [-1] * len(self.sites)
+        temperature: list[Any] = [0.0] * len(self.sites)
+        for site, k, _ in wires.contacts:
+            bath[site], temperature[site] = k, wires.temperatures[k]
         return oscillators.network(
             period=self.drive.period,
             mass=[model.mass if site.mass is None else site.mass for site in self.sites],
             friction=[
                 model.friction if site.friction is None else site.friction for site in self.sites
             ],
-            temperature=wires.temperature,
-            bath=wires.bath,
+            temperature=temperature,
+            bath=bath,
             site_stiffness=[wires.parameter(site.stiffness) for site in self.sites],
             site_quartic=[site.quartic for site in self.sites],
             bonds=[
@@ -183,9 +191,12 @@ class OscillatorExperiment(schema.Experiment):
                 f"themselves; by {MOST_ERROR:g} with some {enough:.2g} steps"
             )
 
-    def consequences(self) -> Iterator[tuple[Loc, str]]:
-        """Faults of settings that are each allowed but do not go together."""
-        yield from super().consequences()
+    def structural_faults(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of settings that do not go together, but for numbers."""
+        yield from super().structural_faults()
+        for k, site in enumerate(self.sites):
+            if site.baths is not None:
+                yield ("sites", k, "baths"), "found with oscillators; allowed: `bath`, one of them"
         rows = self.ledger.rows_per_period
         steps = 0 if self.integrator is None else self.integrator.steps_per_period
         if steps % rows:
@@ -193,6 +204,10 @@ class OscillatorExperiment(schema.Experiment):
                 ("integrator", "steps_per_period"),
                 f"found {steps}; allowed: a multiple of ledger.rows_per_period = {rows}",
             )
+
+    def numerical_faults(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of numbers that are each allowed but do not go together."""
+        yield from super().numerical_faults()
         if self.ensemble.periods + self.ensemble.burn_in > 1:
             yield from self._runaway()
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from trajsim.config.base import RECORDED
 from trajsim.config.faults import ConfigError, Fault, explain
-from trajsim.config.keys import find, key_of, put
+from trajsim.config.keys import find_all, key_of, put
 from trajsim.config.schema import Experiment
 
 # Part of swept values that is taken for rounding.
@@ -113,7 +113,8 @@ def with_parameters(experiment: Experiment, parameters: Mapping[str, Any]) -> Ex
     """
     data = experiment.model_dump(exclude={"sweep"})
     for key, value in parameters.items():
-        put(data, find(data, key, strict=False), value)
+        for loc in find_all(data, key, strict=False):
+            put(data, loc, value)
     try:
         return type(experiment).model_validate(data, context=RECORDED)
     except ValidationError as error:

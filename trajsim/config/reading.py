@@ -4,7 +4,6 @@ import copy
 import errno
 import itertools
 import os
-import pickle
 import re
 import select
 import stat
@@ -32,11 +31,12 @@ from trajsim.config.faults import (
     suggestion,
     unknown,
 )
-from trajsim.config.keys import find, key_of, put
+from trajsim.config.keys import find_all, key_of, put
 from trajsim.config.kinds import experiment_type
+from trajsim.config.lattice import Lattice, Places, faults_of, written_out
 from trajsim.config.over import axis, words
 from trajsim.config.points import Config, Point
-from trajsim.config.schema import MOST_POINTS, Experiment, Range
+from trajsim.config.schema import MOST_POINTS, Experiment, Figure, Range
 from trajsim.config.toml_lines import TooDeepError, key_lines
 from trajsim.config.values import DEEPEST
 from trajsim.extending.kinds import KINDS
@@ -48,8 +48,8 @@ LARGEST_FILE = 1 << 20
 PATIENCE = 3.0
 # Faults after which validation stops.
 MOST_FAULTS = 100
-# Sites and bonds of all points of a sweep together.
-MOST_PARTS = 100_000
+# Sites and bonds of all points of a sweep together: each takes some 20 bytes and 5 us.
+MOST_PARTS = 2_000_000
 TOO_DEEP = f"not a config: nested more than {DEEPEST} deep"
 
 
@@ -195,13 +195,19 @@ class _Reader:
         self.source, self.text, self.data, self.lines = source, text, data, lines
         self.context = context
         self.origin: dict[Loc, str] = {}
+        self.places: Places | None = None
         self.faults: list[Fault] = []
 
     def read(self, overrides: list[Override], over: list[str], ends: bool = False) -> Config:
         load_requested()
         self.strict = self.context is not RECORDED
-        for override in overrides:
-            self._override(override)
+        # Those of sites and bonds come when a lattice has been written out.
+        for last in (False, True):
+            for override in overrides:
+                if _of_parts(override) == last:
+                    self._override(override)
+            if not last and self.data.get("lattice") is not None:
+                self._write_out_lattice()
         if over:
             self._sweep_over(over, ends)
         if _depth(self.data) > DEEPEST:
@@ -221,7 +227,9 @@ class _Reader:
         points = list(self._points(_without(self.data, "sweep", "figure"), axes, base))
         if self.faults:
             raise ConfigError(self.faults)
-        experiment = self.schema.model_validate(self.data, context=self.context)
+        experiment = base
+        if "sweep" in self.data:
+            experiment = self.schema.model_validate(self.data, context=self.context)
         config = Config(self.text, experiment, points)
         if base.figure.inset and not over and len(config.panels) != 2:
             self.fault(("figure", "inset"), _no_inset(config))
@@ -233,6 +241,12 @@ class _Reader:
         if len(self.faults) >= MOST_FAULTS:
             more = Fault(self.source, None, "", f"more than {MOST_FAULTS} faults; the first are")
             raise ConfigError([more, *self.faults])
+        fault = self._fault(loc, message)
+        # One of a lattice's template is that of every site.
+        if self.places is None or fault not in self.faults:
+            self.faults.append(fault)
+
+    def _fault(self, loc: Loc, message: str) -> Fault:
         prefixes = [loc[:depth] for depth in range(len(loc), 0, -1)]
         origin = next((p for p in prefixes if p in self.origin), None)
         if origin is None and loc:
@@ -243,10 +257,31 @@ class _Reader:
             origin = next(element if in_file else iter(inner), None)
         if origin is not None:
             key = key_of(self.data, loc) if len(origin) < len(loc) else ""
-            self.faults.append(Fault(self.origin[origin], None, key, message))
-            return
+            return Fault(self.origin[origin], None, key, message)
+        key = key_of(self.data, loc)
+        if self.places is not None and (place := self.places.of(loc, self.lines)) != loc:
+            prefixes = [place[:depth] for depth in range(len(place), 0, -1)]
+            key = ".".join(map(str, place)) if place[0] == "lattice" else key
         line = next((self.lines[p] for p in prefixes if p in self.lines), None)
-        self.faults.append(Fault(self.source, line, key_of(self.data, loc), message))
+        return Fault(self.source, line, key, message)
+
+    def _write_out_lattice(self) -> None:
+        """Put the sites and bonds of the lattice into the config, in its place."""
+        with suppress(PluginError):  # told when the config is checked
+            if "lattice" not in experiment_type(self.data).model_fields:
+                return
+        try:
+            lattice = Lattice.model_validate(self.data["lattice"])
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                loc, message = explain(detail, Lattice)
+                self.fault(("lattice", *loc), message)
+            raise ConfigError(self.faults) from None
+        for loc, message in faults_of(lattice):
+            self.fault(loc, message)
+        if self.faults:
+            raise ConfigError(self.faults)
+        self.data, self.places = written_out(lattice, self.data)
 
     # -- overrides ---------------------------------------------------------------------------
 
@@ -262,15 +297,13 @@ class _Reader:
             key, value = override
             source = f"override of {cut(key, LONGEST_WORD)}"
         try:
-            loc = find(self.data, key.strip())
-            put(self.data, loc, value)
+            for loc in find_all(self.data, key.strip()):
+                put(self.data, loc, copy.deepcopy(value))
+                self.origin[loc] = source
         except KeyError as error:
             self.faults.append(Fault(source, None, "", error.args[0]))
-            return
         except (TypeError, IndexError):
             self.faults.append(Fault(source, None, "", "leads through a value that is no table"))
-            return
-        self.origin[loc] = source
 
     def _sweep_over(self, over: list[str], ends: bool) -> None:
         """Replace the sweep by axes."""
@@ -322,11 +355,10 @@ class _Reader:
             keys = [key.strip() for key in heading.split(",")]
             rows = self._values(loc, values, len(keys))
             for key in keys:
-                target = self._swept_key(loc, key)
-                if target in swept:
+                targets = set(self._swept_key(loc, key))
+                if targets & swept:
                     self.fault(loc, f"{key} is swept twice")
-                if target:
-                    swept.add(target)
+                swept |= targets
             if rows is not None:
                 yield keys, rows, loc
 
@@ -336,6 +368,10 @@ class _Reader:
                 loc, f'found a table of tables; allowed: a quoted key, "{loc[1]}. ..." = ...'
             )
             return None
+        allowed = "a list of finite numbers or { start, stop, num }"
+        if width > 1:
+            numbers = f"{width} finite numbers, one for each key"
+            allowed = f"a list of lists of {numbers}, or {{ start, stop, num }} of such lists"
         if isinstance(values, dict):
             try:
                 span = Range.model_validate(values)
@@ -349,8 +385,10 @@ class _Reader:
                     (*loc, "num"), "found 1 for a start and another stop; allowed: at least 2"
                 )
                 return None
-            if width == 1:
-                return [[float(x)] for x in np.linspace(span.start, span.stop, span.num)]
+            start, stop = (x if isinstance(x, list) else [x] for x in (span.start, span.stop))
+            if len(start) == len(stop) == width:
+                rows: list[list[float]] = np.linspace(start, stop, span.num).tolist()
+                return rows
         elif isinstance(values, list) and values and len(values) <= MOST_POINTS:
             rows = [row if width > 1 else [row] for row in values]
             if all(
@@ -358,14 +396,11 @@ class _Reader:
                 for row in rows
             ):
                 return [[float(x) for x in row] for row in rows]
-        allowed = "a list of finite numbers or { start, stop, num }"
-        if width > 1:
-            allowed = f"a list of lists of {width} finite numbers, one for each key"
         self.fault(loc, f"found {show(values)}; allowed: {allowed}, at most {MOST_POINTS} values")
         return None
 
-    def _swept_key(self, loc: Loc, key: str) -> Loc | None:
-        """Place of a number that may be swept; else None, and a fault is recorded."""
+    def _swept_key(self, loc: Loc, key: str) -> list[Loc]:
+        """Places of numbers that may be swept; else none, and a fault is recorded."""
         parts = [
             part
             for part in ("sites", "bonds", "states", "transitions")
@@ -375,29 +410,32 @@ class _Reader:
         if key.split(".")[0] not in swept:
             close = suggestion(key.split(".")[0], swept)
             self.fault(loc, f"cannot be swept{close}; allowed: numbers of {', '.join(swept)}")
-            return None
+            return []
         try:
-            target = find(self.data, key, self.strict)
+            targets = find_all(self.data, key, self.strict)
         except KeyError as error:
             self.fault(loc, error.args[0])
-            return None
+            return []
+        return targets if all(self._is_swept(loc, key, target) for target in targets) else []
+
+    def _is_swept(self, loc: Loc, key: str, target: Loc) -> bool:
+        """Whether there is a number that may be swept; else a fault is recorded."""
         schema: Any = self.schema
         for depth, part in enumerate(target):
             within = inside(schema, part)
             if within is None:
                 self.fault(loc, unknown(schema, part, key_of(self.data, target[: depth + 1])))
-                return None
+                return False
             number, schema = is_number(schema, part), within
         held: Any = self.data
         for part in target:
             held = held.get(part) if isinstance(held, dict) else held and held[part]
         if isinstance(held, dict):
             self.fault(loc, f"{key} holds a table and cannot be swept; a number in it can")
-            return None
+            return False
         if not number:
             self.fault(loc, f"{key} is not a number and cannot be swept")
-            return None
-        return target
+        return bool(number)
 
     def _points(
         self,
@@ -417,21 +455,26 @@ class _Reader:
                 f"at most {MOST_PARTS} of these in all",
             )
             return
-        # Many times faster than copy.deepcopy.
-        pickled = pickle.dumps(plain)
+        places = {key: find_all(plain, key, self.strict) for keys, _, _ in axes for key in keys}
+        alike = base if base.figure == Figure() else base.model_copy(update={"figure": Figure()})
+        if not axes:
+            yield Point({}, alike)
+            return
+        of_drives = any({"drive", "load"} & set(key.split(".")) for key in places)
         for chosen in itertools.product(*(rows for _, rows, _ in axes)):
-            data, parameters = pickle.loads(pickled), {}
-            for (keys, _, _), row in zip(axes, chosen, strict=True):
-                for key, x in zip(keys, row, strict=True):
-                    put(data, find(data, key, self.strict), x)
-                    parameters[key] = x
+            parameters = {
+                key: x
+                for (keys, _, _), row in zip(axes, chosen, strict=True)
+                for key, x in zip(keys, row, strict=True)
+            }
+            changes = [(place, x) for key, x in parameters.items() for place in places[key]]
             before = len(self.faults)
-            experiment = self._check(data)
+            experiment = self._with_changes(plain, alike, changes)
             if len(self.faults) > before:
                 values = ", ".join(f"{key} = {x:g}" for key, x in parameters.items())
                 self._blame_sweep(axes, before, values)
                 return
-            if experiment is not None and experiment.labels != base.labels:
+            if of_drives and experiment is not None and experiment.labels != base.labels:
                 key = next((k for k in parameters if ".drive." in k), next(iter(parameters)))
                 loc = next(loc for keys, _, loc in axes if key in keys)
                 what = "a swept site needs a drive to begin with: drive = {}"
@@ -441,6 +484,48 @@ class _Reader:
                 return
             if experiment is not None:
                 yield Point(parameters, experiment)
+
+    def _with_changes(
+        self, plain: dict[str, Any], base: Experiment, changes: list[tuple[Loc, float]]
+    ) -> Experiment | None:
+        """The experiment with other numbers; what does not change it shares with `base`.
+
+        Parameters
+        ----------
+        plain : raw config of `base`
+        base : experiment without faults
+        changes : places and numbers
+        """
+        parts: dict[Loc, Any] = {}
+        for loc, x in changes:
+            name = str(loc[0])
+            # One site, bond or bath, or a whole table.
+            head = loc[:2] if isinstance(getattr(base, name), list | dict) else loc[:1]
+            if head not in parts:
+                part = plain[name]
+                parts[head] = copy.deepcopy(part[loc[1]] if len(head) == 2 else part)
+            put(parts[head], loc[len(head) :], x)
+        update: dict[str, Any] = {}
+        before = len(self.faults)
+        for head, part in parts.items():
+            name, key = str(head[0]), head[-1]
+            old = getattr(base, name)
+            try:
+                if len(head) == 2:
+                    new = type(old[key]).model_validate(part, context=self.context)
+                    update.setdefault(name, copy.copy(old))[key] = new
+                else:
+                    update[name] = type(old).model_validate(part, context=self.context)
+            except ValidationError as error:
+                for detail in error.errors(include_url=False):
+                    place: Any = {**detail, "loc": (*head, *detail["loc"])}
+                    self.fault(*explain(place, self.schema))
+        if len(self.faults) > before:
+            return None
+        experiment = base.model_copy(update=update)
+        for loc, message in experiment.numerical_faults():
+            self.fault(loc, message)
+        return experiment
 
     def _blame_sweep(
         self, axes: list[tuple[list[str], list[list[float]], Loc]], since: int, values: str
@@ -454,6 +539,12 @@ class _Reader:
                 f'sweep."{loc[1]}"',
                 f"at {values}: {fault.key}: {fault.message}",
             )
+
+
+def _of_parts(override: Override) -> bool:
+    """Whether an override is of sites or bonds, which a lattice may bring."""
+    key = override if isinstance(override, str) else override[0]
+    return key.partition("=")[0].strip().split(".")[0] in ("sites", "bonds")
 
 
 def _without(data: dict[str, Any], *tables: str) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Schema of configs of all models, and checks between their settings."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from trajsim.config.base import Name, Strict
+from trajsim.config.base import Allowed, Name, Strict
 from trajsim.config.faults import Loc, listing, show, suggestion
 from trajsim.config.waveform import (
     Parameter,
@@ -57,19 +58,52 @@ class Bath(Strict):
         return isinstance(self.temperature, Waveform)
 
 
+Multiple = Annotated[
+    float,
+    Allowed(
+        lambda multiple: 1e-6 <= multiple <= 1e6,
+        "a finite number >= 1e-06 and <= 1e+06",
+        minimum=1e-6,
+        maximum=1e6,
+    ),
+]
+# Baths of a site: multiples of its rate or friction by name, or names alone.
+Contacts = Annotated[
+    Annotated[dict[str, Multiple], Field(min_length=1), Tag("<multiples>")]
+    | Annotated[list[str], Field(min_length=1), Tag("<names>")],
+    Discriminator(lambda given: "<multiples>" if isinstance(given, dict) else "<names>"),
+]
+
+
 class Site(Strict):
     """Keys of sites of every model."""
 
     name: Name = Field(description="its own, by which bonds, sweeps and ledgers call it")
     bath: str | None = Field(default=None, description="name of the bath it touches")
+    baths: Contacts | None = Field(
+        default=None,
+        description="instead of `bath`: names of several, or multiples of the rate or friction",
+    )
     drive: Parameter | None = Field(
         default=None, description="field of a spin, force on an oscillator: a number or a waveform"
     )
 
     @property
+    def contacts(self) -> dict[str, float]:
+        """Baths that it touches, with the multiple of the rate or friction of each."""
+        if self.baths is None:
+            return {} if self.bath is None else {self.bath: 1.0}
+        return self.baths if isinstance(self.baths, dict) else dict.fromkeys(self.baths, 1.0)
+
+    @property
     def driven(self) -> bool:
         """Whether its field or force is a waveform."""
         return isinstance(self.drive, Waveform)
+
+    @property
+    def label(self) -> str:
+        """How drives call it."""
+        return self.name
 
     @property
     def parameters(self) -> dict[str, Waveform | float | None]:
@@ -86,6 +120,11 @@ class Bond(Strict):
     """Keys of bonds of every model."""
 
     sites: list[str] = Field(min_length=2, max_length=2, description="names of its ends")
+
+    @property
+    def label(self) -> str:
+        """How drives call it."""
+        return "-".join(self.sites)
 
     @property
     def parameters(self) -> dict[str, Waveform | float | None]:
@@ -122,11 +161,19 @@ class Ledger(Strict):
     )
 
 
-class Range(Strict):
-    """`num` equally spaced values from start to stop, both included."""
+Finite = Annotated[float, Field(ge=-1e12, le=1e12)]
+# An end of a range: a number, or one for each of several keys.
+Ends = Annotated[
+    Annotated[Finite, Tag("<number>")] | Annotated[list[Finite], Tag("<numbers>")],
+    Discriminator(lambda given: "<numbers>" if isinstance(given, list) else "<number>"),
+]
 
-    start: float = Field(ge=-1e12, le=1e12, description="first value")
-    stop: float = Field(ge=-1e12, le=1e12, description="last value")
+
+class Range(Strict):
+    """`num` equally spaced values from start to stop, both included; lists for joint keys."""
+
+    start: Ends = Field(description="first value")
+    stop: Ends = Field(description="last value")
     num: int = Field(ge=1, le=MOST_POINTS, description="how many")
 
 
@@ -145,9 +192,11 @@ class Experiment(Strict):
     works_apart : whether figures show the work of each of two drives, not only their sum
     drive_nouns : what a drive of one site, and of two, is called in figures
     sites, bonds : fields of models that have them; states and transitions of jump networks
+    needs_bath : whether each site must touch a bath
     """
 
     two_states: ClassVar[bool] = False
+    needs_bath: ClassVar[bool] = False
     works_apart: ClassVar[bool] = False
     drive_nouns: ClassVar[tuple[str, str]] = ("site", "bond")
 
@@ -182,7 +231,7 @@ class Experiment(Strict):
     @classmethod
     def references(cls, data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
         """Faults of names that refer to others; of raw data, so that others are found as well."""
-        return references(data)
+        return references(data, cls.needs_bath)
 
     @property
     def state_count(self) -> int:
@@ -222,17 +271,16 @@ class Experiment(Strict):
         """Names along the ledger's dimensions; a drive is named by what it drives."""
         return {
             "bath": list(self.baths),
-            "drive": [name for name, value in self._works() if isinstance(value, Waveform)],
+            "drive": [name for name, _ in self._works()],
             "site": [site.name for site in self.sites],
         }
 
-    def _works(self) -> Iterator[tuple[str, Waveform | float | None]]:
-        """Parameters that do work if they are driven, by the name of the drive."""
-        for part, name in [
-            *((site, site.name) for site in self.sites),
-            *((bond, "-".join(bond.sites)) for bond in self.bonds),
-        ]:
-            yield from ((name + suffix, value) for suffix, value in part.parameters.items())
+    def _works(self) -> Iterator[tuple[str, Waveform]]:
+        """Driven parameters that do work, by the name of the drive."""
+        for part in (*self.sites, *self.bonds):
+            for suffix, value in part.parameters.items():
+                if isinstance(value, Waveform):
+                    yield part.label + suffix, value
 
     @property
     def temperatures(self) -> dict[str, float]:
@@ -259,11 +307,10 @@ class Experiment(Strict):
     @property
     def waveforms(self) -> Waveforms:
         """Waveforms of all driven parameters: those that do work, and temperatures."""
-        given = [
-            *(value for _, value in self._works()),
-            *(bath.temperature for bath in self.baths.values()),
-        ]
-        return pack([in_parts(value, False) for value in given if isinstance(value, Waveform)])
+        temperatures = (bath.temperature for bath in self.baths.values())
+        given = [value for _, value in self._works()]
+        given += [value for value in temperatures if isinstance(value, Waveform)]
+        return pack([in_parts(value, False) for value in given])
 
     @property
     def driven(self) -> bool:
@@ -335,12 +382,38 @@ class Experiment(Strict):
 
     def consequences(self) -> Iterator[tuple[Loc, str]]:
         """Faults of settings that are each allowed but do not go together."""
+        yield from self.structural_faults()
+        yield from self.numerical_faults()
+
+    def numerical_faults(self) -> Iterator[tuple[Loc, str]]:
+        """Those of numbers that sweeps change; each point of a sweep is asked for them."""
+        ensemble = self.ensemble
+        if ensemble.initial != "equilibrium":
+            return
+        touched = {bath for site in self.sites for bath in site.contacts}
+        warm = {
+            opening_of(self.baths[bath].temperature, self.drive.direction == "reverse")
+            for bath in touched
+        }
+        if len(warm) > 1:
+            starts = get_args(type(ensemble).model_fields["initial"].annotation)
+            allowed = ", ".join(repr(start) for start in starts if start != "equilibrium")
+            yield (
+                ("ensemble", "initial"),
+                f"found 'equilibrium' with baths of different temperatures; allowed: {allowed}",
+            )
+
+    def structural_faults(self) -> Iterator[tuple[Loc, str]]:
+        """Those of all else."""
         ensemble, ledger = self.ensemble, self.ledger
-        drives = self.labels["drive"]
+        drives = Counter(self.labels["drive"])
         for k, bond in enumerate(self.bonds):
             name = "-".join(bond.sites)
-            if drives.count(name) > 1:
+            if drives[name] > 1:
                 yield ("bonds", k), f"its drive would be called {show(name)} as another is"
+        for k, site in enumerate(self.sites):
+            if site.bath is not None and site.baths is not None:
+                yield ("sites", k, "baths"), "found beside bath; allowed: one of the two"
         if ledger.rows_per_period > 1 and ledger.periods_per_row > 1:
             yield (
                 ("ledger", "periods_per_row"),
@@ -353,26 +426,21 @@ class Experiment(Strict):
                 f"found {ledger.periods_per_row}; allowed: a divisor of ensemble.periods = "
                 f"{ensemble.periods}",
             )
-        warm = {
-            opening_of(self.baths[site.bath].temperature, self.drive.direction == "reverse")
-            for site in self.sites
-            if site.bath is not None
-        }
-        if ensemble.initial == "equilibrium" and len(warm) > 1:
-            starts = get_args(type(ensemble).model_fields["initial"].annotation)
-            allowed = ", ".join(repr(start) for start in starts if start != "equilibrium")
-            yield (
-                ("ensemble", "initial"),
-                f"found 'equilibrium' with baths of different temperatures; allowed: {allowed}",
-            )
 
 
 class Wiring(NamedTuple):
-    """Parameters of all models' networks, by number of the site."""
+    """Parameters of all models' networks.
+
+    number : of each site by its name
+    contacts : (site, bath, multiple of the rate or friction) of each contact, in order of the sites
+    temperatures : of the baths
+    drive, driven : of the sites
+    reverse : whether time runs backwards
+    """
 
     number: dict[str, int]
-    bath: list[int]
-    temperature: list[float | waveforms.Waveform]
+    contacts: list[tuple[int, int, float]]
+    temperatures: list[float | waveforms.Waveform]
     drive: Waveforms
     driven: list[bool]
     reverse: bool
@@ -387,22 +455,31 @@ def _parameter(value: Waveform | float, reverse: bool) -> float | waveforms.Wave
 
 
 def wiring(experiment: Experiment) -> Wiring:
-    """Names of an experiment turned into numbers; -1 stands for no bath."""
+    """Names of an experiment turned into numbers."""
     reverse = experiment.drive.direction == "reverse"
-    baths = list(experiment.baths)
-    warm = {name: _parameter(b.temperature, reverse) for name, b in experiment.baths.items()}
+    bath = {name: k for k, name in enumerate(experiment.baths)}
     return Wiring(
         number={site.name: k for k, site in enumerate(experiment.sites)},
-        bath=[-1 if s.bath is None else baths.index(s.bath) for s in experiment.sites],
-        temperature=[0.0 if s.bath is None else warm[s.bath] for s in experiment.sites],
+        contacts=[
+            (k, bath[name], multiple)
+            for k, site in enumerate(experiment.sites)
+            for name, multiple in site.contacts.items()
+        ],
+        temperatures=[_parameter(b.temperature, reverse) for b in experiment.baths.values()],
         drive=pack([in_parts(site.drive, reverse) for site in experiment.sites]),
         driven=[site.driven for site in experiment.sites],
         reverse=reverse,
     )
 
 
-def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
-    """Faults of names of sites, baths and bonds; of raw data, so that others are found as well."""
+def references(data: dict[str, Any], needs_bath: bool) -> Iterator[tuple[Loc, str]]:
+    """Faults of names of sites, baths and bonds; of raw data, so that others are found as well.
+
+    Parameters
+    ----------
+    data : raw config
+    needs_bath : whether each site must touch a bath
+    """
     raw_sites, raw_bonds, baths = data.get("sites"), data.get("bonds"), data.get("baths")
     sites = [
         (k, site)
@@ -420,15 +497,24 @@ def references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
                 )
             names[name] = None
     if isinstance(baths, dict):
-        used = {bath for _, site in sites if isinstance(bath := site.get("bath"), str)}
+        used = set()
         for k, site in sites:
-            bath = site.get("bath")
-            if isinstance(bath, str) and bath not in baths:
-                close = suggestion(bath, baths)
-                yield (
-                    ("sites", k, "bath"),
-                    f"no bath {show(bath)}{close}; allowed: {listing(list(baths))}",
-                )
+            several = site.get("baths")
+            if needs_bath and not {"bath", "baths"} & site.keys():
+                yield ("sites", k, "bath"), "missing; allowed: the name of a bath, or `baths`"
+            named = [("bath", site.get("bath"))]
+            named += [("baths", x) for x in several] if isinstance(several, list | dict) else []
+            for key, bath in named:
+                if isinstance(bath, str) and bath not in baths:
+                    close = suggestion(bath, baths)
+                    yield (
+                        ("sites", k, key),
+                        f"no bath {show(bath)}{close}; allowed: {listing(list(baths))}",
+                    )
+                elif isinstance(bath, str):
+                    if key == "baths" and named.count((key, bath)) > 1:
+                        yield ("sites", k, key), f"found {show(bath)} twice; allowed: once"
+                    used.add(bath)
         for bath in baths:
             if sites and bath not in used:
                 yield ("baths", bath), "no site is in contact with this bath"

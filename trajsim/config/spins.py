@@ -1,5 +1,6 @@
 """Schema of configs of driven spins."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
@@ -7,6 +8,7 @@ from pydantic import Field
 
 from trajsim.config import base, schema
 from trajsim.config.faults import Loc
+from trajsim.config.lattice import MOST_SITES, Lattice
 from trajsim.config.waveform import Parameter, Waveform, range_of
 from trajsim.extending.plugins import Missing, Origin
 from trajsim.models import spins
@@ -14,9 +16,7 @@ from trajsim.models.rate_laws import LAWS, SHIPPED
 
 
 class SpinSite(schema.Site):
-    """A spin, its bath and the field on it."""
-
-    bath: str = Field(description="name of the bath it touches")
+    """A spin, its baths and the field on it."""
 
 
 class SpinBond(schema.Bond):
@@ -54,12 +54,16 @@ class SpinExperiment(schema.Experiment):
     """A validated config of driven spins."""
 
     two_states = True
+    needs_bath = True
     # Equilibrium starts enumerate 2**n states; periodic starts solve the master equation.
     most_sites: ClassVar = {"equilibrium": 20, "periodic": 12}
 
     model: SpinModel
-    sites: list[SpinSite] = Field(min_length=1, max_length=4096)
+    sites: list[SpinSite] = Field(min_length=1, max_length=MOST_SITES)
     bonds: list[SpinBond] = Field(default=[])
+    lattice: Lattice | None = Field(
+        default=None, description="sites and bonds of a lattice, written out when a config is read"
+    )
     ensemble: SpinEnsemble
 
     @property
@@ -94,15 +98,17 @@ class SpinExperiment(schema.Experiment):
             law=law(self.model.rate),
             period=self.drive.period,
             bonds=ends,
-            temperatures=wires.temperature,
-            bath=wires.bath,
+            site=[site for site, _, _ in wires.contacts],
+            multiple=[multiple for _, _, multiple in wires.contacts],
+            temperatures=[wires.temperatures[bath] for _, bath, _ in wires.contacts],
+            bath=[bath for _, bath, _ in wires.contacts],
             drive=wires.drive,
             driven=wires.driven,
         )
 
-    def consequences(self) -> Iterator[tuple[Loc, str]]:
-        """Faults of settings that are each allowed but do not go together."""
-        yield from super().consequences()
+    def structural_faults(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of settings that do not go together, but for numbers."""
+        yield from super().structural_faults()
         initial, sites = self.ensemble.initial, len(self.sites)
         if sites > self.most_sites.get(initial, sites):
             yield (
@@ -110,6 +116,10 @@ class SpinExperiment(schema.Experiment):
                 f"found {initial!r} with {sites} sites; allowed up to {self.most_sites[initial]} "
                 "sites (begin 'up' or 'random' and use burn_in)",
             )
+
+    def numerical_faults(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of numbers that are each allowed but do not go together."""
+        yield from super().numerical_faults()
         if self._surely_finite():
             return
         try:
@@ -123,7 +133,12 @@ class SpinExperiment(schema.Experiment):
         Far faster than to build the network, which matters for sweeps of thousands of points. The
         largest rate is r 2**(bonds + 1) or r exp(dE / 2 T), with r <= 1e9.
         """
-        most = sum(max(map(abs, range_of(x))) for _, x in self._works() if x is not None)
+        bonds = max(Counter(end for bond in self.bonds for end in bond.sites).values(), default=0)
+        most = max((_largest(site.drive) for site in self.sites), default=0.0)
+        most += bonds * max((_largest(bond.coupling) for bond in self.bonds), default=0.0)
         coldest = min(range_of(bath.temperature)[0] for bath in self.baths.values())
-        small = most < 100.0 * coldest and len(self.bonds) < 100
-        return small and self.model.rate_law in SHIPPED
+        return most < 100.0 * coldest and bonds < 100 and self.model.rate_law in SHIPPED
+
+
+def _largest(value: Waveform | float | None) -> float:
+    return abs(value) if isinstance(value, float) else max(map(abs, range_of(value or 0.0)))

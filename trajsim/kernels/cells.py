@@ -107,7 +107,7 @@ def _expected(network: SpinNetwork, choices: list[Cells]) -> tuple[float, NDArra
     stacks = {name: np.stack([getattr(x, name) for x in networks]) for name in Bounds._fields[:4]}
     bounds = Bounds(**stacks, first=np.cumsum(parts) - parts, parts=parts)
     phases = int(parts[-1]) * math.ceil(PHASES / int(parts[-1]))
-    replicas = max(1, UPDATES // (phases * len(network.bath)))
+    replicas = max(1, UPDATES // (phases * len(network.driven)))
     stream = streams(np.uint64(0), 0, 0, 1)[0]
     proposals = np.zeros(len(choices))
     flips = _relax(network, bounds, phases, replicas, stream, proposals)
@@ -117,7 +117,7 @@ def _expected(network: SpinNetwork, choices: list[Cells]) -> tuple[float, NDArra
 @compiled
 def _relax(network, bounds, phases, replicas, stream, proposals):
     """Flips in a period of some replicas; `proposals` (choices,) are added."""
-    n, width, flips = len(network.bath), network.period / phases, 0.0
+    n, width, flips = len(network.driven), network.period / phases, 0.0
     spins = np.empty(n, np.int8)
     for _ in range(replicas):
         for i in range(n):
@@ -125,7 +125,10 @@ def _relax(network, bounds, phases, replicas, stream, proposals):
         for step in range(PERIODS * phases):
             phase = step % phases
             for i in range(n):
-                there, back = _rates(network, spins, i, (phase + 0.5) / phases)
+                there, back = 0.0, 0.0
+                for c in range(network.contact[i], network.contact[i + 1]):
+                    one, other = _rates(network, spins, c, (phase + 0.5) / phases)
+                    there, back = there + one, back + other
                 both = there + back
                 relaxed = 1.0 - math.exp(-both * width)
                 # Time spent as it is, and flipped.
@@ -136,37 +139,41 @@ def _relax(network, bounds, phases, replicas, stream, proposals):
                     flips += there * stayed + back * (width - stayed)
                     for k in range(len(proposals)):
                         part = bounds.first[k] + phase * bounds.parts[k] // phases
-                        one, other = _bounds(network, bounds, part, spins, i)
-                        proposals[k] += one * stayed + other * (width - stayed)
+                        for c in range(network.contact[i], network.contact[i + 1]):
+                            one, other = _bounds(network, bounds, part, spins, c)
+                            proposals[k] += one * stayed + other * (width - stayed)
                 if uniform(stream) * both < there * relaxed:
                     spins[i] = -spins[i]
     return flips
 
 
 @compiled
-def _rates(network, spins, i, u):
-    """Rates at the phase u of the flip of spin i, and of the flip back."""
-    there, back = start(network.law), start(network.law)
-    beta = 1.0 / value(network.temperatures, i, u)
-    for k in range(network.first[i], network.first[i + 1]):
+def _rates(network, spins, c, u):
+    """Rates at the phase u of the flip by contact c, and of the flip back."""
+    there, back, i = start(network.law), start(network.law), network.site[c]
+    beta = 1.0 / value(network.temperatures, c, u)
+    for k in range(network.first[c], network.first[c + 1]):
         alike = spins[i] * spins[network.neighbour[k]]
         x = value(network.couplings, network.bond[k], u) * alike * beta
         there = join(network.law, there, bond(network.law, x))
         back = join(network.law, back, bond(network.law, -x))
-    x = value(network.drive, i, u) * spins[i] * beta
-    return flip_rate(network.law, there, x), flip_rate(network.law, back, -x)
+    x, multiple = value(network.drive, i, u) * spins[i] * beta, network.multiple[c]
+    return multiple * flip_rate(network.law, there, x), multiple * flip_rate(network.law, back, -x)
 
 
 @compiled
-def _bounds(network, bounds, part, spins, i):
+def _bounds(network, bounds, part, spins, c):
     """Bounds in a part of the period of both rates of `_rates`."""
-    there, back = start(network.law), start(network.law)
-    for k in range(network.first[i], network.first[i + 1]):
+    there, back, i = start(network.law), start(network.law), network.site[c]
+    for k in range(network.first[c], network.first[c + 1]):
         like, unlike = bounds.like[part, k], bounds.unlike[part, k]
         equal = spins[i] == spins[network.neighbour[k]]
         there = join(network.law, there, like if equal else unlike)
         back = join(network.law, back, unlike if equal else like)
-    low, high = bounds.low[part, i], -bounds.high[part, i]
+    low, high = bounds.low[part, c], -bounds.high[part, c]
     if spins[i] < 0:
         low, high = high, low
-    return flip_rate(network.law, there, low), flip_rate(network.law, back, high)
+    multiple = network.multiple[c]
+    return multiple * flip_rate(network.law, there, low), multiple * flip_rate(
+        network.law, back, high
+    )

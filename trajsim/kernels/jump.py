@@ -63,10 +63,10 @@ def prepare(network: SpinNetwork, plan: Plan, **_: Any) -> lanes.LaneModel | rej
     ValueError
         If it is too large, or a rate exceeds its bound: the law does not fall with its x.
     """
-    kernel = lanes if len(network.bath) <= lanes.MOST_SITES else rejection
+    kernel = lanes if len(network.bath) <= lanes.MOST_CONTACTS else rejection
     model = kernel.prepare(network, plan)
     states = np.random.default_rng(0).choice(
-        np.array([-1, 1], np.int8), (STATES, len(network.bath))
+        np.array([-1, 1], np.int8), (STATES, len(network.driven))
     )
     if excess(network, states, FIELDS) > 1.0 + 1e-9:
         raise ValueError(f"{type(network.law).__name__}: a flip rate exceeds its thinning bound")
@@ -105,7 +105,7 @@ def begin(model: Any, start: Start, seed: int, point: int, first: int, count: in
     network = model if isinstance(model, SpinNetwork) else model.network
     replicas = Replicas(
         stream=streams(np.uint64(seed), point, first, count),
-        spins=np.ones((count, len(network.bath)), np.int8),
+        spins=np.ones((count, len(network.driven)), np.int8),
         wait=np.full(count, -1.0),
     )
     _place(start, replicas)

@@ -46,16 +46,17 @@ from trajsim.kernels.tables import LaneModel, prepare
 from trajsim.kernels.waves import COUNT, COUNT_BITS, length_of
 from trajsim.models.law_functions import bond, flip_rate, join, start
 
-__all__ = ["LANES", "MOST_SITES", "LaneModel", "advance", "prepare"]
+__all__ = ["LANES", "MOST_CONTACTS", "LaneModel", "advance", "prepare"]
 
-MOST_SITES = 8
+# Of sites with baths; there are no more sites than these.
+MOST_CONTACTS = 8
 # Two banks of lanes: ends of segments of one are treated while the processor still works on the
 # other. A bank has enough vectors to hide the latency of one behind the others.
 BANK = 64
 LANES = 2 * BANK
 U0, U1 = np.uint64(0), np.uint64(1)
 # Offsets of the lanes' words and numbers. Times are in segments.
-STREAM, STATE, SITE, CELL = 0, 4 * LANES, 5 * LANES, 6 * LANES
+STREAM, STATE, CONTACT, CELL = 0, 4 * LANES, 5 * LANES, 6 * LANES
 NOW, PHASE, LOGARITHM, MARK, FIELD, BONDS = (LANES * k for k in range(6))
 
 
@@ -108,6 +109,30 @@ def _cell_of(model, words, k):
     return lambda model, words, k: load(words, CELL + k)
 
 
+def _spin(model, contact):
+    """Spin that the contact of each lane flips."""
+
+
+@overload(_spin, inline="always")
+def _spin_of(model, contact):
+    if length_of(model, "shared") == 0:
+        return lambda model, contact: contact
+    return lambda model, contact: bits_of(_lookup(model.spin, 0, contact, len(model.places)))
+
+
+def _multiplied(model, contact, rate):
+    """Rate at the contact of each lane, from that of the law."""
+
+
+@overload(_multiplied, inline="always")
+def _multiplied_by(model, contact, rate):
+    if length_of(model, "shared") == 0:
+        return lambda model, contact, rate: rate
+    return lambda model, contact, rate: (
+        rate * _lookup(model.multiple, 0, contact, len(model.places))
+    )
+
+
 @compiled(inline=True)
 def _draw(words, numbers, bank):
     """Draw a mark in [0, 1) and the logarithm of another such number in the lanes of a bank."""
@@ -128,28 +153,29 @@ def _draw(words, numbers, bank):
 
 @compiled(inline=True)
 def _choose(model, words, numbers, bank):
-    """Sites of the flips proposed, and their fields."""
+    """Contacts by which flips are proposed, and their fields."""
     n, p, whole = len(model.sites), len(model.places), 1 - len(model.cut)
     for k in range(bank, bank + BANK, WIDTH):
         state, cell = load(words, STATE + k), _cell(model, words, k)
         mark = load(numbers, MARK + k) * _lookup(model.total, 0, cell + state, whole << n)
         # There are 2, 4 or 8 places.
         state = state + (cell << spread(np.uint64(p // 4 + 1)))
-        # The site is the last one whose cumulative rate is not above the mark.
+        # The contact is the last one whose cumulative rate is not above the mark.
         half = p // 2
         edge = _lookup(model.below, half << n, state, whole << n)
         reached = mark >= edge
-        low, site = where(reached, edge, 0.0), where(reached, spread(np.uint64(half)), U0)
+        low, contact = where(reached, edge, 0.0), where(reached, spread(np.uint64(half)), U0)
         while half > 1:
             half //= 2
-            index = (site << np.uint64(n)) + state
+            index = (contact << np.uint64(n)) + state
             edge = _lookup(model.below, half << n, index, whole * (p << n))
             reached = mark >= edge
-            low, site = where(reached, edge, low), where(reached, site + np.uint64(half), site)
+            low = where(reached, edge, low)
+            contact = where(reached, contact + np.uint64(half), contact)
         elapsed = load(numbers, PHASE + k) + load(numbers, NOW + k)
-        field = _wave(model.fields, p, site, elapsed)
+        field = _wave(model.fields, p, contact, elapsed)
         store(numbers, MARK + k, mark - low)
-        store(words, SITE + k, site)
+        store(words, CONTACT + k, contact)
         store(numbers, FIELD + k, field)
 
 
@@ -194,16 +220,17 @@ def _add_pieces(waves, place, elapsed, value):
 def _bonds_at_proposal(model, words, numbers, k):
     """Bonds joined, energy that a flip puts into them, and 1 / T, at the instant of a proposal.
 
-    The energies J s_i s_j of the bonds of the site are noted.
+    The energies J s_i s_j of the bonds at the contact are noted.
     """
     p, bonds = len(model.places), model.bonds
-    state, site = load(words, STATE + k), load(words, SITE + k)
+    state, contact = load(words, STATE + k), load(words, CONTACT + k)
+    site = _spin(model, contact)
     elapsed = load(numbers, NOW + k) + load(numbers, PHASE + k)
-    beta = 1.0 / _wave(bonds.temperatures, p, site, elapsed)
+    beta = 1.0 / _wave(bonds.temperatures, p, contact, elapsed)
     local = spread(start(model.law))
     cost = spread(0.0)
     for slot in range(len(bonds.slots)):
-        at = site + spread(np.uint64(slot * p))
+        at = contact + spread(np.uint64(slot * p))
         other, number = bits_of(gather(bonds.other, at)), bits_of(gather(bonds.bond, at))
         coupling = _wave(bonds.couplings, bonds.places, number, elapsed)
         there = gather(bonds.there, at)
@@ -227,11 +254,11 @@ def _bonds_of(model, words, numbers, k):
 
     def look_up(model, words, numbers, k):
         n, p = len(model.sites), len(model.places)
-        site = load(words, SITE + k)
-        index = (site << np.uint64(n)) + load(words, STATE + k)
+        contact = load(words, CONTACT + k)
+        index = (contact << np.uint64(n)) + load(words, STATE + k)
         local = _lookup(model.local, 0, index, p << n)
         cost = _lookup(model.cost, 0, index, p << n)
-        return local, cost, _lookup(model.beta, 0, site, p)
+        return local, cost, _lookup(model.beta, 0, contact, p)
 
     return look_up
 
@@ -246,17 +273,17 @@ def _add_moving_of(model, words, numbers, sums, k, flips, entropy):
         return lambda model, words, numbers, sums, k, flips, entropy: None
 
     def add(model, words, numbers, sums, k, flips, entropy):
-        n, p, bonds = len(model.sites), len(model.places), model.bonds
-        site = load(words, SITE + k)
-        for i in range(n if len(bonds.heated) > 0 else 0):
-            chosen, at = flips & (site == np.uint64(i)), i * LANES + k
+        m, p, bonds = len(model.contacts), len(model.places), model.bonds
+        contact = load(words, CONTACT + k)
+        for c in range(m if len(bonds.heated) > 0 else 0):
+            chosen, at = flips & (contact == np.uint64(c)), c * LANES + k
             before = load(sums.entropy, at)
             store(sums.entropy, at, where(chosen, before + entropy, before))
         for slot in range(len(bonds.slots) if len(bonds.driven) > 0 else 0):
-            number = bits_of(gather(bonds.number, site + spread(np.uint64(slot * p))))
+            number = bits_of(gather(bonds.number, contact + spread(np.uint64(slot * p))))
             energy = load(numbers, BONDS + slot * LANES + k)
             for d in range(len(bonds.driven)):
-                chosen, at = flips & (number == np.uint64(d)), (n + d) * LANES + k
+                chosen, at = flips & (number == np.uint64(d)), (m + d) * LANES + k
                 exclusive = load(sums.driving, at)
                 store(sums.driving, at, where(chosen, exclusive - 2.0 * energy, exclusive))
 
@@ -266,16 +293,16 @@ def _add_moving_of(model, words, numbers, sums, k, flips, entropy):
 @compiled(inline=True)
 def _decide(model, words, numbers, sums, bank):
     """Accept or reject the proposed flips, and make those accepted."""
-    n = len(model.sites)
+    m = len(model.contacts)
     for k in range(bank, bank + BANK, WIDTH):
-        state, site = load(words, STATE + k), load(words, SITE + k)
-        field = load(numbers, FIELD + k)
+        state, contact = load(words, STATE + k), load(words, CONTACT + k)
+        site, field = _spin(model, contact), load(numbers, FIELD + k)
         aligned = where(((state >> site) & U1) == U0, field, -field)
         local, cost, beta = _bonds(model, words, numbers, k)
-        rate = flip_rate(model.law, local, aligned * beta)
+        rate = _multiplied(model, contact, flip_rate(model.law, local, aligned * beta))
         flips = load(numbers, MARK + k) < rate
-        for i in range(n):
-            chosen, at = flips & (site == np.uint64(i)), i * LANES + k
+        for c in range(m):
+            chosen, at = flips & (contact == np.uint64(c)), c * LANES + k
             count, exchange = load(sums.flips, at), load(sums.exchange, at)
             exclusive = load(sums.driving, at)
             store(sums.flips, at, where(chosen, count + 1.0, count))
@@ -399,8 +426,8 @@ def _end_segment(model, plan, shape, rows, h, lanes, k):
     part, row, remaining = read(lanes.part, k) + 1, read(lanes.row, k), read(lanes.remaining, k) - 1
     spr = plan.segments_per_row // model.each
     state, sums, flips = np.int64(read(lanes.words, STATE + k)), lanes.sums, 0.0
-    for i in range(len(model.sites)):
-        flips += read(sums.flips, i * LANES + k)
+    for c in range(len(model.contacts)):
+        flips += read(sums.flips, c * LANES + k)
     _align(model, sums, k, state, h, part)
     if row >= 0:
         empty = remaining + 1 == spr
@@ -469,21 +496,29 @@ def _open_ledger(model, shape, rows, lanes, k):
 # -- all together --------------------------------------------------------------------------------
 
 
+@compiled(inline=True)
+def _shape(model, each):
+    """Shape of the ledger of trajectories of `each` rows, in numbers that the compiler knows."""
+    baths, bonds = len(model.baths), model.bonds
+    heated = baths if len(bonds.heated) > 0 else 0
+    n, m = len(model.sites), len(model.contacts)
+    return Shape(each, n, m, baths, len(model.drives), len(bonds.driven), heated)
+
+
 @compiled
 def advance(model, plan, replicas, rows, first, last):
     """As `trajsim.kernels.jump.advance`."""
-    n, h = len(model.sites), model.edges
+    h, count, each = model.edges, len(replicas.spins), rows.heat.shape[1]
     lanes = Lanes(
         np.zeros((6 + len(model.cut)) * LANES, np.uint64),
         np.zeros((5 + len(model.bonds.slots)) * LANES),
-        empty_sums(n, len(model.bonds.driven), len(model.bonds.heated), LANES),
+        empty_sums(_shape(model, each), LANES),
         np.full(LANES, -1),
         np.zeros(LANES, np.int64),
         np.zeros(LANES, np.int64),
         np.zeros(LANES, np.int64),
         np.zeros(LANES, np.int64),
     )
-    count, each = len(replicas.spins), rows.heat.shape[1]
     return _advance(model, plan, replicas, count, rows, each, first, last, h, lanes)
 
 
@@ -492,9 +527,7 @@ def _advance(model_, plan, replicas_, count, rows_, each, first, last, h_, lanes
     """`advance` of `count` trajectories of `each` rows in fields h at the edges of segments."""
     model, replicas, rows = bare(model_), bare(replicas_), bare(rows_)
     h, lanes = bare(h_), bare(lanes_)
-    baths, bonds = len(model.baths), model.bonds
-    heated = baths if len(bonds.heated) > 0 else 0
-    shape = Shape(each, len(model.sites), baths, len(model.drives), len(bonds.driven), heated)
+    shape = _shape(model, each)
     words, numbers, sums = lanes.words, lanes.numbers, lanes.sums
     burn_in, flips, loaded = plan.burn_in * plan.rows_per_period, 0, 0
     # Lanes of each bank, as bits: in use, and at the end of their segment.

@@ -17,15 +17,16 @@ Integers = NDArray[np.int64]
 
 
 class MovingBonds(NamedTuple):
-    """Bonds and temperatures of a network of p places, if one of them is driven.
+    """Bonds and temperatures of contacts in p places, if one of them is driven.
 
-    slots, heated, driven : as many zeros as there are bonds at a site at most; one if a temperature
-        is driven; m, as many as there are driven bonds. Without slots nothing is driven.
+    slots, heated, driven : as many zeros as there are bonds at a contact at most; one if a
+        temperature is driven; m, as many as there are driven bonds. Without slots nothing is
+        driven.
     places : of the couplings
-    couplings, temperatures : of the bonds, and of the sites
+    couplings, temperatures : of the bonds, and of the contacts
     ends : (2 m,), sites of the driven bonds
-    other, bond, number : (slots * p,), of each bond at a site the other end, its number, and which
-        of the driven ones it is, m for none; as the bits of integers
+    other, bond, number : (slots * p,), of each bond at a contact the other end, its number, and
+        which of the driven ones it is, m for none; as the bits of integers
     there : (slots * p,), 1 where there is such a bond
     """
 
@@ -44,7 +45,7 @@ class MovingBonds(NamedTuple):
 
 def moving_bonds(network: SpinNetwork, plan: Plan, p: int) -> MovingBonds:
     """Bonds and temperatures of a network in p places."""
-    n, moving = len(network.bath), network.moving
+    m, moving = len(network.bath), network.moving
     slots = int(np.diff(network.first).max(initial=0)) if moving else 0
     driven = np.flatnonzero(network.driven_bond >= 0)
     q = max(2, 1 << max(len(network.ends) - 1, 0).bit_length())
@@ -52,13 +53,13 @@ def moving_bonds(network: SpinNetwork, plan: Plan, p: int) -> MovingBonds:
     there = np.zeros((max(slots, 1), p))
     number[:] = len(driven)
     which = np.where(network.driven_bond >= 0, np.cumsum(network.driven_bond >= 0) - 1, len(driven))
-    for i in range(n if moving else 0):
-        around = slice(network.first[i], network.first[i + 1])
+    for c in range(m if moving else 0):
+        around = slice(network.first[c], network.first[c + 1])
         count = around.stop - around.start
-        other[:count, i] = network.neighbour[around]
-        bond[:count, i] = network.bond[around]
-        number[:count, i] = which[network.bond[around]]
-        there[:count, i] = 1.0
+        other[:count, c] = network.neighbour[around]
+        bond[:count, c] = network.bond[around]
+        number[:count, c] = which[network.bond[around]]
+        there[:count, c] = 1.0
     none = np.zeros(0, np.int64)
     return MovingBonds(
         # A lone spin of a driven temperature has one place for a bond that is not there.
@@ -88,30 +89,32 @@ def edges_of(network: SpinNetwork, plan: Plan) -> NDArray[np.float64]:
     return np.concatenate([at(network.drive), at(some(network.couplings, driven))], axis=1)
 
 
-def bonds_at(model, p, spins, at, i, elapsed, local, beta):
-    """Bonds of spin i joined, and 1 / T, when so many segments of the period have passed.
+def bonds_at(model, p, spins, at, spin, c, elapsed, local, beta):
+    """Bonds at contact c joined, and 1 / T, when so many segments of the period have passed.
 
     Parameters
     ----------
     model : of a kernel
     p : places
     spins : of all trajectories, those of this one from `at` on
-    at, i : where the spins begin, and which of them
+    at : where the spins begin
+    spin : that of the contact
+    c : contact
     elapsed : segments of the period that have passed
     local, beta : what they are if nothing of them is driven
     """
 
 
 @overload(bonds_at, inline="always")
-def _bonds_at(model, p, spins, at, i, elapsed, local, beta):
+def _bonds_at(model, p, spins, at, spin, c, elapsed, local, beta):
     if length_of(model, "bonds", "slots") == 0:
-        return lambda model, p, spins, at, i, elapsed, local, beta: (local, beta)
+        return lambda model, p, spins, at, spin, c, elapsed, local, beta: (local, beta)
 
-    def join_all(model, p, spins, at, i, elapsed, local, beta):
+    def join_all(model, p, spins, at, spin, c, elapsed, local, beta):
         network, bonds = model.network, model.bonds
-        inverse = 1.0 / wave_at(bonds.temperatures, p, i, elapsed)
-        joined, spin = start(model.law), read(spins, at + i)
-        for k in range(read(network.first, i), read(network.first, i + 1)):
+        inverse = 1.0 / wave_at(bonds.temperatures, p, c, elapsed)
+        joined = start(model.law)
+        for k in range(read(network.first, c), read(network.first, c + 1)):
             coupling = wave_at(bonds.couplings, bonds.places, read(network.bond, k), elapsed)
             alike = spin * read(spins, at + read(network.neighbour, k))
             joined = join(model.law, joined, bond(model.law, coupling * alike * inverse))
@@ -120,29 +123,29 @@ def _bonds_at(model, p, spins, at, i, elapsed, local, beta):
     return join_all
 
 
-def add_driven(model, p, spins, at, i, elapsed, sums):
-    """Energy that a flip of spin i puts into driven bonds, which is added to what they do.
+def add_driven(model, p, spins, at, spin, c, elapsed, sums):
+    """Energy that a flip by contact c puts into driven bonds, which is added to what they do.
 
     Parameters
     ----------
-    model, p, spins, at, i, elapsed : as for `bonds_at`
+    model, p, spins, at, spin, c, elapsed : as for `bonds_at`; p is the number of contacts
     sums : Sums, updated
     """
 
 
 @overload(add_driven, inline="always")
-def _add_driven(model, p, spins, at, i, elapsed, sums):
+def _add_driven(model, p, spins, at, spin, c, elapsed, sums):
     if length_of(model, "bonds", "driven") == 0:
-        return lambda model, p, spins, at, i, elapsed, sums: 0.0
+        return lambda model, p, spins, at, spin, c, elapsed, sums: 0.0
 
-    def add(model, p, spins, at, i, elapsed, sums):
+    def add(model, p, spins, at, spin, c, elapsed, sums):
         network, bonds, cost = model.network, model.bonds, 0.0
-        for k in range(read(network.first, i), read(network.first, i + 1)):
+        for k in range(read(network.first, c), read(network.first, c + 1)):
             number = read(network.bond, k)
             drive = read(network.driven_bond, number)
             if drive >= 0:
                 coupling = wave_at(bonds.couplings, bonds.places, number, elapsed)
-                alike = read(spins, at + i) * read(spins, at + read(network.neighbour, k))
+                alike = spin * read(spins, at + read(network.neighbour, k))
                 term = p + drive - (network.drives - len(bonds.driven))
                 write(sums.driving, term, read(sums.driving, term) - 2.0 * coupling * alike)
                 cost += 2.0 * coupling * alike

@@ -1,10 +1,10 @@
 """Spins of networks of any size, one trajectory after the other; cost of a flip independent of n.
 
-Composition and rejection (Slepoy, Thompson & Plimpton, J. Chem. Phys. 128, 205101, 2008): sites
-are sorted into classes by the power of two just above the bound of their rate. A class is chosen by
-the number of its sites times that power, a site in it at random, and the flip is accepted with the
-ratio of the true rate, at the field of that instant, to the power. Sums over classes are sums of
-integers, without rounding.
+Composition and rejection (Slepoy, Thompson & Plimpton, J. Chem. Phys. 128, 205101, 2008): contacts
+of sites with baths are sorted into classes by the power of two just above the bound of their rate.
+A class is chosen by the number of its contacts times that power, a contact in it at random, and the
+flip is accepted with the ratio of the true rate, at the field of that instant, to the power. Sums
+over classes are sums of integers, without rounding.
 """
 
 import math
@@ -17,6 +17,7 @@ from trajsim.compiled.elementary import log
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare, bits_of, highest, read, write
 from trajsim.kernels.cells import Costs, cells_of
+from trajsim.kernels.contacts import contacts_of, multiplied, spin_of
 from trajsim.kernels.edges import edge_of
 from trajsim.kernels.moving import MovingBonds, add_driven, bonds_at, edges_of, moving_bonds
 from trajsim.kernels.random import inside, multiply_high, step, unit
@@ -32,7 +33,7 @@ from trajsim.models.law_functions import flip_rate, join, start
 from trajsim.models.spins import SpinNetwork, fastest_rates
 from trajsim.plan import Plan
 
-# Classes, one for each power of two; slower sites join the last.
+# Classes, one for each power of two; slower contacts join the last.
 CLASSES = 44
 # Numbers in an array of bounds at most; rates below SLOWEST are 0.
 MOST_NUMBERS, SLOWEST = 1 << 20, 1e-290
@@ -40,21 +41,23 @@ U0, U1, U52 = np.uint64(0), np.uint64(1), np.uint64(52)
 
 
 class ClassModel(NamedTuple):
-    """A network of n sites prepared for this kernel.
+    """A network of n sites with m contacts prepared for this kernel.
 
+    shared : one zero, unless each site has one contact, at the rate of the law
     law : the rate law, per segment
     plan : whose segments are the cells of those of the run; the segments of this model
     each : how many they are
     parts : c, how many of them have bounds of their own
-    like, unlike : (c * 2 bonds,), low, high : (c * n,), those of the network in each
+    like, unlike : (c * b,), low, high : (c * m,), those of the network in each
     fields : of the sites
-    beta : (n,), 1 / T_i, if that is constant
+    beta : (m,), 1 / T of each contact, if that is constant
     bonds : what is driven of bonds and temperatures
     edges : (segments + 1, n + bonds), fields and driven couplings at the edges of the segments
     unit : the power of two of the slowest class, and its exponent `base`
     """
 
     network: SpinNetwork
+    shared: tuple[int, ...]
     law: NamedTuple
     plan: Plan
     each: int
@@ -71,12 +74,12 @@ class ClassModel(NamedTuple):
     base: int
 
 
-class Sites(NamedTuple):
-    """Classes of the sites of a trajectory.
+class Classes(NamedTuple):
+    """Classes of the contacts of a trajectory.
 
-    local (n,), their bonds joined; level, slot (n,), class of each, -1 if it cannot flip, and index
-    in it; members (CLASSES * n,), sites of each class; counts (CLASSES,), how many; used (1,), bits
-    of the classes that have any.
+    local (m,), their bonds joined; level, slot (m,), class of each, -1 if it cannot flip, and index
+    in it; members (CLASSES * m,), contacts of each class; counts (CLASSES,), how many; used (1,),
+    bits of the classes that have any.
     """
 
     local: NDArray[np.float64]
@@ -93,14 +96,14 @@ def prepare(network: SpinNetwork, plan: Plan) -> ClassModel:
     Raises
     ------
     ValueError
-        If there are more than 2**18 sites.
+        If there are more than 2**18 contacts.
     """
-    n = len(network.bath)
-    if n > 1 << 18:
-        raise ValueError(f"{n} sites; allowed: at most {1 << 18}")
-    most = MOST_NUMBERS // (n + len(network.bond))
-    # Sites are sorted anew where a cell begins.
-    cells = cells_of(network, plan, most, Costs(proposal=1.0, end=0.1 * n))
+    n, m = len(network.driven), len(network.bath)
+    if m > 1 << 18:
+        raise ValueError(f"{m} contacts of sites with baths; allowed: at most {1 << 18}")
+    most = MOST_NUMBERS // (m + len(network.bond))
+    # Contacts are sorted anew where a cell begins.
+    cells = cells_of(network, plan, most, Costs(proposal=1.0, end=0.1 * m))
     plan, law = cells.plan, per_segment(network, cells.plan)
     names = ("like", "unlike", "low", "high")
     bounds = {name: np.concatenate([getattr(x, name) for x in cells.networks]) for name in names}
@@ -108,6 +111,7 @@ def prepare(network: SpinNetwork, plan: Plan) -> ClassModel:
     base = math.frexp(fastest)[1] - CLASSES + 1
     return ClassModel(
         network=network,
+        shared=() if network.plain else (0,),
         law=law,
         plan=plan,
         each=cells.each,
@@ -115,7 +119,7 @@ def prepare(network: SpinNetwork, plan: Plan) -> ClassModel:
         **bounds,
         fields=waves_of(network.drive, plan, n),
         beta=1.0 / network.temperature,
-        bonds=moving_bonds(network, plan, n),
+        bonds=moving_bonds(network, plan, m),
         edges=edges_of(network, plan),
         unit=2.0**base,
         base=base,
@@ -123,84 +127,96 @@ def prepare(network: SpinNetwork, plan: Plan) -> ClassModel:
 
 
 @compiled
-def sites_of(n):
-    """Arrays for the classes of n sites."""
-    return Sites(
-        np.zeros(n),
-        np.zeros(n, np.int64),
-        np.zeros(n, np.int64),
-        np.zeros(CLASSES * n, np.int64),
+def empty_classes(m):
+    """Arrays for the classes of m contacts."""
+    return Classes(
+        np.zeros(m),
+        np.zeros(m, np.int64),
+        np.zeros(m, np.int64),
+        np.zeros(CLASSES * m, np.int64),
         np.zeros(CLASSES, np.int64),
         np.zeros(1, np.uint64),
     )
 
 
 @compiled(inline=True)
-def reclassify(model, sites, spins, base, n, part, i):
-    """Put site i into the class of its bound, spins (n,) from `base` on; change of the total.
+def reclassify(model, classes, spins, base, m, part, i):
+    """Put the contacts of site i into the classes of their bounds; change of the total.
 
     Parameters
     ----------
     model : ClassModel
-    sites : Sites, updated
+    classes : Classes, updated
     spins, base : memory of spins, and offset of the first
-    n : number of sites
+    m : number of contacts
     part : which of the bounds
     i : site
     """
-    network, spin, local = model.network, read(spins, base + i), start(model.law)
-    bonds = part * read(network.first, n)
-    for k in range(read(network.first, i), read(network.first, i + 1)):
+    change = 0
+    first, last = contacts_of(model, i)
+    for c in range(first, last):
+        change += _reclassify(model, classes, spins, base, m, part, read(spins, base + i), c)
+    return change
+
+
+@compiled(inline=True)
+def _reclassify(model, classes, spins, base, m, part, spin, c):
+    """`reclassify` of one contact, of which the spin is known."""
+    network, local = model.network, start(model.law)
+    bonds = part * read(network.first, m)
+    for k in range(read(network.first, c), read(network.first, c + 1)):
         equal = read(spins, base + read(network.neighbour, k)) == spin
         likely = read(model.like, bonds + k) if equal else read(model.unlike, bonds + k)
         local = join(model.law, local, likely)
-    write(sites.local, i, local)
-    at = part * n + i
-    bound = flip_rate(model.law, local, read(model.low, at) if spin > 0 else -read(model.high, at))
+    write(classes.local, c, local)
+    at = part * m + c
+    x = read(model.low, at) if spin > 0 else -read(model.high, at)
+    bound = multiplied(model, c, flip_rate(model.law, local, x))
     level = -1
     if bound > 0.0:
         # The power of two just above the bound.
         exponent = np.int64(bits_of(bound) >> U52) - 1022
         level = min(max(exponent - model.base, 0), CLASSES - 1)
-    old, change = read(sites.level, i), 0
+    old, change = read(classes.level, c), 0
     if level == old:
         return 0
     if old >= 0:
         # The last member of the class takes the free slot.
-        slot, count = read(sites.slot, i), read(sites.counts, old) - 1
-        moved = read(sites.members, old * n + count)
-        write(sites.members, old * n + slot, moved)
-        write(sites.slot, moved, slot)
-        write(sites.counts, old, count)
+        slot, count = read(classes.slot, c), read(classes.counts, old) - 1
+        moved = read(classes.members, old * m + count)
+        write(classes.members, old * m + slot, moved)
+        write(classes.slot, moved, slot)
+        write(classes.counts, old, count)
         change -= 1 << old
         if count == 0:
-            write(sites.used, 0, read(sites.used, 0) & ~(U1 << np.uint64(old)))
+            write(classes.used, 0, read(classes.used, 0) & ~(U1 << np.uint64(old)))
     if level >= 0:
-        slot = read(sites.counts, level)
-        write(sites.members, level * n + slot, i)
-        write(sites.slot, i, slot)
-        write(sites.counts, level, slot + 1)
+        slot = read(classes.counts, level)
+        write(classes.members, level * m + slot, c)
+        write(classes.slot, c, slot)
+        write(classes.counts, level, slot + 1)
         change += 1 << level
-        write(sites.used, 0, read(sites.used, 0) | (U1 << np.uint64(level)))
-    write(sites.level, i, level)
+        write(classes.used, 0, read(classes.used, 0) | (U1 << np.uint64(level)))
+    write(classes.level, c, level)
     return change
 
 
 @compiled(inline=True)
-def sort(model, sites, spins, base, n, part):
-    """Put all sites into their classes, in order; the total of the classes.
+def sort(model, classes, spins, base, m, part):
+    """Put all contacts into their classes, in order; the total of the classes.
 
     Parameters
     ----------
-    model, sites, spins, base, n, part : as for `reclassify`
+    model, classes, spins, base, m, part : as for `reclassify`
     """
     for level in range(CLASSES):
-        write(sites.counts, level, 0)
-    write(sites.used, 0, U0)
+        write(classes.counts, level, 0)
+    write(classes.used, 0, U0)
     total = 0
-    for i in range(n):
-        write(sites.level, i, -1)
-        total += reclassify(model, sites, spins, base, n, part, i)
+    for c in range(m):
+        write(classes.level, c, -1)
+        spin = read(spins, base + spin_of(model, c))
+        total += _reclassify(model, classes, spins, base, m, part, spin, c)
     return total
 
 
@@ -211,15 +227,15 @@ def rate_of(model, total):
 
 
 @compiled(inline=True)
-def choose(sites, n, mark):
-    """Site and class at a mark below the total of all classes."""
-    classes = read(sites.used, 0)
-    level = highest(classes)
-    while mark >= read(sites.counts, level) << level:
-        mark -= read(sites.counts, level) << level
-        classes &= ~(U1 << np.uint64(level))
-        level = highest(classes)
-    return read(sites.members, level * n + (mark >> level)), level
+def choose(classes, m, mark):
+    """Contact and class at a mark below the total of all classes."""
+    used = read(classes.used, 0)
+    level = highest(used)
+    while mark >= read(classes.counts, level) << level:
+        mark -= read(classes.counts, level) << level
+        used &= ~(U1 << np.uint64(level))
+        level = highest(used)
+    return read(classes.members, level * m + (mark >> level)), level
 
 
 @compiled(inline=True)
@@ -236,10 +252,10 @@ def _align(model, sums, spins, at, n, h, part):
 
 
 @compiled(inline=True)
-def _exchange(network, spins, base, i):
-    """sum_j J_ij s_j of the couplings that are not driven."""
+def _exchange(network, spins, base, c):
+    """sum_j J_ij s_j at a contact, of the couplings that are not driven."""
     total = 0.0
-    for k in range(read(network.first, i), read(network.first, i + 1)):
+    for k in range(read(network.first, c), read(network.first, c + 1)):
         total += read(network.coupling, k) * read(spins, base + read(network.neighbour, k))
     return total
 
@@ -252,7 +268,8 @@ def _write_edge(model, sums, spins, base, n, rows, edge):
         spin = read(spins, base + i)
         write(rows.state, edge * n + i, spin)
         # Every bond is met from both its ends.
-        energy -= 0.5 * spin * _exchange(model.network, spins, base, i)
+        first, _ = contacts_of(model, i)
+        energy -= 0.5 * spin * _exchange(model.network, spins, base, first)
     for term in range(n + len(model.bonds.driven)):
         energy -= read(sums.after, term)
     write(rows.energy, edge, energy)
@@ -261,24 +278,24 @@ def _write_edge(model, sums, spins, base, n, rows, edge):
 @compiled
 def advance(model, plan, replicas, rows, first, last):
     """See `trajsim.kernels.jump.advance`; returns the number of flips."""
-    n = len(model.network.bath)
+    n, m = len(model.network.driven), len(model.network.bath)
     h = model.edges
     baths, bonds = rows.heat.shape[2], model.bonds
     heated = baths if len(bonds.heated) > 0 else 0
-    shape = Shape(rows.heat.shape[1], n, baths, rows.work.shape[2], len(bonds.driven), heated)
-    sums = empty_sums(n, len(bonds.driven), heated, 1)
-    sites, flips = sites_of(n), 0
+    shape = Shape(rows.heat.shape[1], n, m, baths, rows.work.shape[2], len(bonds.driven), heated)
+    sums = empty_sums(shape, 1)
+    classes, flips = empty_classes(m), 0
     for j in range(len(replicas.spins)):
-        flips += _trajectory(model, plan, replicas, shape, rows, first, last, h, sites, sums, j)
+        flips += _trajectory(model, plan, replicas, shape, rows, first, last, h, classes, sums, j)
     return flips
 
 
 @compiled
-def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, sites_, sums_, j):
+def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, classes_, sums_, j):
     """Run trajectory j from segment `first` to segment `last`; number of flips."""
     model, replicas, rows = bare(model_), bare(replicas_), bare(rows_)
-    h, sites, sums = bare(h_), bare(sites_), bare(sums_)
-    network, spins, n = model.network, replicas.spins, shape.sites
+    h, classes, sums = bare(h_), bare(classes_), bare(sums_)
+    network, spins, n, m = model.network, replicas.spins, shape.sites, shape.contacts
     spr, burn_in, base = plan.segments_per_row, plan.burn_in * plan.rows_per_period, j * n
     s = (
         read(replicas.stream, 4 * j),
@@ -287,7 +304,7 @@ def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, sites_, 
         read(replicas.stream, 4 * j + 3),
     )
     each, bounds = model.each, first % model.parts
-    flips, total = 0, sort(model, sites, spins, base, n, bounds)
+    flips, total = 0, sort(model, classes, spins, base, m, bounds)
     now = read(replicas.wait, j)
     if now < 0.0:
         bits, s = step(s)
@@ -301,35 +318,36 @@ def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, sites_, 
             _write_edge(model, sums, spins, base, n, rows, j * (shape.rows + 1))
         while now < 1.0:
             bits, s = step(s)
-            i, level = choose(sites, n, np.int64(multiply_high(bits, np.uint64(total))))
-            spin, elapsed = read(spins, base + i), part + now
-            field = wave_at(model.fields, n, i, elapsed)
-            local, beta = read(sites.local, i), read(model.beta, i)
-            local, beta = bonds_at(model, n, spins, base, i, elapsed, local, beta)
+            c, level = choose(classes, m, np.int64(multiply_high(bits, np.uint64(total))))
+            i, elapsed = spin_of(model, c), part + now
+            spin, field = read(spins, base + i), wave_at(model.fields, n, i, elapsed)
+            local, beta = read(classes.local, c), read(model.beta, c)
+            local, beta = bonds_at(model, m, spins, base, spin, c, elapsed, local, beta)
             bits, s = step(s)
             height = model.unit * (1 << level)
-            if unit(bits) * height < flip_rate(model.law, local, spin * field * beta):
+            rate = multiplied(model, c, flip_rate(model.law, local, spin * field * beta))
+            if unit(bits) * height < rate:
                 flips += 1
-                cost = 2.0 * spin * _exchange(network, spins, base, i)
-                cost += add_driven(model, n, spins, base, i, elapsed, sums)
-                write(sums.flips, i, read(sums.flips, i) + 1.0)
-                write(sums.exchange, i, read(sums.exchange, i) + cost)
-                write(sums.driving, i, read(sums.driving, i) - 2.0 * spin * field)
+                cost = 2.0 * spin * _exchange(network, spins, base, c)
+                cost += add_driven(model, m, spins, base, spin, c, elapsed, sums)
+                write(sums.flips, c, read(sums.flips, c) + 1.0)
+                write(sums.exchange, c, read(sums.exchange, c) + cost)
+                write(sums.driving, c, read(sums.driving, c) - 2.0 * spin * field)
                 if len(model.bonds.heated) > 0:
                     flip_entropy = (cost + 2.0 * spin * field) * beta
-                    write(sums.entropy, i, read(sums.entropy, i) + flip_entropy)
+                    write(sums.entropy, c, read(sums.entropy, c) + flip_entropy)
                 write(spins, base + i, -spin)
-                total += reclassify(model, sites, spins, base, n, bounds, i)
-                for k in range(read(network.first, i), read(network.first, i + 1)):
+                total += reclassify(model, classes, spins, base, m, bounds, i)
+                for k in range(read(network.first, c), read(network.first, c + 1)):
                     other = read(network.neighbour, k)
-                    total += reclassify(model, sites, spins, base, n, bounds, other)
+                    total += reclassify(model, classes, spins, base, m, bounds, other)
             bits, s = step(s)
             now -= log(inside(bits)) / rate_of(model, total)
-        # The next proposal is after the end of the segment: at the rate of the next one. Sites are
-        # sorted in their order again: results must not depend on where a call began.
-        rate, bounds = rate_of(model, total), (segment + 1) % model.parts
-        total = sort(model, sites, spins, base, n, bounds)
-        now = (now - 1.0) * (rate / rate_of(model, total))
+        # The next proposal is after the end of the segment: at the rate of the next one. Contacts
+        # are sorted in their order again: results must not depend on where a call began.
+        before, bounds = rate_of(model, total), (segment + 1) % model.parts
+        total = sort(model, classes, spins, base, m, bounds)
+        now = (now - 1.0) * (before / rate_of(model, total))
         if (segment + 1) % each != 0:
             continue
         _align(model, sums, spins, base, n, h, part + 1)

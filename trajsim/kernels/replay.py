@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from trajsim.compiled.elementary import log
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare, read, write
+from trajsim.kernels.contacts import multiplied, spin_of
 from trajsim.kernels.lanes import LaneModel
 from trajsim.kernels.moving import bonds_at
 from trajsim.kernels.random import inside, multiply_high, next_bits, unit
-from trajsim.kernels.rejection import choose, rate_of, reclassify, sites_of, sort
+from trajsim.kernels.rejection import choose, empty_classes, rate_of, reclassify, sort
 from trajsim.kernels.waves import wave_at
 from trajsim.models.law_functions import flip_rate
 from trajsim.models.spins import flip_energy
@@ -24,11 +25,12 @@ from trajsim.models.spins import flip_energy
 class Flips(NamedTuple):
     """Flips of one segment, in their order.
 
-    when (k,), time since the start of the segment, in segments; site (k,); field (k,) of the site.
+    when (k,), time since the start of the segment, in segments; contact (k,), by which the spin was
+    flipped; field (k,) of the spin.
     """
 
     when: NDArray[np.float64]
-    site: NDArray[np.int64]
+    contact: NDArray[np.int64]
     field: NDArray[np.float64]
 
 
@@ -42,8 +44,8 @@ def replay(model: Any, replicas: Any, part: int) -> Flips:
     part : number of the segment in its period
     """
     found = [_replay_cell(model, replicas, part * model.each + k) for k in range(model.each)]
-    when, site, field = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Flips(when / model.each, site, field)
+    when, contact, field = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Flips(when / model.each, contact, field)
 
 
 def _replay_cell(model: Any, replicas: Any, part: int) -> Flips:
@@ -57,7 +59,7 @@ def _replay_cell(model: Any, replicas: Any, part: int) -> Flips:
         if count <= capacity:
             replicas.stream[:], replicas.spins[:], replicas.wait[:] = stream, spins, wait
             when = flips.when[:count] + part % model.each
-            return Flips(when, flips.site[:count], flips.field[:count])
+            return Flips(when, flips.contact[:count], flips.field[:count])
         capacity = count
 
 
@@ -107,14 +109,15 @@ def record_flips(network, one, other, totals, flips, fields, table):
             product = spins[one[d]] * (spins[other[d]] if other[d] >= 0 else 1)
             totals.work[d] -= product * (fields[k, d] - totals.field[d])
             totals.field[d] = fields[k, d]
-        if k < len(flips.site):
+        if k < len(flips.contact):
             # The field with the kernel's rounding.
-            i, h = flips.site[k], flips.field[k]
+            c, h = flips.contact[k], flips.field[k]
+            i = network.site[c]
             for d in range(len(one)):
                 if other[d] >= 0 and (one[d] == i or other[d] == i):
                     h += fields[k, d] * spins[other[d] if one[d] == i else one[d]]
-            totals.heat[network.bath[i]] += flip_energy(network, totals.spins, i, h)
-            totals.bonds[0] += flip_energy(network, totals.spins, i, 0.0)
+            totals.heat[network.bath[c]] += flip_energy(network, totals.spins, c, h)
+            totals.bonds[0] += flip_energy(network, totals.spins, c, 0.0)
             totals.spins[i] = -totals.spins[i]
         for d in range(len(one)):
             product = spins[one[d]] * (spins[other[d]] if other[d] >= 0 else 1)
@@ -125,10 +128,10 @@ def record_flips(network, one, other, totals, flips, fields, table):
 
 
 @compiled
-def _write_flip(flips, k, when, site, field):
+def _write_flip(flips, k, when, contact, field):
     """Write flip k if the arrays are long enough."""
     if k < len(flips.when):
-        flips.when[k], flips.site[k], flips.field[k] = when, site, field
+        flips.when[k], flips.contact[k], flips.field[k] = when, contact, field
 
 
 @compiled
@@ -145,20 +148,20 @@ def _replay_lanes(model, stream, spins, wait, part, flips):
     while now < 1.0:
         mark = unit(next_bits(stream)) * model.total[cell + state]
         pause = log(inside(next_bits(stream)))
-        # The last site whose cumulative rate is not above the mark.
-        site, first = p - 1, p * cell + state
-        while model.below[first + (site << n)] > mark:
-            site -= 1
-        low = model.below[first + (site << n)] if site > 0 else 0.0
-        field = wave_at(fields, p, site, part + now)
-        aligned = field if (state >> site) & 1 == 0 else -field
-        local, beta = model.local[(site << n) + state], model.beta[site]
-        local, beta = bonds_at(bare(model), p, bare(spins), 0, site, part + now, local, beta)
-        if mark - low < flip_rate(model.law, local, aligned * beta):
-            _write_flip(flips, count, now, site, field)
+        # The last contact whose cumulative rate is not above the mark.
+        c, first = p - 1, p * cell + state
+        while model.below[first + (c << n)] > mark:
+            c -= 1
+        low = model.below[first + (c << n)] if c > 0 else 0.0
+        field, site = wave_at(fields, p, c, part + now), spin_of(bare(model), c)
+        aligned, spin = field if (state >> site) & 1 == 0 else -field, spins[site]
+        local, beta = model.local[(c << n) + state], model.beta[c]
+        local, beta = bonds_at(bare(model), p, bare(spins), 0, spin, c, part + now, local, beta)
+        if mark - low < multiplied(bare(model), c, flip_rate(model.law, local, aligned * beta)):
+            _write_flip(flips, count, now, c, field)
             count += 1
             state ^= 1 << site
-            spins[site] = -spins[site]
+            spins[site] = -spin
         now -= pause * model.pause[cell + state]
     wait[0] = (now - 1.0) * (model.pause[following + state] / model.pause[cell + state])
     return count
@@ -167,34 +170,37 @@ def _replay_lanes(model, stream, spins, wait, part, flips):
 @compiled
 def _replay_rejection(model, stream, spins, wait, part, flips):
     """The algorithm of `trajsim.kernels.rejection`; number of flips."""
-    return _replay_sites(model, stream, spins, wait, part, flips, sites_of(len(spins)))
+    classes = empty_classes(len(model.network.bath))
+    return _replay_classes(model, stream, spins, wait, part, flips, classes, len(classes.level))
 
 
 @compiled
-def _replay_sites(model_, stream, spins_, wait, part, flips, sites_):
-    """`_replay_rejection` with arrays for the sites."""
-    model, spins, sites, n = bare(model_), bare(spins_), bare(sites_), len(spins_)
+def _replay_classes(model_, stream, spins_, wait, part, flips, classes_, m):
+    """`_replay_rejection` with arrays for the classes of m contacts."""
+    model, spins, classes, n = bare(model_), bare(spins_), bare(classes_), len(spins_)
     network, count, bounds = model.network, 0, part % model.parts
-    total = sort(model, sites, spins, 0, n, bounds)
+    total = sort(model, classes, spins, 0, m, bounds)
     now = wait[0]
     if now < 0.0:
         now = -log(inside(next_bits(stream))) / rate_of(model, total)
     while now < 1.0:
         mark = np.int64(multiply_high(next_bits(stream), np.uint64(total)))
-        i, level = choose(sites, n, mark)
+        c, level = choose(classes, m, mark)
+        i = spin_of(model, c)
         spin, field = read(spins, i), wave_at(model.fields, n, i, part + now)
-        local, beta = read(sites.local, i), read(model.beta, i)
-        local, beta = bonds_at(model, n, spins, 0, i, part + now, local, beta)
+        local, beta = read(classes.local, c), read(model.beta, c)
+        local, beta = bonds_at(model, m, spins, 0, spin, c, part + now, local, beta)
         height = model.unit * (1 << level)
-        if unit(next_bits(stream)) * height < flip_rate(model.law, local, spin * field * beta):
-            _write_flip(flips, count, now, i, field)
+        true = multiplied(model, c, flip_rate(model.law, local, spin * field * beta))
+        if unit(next_bits(stream)) * height < true:
+            _write_flip(flips, count, now, c, field)
             count += 1
             write(spins, i, -spin)
-            total += reclassify(model, sites, spins, 0, n, bounds, i)
-            for k in range(read(network.first, i), read(network.first, i + 1)):
+            total += reclassify(model, classes, spins, 0, m, bounds, i)
+            for k in range(read(network.first, c), read(network.first, c + 1)):
                 other = read(network.neighbour, k)
-                total += reclassify(model, sites, spins, 0, n, bounds, other)
+                total += reclassify(model, classes, spins, 0, m, bounds, other)
         now -= log(inside(next_bits(stream))) / rate_of(model, total)
-    rate, total = rate_of(model, total), sort(model, sites, spins, 0, n, (part + 1) % model.parts)
+    rate, total = rate_of(model, total), sort(model, classes, spins, 0, m, (part + 1) % model.parts)
     wait[0] = (now - 1.0) * (rate / rate_of(model, total))
     return count

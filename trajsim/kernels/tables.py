@@ -10,6 +10,7 @@ from trajsim.kernels.cells import Costs, cells_of
 from trajsim.kernels.moving import MovingBonds, edges_of, moving_bonds
 from trajsim.kernels.waves import Waves, padded, per_segment, waves_of
 from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate_bound, spins_of
+from trajsim.models.waveform import some
 from trajsim.plan import Plan
 
 # Numbers in a table at most.
@@ -19,10 +20,11 @@ NEVER = 1e290
 
 
 class LaneModel(NamedTuple):
-    """A network of n sites prepared; p is the power of two at or above n, at least 2.
+    """A network of n sites with m contacts prepared; p is the power of two from m on, at least 2.
 
-    sites, baths, drives, places : n, b, d and p zeros: the lengths of tuples are known when the
-        kernel is compiled
+    sites, contacts, baths, drives, places : n, m, b, d and p zeros: the lengths of tuples are known
+        when the kernel is compiled
+    shared : one zero, unless each site has one contact, at the rate of the law
     law : the rate law, per segment
     plan : whose segments are the cells of those of the run; the segments of this model
     each : how many they are
@@ -30,11 +32,12 @@ class LaneModel(NamedTuple):
     cut : one zero if c is not 1
     pause : (c * 2**n,), mean time between proposals in a state
     total : (c * 2**n,), rate of all proposals in a state
-    below : (c * p * 2**n,), cumulative rate of the proposals at all sites before one, in a state
-    local : (p * 2**n,), bonds of each spin joined by the rate law
+    below : (c * p * 2**n,), cumulative rate of the proposals at all contacts before one, in a state
+    local : (p * 2**n,), bonds at each contact joined by the rate law
     cost : (p * 2**n,), energy that a flip puts into the bonds that are not driven
     exchange : (2**n,), energy of the bonds that are not driven
-    beta : (p,), 1 / T_i of each site, if that is constant
+    beta : (p,), 1 / T of each contact, if that is constant
+    spin, multiple : (p,), site of each contact, as the bits of an integer, and factor of its rate
     bonds : what is driven of bonds and temperatures
     edges : (segments + 1, n + bonds), fields and driven couplings at the edges of the segments
     All tables, those of the fields too, are padded so that 8 numbers can be read from any place.
@@ -42,9 +45,11 @@ class LaneModel(NamedTuple):
 
     network: SpinNetwork
     sites: tuple[int, ...]
+    contacts: tuple[int, ...]
     baths: tuple[int, ...]
     drives: tuple[int, ...]
     places: tuple[int, ...]
+    shared: tuple[int, ...]
     law: NamedTuple
     plan: Plan
     each: int
@@ -59,13 +64,15 @@ class LaneModel(NamedTuple):
     local: NDArray[np.float64]
     cost: NDArray[np.float64]
     exchange: NDArray[np.float64]
+    spin: NDArray[np.float64]
+    multiple: NDArray[np.float64]
     edges: NDArray[np.float64]
 
 
 def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
     """Tables over the states of a small network."""
-    n = len(network.bath)
-    p = max(2, 1 << (n - 1).bit_length())
+    n, m = len(network.driven), len(network.bath)
+    p = max(2, 1 << (m - 1).bit_length())
     costs = Costs(proposal=1.2, end=1.2 if network.moving else 2.1)
     cells = cells_of(network, plan, MOST_NUMBERS // (p << n), costs)
     plan, parts = cells.plan, len(cells.networks)
@@ -86,20 +93,24 @@ def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
         "local": local.T,
         "cost": cost.T,
         "exchange": exchange,
-        "beta": np.pad(1.0 / network.temperature, (0, p - n)),
+        "beta": np.pad(1.0 / network.temperature, (0, p - m)),
+        "spin": np.pad(network.site, (0, p - m)).astype(np.uint64).view(np.float64),
+        "multiple": np.pad(network.multiple, (0, p - m)),
     }
     return LaneModel(
         network=network,
         sites=(0,) * n,
+        contacts=(0,) * m,
         baths=(0,) * (int(network.bath.max()) + 1),
         drives=(0,) * network.drives,
         places=(0,) * p,
+        shared=() if network.plain else (0,),
         law=per_segment(network, plan),
         plan=plan,
         each=cells.each,
         parts=parts,
         cut=(0,) if parts > 1 else (),
-        fields=waves_of(network.drive, plan, p),
+        fields=waves_of(some(network.drive, network.site), plan, p),
         bonds=moving_bonds(network, plan, p),
         **{name: padded(table) for name, table in tables.items()},
         edges=edges_of(network, plan),
@@ -109,14 +120,15 @@ def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
 @compiled
 def _tabulate(network, bound, local, cost, exchange):
     """Fill tables (2**n, n or more) and, the last, (2**n,)."""
-    n = len(network.bath)
-    spins = np.empty(n, np.int8)
+    m = len(network.bath)
+    spins = np.empty(len(network.driven), np.int8)
     for x in range(len(bound)):
         exchange[x] = 0.0
         spins_of(x, spins)
-        for i in range(n):
-            local[x, i] = local_of(network, spins, i)
-            bound[x, i] = rate_bound(network, local[x, i], spins[i], i)
-            cost[x, i] = 2.0 * spins[i] * exchange_of(network, spins, i)
+        for c in range(m):
+            i = network.site[c]
+            local[x, c] = local_of(network, spins, c)
+            bound[x, c] = rate_bound(network, local[x, c], spins[i], c)
+            cost[x, c] = 2.0 * spins[i] * exchange_of(network, spins, c)
             # Every bond is counted from both its ends.
-            exchange[x] -= 0.25 * cost[x, i]
+            exchange[x] -= 0.25 * cost[x, c] if c == network.contact[i] else 0.0

@@ -1,7 +1,8 @@
-"""Driven Ising spins, each in contact with one bath.
+"""Driven Ising spins, each in contact with one bath or several.
 
 H = -sum_bonds J_ij(t) s_i s_j - sum_i h_i(t) s_i with s_i = +1 or -1 (paper, Eq. 1). Fields,
-couplings and temperatures are waveforms.
+couplings and temperatures are waveforms. A contact is one bath that flips one spin: flips by each
+bath of a spin are processes of their own, at the rate of that bath's temperature.
 """
 
 from collections.abc import Sequence
@@ -27,38 +28,45 @@ Array = NDArray[np.float64]
 
 
 class SpinNetwork(NamedTuple):
-    """Parameters of n spins; k_B = 1.
+    """Parameters of n spins with m contacts, in the order of the spins; k_B = 1.
 
-    The neighbours of site i are `neighbour[first[i]:first[i + 1]]`, with the bonds alongside.
+    The contacts of spin i are contact[i] ... contact[i + 1] - 1. The neighbours of the spin of
+    contact c are `neighbour[first[c]:first[c + 1]]`, with the bonds alongside.
 
     Parameters
     ----------
     law : one of trajsim.models.rate_laws.LAWS
     period : time of one cycle of the drive
-    first : (n + 1,) int64
-    neighbour : (2 bonds,) int64
-    bond : (2 bonds,) int64, number of the bond
+    site : (m,) int64, spin of each contact
+    contact : (n + 1,) int64, first contact of each spin
+    multiple : (m,) float64, by which the rate of the law is multiplied
+    first : (m + 1,) int64
+    neighbour : (b,) int64, spin at the other end; b = 2 bonds if all spins have one contact
+    bond : (b,) int64, number of the bond
     ends : (bonds, 2) int64, sites of each bond
-    coupling : (2 bonds,) float64, energy; of a driven one 0
-    like, unlike : (2 bonds,) float64, what the bond adds to `local` by the rate law where its spins
+    coupling : (b,) float64, energy; of a driven one 0
+    like, unlike : (b,) float64, what the bond adds to `local` by the rate law where its spins
         are equal, and where they are not; where that changes in time, what makes a flip likeliest
-    likeliest : (2 bonds,) float64, that of the two with which a flip is likelier
-    temperature : (n,) float64, energy, of the bath of each site at time 0
-    bath : (n,) int64, the bath of each site
+    likeliest : (b,) float64, that of the two with which a flip is likelier
+    temperature : (m,) float64, energy, of the bath of each contact at time 0
+    bath : (m,) int64, the bath of each contact
     drive : fields of the n sites
     driven : (n,) int64, which drive of the ledger a site's field is, -1 for none
     couplings : of the bonds
     driven_bond : (bonds,) int64, which drive of the ledger a coupling is, -1 for none
-    temperatures : of the n sites, energy
+    temperatures : of the m contacts, energy
     heated : whether a temperature is driven
     moving : whether a coupling or a temperature is driven
     drives : how many drives do work
-    low, high : (n,) float64, bounds of h_i / T_i; these and those of bonds are of the whole period,
+    low, high : (m,) float64, bounds of h_i / T; these and those of bonds are of the whole period,
         or of a part of it (`in_parts`)
     """
 
     law: Any
     period: float
+    site: NDArray[np.int64]
+    contact: NDArray[np.int64]
+    multiple: NDArray[np.float64]
     first: NDArray[np.int64]
     neighbour: NDArray[np.int64]
     bond: NDArray[np.int64]
@@ -79,6 +87,11 @@ class SpinNetwork(NamedTuple):
     drives: int
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+
+    @property
+    def plain(self) -> bool:
+        """Whether each spin has one contact, at the rate of the law."""
+        return len(self.site) == len(self.driven) and bool((self.multiple == 1.0).all())
 
     def drives_at_sites(self) -> tuple[Waveforms, NDArray[np.int64], NDArray[np.int64]]:
         """Waveforms of the drives, in the order of the ledger, and the sites (drives,) of each.
@@ -109,36 +122,45 @@ def network(
     bath: Sequence[int],
     drive: Waveforms,
     driven: Sequence[bool],
+    site: Sequence[int] | None = None,
+    multiple: Sequence[float] | None = None,
 ) -> SpinNetwork:
-    """Network of spins from (site, site, coupling) bonds and one entry a site for the rest.
+    """Network of spins from (site, site, coupling) bonds and one entry a contact or site.
 
     Parameters
     ----------
     law : one of trajsim.models.rate_laws.LAWS, with its rate
     period : time of one cycle of all waveforms
     bonds : two sites each, and a coupling: a number, or the waveform of a drive
-    temperatures : of each site, a number or a waveform
-    bath : of each site
+    temperatures : of each contact, a number or a waveform
+    bath : of each contact
     drive : fields of the sites
     driven : whether the field of a site is a drive
+    site : of each contact, ascending; default: one contact at each site
+    multiple : of the rate of the law, of each contact; default: 1
 
     Raises
     ------
     ValueError
         If a flip rate exceeds the range of floating-point numbers.
     """
-    n = len(bath)
+    n = len(driven)
+    at = np.arange(n) if site is None else np.array(site, np.int64)
     around: list[list[tuple[int, int]]] = [[] for _ in range(n)]
     for number, (i, j, _) in enumerate(bonds):
         around[i].append((j, number))
         around[j].append((i, number))
     couplings, moved = from_parameters([coupling for _, _, coupling in bonds])
     of_sites, heated = from_parameters(temperatures)
+    around = [around[i] for i in at]
     bond_of = np.array([number for a in around for _, number in a], np.int64)
     drives, nothing = int(np.sum(driven)), np.zeros(0)
     result = SpinNetwork(
         law=law,
         period=float(period),
+        site=at,
+        contact=np.searchsorted(at, np.arange(n + 1)),
+        multiple=np.ones(len(at)) if multiple is None else np.array(multiple, np.float64),
         first=np.cumsum([0] + [len(a) for a in around], dtype=np.int64),
         neighbour=np.array([j for a in around for j, _ in a], np.int64),
         bond=bond_of,
@@ -164,7 +186,7 @@ def network(
     for i, fastest in enumerate(fastest_rates(result)):
         if not fastest < 1e300:
             raise ValueError(
-                f"the flip rate of site {i + 1} can exceed 1e300 at temperature "
+                f"the flip rate of site {at[i] + 1} can exceed 1e300 at temperature "
                 f"{bounds(of_sites)[0][i]:g}: it is too cold for this rate law"
             )
     return result
@@ -182,11 +204,11 @@ def in_parts(network: SpinNetwork, edges: Array) -> list[SpinNetwork]:
 
 def _bounded(network: SpinNetwork, drive: Any, couplings: Any, temperatures: Any) -> SpinNetwork:
     """The network with bounds by (lowest, highest) fields, couplings and temperatures."""
-    law, sites = network.law, np.arange(len(network.bath))
-    site = np.repeat(sites, np.diff(network.first))
+    law, contacts = network.law, np.arange(len(network.bath))
+    contact = np.repeat(contacts, np.diff(network.first))
     # Largest and smallest J / T: where one is largest, the other smallest.
-    least, most = quotients(couplings, temperatures, network.bond, site)
-    low, high = quotients(drive, temperatures, sites, sites)
+    least, most = quotients(couplings, temperatures, network.bond, contact)
+    low, high = quotients(drive, temperatures, network.site, contacts)
     like = np.array([bond(law, x) for x in least], np.float64)
     unlike = np.array([bond(law, -x) for x in most], np.float64)
     likeliest = np.where(least < -most, like, unlike)
@@ -202,14 +224,14 @@ def quotients(
 
 
 def fastest_rates(network: SpinNetwork) -> Array:
-    """Largest rate (n,) of each spin in any state at any time: against its bonds and its field."""
+    """Largest rate (m,) by each contact in any state at any time: against bonds and field."""
     x = -np.maximum(abs(network.low), abs(network.high))
-    return np.asarray(_rates(network.law, network.first, network.likeliest, x))
+    return np.asarray(_rates(network.law, network.first, network.likeliest, x) * network.multiple)
 
 
 @compiled
 def _rates(law, first, parts, x):
-    """Rates (n,) of spins with bonds parts[first[i]:first[i + 1]] in fields x (n,)."""
+    """Rates (m,) of flips with bonds parts[first[i]:first[i + 1]] in fields x (m,)."""
     # Not of a network: numba takes seconds for an argument of so many arrays.
     out = np.empty(len(x))
     for i in range(len(x)):
@@ -221,25 +243,26 @@ def _rates(law, first, parts, x):
 
 
 @compiled
-def local_of(network, spins, i):
-    """Bonds of spin i joined by the rate law, at their likeliest; spins (n,) of +1 and -1."""
+def local_of(network, spins, c):
+    """Bonds at contact c joined by the rate law, at their likeliest; spins (n,) of +1 and -1."""
     local = start(network.law)
-    for k in range(network.first[i], network.first[i + 1]):
-        equal = spins[i] == spins[network.neighbour[k]]
+    for k in range(network.first[c], network.first[c + 1]):
+        equal = spins[network.site[c]] == spins[network.neighbour[k]]
         local = join(network.law, local, network.like[k] if equal else network.unlike[k])
     return local
 
 
 @compiled
 def rate(network, local, spin, x):
-    """Rate of flipping a spin, now `spin`, in a field of x times the temperature."""
+    """Rate of the law of flipping a spin, now `spin`, in a field of x times the temperature."""
     return flip_rate(network.law, local, x * spin)
 
 
 @compiled
-def rate_bound(network, local, spin, i):
-    """Largest rate of flipping spin i in the time of the bounds: at its likeliest field."""
-    return rate(network, local, spin, network.low[i] if spin > 0 else network.high[i])
+def rate_bound(network, local, spin, c):
+    """Largest rate of a flip by contact c in the time of the bounds: at its likeliest field."""
+    x = network.low[c] if spin > 0 else network.high[c]
+    return network.multiple[c] * rate(network, local, spin, x)
 
 
 @compiled
@@ -247,31 +270,32 @@ def excess(network, states, fields):
     """Largest ratio of a rate to its thinning bound, in states (x, n) at so many fields each."""
     largest = 0.0
     for spins in states:
-        for i in range(len(spins)):
-            local = local_of(network, spins, i)
-            bound = rate_bound(network, local, spins[i], i)
+        for c in range(len(network.site)):
+            local, spin = local_of(network, spins, c), spins[network.site[c]]
+            bound = rate_bound(network, local, spin, c)
             for k in range(fields if bound > 0.0 else 0):
-                x = network.low[i] + k / (fields - 1) * (network.high[i] - network.low[i])
-                largest = max(largest, rate(network, local, spins[i], x) / bound)
+                x = network.low[c] + k / (fields - 1) * (network.high[c] - network.low[c])
+                found = network.multiple[c] * rate(network, local, spin, x)
+                largest = max(largest, found / bound)
     return largest
 
 
 @compiled(inline=True)
-def exchange_of(network, spins, i):
-    """sum_j J_ij s_j, the field of its neighbours on spin i by couplings that are not driven."""
+def exchange_of(network, spins, c):
+    """sum_j J_ij s_j, the field of neighbours on the spin of a contact: couplings not driven."""
     exchange = 0.0
-    for k in range(network.first[i], network.first[i + 1]):
+    for k in range(network.first[c], network.first[c + 1]):
         exchange += network.coupling[k] * spins[network.neighbour[k]]
     return exchange
 
 
 @compiled(inline=True)
-def flip_energy(network, spins, i, h):
-    """dE_i = 2 s_i (sum_j J_ij s_j + h_i), the energy a flip of spin i takes up (paper, Eq. 3).
+def flip_energy(network, spins, c, h):
+    """dE_i = 2 s_i (sum_j J_ij s_j + h_i), taken up by a flip by contact c (paper, Eq. 3).
 
     h : field, with that of driven couplings
     """
-    return 2.0 * spins[i] * (exchange_of(network, spins, i) + h)
+    return 2.0 * spins[network.site[c]] * (exchange_of(network, spins, c) + h)
 
 
 @compiled
@@ -280,7 +304,7 @@ def energy(network, spins, h):
     total = 0.0
     for i in range(len(spins)):
         # Every bond is counted from both its ends.
-        total -= spins[i] * (0.5 * exchange_of(network, spins, i) + h[i])
+        total -= spins[i] * (0.5 * exchange_of(network, spins, network.contact[i]) + h[i])
     return total
 
 

@@ -256,8 +256,8 @@ def _outwards(
 ) -> tuple[Array, Array]:
     """Sums of two bounds, a few ulps outwards: the cosine may round up and the sum of terms too."""
     low, high = (one + other for one, other in zip(cosines, pieces, strict=True))
-    reach = np.abs(waves.amplitude).sum(axis=1)
-    size = np.maximum(abs(low), abs(high)) + np.abs(waves.offset) + reach
+    terms = np.abs(waves.offset) + np.abs(waves.amplitude).sum(axis=1)
+    size = np.maximum(abs(low), abs(high)) + terms
     slack = 4 * np.finfo(float).eps * size
     return low - slack, high + slack
 

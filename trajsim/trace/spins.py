@@ -58,7 +58,7 @@ def trace_spins(window: Window, ledger: dict[str, NDArray], every: int) -> Trace
         new: Any = (line[count:end] for line in table)
         record_flips(network, one, other, totals, replayed, fields, EventTable(*new))
         time[count:end] = (segment - begin + window.first * segments + when) * width
-        site[count : end - 1], count = replayed.site, end
+        site[count : end - 1], count = network.site[replayed.contact], end
     return Trace(
         window.trajectory,
         window.point,

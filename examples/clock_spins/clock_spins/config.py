@@ -37,4 +37,6 @@ class ClockExperiment(spins.SpinExperiment):
             return wired
         if wired.moving:
             raise ValueError("clock spins have couplings and temperatures that are numbers")
+        if not wired.plain:
+            raise ValueError("clock spins touch one bath each")
         return model.network(wired, [site.direction for site in self.sites])

@@ -42,7 +42,7 @@ def ensemble(network: ClockNetwork, tolerance: float = 1e-9) -> JumpEnsemble:
     process = JumpProcess(
         states=len(clocks),
         baths=int(spins.bath.max()) + 1,
-        counters=len(spins.bath),
+        counters=len(spins.driven),
         period=spins.period,
         source=source,
         target=target,
@@ -82,7 +82,7 @@ def start_state(network: ClockNetwork, initial: str) -> Array:
 
 def _states(network: ClockNetwork) -> NDArray[np.int64]:
     """All states (3**n, n)."""
-    n = len(network.spins.bath)
+    n = len(network.spins.driven)
     if n > MOST_SITES:
         raise NoExactSideError(f"the states of {n} clock spins are too many: at most {MOST_SITES}")
     return np.arange(3**n)[:, None] // 3 ** np.arange(n) % 3

@@ -94,8 +94,8 @@ def _place(start, replicas):
 @compiled
 def _advance(network, plan, h, replicas, rows, first, last):
     events, n, segments = 0, len(network.along), plan.rows_per_period
-    shape = Shape(rows.heat.shape[1], n, rows.heat.shape[2], rows.work.shape[2], 0, 0)
-    sums = empty_sums(n, 0, 0, 1)
+    shape = Shape(rows.heat.shape[1], n, n, rows.heat.shape[2], rows.work.shape[2], 0, 0)
+    sums = empty_sums(shape, 1)
     costs, bounds = np.empty(2 * n), np.empty(2 * n)
     for j in range(len(replicas.clock)):
         clock, stream = replicas.clock[j], replicas.stream[j]

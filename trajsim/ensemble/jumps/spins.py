@@ -42,9 +42,9 @@ def jump_process(network: SpinNetwork) -> JumpProcess:
     NoExactSideError
         If the states are too many for the memory at hand.
     """
-    sites = len(network.bath)
+    sites = len(network.driven)
     if network.moving or sites > MOST_KEPT:
-        expect_room(1 << min(sites, 1000), sites, f"{sites} spins")
+        expect_room(1 << min(sites, 1000), len(network.bath), f"{sites} spins")
         return _with_crossings(network, _channels(network))
     process = _kept_channels(ByChannels(network)).driven_by(**_drive(network))
     return _with_crossings(network, process)
@@ -55,9 +55,10 @@ class ByChannels:
 
     def __init__(self, network: SpinNetwork) -> None:
         self.network = network
-        of_sites = (network.first, network.temperature, network.bath, network.driven)
+        of_contacts = (network.site, network.first, network.temperature, network.bath)
+        of_sites = (network.driven, _constant_fields(network))
         of_bonds = (network.neighbour, network.coupling, network.like, network.unlike)
-        arrays = (*of_sites, _constant_fields(network), *of_bonds)
+        arrays = (*of_contacts, network.multiple, *of_sites, *of_bonds)
         self._key = (type(network.law), network.law, *(array.tobytes() for array in arrays))
 
     def __hash__(self) -> int:
@@ -92,23 +93,24 @@ def _drive(network: SpinNetwork) -> dict[str, Any]:
 
 
 def _channels(network: SpinNetwork) -> JumpProcess:
-    sites = len(network.bath)
+    sites = len(network.driven)
     states = 1 << sites
     state, bit = np.arange(states, dtype=np.int32), np.arange(sites, dtype=np.int32)[:, None]
     is_down = (state >> bit) & 1
     kinds: list[Any] = []
     classes: list[tuple[float, ...]] = []
-    site: list[int] = []
-    for i in range(sites):
+    contact: list[int] = []
+    for c, i in enumerate(network.site.tolist()):
         # Patterns of the neighbours with the same rate and heat share a class.
-        values, class_of = _distinct(_neighbourhoods(network, i))
+        values, class_of = _distinct(_neighbourhoods(network, c))
         pattern = is_down[i]
-        for k, j in enumerate(_neighbours(network, i).tolist()):
+        for k, j in enumerate(_neighbours(network, c).tolist()):
             pattern = pattern | is_down[j] << (k + 1)
-        kinds.append(class_of[pattern] + len(site))
+        kinds.append(class_of[pattern] + len(contact))
         classes += values
-        site += [i] * len(values)
-    site_of = np.array(site)
+        contact += [c] * len(values)
+    contact_of = np.array(contact)
+    site_of = network.site[contact_of]
     spin, local, exchange = np.array([c[:3] for c in classes]).T
     driven = np.flatnonzero(network.driven >= 0)
     of_field = (site_of == driven[:, None]) * spin
@@ -122,35 +124,41 @@ def _channels(network: SpinNetwork) -> JumpProcess:
         signs = [c[3:] for c in classes]
         driven_bonds = np.flatnonzero(network.driven_bond >= 0)
         one, other = network.ends[driven_bonds].T
-        change = np.concatenate([change, _changes(network, site, signs, driven_bonds)])
+        change = np.concatenate([change, _changes(network, contact, signs, driven_bonds)])
         conjugate = np.concatenate([conjugate, -spins[one] * spins[other]])
-        rate = MovingRates.of(network, site_of, spin, signs)
+        rate = MovingRates.of(network, contact_of, spin, signs)
     else:
-        beta = 1.0 / network.temperature[site_of]
+        beta = 1.0 / network.temperature[contact_of]
         rate = partial(flip_rates, network.law, local, constant * beta, of_field * beta)
+    multiple = network.multiple[contact_of]
     return JumpProcess(
         states=states,
         baths=int(network.bath.max()) + 1,
         counters=sites,
-        source=np.concatenate([state] * sites),
-        target=(state ^ (1 << bit)).ravel(),
+        source=np.concatenate([state] * len(network.site)),
+        target=(state ^ (1 << bit))[network.site].ravel(),
         kind=np.concatenate(kinds),
-        bath=network.bath[site_of],
+        bath=network.bath[contact_of],
         counter=site_of,
         heat=2.0 * (exchange + constant),
         change=change,
         conjugate=np.asarray(conjugate, np.float64),
-        rate=rate,
+        rate=rate if network.plain else partial(_multiplied, rate, multiple),
         **_drive(network),
     )
 
 
-def _changes(network: SpinNetwork, site: list[int], signs: list[Any], bonds: Any) -> Array:
+def _multiplied(rate: Any, multiple: Array, u: Array, value: Array) -> Array:
+    """Rates (t, k) of the law, times that of the contact of each class."""
+    return np.asarray(rate(u, value) * multiple)
+
+
+def _changes(network: SpinNetwork, contact: list[int], signs: list[Any], bonds: Any) -> Array:
     """Change (bonds, k) of -s_i s_j of driven bonds by a flip of each class."""
-    change = np.zeros((len(bonds), len(site)))
+    change = np.zeros((len(bonds), len(contact)))
     number = {int(b): d for d, b in enumerate(bonds)}
-    for k, i in enumerate(site):
-        around = network.bond[network.first[i] : network.first[i + 1]]
+    for k, c in enumerate(contact):
+        around = network.bond[network.first[c] : network.first[c + 1]]
         for b, sign in zip(around.tolist(), signs[k], strict=False):
             if b in number:
                 change[number[b], k] = 2.0 * sign
@@ -160,8 +168,8 @@ def _changes(network: SpinNetwork, site: list[int], signs: list[Any], bonds: Any
 class MovingRates(NamedTuple):
     """Rates of classes (k,) where couplings or temperatures change in time.
 
-    law : a rate law; field, couplings, temperatures : waveforms of sites, bonds and sites
-    site, spin : (k,) of each class
+    law : a rate law; field, couplings, temperatures : waveforms of sites, bonds and contacts
+    site, contact, spin : (k,) of each class
     first : (k + 1,); bond, sign : bonds of each class, and s_i s_j of each, from first[k] on
     """
 
@@ -170,19 +178,21 @@ class MovingRates(NamedTuple):
     couplings: Waveforms
     temperatures: Waveforms
     site: Any
+    contact: Any
     spin: Array
     first: Any
     bond: Any
     sign: Array
 
     @classmethod
-    def of(cls, network: SpinNetwork, site: Any, spin: Array, signs: list[Any]) -> "MovingRates":
+    def of(cls, network: SpinNetwork, contact: Any, spin: Array, signs: list[Any]) -> "MovingRates":
         """Rates of classes, of which the signs of the bonds are given in the order of the bonds."""
-        around = [network.bond[network.first[i] : network.first[i + 1]] for i in site]
+        around = [network.bond[network.first[c] : network.first[c + 1]] for c in contact]
         first = np.cumsum([0, *(len(a) for a in around)])
         waves = (network.drive, network.couplings, network.temperatures)
         bond_of = np.concatenate([*around, np.zeros(0, np.int64)])
-        return cls(network.law, *waves, site, spin, first, bond_of, np.concatenate([*signs, []]))
+        site, signs_of = network.site[contact], np.concatenate([*signs, []])
+        return cls(network.law, *waves, site, contact, spin, first, bond_of, signs_of)
 
     def __call__(self, u: Array, value: Array) -> Array:
         """Rates (t, k) at phases u (t,); the driven parameters (t, d) are worked out again."""
@@ -191,12 +201,12 @@ class MovingRates(NamedTuple):
 
 
 @compiled
-def _moving_rates(law, field, coupling, temperature, site, spin, first, bond_of, sign):
-    """Rates (t, k) in fields (t, n), with couplings (t, bonds) and temperatures (t, n)."""
+def _moving_rates(law, field, coupling, temperature, site, contact, spin, first, bond_of, sign):
+    """Rates (t, k) in fields (t, n), with couplings (t, bonds) and temperatures (t, m)."""
     out = np.empty((len(field), len(site)))
     for t in range(len(field)):
         for k in range(len(site)):
-            beta, local = 1.0 / temperature[t, site[k]], start(law)
+            beta, local = 1.0 / temperature[t, contact[k]], start(law)
             for at in range(first[k], first[k + 1]):
                 local = join(law, local, bond(law, sign[at] * coupling[t, bond_of[at]] * beta))
             out[t, k] = flip_rate(law, local, spin[k] * field[t, site[k]] * beta)
@@ -228,17 +238,17 @@ def flip_rates(
     return np.asarray(_flip_rates(law, local, fixed + value @ by_drive))
 
 
-def _neighbours(network: SpinNetwork, i: int) -> Any:
-    return network.neighbour[network.first[i] : network.first[i + 1]]
+def _neighbours(network: SpinNetwork, c: int) -> Any:
+    return network.neighbour[network.first[c] : network.first[c + 1]]
 
 
-def _neighbourhoods(network: SpinNetwork, i: int) -> Iterator[tuple[float, ...]]:
-    """Spin i, its `local`, and s_i times the field of its bonds, of each pattern of the spins.
+def _neighbourhoods(network: SpinNetwork, c: int) -> Iterator[tuple[float, ...]]:
+    """Spin i of contact c, its `local`, and s_i times the field of its bonds, of each pattern.
 
     In the number of a pattern bit 0 is spin i, then follow its neighbours; a spin down is a 1.
     Where bonds change in time, s_i s_j of all bonds follows.
     """
-    around, law = slice(network.first[i], network.first[i + 1]), network.law
+    around, law = slice(network.first[c], network.first[c + 1]), network.law
     arrays = (network.coupling, network.like, network.unlike)
     bonds = list(zip(*(array[around].tolist() for array in arrays), strict=True))
     for pattern in range(2 << len(bonds)):
@@ -273,7 +283,8 @@ def _with_crossings(network: SpinNetwork, process: JumpProcess) -> JumpProcess:
     kinked = getattr(network.law, "kinked", False)
     if not (network.moving or kinked or (network.high - network.low > 2.0 * STEEP).any()):
         return process
-    reach, speed = ranges(network.drive), speeds(network.drive)
+    # By contacts.
+    reach, speed = ranges(network.drive)[network.site], speeds(network.drive)[network.site]
     around = np.repeat(np.arange(len(network.bath)), np.diff(network.first))
     np.add.at(reach, around, ranges(network.couplings)[network.bond])
     np.add.at(speed, around, speeds(network.couplings)[network.bond])
@@ -287,7 +298,9 @@ def _with_crossings(network: SpinNetwork, process: JumpProcess) -> JumpProcess:
     # Where dE of a flip of these sites, or a part of it by a drive, goes through 0.
     waves = [wave for wave in (network.drive, network.couplings) if len(wave.offset)]
     order = max(int(wave.order.max(initial=1)) for wave in waves)
-    classes = np.flatnonzero(abrupt[process.counter])
+    sites = np.zeros(len(network.driven), bool)
+    sites[network.site[abrupt]] = True
+    classes = np.flatnonzero(sites[process.counter])
     return with_crossings(process, classes, order, float(layer), parameters=True)
 
 
@@ -306,7 +319,7 @@ def _canonical_weights(network: SpinNetwork, edge: int) -> tuple[Array, float, f
         raise NoExactSideError(
             "an equilibrium exists only where all baths have the same temperature"
         )
-    sites = len(network.bath)
+    sites = len(network.driven)
     expect_room(1 << min(sites, 1000), 4, f"{sites} spins")
     spins = 1 - 2 * ((np.arange(1 << sites) >> np.arange(sites)[:, None]) & 1)
     energy = -at_edges(network.drive, 1)[edge] @ spins
@@ -361,7 +374,7 @@ def start_state(network: SpinNetwork, initial: str) -> Array:
         raise ValueError(
             f"start: found {initial!r}; allowed: 'up', 'random', 'equilibrium', 'periodic'"
         )
-    sites = len(network.bath)
+    sites = len(network.driven)
     expect_room(1 << min(sites, 1000), 1, f"{sites} spins")
     states = 1 << sites
     return np.eye(1, states)[0] if initial == "up" else np.full(states, 1.0 / states)
