@@ -21,6 +21,7 @@ WRITTEN = {
     "waveform": "{ ... } in place of a number",
     "waveform.harmonics": "harmonics = [{ ... }] of a waveform",
     "bonds": "[[bonds]]",
+    "lattice": "[lattice]",
     "states": "[[states]]",
     "transitions": "[[transitions]]",
     "integrator": "[integrator]",
@@ -34,6 +35,7 @@ WORDS = {
     "integer": "whole number",
     "string": "text",
     "boolean": "true or false",
+    "object": "table",
 }
 
 
@@ -93,11 +95,17 @@ def _meaning(given: dict[str, Any]) -> str:
 def _type(given: dict[str, Any]) -> str:
     if "const" in given or "enum" in given:
         return "text"
-    if "anyOf" in given:
-        return next(_type(each) for each in given["anyOf"] if each.get("type") != "null")
+    if choices := _choices(given):
+        return " or ".join(dict.fromkeys(map(_type, choices)))
     if given.get("type") == "array":
         return f"list of {_type(given['items'])}s"
     return WORDS[given["type"]]
+
+
+def _choices(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a value may be, where there are several kinds, without null."""
+    choices = given.get("anyOf", given.get("oneOf", []))
+    return [each for each in choices if each.get("type") != "null"]
 
 
 def _shown(given: dict[str, Any]) -> str:
@@ -112,10 +120,12 @@ def _allowed(given: dict[str, Any]) -> str:
         return f'`"{given["const"]}"`'
     if "enum" in given:
         return ", ".join(f'`"{each}"`' for each in given["enum"])
-    if "anyOf" in given:
-        return next(_allowed(each) for each in given["anyOf"] if each.get("type") != "null")
-    if "minItems" in given:
+    if choices := _choices(given):
+        return _allowed(choices[0])
+    if "minItems" in given and given["minItems"] == given.get("maxItems"):
         return f"{given['minItems']} of them"
+    if "items" in given:
+        return _allowed(given["items"])
     words = []
     for sign, name in ((">", "exclusiveMinimum"), ("≥", "minimum"), ("≤", "maximum")):
         if name in given:

@@ -71,14 +71,16 @@ def find_all(data: dict[str, Any], key: str, strict: bool = True) -> list[Loc]:
         return [find(data, key, strict)]
     parts = key.split(".")
     star = next(k for k, part in enumerate(parts) if "*" in part)
-    before = find(data, ".".join(parts[:star]), strict) if star else ()
+    if star == 0:
+        raise KeyError(f"no table {show(parts[0])}; allowed: * in names, as in bonds.*.coupling")
+    before = find(data, ".".join(parts[:star]), strict)
     node: Any = data
     for step in before:
         node = node.get(step, {}) if isinstance(node, dict) else node[int(step)]
     names = [name for name, _ in _entries(node)]
     matches = [step for name, step in _entries(node) if fnmatchcase(name, parts[star])]
     if not matches:
-        where = ".".join(parts[:star]) or "the config"
+        where = ".".join(parts[:star])
         raise KeyError(f"{where} has no {show(parts[star])}; allowed: {listing(names)}")
     locs: list[Loc] = []
     for step in matches:

@@ -297,8 +297,10 @@ class _Reader:
             key, value = override
             source = f"override of {cut(key, LONGEST_WORD)}"
         try:
-            for loc in find_all(self.data, key.strip()):
-                put(self.data, loc, copy.deepcopy(value))
+            for k, loc in enumerate(find_all(self.data, key.strip())):
+                # Deeper ones are refused later.
+                each = copy.deepcopy(value) if k and _depth([value]) <= DEEPEST else value
+                put(self.data, loc, each)
                 self.origin[loc] = source
         except KeyError as error:
             self.faults.append(Fault(source, None, "", error.args[0]))
