@@ -24,15 +24,16 @@ from trajsim.comparison import check as _check
 from trajsim.config import Config, Experiment, Point, build, restore
 from trajsim.config import ConfigError as ConfigError  # what `load` raises is named here, too
 from trajsim.config import load as _load
-from trajsim.config.faults import show
+from trajsim.config.faults import choice, show
 from trajsim.config.values import assignments, known, plain, refused
 from trajsim.ensemble import counting_of, of_kind
 from trajsim.errors import TrajsimError
 from trajsim.explore import exact_regime
 from trajsim.explore.points import TOLERANCE, solve
 from trajsim.extending.plugins import differences
-from trajsim.paper import Reproduction
+from trajsim.paper import LandmarkResult, Reproduction
 from trajsim.paper import reproduce as _reproduce
+from trajsim.paper.landmarks import PAPERS
 from trajsim.running.in_memory import save, simulate_in_memory
 from trajsim.running.provenance import layout_of, plugins_of
 from trajsim.running.run import simulate as _simulate
@@ -181,15 +182,17 @@ def check(run: StoredRun | str | Path, reference: StoredRun | str | Path | None 
 def reproduce(
     folder: str | Path,
     *,
+    paper: str | None = None,
     quick: bool = False,
     workers: int | None = None,
     force: bool = False,
-) -> Reproduction:
+) -> Reproduction | LandmarkResult:
     """Reproduce the paper's figures, numbers and statements, like `trajsim reproduce`.
 
     Parameters
     ----------
     folder : for runs, figures and the table; existing runs are continued
+    paper : another paper, of which closed forms are compared, as `reproduce --paper list` names it
     quick : with fewer trajectories
     workers : threads; all processors if None
     force : replace existing runs
@@ -200,9 +203,13 @@ def reproduce(
         If a run cannot be made, or another one has its name.
     trajsim.running.run.StoppedError
         If it was interrupted; every finished block is kept.
+    ValueError
+        If there is no such paper.
     """
     path = _path(folder, "the path of a folder", RunError)
-    return _reproduce(path, quick=quick, workers=workers, force=force, say=_say)
+    if paper is not None and paper not in PAPERS:
+        raise ValueError(f"paper: {choice(paper, PAPERS)}")
+    return _reproduce(path, paper=paper, quick=quick, workers=workers, force=force, say=_say)
 
 
 @dataclass(frozen=True, repr=False)

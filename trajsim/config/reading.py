@@ -544,9 +544,9 @@ class _Reader:
 
 
 def _of_parts(override: Override) -> bool:
-    """Whether an override is of sites or bonds, which a lattice may bring."""
+    """Whether an override is of single sites or bonds, which a lattice may bring."""
     key = override if isinstance(override, str) else override[0]
-    return key.partition("=")[0].strip().split(".")[0] in ("sites", "bonds")
+    return key.partition("=")[0].strip().startswith(("sites.", "bonds."))
 
 
 def _without(data: dict[str, Any], *tables: str) -> dict[str, Any]:

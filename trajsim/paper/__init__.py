@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trajsim.paper.comparing import Compared, compared, has
+from trajsim.paper.landmarks import LandmarkResult, reproduce_landmark
 from trajsim.paper.published import NUMBERS, PARAMETERS
 from trajsim.paper.reproduction import Reproduction, write
 from trajsim.paper.runs import make_all
@@ -11,7 +12,7 @@ from trajsim.paper.statements import STATEMENTS, Runs
 from trajsim.running.progress import each
 from trajsim.system.files import expect_writable
 
-__all__ = ["Compared", "Reproduction", "compare", "has", "reproduce"]
+__all__ = ["Compared", "LandmarkResult", "Reproduction", "compare", "has", "reproduce"]
 
 
 # The paper's figures: name of the run, and of its figure.
@@ -21,16 +22,18 @@ FIGURES = {"figure-1": "sweep", "figure-2": "sweep", "figure-3": "time", "figure
 def reproduce(
     folder: Path,
     *,
+    paper: str | None = None,
     quick: bool = False,
     workers: int | None = None,
     force: bool = False,
     say: Callable[[str], None] = lambda _: None,
-) -> Reproduction:
+) -> Reproduction | LandmarkResult:
     """Simulate the paper's runs, draw its figures, and compare its numbers.
 
     Parameters
     ----------
     folder : for runs, figures (PNG and PDF) and the table (Markdown and JSON)
+    paper : another paper, a key of `trajsim.paper.landmarks.PAPERS`, of which values are compared
     quick : with fewer trajectories
     workers : threads; all processors if None
     force : replace existing runs, which otherwise are continued
@@ -45,6 +48,8 @@ def reproduce(
     OSError
         If something cannot be written, or would replace a run or a config.
     """
+    if paper is not None:
+        return reproduce_landmark(paper, folder, quick=quick, workers=workers, force=force, say=say)
     expect_writable(folder / "numbers.md")
     runs = {r.name: r for r in make_all(folder, quick=quick, workers=workers, force=force, say=say)}
     result = compare(runs, _draw(runs, folder))

@@ -56,8 +56,16 @@ class Reproduction:
             and all(run.check.agrees for run in self.runs.values())
         )
 
+    def as_text(self) -> str:
+        """Output of `trajsim reproduce`."""
+        return reproduction_text(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Output of `trajsim reproduce --json`."""
+        return reproduction_json(self)
+
     def __repr__(self) -> str:
-        return reproduction_text(self).strip()
+        return self.as_text().strip()
 
 
 def _number(c: Compared) -> tuple[str, ...]:

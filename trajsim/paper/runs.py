@@ -168,6 +168,7 @@ class Finished:
 def make_all(
     folder: Path,
     *,
+    planned: tuple[Planned, ...] = (),
     quick: bool,
     workers: int | None,
     force: bool,
@@ -178,6 +179,7 @@ def make_all(
     Parameters
     ----------
     folder : of the runs
+    planned : which; default: RUNS
     quick : with fewer trajectories
     workers : threads; all processors if None
     force : replace existing runs
@@ -190,13 +192,14 @@ def make_all(
     trajsim.running.run.StoppedError
         If it was interrupted; every finished block is kept.
     """
-    for number, planned in enumerate(RUNS, 1):
-        config = planned.load(quick)
-        path = folder / f"{planned.name}.h5"
-        say(f"{number}/{len(RUNS)} {path}: {config.summary}")
+    every = planned or RUNS
+    for number, one in enumerate(every, 1):
+        config = one.load(quick)
+        path = folder / f"{one.name}.h5"
+        say(f"{number}/{len(every)} {path}: {config.summary}")
         if path.is_file() and not force:
             finished(path, header_of(config))
-            say(f"{number}/{len(RUNS)} {path}: is there already")
+            say(f"{number}/{len(every)} {path}: is there already")
         else:
             simulate(config, path, workers=workers, resume=not force, force=force, say=say)
-        yield Finished(planned.name, config, open_run(path))
+        yield Finished(one.name, config, open_run(path))
