@@ -16,6 +16,7 @@ COMMANDS = [
     ["waveforms.py"],
     ["oscillators.py"],
     ["oscillators.py", "--avx2"],
+    ["overdamped.py"],
     ["scaling.py"],
     ["whole_program.py"],
     ["packages.py"],

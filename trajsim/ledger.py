@@ -18,7 +18,7 @@ class Column(NamedTuple):
     """One array of the ledger; `dims` come after (point, trajectory).
 
     A `heated` one is there only where a temperature is driven, an `exchanging` one only where
-    particles come from the baths.
+    particles come from the baths, an `inertial` one only where motion is not overdamped.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Column(NamedTuple):
     long_name: str
     heated: bool = False
     exchanging: bool = False
+    inertial: bool = False
 
 
 SPINS = (
@@ -58,7 +59,14 @@ OSCILLATORS = (
     Column("shadow_work", ("row",), "<f8", "energy", "energy the integrator made or lost"),
     SPINS[3],
     Column("position", ("edge", "site"), "<f8", "length", "position at the edges of the rows"),
-    Column("velocity", ("edge", "site"), "<f8", "length/time", "velocity at the edges of the rows"),
+    Column(
+        "velocity",
+        ("edge", "site"),
+        "<f8",
+        "length/time",
+        "velocity at the edges of the rows",
+        inertial=True,
+    ),
     SPINS[6],
 )
 
@@ -131,6 +139,7 @@ class Layout:
     parameters : swept values (points,) by key
     heated : whether a temperature is driven
     exchanging : whether particles come from the baths
+    overdamped : whether particles have no velocity
     """
 
     kind: str
@@ -144,6 +153,7 @@ class Layout:
     parameters: dict[str, list[float]]
     heated: bool = False
     exchanging: bool = False
+    overdamped: bool = False
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -171,7 +181,11 @@ class Layout:
     def shape(self, column: Column) -> tuple[int, ...]:
         """Shape of a column for one trajectory."""
         shape = tuple(self.size(dim) for dim in column.dims)
-        absent = (column.heated and not self.heated) or (column.exchanging and not self.exchanging)
+        absent = (
+            (column.heated and not self.heated)
+            or (column.exchanging and not self.exchanging)
+            or (column.inertial and self.overdamped)
+        )
         return (*shape[:-1], 0) if absent else shape
 
     @property

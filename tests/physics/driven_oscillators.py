@@ -20,7 +20,7 @@ ACCURACY = {"method": "DOP853", "rtol": 1e-11, "atol": 1e-13}
 
 @dataclass(frozen=True)
 class Site:
-    """Numbers or waves; bath -1 for none."""
+    """Numbers or waves; bath -1 for none, (bath, friction) of `also` besides the first."""
 
     stiffness: float | Wave = 0.0
     force: float | Wave = 0.0
@@ -28,6 +28,7 @@ class Site:
     bath: int = 0
     mass: float = 1.0
     friction: float = 1.0
+    also: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,20 @@ class Driven:
     bonds: tuple = ()
     temperatures: tuple = (1.0,)
     period: float = 3.0
+    overdamped: bool = False
+
+    @property
+    def contacts(self):
+        """(site, bath, friction) of each; friction 0 without a bath."""
+        return [
+            (i, bath, friction if bath >= 0 else 0.0)
+            for i, s in enumerate(self.sites)
+            for bath, friction in ((s.bath, s.friction), *s.also)
+        ]
+
+    @property
+    def size(self):
+        return (1 if self.overdamped else 2) * len(self.sites)
 
     def build(self):
         """The network as the code under test has it."""
@@ -48,10 +63,11 @@ class Driven:
         forces = [s.force if isinstance(s.force, Wave) else Wave(s.force) for s in self.sites]
         return oscillators.network(
             period=self.period,
-            mass=[s.mass for s in self.sites],
-            friction=[s.friction for s in self.sites],
-            temperature=[given(self.temperatures[s.bath]) for s in self.sites],
-            bath=[s.bath for s in self.sites],
+            mass=[0.0 if self.overdamped else s.mass for s in self.sites],
+            friction=[friction for _, _, friction in self.contacts],
+            temperature=[given(self.temperatures[bath]) for _, bath, _ in self.contacts],
+            bath=[bath for _, bath, _ in self.contacts],
+            contact=[site for site, _, _ in self.contacts],
             site_stiffness=[given(s.stiffness) for s in self.sites],
             site_quartic=[0.0] * len(self.sites),
             bonds=[(i, j, given(k), 0.0) for i, j, k in self.bonds],
@@ -131,8 +147,8 @@ class Driven:
         return self.potential({**still, **{p: at[p] for p in kept}})
 
     def temperature(self, u, side):
-        """Temperatures (n,) of the sites, 0 without a bath."""
-        waves = [self.temperatures[s.bath] if s.bath >= 0 else 0.0 for s in self.sites]
+        """Temperatures of the contacts, 0 without a bath."""
+        waves = [self.temperatures[b] if b >= 0 else 0.0 for _, b, _ in self.contacts]
         return np.array([w.at(u, side) if isinstance(w, Wave) else w for w in waves])
 
     def motion(self, at, temperature):
@@ -140,16 +156,31 @@ class Driven:
         n = len(self.sites)
         mass = np.array([s.mass for s in self.sites])
         K, F, _ = self.potential(at)
+        friction, strength = np.zeros(n), np.zeros(n)
+        for (i, _, g), T in zip(self.contacts, temperature, strict=True):
+            friction[i] += g
+            strength[i] += 2 * g * T
+        if self.overdamped:
+            return -K / friction[:, None], F / friction, np.diag(strength / friction**2)
         flow = np.zeros((2 * n, 2 * n))
         flow[:n, n:] = np.eye(n)
         flow[n:, :n] = -K / mass[:, None]
-        flow[n:, n:] = -np.diag(self.friction / mass)
-        strength = 2 * self.friction * temperature / mass**2
+        flow[n:, n:] = -np.diag(friction / mass)
+        strength = strength / mass**2
         return flow, np.append(np.zeros(n), F / mass), np.diag(np.append(np.zeros(n), strength))
 
-    @property
-    def friction(self):
-        return np.array([s.friction if s.bath >= 0 else 0.0 for s in self.sites])
+    def heats(self, at, temperature, mean, covariance):
+        """Mean heat currents of the baths."""
+        K, F, _ = self.potential(at)
+        n, out = len(self.sites), np.zeros(len(self.temperatures))
+        for (i, bath, g), T in zip(self.contacts, temperature, strict=True):
+            if bath >= 0 and self.overdamped:
+                square = (F - K @ mean)[i] ** 2 + K[i] @ covariance @ K[i]
+                out[bath] += (T * K[i, i] - square) / g
+            elif bath >= 0:
+                square = covariance[n + i, n + i] + mean[n + i] ** 2
+                out[bath] += g * (T / self.sites[i].mass - square)
+        return out
 
     def edges(self, segments=1):
         """Phases at which something breaks or a segment ends."""
@@ -170,7 +201,7 @@ class Driven:
     def follow(self, mean, covariance, segments, periods):
         """Moments at the ends of segments; heats, works and exclusive works (segments, ...)."""
         n, drives, baths = len(self.sites), self.drives, len(self.temperatures)
-        size, mass = 2 * n, np.array([s.mass for s in self.sites])
+        size = self.size
 
         def average(form, y):
             K, F, constant = form
@@ -193,13 +224,7 @@ class Driven:
                     at, temperature = self.at(u, side), self.temperature(u, side)
                     flow, force, noise = self.motion(at, temperature)
                     mean, covariance = split(y)
-                    heat = self.friction * (
-                        temperature / mass - np.diag(covariance)[n:] - mean[n:] ** 2
-                    )
-                    by_bath = [
-                        sum(heat[i] for i in range(n) if self.sites[i].bath == b)
-                        for b in range(baths)
-                    ]
+                    by_bath = self.heats(at, temperature, mean, covariance)
                     work = [self.speed(d, u, side) * average(self.rise(at, d), y) for d in drives]
                     spread = flow @ covariance
                     spread = (spread + spread.T + noise).ravel()
@@ -227,10 +252,7 @@ class Driven:
 
     def log_averages(self, mean, covariance, periods, heat, work, z):
         """log <exp(z A)> (k,) by the Riccati equation, A weighted by heat and work."""
-        n, size = len(self.sites), 2 * len(self.sites)
-        mass = np.array([s.mass for s in self.sites])
-        weights = np.array([heat[s.bath] if s.bath >= 0 else 0.0 for s in self.sites])
-        v = np.arange(n, size)
+        n, size = len(self.sites), self.size
 
         def jumped(y, before, after, z):
             X, line, c = parts(y)
@@ -246,7 +268,6 @@ class Driven:
         def one(z):
             y = np.zeros(size * size + size + 1, np.complex128)
             pieces = list(pairwise(self.edges()))
-            q = z * weights
             for period in reversed(range(periods)):
                 y = jumped(y, self.at(1.0, -1), self.listed(1), z)
                 for begin, end in reversed(pieces):
@@ -256,14 +277,24 @@ class Driven:
                         at, temperature = self.at(u, side), self.temperature(u, side)
                         flow, force, noise = self.motion(at, temperature)
                         X, line, _ = parts(y)
-                        L = flow + 0j
-                        L[v, v] += 2 * q * self.friction * temperature / mass
-                        V, push, lift = (
-                            np.zeros((size, size), np.complex128),
-                            np.zeros(size) + 0j,
-                            0,
-                        )
-                        V[v, v] = 2 * q * self.friction * (q * temperature - 1)
+                        L, force = flow + 0j, force + 0j
+                        V = np.zeros((size, size), np.complex128)
+                        push, lift = np.zeros(size) + 0j, 0
+                        K, F, _ = self.potential(at)
+                        for (i, bath, g), T in zip(self.contacts, temperature, strict=True):
+                            q = z * heat[bath] if bath >= 0 else 0
+                            if self.overdamped:
+                                # exp(q Q) with Q = -int (F - K x) o dx.
+                                L[i] += 2 * q * T / g * K[i]
+                                force[i] -= 2 * q * T / g * F[i]
+                                V += 2 * q * (q * T - 1) / g * np.outer(K[i], K[i])
+                                push -= 2 * q * (q * T - 1) / g * F[i] * K[i]
+                                lift += q * (q * T - 1) / g * F[i] ** 2 + q * T * K[i, i] / g
+                            else:
+                                m = self.sites[i].mass
+                                L[n + i, n + i] += 2 * q * g * T / m
+                                V[n + i, n + i] += 2 * q * g * (q * T - 1)
+                                lift += q * g * T / m
                         for weight, d in zip(work, self.drives, strict=True):
                             K, F, constant = self.rise(at, d)
                             rate = z * weight * self.speed(d, u, side)
@@ -273,7 +304,7 @@ class Driven:
                         dX = L.T @ X + X @ L + X @ noise @ X + V
                         dy = (L + noise @ X).T @ line + X @ force + push
                         dc = force @ line + 0.5 * line @ noise @ line + 0.5 * np.trace(noise @ X)
-                        dc += q @ (self.friction * temperature / mass) + lift
+                        dc += lift
                         return self.period * np.concatenate([dX.ravel(), dy, [dc]])
 
                     y = solve_ivp(slope, (0.0, end - begin), y, **ACCURACY).y[:, -1]

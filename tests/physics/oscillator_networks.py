@@ -76,6 +76,7 @@ def simulate(network, plan, count, scheme="hoh", steps=48, seed=1, noise="float6
         },
         parameters={},
         heated=network.heated,
+        overdamped=network.overdamped,
     )
     columns = layout.allocate(count)
     model = langevin.prepare(network, plan, scheme, steps, noise)

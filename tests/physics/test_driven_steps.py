@@ -72,7 +72,7 @@ def moments(scheme, steps, network):
     """Covariance at the end of a period from rest, heat and entropy flow, of the scheme's maps."""
     plan = Plan(1, 0, 1, 1)
     model = langevin.prepare(network, plan, scheme, steps, "float64")
-    model = model._replace(sites=(), baths=(), drives=())
+    model = model._replace(sites=(), baths=(), drives=(), moves=())
     covariance, heat, flow = np.zeros((2, 2)), 0.0, 0.0
     for step in range(steps):
         maps = []

@@ -62,7 +62,7 @@ def thermal_heat(scheme, steps, network):
     n = len(network.mass)
     model = langevin.prepare(network, Plan(1, 0, 1, 1), scheme, steps, "float64")
     # A half step is told its n: without the lengths of tuples one is compiled for all networks.
-    model = model._replace(sites=(), baths=(), drives=())
+    model = model._replace(sites=(), baths=(), drives=(), moves=())
 
     def linear(first):
         x = np.eye(4 * n, LANES)
@@ -71,14 +71,15 @@ def thermal_heat(scheme, steps, network):
         return x[: 2 * n, : 2 * n] - x[: 2 * n, 2 * n : 2 * n + 1]
 
     before, after = linear(True), linear(False)
-    bath = np.diag(np.append(np.ones(n), model.damping))
-    noise = np.diag(np.append(np.zeros(n), model.spread**2))
+    damping, spread = np.ones(2 * n), np.zeros(2 * n)
+    damping[n + model.mover], spread[n + model.mover] = model.damping, model.spread[0]
+    bath, noise = np.diag(damping), np.diag(spread**2)
     step = after @ bath @ before
     moments = solve_discrete_lyapunov(step, after @ noise @ after.T)
     met = before @ moments @ before.T
     left = bath @ met @ bath.T + noise
     gained = 0.5 * network.mass * np.diag(left - met)[n:]
-    heat = [gained[network.bath == b].sum() for b in range(network.bath.max() + 1)]
+    heat = [gained[model.mover[model.source == b]].sum() for b in range(network.bath.max() + 1)]
     return np.array(heat) * steps / network.period
 
 

@@ -1,14 +1,21 @@
 """Particles in double wells and cosine potentials."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from oscillator_networks import simulate
 from scipy import stats
 from scipy.integrate import solve_ivp
+from scipy.linalg import eigh_tridiagonal
 
+from trajsim.analysis.averages import averages
+from trajsim.config import load
 from trajsim.models import oscillators
 from trajsim.models.waveform import Waveform, pack
 from trajsim.plan import Plan
+from trajsim.running.run import simulate as simulate_run
+from trajsim.store import open_run
 
 SCHEMES = ("hoh", "baoab")
 COLD, PERIOD = 1e-20, 4.0
@@ -138,3 +145,115 @@ def test_motions_that_nothing_quartic_holds():
     loose = network([-1.0, -1.0], [0.0, 0.0], [(0, 1, 1.0, 2.0)]).loose
     np.testing.assert_allclose(abs(loose[:, 0]), np.sqrt(0.5))
     assert network([-1.0, -1.0], [1.0, 0.0], [(0, 1, 1.0, 2.0)]).loose.shape == (2, 0)
+
+
+# -- shipped configs, against quadrature, diagonalisation and a simulation in plain NumPy ----------
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+# Standard errors that a correct program exceeds once in a million.
+SURE = 4.9
+
+
+def positions(path, name, *overrides):
+    """Positions (m, edges) of the first site, and the config."""
+    config = load(CONFIGS / f"{name}.toml", overrides)
+    simulate_run(config, path / "run.h5")
+    return np.array(open_run(path / "run.h5")["position"][0])[:, :, 0], config
+
+
+def escape_rate(a, temperature):
+    """Half of the slowest rate of the Fokker-Planck equation of -a x^2 / 2 + a x^4 / 4."""
+    x = np.linspace(-2.6, 2.6, 2001)
+    rise = np.diff(-a * x**2 / 2 + a * x**4 / 4) / (2 * temperature)
+    rate = temperature / (x[1] - x[0]) ** 2
+    up, down = rate * np.exp(-rise), rate * np.exp(rise)
+    leaving = np.append(up, 0.0) + np.append(0.0, down)
+    slow = eigh_tridiagonal(leaving, -np.sqrt(up * down), True, "i", (0, 1))[0]
+    return 0.5 * slow[1]
+
+
+def test_kramers_rate_is_the_limit_of_high_barriers():
+    for temperature, second in ((0.4, 0.02), (0.2, 0.005)):
+        kramers = np.sqrt(2) * 8 / (2 * np.pi) * np.exp(-2 / temperature)
+        first = 1 - 0.375 * temperature / 2
+        assert escape_rate(8.0, temperature) / kramers == pytest.approx(first, abs=second)
+
+
+def test_escape_from_the_shipped_double_well(tmp_path):
+    x, _ = positions(tmp_path, "kramers_escape", "ensemble.trajectories=1000")
+    side = np.sign(x)
+    # <s(0) s(t)> falls as exp(-2 rate t) after the motion within the wells; rows are 5 apart.
+    lags = [(side[:, :-k] * side[:, k:]).mean(axis=1) for k in (1, 4)]
+
+    def rate(weights):
+        near, far = (weights @ lag for lag in lags)
+        return np.log(near / far) / (2 * 3 * 5.0)
+
+    whole = np.ones(len(x))
+    left_out = np.array([rate(whole - np.eye(50)[k].repeat(len(x) // 50)) for k in range(50)])
+    error = np.sqrt(49 * left_out.var())
+    assert error < 0.03 * rate(whole)
+    assert abs(rate(whole) - escape_rate(8.0, 0.4)) < SURE * error
+
+
+def speed_on(force, temperature):
+    """Mean velocity on the washboard under a force, by Stratonovich's formula; friction 1."""
+    n = 1000
+    x = (np.arange(2 * n) + 0.5) / n
+    energy = -(np.sin(2 * np.pi * x) + np.sin(4 * np.pi * x) / 4) / (2 * np.pi) - force * x
+    inside = [
+        np.exp(energy[k : k + n] / temperature).sum() * np.exp(-energy[k] / temperature)
+        for k in range(n)
+    ]
+    lost = 1 - np.exp(-force / temperature)
+    return temperature * lost / (np.sum(inside) / n**2)
+
+
+def test_the_shipped_ratchet_runs_as_fast_as_two_steady_forces_say(tmp_path):
+    x, config = positions(tmp_path, "rocking_ratchet")
+    time = config.experiment.plan.periods * config.experiment.drive.period
+    speed = (x[:, -1] - x[:, 0]) / time
+    expected = 0.5 * (speed_on(0.9, 0.1) + speed_on(-0.9, 0.1))
+    error = speed.std() / np.sqrt(len(speed))
+    assert error < 0.02 * expected
+    # Each switch takes a time below 1 of the 100 between them, and a distance below 1.
+    assert abs(speed.mean() - expected) < SURE * error + 0.01 * abs(expected)
+
+
+def plain_chain(count, periods, seed):
+    """Heat rates (count, 2) of the shipped chain: velocity Verlet around a thermostat, NumPy."""
+    random, dt = np.random.default_rng(seed), 0.025
+    x, v = np.zeros((2, count, 4))
+    keep = np.array([np.exp(-dt), 1.0, 1.0, np.exp(-dt)])
+    kick = np.sqrt(np.array([0.5, 0.0, 0.0, 0.3]) * (1 - keep**2))
+    heat = np.zeros((count, 4))
+
+    def force(x):
+        padded = np.pad(x, ((0, 0), (1, 1)))
+        return np.diff(padded, 2, axis=1) - 0.1 * 2 * np.pi * np.sin(2 * np.pi * x)
+
+    for step in range(int(periods * 10 / dt)):
+        if step == int(100 / dt):
+            heat[:] = 0.0
+        v += 0.5 * dt * force(x)
+        x += 0.5 * dt * v
+        heat -= 0.5 * v**2
+        v = keep * v + kick * random.standard_normal(v.shape)
+        heat += 0.5 * v**2
+        x += 0.5 * dt * v
+        v += 0.5 * dt * force(x)
+    return heat[:, [0, 3]] / (10 * periods - 100)
+
+
+def test_the_shipped_chain_conducts_as_a_plain_simulation_does(tmp_path):
+    config = load(CONFIGS / "frenkel_kontorova.toml")
+    simulate_run(config, tmp_path / "run.h5")
+    (found,) = averages(open_run(tmp_path / "run.h5"))
+    plain = plain_chain(1000, 50, 3)
+    heat = found.of("heat")
+    for bath, rates in zip(("hot", "cold"), plain.T, strict=True):
+        error = np.hypot(heat[bath].stderr, rates.std() / np.sqrt(len(rates)))
+        assert abs(heat[bath].mean - rates.mean()) < SURE * error
+    # Below that of the harmonic chain, of which the config tells.
+    assert heat["hot"].mean + SURE * heat["hot"].stderr < 0.2 * 4 / 21
+    assert heat["hot"].mean > 10 * heat["hot"].stderr

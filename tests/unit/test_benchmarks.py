@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-SCRIPTS = ("spins", "waveforms", "oscillators", "scaling", "whole_program", "packages")
+SCRIPTS = (
+    "spins",
+    "waveforms",
+    "oscillators",
+    "overdamped",
+    "scaling",
+    "whole_program",
+    "packages",
+)
 
 
 def run(script, *options):

@@ -77,9 +77,12 @@ class OscillatorBond(schema.Bond):
 
 
 class OscillatorModel(schema.Model):
-    """Underdamped Langevin oscillators; sites may have a mass and a friction of their own."""
+    """Langevin oscillators; sites may have a mass and a friction of their own."""
 
     kind: Literal["oscillators"]
+    dynamics: Literal["underdamped", "overdamped"] = Field(
+        default="underdamped", description="`overdamped` has no inertia: no mass, no velocities"
+    )
     mass: float = Field(default=1.0, ge=1e-9, le=1e9, description="of every site")
     friction: float = Field(gt=0, le=1e9, description="gamma of every site that touches a bath")
 
@@ -98,8 +101,10 @@ class OscillatorEnsemble(schema.Ensemble):
 class Integrator(base.Strict):
     """How time is cut into steps."""
 
-    scheme: Literal["hoh", "baoab"] = Field(
-        default="hoh", description="`hoh` moves the linear part exactly"
+    scheme: Literal["hoh", "baoab", "sweep"] | None = Field(
+        default=None,
+        description="`hoh` moves the linear part exactly; `sweep` is that of overdamped motion; "
+        "one of these two by default",
     )
     steps_per_period: int = Field(ge=1, le=10**8, description="of equal length")
     noise: Literal["float64", "float32"] = Field(
@@ -126,7 +131,18 @@ class OscillatorExperiment(schema.Experiment):
     @property
     def method(self) -> dict[str, str]:
         """The integrator."""
-        return {} if self.integrator is None else {"integrator": self.integrator.scheme}
+        return {} if self.integrator is None else {"integrator": self.scheme}
+
+    @property
+    def overdamped(self) -> bool:
+        """Whether motion has no inertia."""
+        return self.model.dynamics == "overdamped"
+
+    @property
+    def scheme(self) -> str:
+        """Name of the integrator's scheme."""
+        chosen = None if self.integrator is None else self.integrator.scheme
+        return chosen or ("sweep" if self.overdamped else "hoh")
 
     @property
     def integration(self) -> dict[str, Any]:
@@ -142,7 +158,7 @@ class OscillatorExperiment(schema.Experiment):
                 "integrator: missing; a simulation needs [integrator] with steps_per_period, "
                 "only exact answers do without"
             )
-        return self.integrator.model_dump()
+        return {**self.integrator.model_dump(), "scheme": self.scheme}
 
     @property
     def canonical(self) -> bool:
@@ -154,18 +170,19 @@ class OscillatorExperiment(schema.Experiment):
         """Parameters for the kernels and the exact side."""
         wires, model = schema.wiring(self), self.model
         number = wires.number
-        bath: list[int] = [-1] * len(self.sites)
-        temperature: list[Any] = [0.0] * len(self.sites)
-        for site, k, _ in wires.contacts:
-            bath[site], temperature[site] = k, wires.temperatures[k]
+        free = [(k, -1, 0.0) for k, site in enumerate(self.sites) if not site.contacts]
+        contacts = sorted([*wires.contacts, *free])
+        friction = [model.friction if s.friction is None else s.friction for s in self.sites]
         return oscillators.network(
             period=self.drive.period,
-            mass=[model.mass if site.mass is None else site.mass for site in self.sites],
-            friction=[
-                model.friction if site.friction is None else site.friction for site in self.sites
+            mass=[
+                0.0 if self.overdamped else model.mass if site.mass is None else site.mass
+                for site in self.sites
             ],
-            temperature=temperature,
-            bath=bath,
+            friction=[multiple * friction[site] for site, _, multiple in contacts],
+            temperature=[0.0 if k < 0 else wires.temperatures[k] for _, k, _ in contacts],
+            bath=[k for _, k, _ in contacts],
+            contact=[site for site, _, _ in contacts],
             site_stiffness=[wires.parameter(site.stiffness) for site in self.sites],
             site_quartic=[site.quartic for site in self.sites],
             bonds=[
@@ -194,9 +211,7 @@ class OscillatorExperiment(schema.Experiment):
     def structural_faults(self) -> Iterator[tuple[Loc, str]]:
         """Faults of settings that do not go together, but for numbers."""
         yield from super().structural_faults()
-        for k, site in enumerate(self.sites):
-            if site.baths is not None:
-                yield ("sites", k, "baths"), "found with oscillators; allowed: `bath`, one of them"
+        yield from self._misfits()
         rows = self.ledger.rows_per_period
         steps = 0 if self.integrator is None else self.integrator.steps_per_period
         if steps % rows:
@@ -210,6 +225,29 @@ class OscillatorExperiment(schema.Experiment):
         yield from super().numerical_faults()
         if self.ensemble.periods + self.ensemble.burn_in > 1:
             yield from self._runaway()
+
+    def _misfits(self) -> Iterator[tuple[Loc, str]]:
+        """Faults of keys that do not go with the dynamics."""
+        if (self.scheme == "sweep") != self.overdamped:
+            allowed = "'sweep'" if self.overdamped else "'hoh', 'baoab'"
+            yield (
+                ("integrator", "scheme"),
+                f"found {self.scheme!r} with {self.model.dynamics} dynamics; allowed: {allowed}",
+            )
+        if not self.overdamped:
+            return
+        if self.model.mass != OscillatorModel.model_fields["mass"].default:
+            yield ("model", "mass"), "found a mass; allowed: none in overdamped dynamics"
+        for k, site in enumerate(self.sites):
+            if site.mass is not None:
+                yield ("sites", k, "mass"), "found a mass; allowed: none in overdamped dynamics"
+            if len(site.contacts) != 1:
+                found = "no bath" if not site.contacts else f"found {len(site.contacts)} baths"
+                yield (
+                    ("sites", k, "baths") if site.contacts else ("sites", k),
+                    f"{found}; allowed in overdamped dynamics: one, whose friction the site moves "
+                    "against (without inertia, heat between two baths at one site has no bound)",
+                )
 
     def _runaway(self) -> Iterator[tuple[Loc, str]]:
         """Faults of stiffnesses that let some motion grow without bound in many periods."""

@@ -362,6 +362,11 @@ class Experiment(Strict):
         return False
 
     @property
+    def overdamped(self) -> bool:
+        """Whether motion has no inertia."""
+        return False
+
+    @property
     def method(self) -> dict[str, str]:
         """Algorithm of the trajectories: {"rate_law": ...} or {"integrator": ...}."""
         raise NotImplementedError

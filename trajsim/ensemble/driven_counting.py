@@ -26,7 +26,7 @@ from trajsim.ensemble.gaussian_maps import (
     joined,
     repeated,
 )
-from trajsim.ensemble.oscillator_steps import powers_of, propagators, tilted
+from trajsim.ensemble.oscillator_steps import Panels, powers_of, propagators, tilted
 from trajsim.ensemble.weights import Weighting, expect_periods, many
 from trajsim.models.oscillators import OscillatorNetwork
 
@@ -64,7 +64,7 @@ class DrivenCounting(GaussianCounting):
         self._first = True
         # Propagators of panels by weights and number of panels, and how many are enough by weights
         # and size of z, in powers of two.
-        self._panels: dict[tuple[bytes, int], Array] = {}
+        self._panels: dict[tuple[bytes, int], Panels] = {}
         self._enough: dict[tuple[bytes, int], int] = {}
 
     @property
@@ -93,9 +93,9 @@ class DrivenCounting(GaussianCounting):
             # Only those of the last weights are kept: distributions ask for many z.
             for other in [k for k in self._panels if k[0] != key[0]]:
                 del self._panels[other]
-            self._panels[key] = propagators(process, finer, weights[None], POWERS)[:, 0]
+            self._panels[key] = propagators(process, finer, weights[None], POWERS)
         panels, parts = self._panels[key], []
-        batch = max(1, BATCH // (len(panels) * 4 * process.size**2))
+        batch = max(1, BATCH // (len(panels.ends) * 4 * process.size**2))
         for k in range(0, len(z), batch):
             parts.append(joined(tilted(process, panels, weights, z[k : k + batch])))
         whole = Tilted(*map(np.concatenate, zip(*parts, strict=True)))

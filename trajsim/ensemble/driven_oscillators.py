@@ -247,11 +247,13 @@ class DrivenEnsemble:
             totals.append(total)
         mean = np.array(totals) / rows
         first, second = mean[:, 0, 1:], np.diagonal(mean, axis1=1, axis2=2)[:, 1:]
+        columns = {"position": slice(n), "velocity": slice(n, 2 * n)}
+        if self.network.overdamped:
+            del columns["velocity"]
         return {
-            "position": first[:, :n],
-            "velocity": first[:, n:],
-            "position_squared": second[:, :n],
-            "velocity_squared": second[:, n:],
+            f"{name}{suffix}": moments[:, some]
+            for name, some in columns.items()
+            for suffix, moments in (("", first), ("_squared", second))
         }
 
 

@@ -30,7 +30,7 @@ ROUNDING, SAFETY = 1e-14, 4.0
 
 
 class Gaussian(NamedTuple):
-    """Mean (2n,) and covariance (2n, 2n) of (x, v)."""
+    """Mean (2n,) and covariance (2n, 2n) of (x, v); of overdamped motion (n,) and (n, n) of x."""
 
     mean: Array
     covariance: Array
@@ -63,16 +63,17 @@ def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
     """
     n = len(network.mass)
     if initial == "rest":
-        return Gaussian(np.zeros(2 * n), np.zeros((2 * n, 2 * n)))
+        return Gaussian(np.zeros(network.size), np.zeros((network.size, network.size)))
     if initial != "equilibrium":
         raise ValueError(f"start: found {initial!r}; allowed: 'rest', 'equilibrium', 'periodic'")
     temperature = expect_equilibrium(network)
     stiffness, force, _ = potentials(network)
     inverse = np.linalg.inv(stiffness[0])
-    covariance = np.zeros((2 * n, 2 * n))
+    covariance = np.zeros((network.size, network.size))
     covariance[:n, :n] = temperature * inverse
-    covariance[n:, n:] = np.diag(temperature / network.mass)
-    return Gaussian(np.append(inverse @ force[0], np.zeros(n)), covariance)
+    if not network.overdamped:
+        covariance[n:, n:] = np.diag(temperature / network.mass)
+    return Gaussian(np.append(inverse @ force[0], np.zeros(network.size - n)), covariance)
 
 
 def expect_equilibrium(network: OscillatorNetwork) -> float:

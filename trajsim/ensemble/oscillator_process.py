@@ -4,6 +4,8 @@ With z = (x, v) and zeta = (1, z), d zeta/dt = F(t) zeta + noise of strength D(t
 and heats are sums over few products of coordinates, the features
 
     1, x_i, x_i^2, v_i^2, (x_i - x_j)^2 of each bond.
+
+Overdamped motion has z = x, and in place of v_i^2 the products x_i x_j of two forces on one site.
 """
 
 import math
@@ -36,7 +38,7 @@ class Parameters(NamedTuple):
 
 
 class OscillatorProcess:
-    """Generators, heats, powers and jumps of a network of n sites; s = 2 n + 1.
+    """Generators, heats, powers and jumps of a network of n sites; s = 2 n + 1, or n + 1.
 
     Energetics (q,) are the heats of all baths and then the inclusive works of all drives.
 
@@ -49,18 +51,28 @@ class OscillatorProcess:
         self.network = network
         self.period = network.period
         n = self.n = len(network.mass)
-        self.size = 2 * n + 1
+        self.size, self.overdamped = network.size + 1, network.overdamped
+        # Coordinates that feel noise, and whether that of heats is not all in the kinetic energy.
+        self.noisy = np.arange(self.size - n, self.size)
+        self.noisy_heat = self.overdamped or len(network.contact) > n
         self.baths, self.drives = int(network.bath.max()) + 1, network.drives
         self.waves = (network.drive, network.traps, network.centers, network.couplings)
         self.breaks = phases_of_breaks(*self.waves, network.temperatures)
         unit = np.eye(self.size)
         one, x, v = unit[:1], unit[1 : n + 1], unit[n + 1 :]
         bonds = x[network.ends[:, 0]] - x[network.ends[:, 1]]
+        row = np.repeat(np.arange(n), np.diff(network.springs.first))
+        near = np.zeros((n, n))
+        near[row, network.springs.column] = 1.0
+        self._pairs = np.array(np.nonzero(np.triu(near.T @ near, 1) * self.overdamped))
+        a, b = self._pairs
         # Features are products of two linear forms of zeta.
-        self.left = np.concatenate([one, np.repeat(one, n, axis=0), x, v, bonds])
-        self.right = np.concatenate([one, x, x, v, bonds])
+        self.left = np.concatenate([one, np.repeat(one, n, axis=0), x, v, bonds, x[a]])
+        self.right = np.concatenate([one, x, x, v, bonds, x[b]])
         self.features = len(self.left)
-        self._x, self._xx, self._vv, self._bond = 1, 1 + n, 1 + 2 * n, 1 + 3 * n
+        self._x, self._xx, self._vv = 1, 1 + n, 1 + 2 * n
+        self._bond = self._vv + len(v)
+        self._xy = self._bond + len(bonds)
 
     @cached_property
     def patterns(self) -> Array:
@@ -132,12 +144,7 @@ class OscillatorProcess:
     def coefficients(self, u: Array) -> Array:
         """Coefficients (t, q, features) of heat currents and powers at phases u, before jumps."""
         network = self.network
-        temperature = values(network.temperatures, u, before=True)
-        heat = np.zeros((len(u), self.baths, self.features))
-        for i, bath in enumerate(network.bath):
-            if bath >= 0:
-                heat[:, bath, 0] += network.friction[i] / network.mass[i] * temperature[:, i]
-                heat[:, bath, self._vv + i] -= network.friction[i]
+        heat = self._heats(u)
         both = [values_and_slopes(waves, u, before=True) for waves in self.waves]
         at = Parameters(*(value for value, _ in both))
         speed = Parameters(*(slope / self.period for _, slope in both))
@@ -153,6 +160,29 @@ class OscillatorProcess:
                 self._put(work, network.driven_center[i], i, pull * c, -pull, 0.0 * pull)
         self._put_bonds(work, speed.bond)
         return np.concatenate([heat, work], axis=1)
+
+    def _heats(self, u: Array) -> Array:
+        """Coefficients (t, baths, features) of heat currents at phases u, before jumps."""
+        network, n = self.network, self.n
+        temperature = values(network.temperatures, u, before=True)
+        heat = np.zeros((len(u), self.baths, self.features))
+        flows = self.flows(u)[:, 1:] if self.overdamped else np.zeros(0)
+        for c, (i, bath) in enumerate(zip(network.contact, network.bath, strict=True)):
+            if bath < 0:
+                continue
+            friction = network.friction[c]
+            if not self.overdamped:
+                heat[:, bath, 0] += friction / network.mass[i] * temperature[:, c]
+                heat[:, bath, self._vv + i] -= friction
+                continue
+            # -F^2 / gamma - (T / gamma) dF/dx, of which a row of the flow is F / gamma.
+            row, (a, b) = flows[:, i], self._pairs
+            heat[:, bath, 0] -= friction * row[:, 0] ** 2 + temperature[:, c] * row[:, 1 + i]
+            square = slice(self._xx, self._xx + n)
+            heat[:, bath, self._x : self._x + n] -= 2.0 * friction * row[:, :1] * row[:, 1:]
+            heat[:, bath, square] -= friction * row[:, 1:] ** 2
+            heat[:, bath, self._xy :] -= 2.0 * friction * row[:, 1 + a] * row[:, 1 + b]
+        return heat
 
     # -- jumps ---------------------------------------------------------------------------------
 
@@ -196,31 +226,33 @@ class OscillatorProcess:
 
     def flows(self, u: Array) -> Array:
         """F (t, s, s) at phases u (t,), before jumps."""
-        network, n = self.network, self.n
+        network = self.network
         at = self.parameters(u, before=True)
         flow = np.zeros((len(u), self.size, self.size))
-        flow[:, n + 1 :, 0] = (at.force + at.trap * at.center) / network.mass
+        inertia = network.at_sites(network.friction) if self.overdamped else network.mass
+        flow[:, self.noisy, 0] = (at.force + at.trap * at.center) / inertia
         flow[:, 1:, 1:] = flow_of(network, stiffness_of(network.ends, at.trap, at.bond))
         return flow
 
     def noises(self, u: Array) -> Array:
-        """Strengths D (t, n) of the noise of the velocities at phases u (t,), before jumps."""
+        """Strengths D (t, n) of the noise of `noisy` at phases u (t,), before jumps."""
+        return self.network.at_sites(self._noises(u))
+
+    def _noises(self, u: Array) -> Array:
+        """Strengths (t, c) of the noise of each contact."""
         network = self.network
         temperature = values(network.temperatures, u, before=True)
-        return np.asarray(2.0 * network.friction / network.mass**2 * temperature)
-
-    @property
-    def damping(self) -> float:
-        """Rate at which volumes of states shrink."""
-        return float((self.network.friction / self.network.mass).sum())
+        if self.overdamped:
+            return np.asarray(2.0 / network.friction * temperature)
+        return np.asarray(2.0 * network.friction / network.mass[network.contact] ** 2 * temperature)
 
     # -- what exp(A) counts --------------------------------------------------------------------
 
     def kinetic(self, weights: Array) -> Array:
         """Symmetric matrices (f, s, s) of the kinetic energies with the weights (f, q) of heats."""
-        v = np.arange(self.n + 1, self.size)
         out = np.zeros((len(weights), self.size, self.size))
-        out[:, v, v] = self._by_site(weights) * self.network.mass
+        if not self.noisy_heat:
+            out[:, self.noisy, self.noisy] = self._by_contact(weights) * self.network.mass
         return out
 
     def tilt(self, u: Array, weights: Array) -> Array:
@@ -231,8 +263,7 @@ class OscillatorProcess:
         u : (t, k) phases, before jumps
         weights : (f, q) of the energetics
         """
-        n = self.n
-        v = np.arange(n + 1, self.size)
+        n, v = self.n, self.noisy
         works = self.coefficients(u.ravel())[:, self.baths :]
         works = works.reshape(*u.shape, self.drives, self.features)
         weighted = np.tensordot(works, weights[:, self.baths :], axes=([2], [1]))
@@ -240,13 +271,44 @@ class OscillatorProcess:
         # Rows of the flow, without the friction.
         flow = self.flows(u.ravel()).reshape(*u.shape, self.size, self.size)
         force = flow[:, None, :, n + 1 :, : n + 1] * self.network.mass[:, None]
-        power = self._by_site(weights)[:, None, :, None] * force
+        power = self._by_contact(weights)[:, None, :, None] * force
         tilt[..., v, : n + 1] -= power
         tilt[..., : n + 1, v] -= power.swapaxes(-1, -2)
         return np.asarray(tilt)
 
-    def _by_site(self, weights: Array) -> Array:
-        """Weights (f, n) of the heats of the sites."""
+    def noise_tilt(self, u: Array, weights: Array) -> tuple[Array, Array, Array]:
+        """What exp(z A) does to the motion if the noise of heats counts: z * first, z V + z^2 W.
+
+        Parameters
+        ----------
+        u : (t, k) phases, before jumps
+        weights : (f, q) of the energetics
+
+        Returns
+        -------
+        first, V, W : (t, f, k, s, s) changes of the flow, and symmetric matrices
+        """
+        network, shape = self.network, (*u.shape, self.size, self.size)
+        rates = np.tensordot(self.coefficients(u.ravel()), weights, axes=([1], [1]))
+        mean = self.forms(np.moveaxis(rates.reshape(*u.shape, self.features, -1), -1, 1))
+        # The noise of each contact in the heat of its bath, in units of that of its site.
+        if self.overdamped:
+            force = self.flows(u.ravel()).reshape(shape)[..., self.noisy, :]
+            coupling = -network.friction[:, None] * force[..., network.contact, :]
+        else:
+            coupling = (network.mass[:, None] * np.eye(self.size)[self.noisy])[network.contact]
+            coupling = np.broadcast_to(coupling, (*u.shape, *coupling.shape))
+        strength = self._noises(u.ravel()).reshape(*u.shape, -1)
+        heats = self._by_contact(weights)[:, None]
+        weighted = (heats * strength[:, None])[..., None] * coupling[:, None]
+        flow = np.zeros(mean.shape)
+        for c, site in enumerate(network.contact):
+            flow[..., self.noisy[site], :] += weighted[..., c, :]
+        square = (heats[..., None] * weighted).swapaxes(-1, -2) @ coupling[:, None]
+        return flow, mean, square
+
+    def _by_contact(self, weights: Array) -> Array:
+        """Weights (f, c) of the heats of the contacts."""
         bath = self.network.bath
         return np.where(bath >= 0, weights[:, np.maximum(bath, 0)], 0.0)
 

@@ -27,12 +27,11 @@ class OscillatorStates:
     plan : of the rows
     """
 
-    columns = ("position", "velocity")
-
     def __init__(
         self, ensemble: LinearEnsemble | DrivenEnsemble, start: Gaussian, plan: Plan
     ) -> None:
         self._ensemble, self._start, self._plan = ensemble, start, plan
+        self.columns = ("position", "velocity")[: 1 if ensemble.network.overdamped else 2]
         self._known: dict[int, Gaussian] = {}
 
     def at(self, edge: int) -> Gaussian:

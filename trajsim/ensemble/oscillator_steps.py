@@ -7,12 +7,13 @@ X = W U^-1, the Riccati equation of `trajsim.ensemble.oscillator_counting` is
 
 where exp(zeta' X zeta / 2) is averaged. Heat is what is left of the change of the kinetic energy
 when the forces have done their work: -F v, of which no noise is a part, and m v^2 / 2 at the ends.
-So V is linear in the counting field z, and the propagator is a power series in it.
+So V is linear in the counting field z, and the propagator is a power series in it. Where motion is
+overdamped, or a site has several baths, the noise of heat counts: F is linear in z, V quadratic.
 """
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def _batches(
         generators = np.zeros((*u.shape, 2 * s, 2 * s))
         flow = process.flows(u.ravel()).reshape(*u.shape, s, s)
         generators[..., :s, :s], generators[..., s:, s:] = flow, -flow.swapaxes(-1, -2)
-        v = np.arange(process.n + 1, s)
+        v = process.noisy
         generators[..., v, s + v] = process.noises(u.ravel()).reshape(*u.shape, -1)
         yield some, u, generators, wide * process.period
 
@@ -96,10 +97,21 @@ def maps(process: OscillatorProcess, begins: Array, widths: Array) -> Iterator[M
         yield Map(flow[:, -1], noise[:, -1], form, gain)
 
 
-def propagators(process: OscillatorProcess, finer: int, weights: Array, powers: int) -> Array:
-    """Propagators of (U, W) over panels as power series in z (panels, f, powers, 2 s, 2 s).
+class Panels(NamedTuple):
+    """Propagators of (U, W) over p panels as power series in z.
 
-    What the kinetic energy adds at the ends is left out.
+    Parameters
+    ----------
+    ends : (p, f, powers, 2 s, 2 s)
+    lost : (p, f, 2), -ln of the factor of volumes of states, of first order in z
+    """
+
+    ends: Array
+    lost: Array
+
+
+def propagators(process: OscillatorProcess, finer: int, weights: Array, powers: int) -> Panels:
+    """Propagators over panels; what the kinetic energy adds at the ends is left out.
 
     Parameters
     ----------
@@ -110,17 +122,30 @@ def propagators(process: OscillatorProcess, finer: int, weights: Array, powers: 
     """
     s, count = process.size, len(weights)
     begins, widths, panels = process.steps(0.0, 1.0, finer)
-    parts = []
+    parts, traces = [], []
     for some, u, generators, durations in _batches(process, begins, widths, count):
-        tilt = process.tilt(u, weights) * durations[:, None, None, None, None]
+        first, *tilts = _tilts(process, u, weights, durations)
+        trace = np.zeros((len(some), count, 2))
+        quadrature = np.outer(durations, WEIGHTS)
+        trace[..., 0] = -(np.trace(generators[..., :s, :s], axis1=2, axis2=3) * quadrature).sum(1)[
+            :, None
+        ]
+        trace[..., 1] = -(np.trace(first, axis1=3, axis2=4) * WEIGHTS).sum(2)
+        traces.append(trace)
         inverse = np.linalg.inv(systems(generators, durations))
         stages = (inverse @ right_side(2 * s, STAGES)).reshape(len(some), 1, STAGES, 2 * s, 2 * s)
         stages = np.repeat(stages, count, axis=1)
         part = np.zeros((len(some), count, powers, 2 * s, 2 * s))
         part[:, :, 0] = stages[:, :, -1]
+        older = np.zeros_like(stages)
         for power in range(1, powers):
             push = np.zeros_like(stages)
-            push[..., s:, :] = -tilt @ stages[..., :s, :]
+            push[..., s:, :] = -tilts[0] @ stages[..., :s, :]
+            if process.noisy_heat:
+                push[..., :s, :] = first @ stages[..., :s, :]
+                push[..., s:, :] -= first.swapaxes(-1, -2) @ stages[..., s:, :]
+                push[..., s:, :] -= tilts[1] @ older[..., :s, :]
+                older = stages
             flat = push.reshape(len(some), count, STAGES * 2 * s, 2 * s)
             stages = (inverse[:, None] @ flat).reshape(push.shape)
             part[:, :, power] = stages[:, :, -1]
@@ -130,54 +155,71 @@ def propagators(process: OscillatorProcess, finer: int, weights: Array, powers: 
                 part[at, :, 1:, :, :s] -= part[at, :, :-1, :, s:] @ jump
         parts.append(part)
     steps = np.concatenate(parts)
-    first = np.flatnonzero(np.diff(panels, prepend=-1))
-    out = steps[first]
-    for panel, (one, other) in enumerate(pairwise([*first, len(steps)])):
+    firsts = np.flatnonzero(np.diff(panels, prepend=-1))
+    out = steps[firsts]
+    for panel, (one, other) in enumerate(pairwise([*firsts, len(steps)])):
         for step in steps[one + 1 : other]:
             out[panel] = multiplied(step, out[panel])
-    return out
+    return Panels(out, np.add.reduceat(np.concatenate(traces), firsts))
 
 
-def powers_of(process: OscillatorProcess, panels: Array, weights: Array) -> Powers:
+def _tilts(
+    process: OscillatorProcess, u: Array, weights: Array, durations: Array
+) -> tuple[Array, ...]:
+    """What z and z^2 do to the generators of (U, W) in steps of these durations (t,).
+
+    Changes of the flow by z, of V by z, and of V by z^2 where the noise of heat counts, each
+    (t, f, k, s, s).
+    """
+    time = durations[:, None, None, None, None]
+    if process.noisy_heat:
+        return tuple(time * each for each in process.noise_tilt(u, weights))
+    tilt = time * process.tilt(u, weights)
+    return np.zeros((1, 1, 1, 1, 1)), tilt
+
+
+def powers_of(process: OscillatorProcess, panels: Panels, weights: Array) -> Powers:
     """<exp(z A)> over panels (p, f, ...) as power series.
 
     Parameters
     ----------
     process : OscillatorProcess
-    panels : (p, f, powers, 2 s, 2 s), their propagators
+    panels : of f weights
     weights : (f, q) of A
     """
-    s, powers = process.size, panels.shape[2]
-    back, log_det = inverted(panels[..., s:, s:])
-    flow, noise = back.swapaxes(-1, -2), multiplied(panels[..., :s, s:], back)
-    form = -multiplied(back, panels[..., s:, :s])
+    s, ends = process.size, panels.ends
+    powers = ends.shape[2]
+    back, log_det = inverted(ends[..., s:, s:])
+    log_det[..., 1] -= panels.lost[..., 1]
+    flow, noise = back.swapaxes(-1, -2), multiplied(ends[..., :s, s:], back)
+    form = -multiplied(back, ends[..., s:, :s])
     _keep_one(flow[..., 0, :, :], noise)
     flow[..., 1:, 0, :] = 0.0
-    kinetic = np.broadcast_to(process.kinetic(weights), (*panels.shape[:2], s, s))
+    kinetic = np.broadcast_to(process.kinetic(weights), (*ends.shape[:2], s, s))
     whole = Powers(flow, noise, form, -0.5 * log_det).then(added_powers(kinetic, powers))
     whole.form[:, :, 1] -= kinetic
     return whole
 
 
-def tilted(process: OscillatorProcess, panels: Array, weights: Array, z: Complex) -> Tilted:
+def tilted(process: OscillatorProcess, panels: Panels, weights: Array, z: Complex) -> Tilted:
     """<exp(z A)> over panels (p, k, ...) for z (k,).
 
     Parameters
     ----------
     process : OscillatorProcess
-    panels : (p, powers, 2 s, 2 s), their propagators
+    panels : of these weights alone
     weights : (q,) of A
     z : (k,) values of the counting field
     """
     s = process.size
-    fields = z[:, None] ** np.arange(panels.shape[1])
-    end = np.tensordot(fields, panels, axes=([1], [1])).swapaxes(0, 1)
+    ends, lost = panels.ends[:, 0], panels.lost[:, 0]
+    fields = z[:, None] ** np.arange(ends.shape[1])
+    end = np.tensordot(fields, ends, axes=([1], [1])).swapaxes(0, 1)
     back = np.asarray(np.linalg.inv(end[..., s:, s:]), np.complex128)
     flow, noise, form = back.swapaxes(-1, -2), end[..., :s, s:] @ back, -back @ end[..., s:, :s]
     _keep_one(flow, noise)
     # 1 but for the noise: its logarithm is near 0.
-    lost = process.damping * process.period / len(panels)
-    share = np.linalg.det(end[..., s:, s:]) * np.exp(-lost)
+    share = np.linalg.det(end[..., s:, s:]) * np.exp(-lost[:, :1] - lost[:, 1:] * z)
     exists = (z.imag != 0.0) | (share.real > 0.0)
     constant = np.asarray(-0.5 * np.log(np.where(exists, share, 1.0)), np.complex128)
     kinetic = np.broadcast_to(z[:, None, None] * process.kinetic(weights[None]), form.shape)

@@ -63,7 +63,7 @@ def variation(
         backward.append(step.flow.T @ backward[-1] @ step.flow + step.form[0])
     mean = float(((backward[-1] - begun) * moments).sum()) + constant
     m, s = np.array(forward)[panels.inside], np.array(backward[::-1])[panels.inside]
-    v, u = np.arange(process.n + 1, process.size), panels.nodes
+    v, u = process.noisy, panels.nodes
     features = np.array([process.of(each) for each in m])
     densities = []
     for more, less, size in varied:
@@ -99,10 +99,11 @@ def _returning(steps: list[Map]) -> tuple[Array, Array]:
 def _energy(process: OscillatorProcess, at: Parameters) -> Array:
     """Symmetric matrix (s, s) of the energy, tr(. M), at parameters without time."""
     n, network = process.n, process.network
-    x, v = np.arange(1, n + 1), np.arange(n + 1, process.size)
+    x = np.arange(1, n + 1)
     pull = at.trap * at.center
     out = np.zeros((process.size, process.size))
-    out[v, v] = 0.5 * network.mass
+    if not process.overdamped:
+        out[process.noisy, process.noisy] = 0.5 * network.mass
     out[1 : n + 1, 1 : n + 1] = 0.5 * stiffness_of(network.ends, at.trap, at.bond)
     out[0, x] = out[x, 0] = -0.5 * (at.force + pull)
     out[0, 0] = 0.5 * float((pull * at.center).sum())

@@ -152,8 +152,9 @@ def _of_linear_part(
 
 
 def _responds(network: OscillatorNetwork) -> bool:
-    """Whether linear response to cosines is all there is."""
-    return network.only_forces and not len(network.drive.start)
+    """Whether linear response to cosines is all there is, of motion with one bath a site."""
+    usual = not network.overdamped and len(network.contact) == len(network.mass)
+    return usual and network.only_forces and not len(network.drive.start)
 
 
 def _expect_linear(network: OscillatorNetwork) -> None:

@@ -2,7 +2,8 @@
 
 Every scheme is a palindrome around one O step, friction and noise solved exactly, in which all heat
 flows. All that is driven is constant within a step, so that all work is done where it changes:
-between steps. The remainder of dU is shadow work, the scheme's own error.
+between steps. The remainder of dU is shadow work, the scheme's own error. Where motion is
+overdamped there is `Sweep`, without shadow work.
 
 Trajectories are side by side in lanes: `x` holds positions, then velocities, then as much scratch
 space, of n sites each, LANES numbers a site; a half step acts on the vector at k.
@@ -200,7 +201,41 @@ class Baoab(NamedTuple):
         _kick_all(scheme, network, n, x, k, held, step)
 
 
-SCHEMES: dict[str, Any] = {"hoh": Hoh, "baoab": Baoab}
+class Sweep(NamedTuple):
+    """Overdamped motion: each site in turn by its own bath, there and back again.
+
+    All of it is done by the thermal moves of `trajsim.kernels.oscillator_energetics.relax`, of half
+    a step there and half a step back. A move under linear forces is exact, and one by Heun's rule
+    of second order; in a palindrome so is the whole step, in the law of positions and heats.
+    """
+
+    dt: float
+
+    @staticmethod
+    def prepare(network: OscillatorNetwork, dt: float, held: Held) -> "Sweep":
+        """The step alone."""
+        return Sweep(dt=float(dt))
+
+    @staticmethod
+    def held(angle: float) -> float:
+        """Factor of the held force of a harmonic: its value in the middle of the step."""
+        return 1.0
+
+    @staticmethod
+    def fewest_steps(network: OscillatorNetwork) -> int:
+        """A few steps in a cycle of the fastest harmonic."""
+        return 4 * fastest_order(network)
+
+    @staticmethod
+    def first(scheme, network, n, x, k, held, step):
+        pass
+
+    @staticmethod
+    def second(scheme, network, n, x, k, held, step):
+        pass
+
+
+SCHEMES: dict[str, Any] = {"hoh": Hoh, "baoab": Baoab, "sweep": Sweep}
 
 
 @compiled(inline=True)

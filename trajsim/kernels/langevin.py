@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
-from trajsim.compiled.simd import WIDTH, bare, load, read, store, write
+from trajsim.compiled.simd import WIDTH, bare, load, store, write
 from trajsim.kernels.edges import edge_of
 from trajsim.kernels.held import hold
 from trajsim.kernels.integrators import LANES, SCHEMES, first_half, second_half
+from trajsim.kernels.moves import moves_of, slowest_rate
 from trajsim.kernels.oscillator_energetics import (
     Rows,
     Sizes,
@@ -19,7 +20,7 @@ from trajsim.kernels.oscillator_energetics import (
     close_row,
     heat_at,
     noise_at,
-    o_step,
+    thermal_moves,
     write_edge,
 )
 from trajsim.kernels.random import normal_pair, normals, streams
@@ -28,25 +29,31 @@ from trajsim.plan import Plan
 
 Array = NDArray[np.float64]
 
-# Networks of up to so many sites are compiled for their number of sites.
-MOST_SITES = 4
-# Time for which quartic oscillators relax to equilibrium, in units of m / gamma.
+# Networks of up to so many sites and thermal moves are compiled for their numbers.
+MOST_SITES, MOST_MOVES = 4, 8
+# Time for which nonlinear oscillators relax to equilibrium, in units of m / gamma; of overdamped
+# ones in units of their slowest linear relaxation.
 SETTLING_TIMES = 30.0
 
 
 class Oscillation(NamedTuple):
     """A network prepared for the steps of a scheme.
 
-    sites, baths, drives : zeros, as many as there are of each in a small network, else none: the
-        lengths of tuples are constants for the compiler
+    sites, baths, drives, moves : zeros, as many as there are of each in a small network, else none:
+        the lengths of tuples are constants for the compiler
+    massless : one zero if motion is overdamped
+    nonlinear : one zero if some forces are not linear
     heated : one zero if a temperature is driven
+    varying : one zero if the tables of moves have a row for each step
     quadratic : one zero if something other than forces does work, or a centre is not 0
     steps : of a period
     held, edge, energy, springs, which, site, other, change, term : as in `trajsim.kernels.held`
-    coupled (t,) : sites that touch a bath
-    damping (n,) : factor of the velocity in an O step
-    spread : standard deviation of its noise, (n,) or of each step (steps + 1, n)
-    beta (steps + 1, n) : inverse temperatures in each step, if one is driven
+    mover, source (m,) : site and bath of each thermal move in a step
+    damping (m,) : factor of the velocity in an O step
+    push (t, m) : distance that a force of 1 moves in an overdamped move; one row, or of each step
+    bend (t, m) : curvature of the quadratic part along it
+    spread (t, m) : standard deviation of its noise
+    beta (t, m) : inverse temperatures
     fine : whether normal numbers come from 64 bits
     """
 
@@ -55,7 +62,11 @@ class Oscillation(NamedTuple):
     sites: tuple[int, ...]
     baths: tuple[int, ...]
     drives: tuple[int, ...]
+    moves: tuple[int, ...]
+    massless: tuple[int, ...]
+    nonlinear: tuple[int, ...]
     heated: tuple[int, ...]
+    varying: tuple[int, ...]
     quadratic: tuple[int, ...]
     steps: int
     held: Array
@@ -67,8 +78,11 @@ class Oscillation(NamedTuple):
     other: NDArray[np.int64]
     change: Array
     term: Array
-    coupled: NDArray[np.int64]
+    mover: NDArray[np.int64]
+    source: NDArray[np.int64]
     damping: Array
+    push: Array
+    bend: Array
     spread: Array
     beta: Array
     fine: bool
@@ -76,6 +90,8 @@ class Oscillation(NamedTuple):
 
 class Start(NamedTuple):
     """Trajectories begin at (x, v) = `mean` (2n,) + `factor` (2n, 2n) times normal numbers.
+
+    Velocities of overdamped motion are 0.
 
     They then relax for the time `settle` under the force of time 0.
     """
@@ -120,17 +136,20 @@ def prepare(
         )
     dt, n = network.period / steps, len(network.mass)
     held = hold(network, plan, steps, method.held)
-    decay = network.friction * dt / network.mass
-    small = n <= MOST_SITES
-    beta = np.zeros_like(held.temperature)
-    np.divide(1.0, held.temperature, out=beta, where=held.temperature > 0.0)
+    moves = moves_of(network, dt, held)
+    count = len(moves.mover)
+    small = n <= MOST_SITES and count <= MOST_MOVES
     return Oscillation(
         network=network,
         scheme=method.prepare(network, dt, held),
         sites=(0,) * n if small else (),
         baths=(0,) * (int(network.bath.max()) + 1) if small else (),
         drives=(0,) * network.drives if small else (),
+        moves=(0,) * count if small else (),
+        massless=(0,) if network.overdamped else (),
+        nonlinear=() if network.linear else (0,),
         heated=(0,) if network.heated else (),
+        varying=(0,) if len(moves.spread) > 1 else (),
         quadratic=(0,) if (held.change[..., 1:].any() or held.energy.any()) else (),
         steps=steps,
         held=held.force,
@@ -142,10 +161,13 @@ def prepare(
         other=held.other,
         change=held.change,
         term=held.term,
-        coupled=np.flatnonzero(network.bath >= 0),
-        damping=np.exp(-decay),
-        spread=np.sqrt(-np.expm1(-2.0 * decay) * held.temperature / network.mass),
-        beta=beta,
+        mover=moves.mover,
+        source=moves.source,
+        damping=moves.damping,
+        push=moves.push,
+        bend=moves.bend,
+        spread=moves.spread,
+        beta=moves.beta,
         fine=noise == "float64",
     )
 
@@ -157,9 +179,9 @@ def start(network: OscillatorNetwork, initial: str, state: Any) -> Start:
     # The Gaussian is that of the linear part: quartic oscillators must still relax.
     settle = 0.0
     if initial == "equilibrium" and not network.linear:
-        coupled = network.bath >= 0
-        settle = SETTLING_TIMES / float((network.friction / network.mass)[coupled].min())
-    return Start(np.asarray(state.mean, np.float64), factor, settle)
+        settle = SETTLING_TIMES / slowest_rate(network)
+    still = 2 * len(network.mass) - network.size
+    return Start(np.pad(state.mean, (0, still)), np.pad(factor, (0, still)), settle)
 
 
 def needs_state(initial: str) -> bool:
@@ -232,13 +254,13 @@ def sizes_of(model: Oscillation, trajectories: int, rows: int) -> Sizes:
     """Sizes of a network's ledger."""
     network = model.network
     baths, drives = int(network.bath.max()) + 1, network.drives
-    return Sizes(len(network.mass), baths, drives, trajectories, rows)
+    return Sizes(len(network.mass), baths, drives, len(model.mover), trajectories, rows)
 
 
 @compiled
 def _lanes(sizes):
     """Arrays for the numbers and the streams of LANES trajectories."""
-    size = 5 * sizes.sites + 2 * sizes.baths + sizes.drives
+    size = 4 * sizes.sites + 2 * sizes.baths + sizes.drives + sizes.moves
     return np.zeros(size * LANES), np.zeros(4 * LANES, np.uint64)
 
 
@@ -277,8 +299,8 @@ def _unload(replicas, numbers, words, sizes, begin):
 
 
 @compiled(inline=True)
-def _draw(model, coupled, numbers, words, sizes):
-    """Noise of the sites that touch a bath."""
+def _draw(model, moves, numbers, words, sizes):
+    """Noise of the thermal moves."""
     for k in range(0, LANES, WIDTH):
         s = (
             load(words, k),
@@ -286,12 +308,11 @@ def _draw(model, coupled, numbers, words, sizes):
             load(words, 2 * LANES + k),
             load(words, 3 * LANES + k),
         )
-        for j in range(0, coupled, 2):
+        for j in range(0, moves, 2):
             first, second, s = normal_pair(s, model.fine)
-            # With an odd number of sites the last one uses only the first of the pair.
-            partner = read(model.coupled, min(j + 1, coupled - 1))
-            store(numbers, noise_at(sizes) + partner * LANES + k, second)
-            store(numbers, noise_at(sizes) + read(model.coupled, j) * LANES + k, first)
+            # Of an odd number of moves the last one uses only the first of the pair.
+            store(numbers, noise_at(sizes) + min(j + 1, moves - 1) * LANES + k, second)
+            store(numbers, noise_at(sizes) + j * LANES + k, first)
         for word in range(4):
             store(words, word * LANES + k, s[word])
 
@@ -300,12 +321,12 @@ def _draw(model, coupled, numbers, words, sizes):
 def _settle(model_, numbers_, words_, sizes, steps):
     """Steps at the force of time 0."""
     model, numbers, words = bare(model_), bare(numbers_), bare(words_)
-    n, coupled, at_rest = sizes.sites, len(model_.coupled), model_.steps
+    n, moves, at_rest = sizes.sites, len(model_.mover), model_.steps
     for _ in range(steps):
-        _draw(model, coupled, numbers, words, sizes)
+        _draw(model, moves, numbers, words, sizes)
         for k in range(0, LANES, WIDTH):
             first_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
-            o_step(model, numbers, sizes, k, at_rest)
+            thermal_moves(model.scheme, model, numbers, sizes, k, at_rest)
             second_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
 
 
@@ -358,10 +379,15 @@ def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first,
     sizes = given
     if len(model.sites) > 0:
         sizes = Sizes(
-            len(model.sites), len(model.baths), len(model.drives), given.trajectories, given.rows
+            len(model.sites),
+            len(model.baths),
+            len(model.drives),
+            len(model.moves),
+            given.trajectories,
+            given.rows,
         )
     n, segments, spr = sizes.sites, plan.rows_per_period, plan.segments_per_row
-    steps, coupled = model_.steps // segments, len(model_.coupled)
+    steps, moves = model_.steps // segments, len(model_.mover)
     for segment in range(first, last):
         part, recorded = segment % segments, segment - plan.burn_in * segments
         edge = edge_of(segment, segments)
@@ -370,11 +396,11 @@ def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first,
         # After whole periods the first step follows the end of the last.
         change = model.steps if edge == segments else part * steps
         for step in range(part * steps, (part + 1) * steps):
-            _draw(model, coupled, numbers, words, sizes)
+            _draw(model, moves, numbers, words, sizes)
             for k in range(0, LANES, WIDTH):
                 add_work(model, numbers, sizes, k, change)
                 first_half(model.scheme, model.network, n, numbers, k, model.held, step)
-                o_step(model, numbers, sizes, k, step)
+                thermal_moves(model.scheme, model, numbers, sizes, k, step)
                 second_half(model.scheme, model.network, n, numbers, k, model.held, step)
             change = step + 1
         for k in range(0, LANES, WIDTH):
@@ -382,7 +408,7 @@ def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first,
         row = recorded // spr
         if recorded >= 0:
             add_to_row(model, numbers, sizes, rows, begin, row, recorded % spr == 0)
-        for slot in range(heat_at(sizes), (5 * n + 2 * sizes.baths + sizes.drives) * LANES):
+        for slot in range(heat_at(sizes), noise_at(sizes)):
             write(numbers, slot, 0.0)
         if recorded >= 0 and recorded % spr == spr - 1:
             write_edge(model, part + 1, numbers, spare, sizes, rows, begin, row + 1)

@@ -1,19 +1,26 @@
 """Heat, work and shadow work of oscillators, and their rows of the ledger.
 
-Heat of a bath is the change of kinetic energy in the O steps of its sites; work is the change of
-energy when something driven changes. At the edges of segments all has its true value, so the energy
-written there is H; the remainder of dU in a row is its shadow work.
+Heat of a bath is the change of kinetic energy in the O steps of its sites; where motion is
+overdamped, all change of energy while its sites move. Work is the change of energy when something
+driven changes. At the edges of segments all has its true value, so the energy written there is H;
+the remainder of dU in a row is its shadow work.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import WIDTH, load, read, spread, store, write
-from trajsim.kernels.integrators import LANES
-from trajsim.models.oscillators import potential
+from trajsim.kernels.integrators import LANES, Sweep
+from trajsim.models.oscillators import (
+    linear_force,
+    nonlinear_energy,
+    nonlinear_force,
+    potential,
+)
 
 Array = NDArray[np.float64]
 
@@ -22,8 +29,9 @@ class Rows(NamedTuple):
     """Ledger of m trajectories; the columns are described in `trajsim.ledger`.
 
     heat (m, row, bath), work and exclusive_work (m, row, drive), shadow_work (m, row),
-    energy (m, row + 1), position and velocity (m, row + 1, n), entropy_flow (m, row, bath), without
-    entries where no temperature is driven. All is overwritten.
+    energy (m, row + 1), position and velocity (m, row + 1, n), entropy_flow (m, row, bath). The
+    last two have no entries where motion is overdamped, and where no temperature is driven. All is
+    overwritten.
     """
 
     heat: Array
@@ -37,46 +45,47 @@ class Rows(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """Numbers of sites, baths, drives, trajectories, and rows of each."""
+    """Numbers of sites, baths, drives, thermal moves, trajectories, and rows of each."""
 
     sites: int
     baths: int
     drives: int
+    moves: int
     trajectories: int
     rows: int
 
 
 # Numbers of the lanes, LANES for each: positions and velocities of the sites and as much scratch
-# space, noise of the sites, heat of the baths, work of the drives, entropy flow from the baths.
-
-
-@compiled(inline=True)
-def noise_at(sizes):
-    """Offset of the first site's noise."""
-    return 4 * sizes.sites * LANES
+# space, heat of the baths, work of the drives, entropy flow from the baths, noise of thermal moves.
 
 
 @compiled(inline=True)
 def heat_at(sizes):
     """Offset of the first bath's heat."""
-    return 5 * sizes.sites * LANES
+    return 4 * sizes.sites * LANES
 
 
 @compiled(inline=True)
 def work_at(sizes):
     """Offset of the first drive's work."""
-    return (5 * sizes.sites + sizes.baths) * LANES
+    return (4 * sizes.sites + sizes.baths) * LANES
 
 
 @compiled(inline=True)
 def entropy_at(sizes):
     """Offset of the first bath's entropy flow."""
-    return (5 * sizes.sites + sizes.baths + sizes.drives) * LANES
+    return (4 * sizes.sites + sizes.baths + sizes.drives) * LANES
+
+
+@compiled(inline=True)
+def noise_at(sizes):
+    """Offset of the first move's noise."""
+    return (4 * sizes.sites + 2 * sizes.baths + sizes.drives) * LANES
 
 
 @compiled(inline=True)
 def o_step(model, numbers, sizes, k, step):
-    """The O step: all change of kinetic energy is heat.
+    """The O steps: all change of kinetic energy is heat.
 
     Parameters
     ----------
@@ -88,19 +97,87 @@ def o_step(model, numbers, sizes, k, step):
     """
     first = 0
     if len(model.heated) > 0:
-        first = step * sizes.sites
-    for i in range(sizes.sites):
-        bath, velocity = read(model.network.bath, i), (sizes.sites + i) * LANES + k
-        if bath >= 0:
-            before, noise = load(numbers, velocity), load(numbers, noise_at(sizes) + i * LANES + k)
-            after = read(model.damping, i) * before + read(model.spread, first + i) * noise
-            store(numbers, velocity, after)
-            slot, half_mass = heat_at(sizes) + bath * LANES + k, 0.5 * read(model.network.mass, i)
-            heat = half_mass * (after * after - before * before)
-            store(numbers, slot, load(numbers, slot) + heat)
-            if len(model.heated) > 0:
-                slot = entropy_at(sizes) + bath * LANES + k
-                store(numbers, slot, load(numbers, slot) + heat * read(model.beta, first + i))
+        first = step * sizes.moves
+    for j in range(sizes.moves):
+        i = read(model.mover, j)
+        velocity = (sizes.sites + i) * LANES + k
+        before, noise = load(numbers, velocity), load(numbers, noise_at(sizes) + j * LANES + k)
+        after = read(model.damping, j) * before + read(model.spread, first + j) * noise
+        store(numbers, velocity, after)
+        half_mass = 0.5 * read(model.network.mass, i)
+        heat = half_mass * (after * after - before * before)
+        _add_heat(model, numbers, sizes, k, first, j, heat)
+
+
+@compiled(inline=True)
+def relax(model, numbers, sizes, k, step):
+    """Overdamped motion, one site after the other: all change of energy is heat.
+
+    Under its linear forces a site moves exactly; the others wait. Nonlinear forces are the mean of
+    those at both ends (Heun).
+
+    Parameters
+    ----------
+    model, numbers, sizes, k, step : as for `o_step`
+    """
+    springs = row = 0
+    if len(model.quadratic) > 0:
+        springs = read(model.which, step) * read(model.network.springs.first, sizes.sites)
+    if len(model.varying) > 0:
+        row = step * sizes.moves
+    for j in range(sizes.moves):
+        i = read(model.mover, j)
+        slot = i * LANES + k
+        x, noise = load(numbers, slot), load(numbers, noise_at(sizes) + j * LANES + k)
+        force = linear_force(model.network, model.springs, springs, numbers, k, LANES, i)
+        force += read(model.held, step * sizes.sites + i)
+        push, shift = read(model.push, row + j), read(model.spread, row + j) * noise
+        after, heat = x + push * force + shift, spread(0.0)
+        if len(model.nonlinear) > 0:
+            heat -= nonlinear_energy(model.network, numbers, k, LANES, i, 1.0)
+            begun = nonlinear_force(model.network, numbers, k, LANES, i)
+            store(numbers, slot, after + push * begun)
+            begun += nonlinear_force(model.network, numbers, k, LANES, i)
+            after += (0.5 * push) * begun
+        store(numbers, slot, after)
+        if len(model.nonlinear) > 0:
+            heat += nonlinear_energy(model.network, numbers, k, LANES, i, 1.0)
+        moved = after - x
+        heat += moved * (0.5 * read(model.bend, row + j) * moved - force)
+        _add_heat(model, numbers, sizes, k, row, j, heat)
+
+
+@compiled(inline=True)
+def _add_heat(model, numbers, sizes, k, first, j, heat):
+    """Add the heat of move j, the number `first` + j of the tables, to that of its bath."""
+    bath = read(model.source, j)
+    slot = heat_at(sizes) + bath * LANES + k
+    store(numbers, slot, load(numbers, slot) + heat)
+    if len(model.heated) > 0:
+        slot = entropy_at(sizes) + bath * LANES + k
+        store(numbers, slot, load(numbers, slot) + heat * read(model.beta, first + j))
+
+
+def thermal_moves(scheme: Any, model: Any, numbers: Any, sizes: Any, k: int, step: int) -> None:
+    """What baths do in a step: O steps, or all of the motion if it is overdamped.
+
+    Parameters
+    ----------
+    scheme : of the model
+    model, numbers, sizes, k, step : as for `o_step`
+    """
+    (relax if type(scheme) is Sweep else o_step)(model, numbers, sizes, k, step)
+
+
+@overload(thermal_moves, inline="always")
+def _thermal_moves(scheme, model, numbers, sizes, k, step):
+    def sites_move(scheme, model, numbers, sizes, k, step):
+        relax(model, numbers, sizes, k, step)
+
+    def velocities_change(scheme, model, numbers, sizes, k, step):
+        o_step(model, numbers, sizes, k, step)
+
+    return sites_move if scheme.instance_class is Sweep else velocities_change
 
 
 @compiled(inline=True)
@@ -158,8 +235,9 @@ def write_edge(model, part, numbers, spare, sizes, rows, begin, edge):
     for k in range(0, LANES, WIDTH):
         energy = spread(read(model.energy, part))
         for i in range(n):
-            speed = load(numbers, (n + i) * LANES + k)
-            energy += 0.5 * read(model.network.mass, i) * speed * speed
+            if len(model.massless) == 0:
+                speed = load(numbers, (n + i) * LANES + k)
+                energy += 0.5 * read(model.network.mass, i) * speed * speed
             energy += potential(model.network, model.springs, first, numbers, k, LANES, i)
             energy -= read(model.edge, part * n + i) * load(numbers, i * LANES + k)
         store(spare, k, energy)
@@ -168,7 +246,8 @@ def write_edge(model, part, numbers, spare, sizes, rows, begin, edge):
         write(rows.energy, index, read(spare, k))
         for i in range(n):
             write(rows.position, index * n + i, read(numbers, i * LANES + k))
-            write(rows.velocity, index * n + i, read(numbers, (n + i) * LANES + k))
+            if len(model.massless) == 0:
+                write(rows.velocity, index * n + i, read(numbers, (n + i) * LANES + k))
 
 
 @compiled(inline=True)

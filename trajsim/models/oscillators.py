@@ -1,9 +1,10 @@
-"""Driven Langevin oscillators on a network, each in contact with one bath or with none.
+"""Driven Langevin oscillators on a network, each in contact with baths or with none.
 
 H = sum_i (m_i v_i^2 / 2 + k_i (x_i - c_i)^2 / 2 + alpha_i x_i^4 / 4 - f_i x_i
        + sum_j V_ij cos(2 pi x_i / wavelength_ij + phase_ij))
   + sum_bonds (kc (x_i - x_j)^2 / 2 + alpha (x_i - x_j)^4 / 4)   (paper, Eq. 4, and after Eq. 7)
-m_i dv_i/dt = -dH/dx_i - gamma_i v_i + noise of strength 2 gamma_i T_i.
+m_i dv_i/dt = -dH/dx_i - gamma_i v_i + noise of strength 2 gamma_i T_i, for each bath of a site.
+Overdamped ones have no mass: gamma_i dx_i/dt = -dH/dx_i + the same noise.
 Forces f, stiffnesses k and kc, centres c and temperatures T are waveforms.
 """
 
@@ -57,15 +58,18 @@ class Cosines(NamedTuple):
 
 
 class OscillatorNetwork(NamedTuple):
-    """Parameters of n oscillators; k_B = 1.
+    """Parameters of n oscillators with c contacts with baths; k_B = 1.
+
+    Each site has a contact for each bath that it touches, or one of no friction with none.
 
     Parameters
     ----------
     period : time of one cycle of the drive
-    mass : (n,)
-    friction : (n,), 0 where a site touches no bath
-    temperature : (n,), of the bath of each site at time 0, 0 where there is none
-    bath : (n,) int64, the bath of each site, -1 for none
+    mass : (n,), 0 of overdamped motion
+    contact : (c,) int64, the site of each contact, in ascending order
+    friction : (c,), 0 where a site touches no bath
+    temperature : (c,), of the bath of each contact at time 0, 0 where there is none
+    bath : (c,) int64, the bath of each contact, -1 for none
     stiffness : (n, n), symmetric: the quadratic part of the potential is x . stiffness . x / 2, at
         time 0
     springs : the same matrix without what is always 0
@@ -80,13 +84,14 @@ class OscillatorNetwork(NamedTuple):
     ends : (bonds, 2) int64, sites of each bond
     couplings : stiffnesses of the bonds
     driven_bond : (bonds,) int64, which drive of the ledger each is, -1 for none
-    temperatures : of the n sites
+    temperatures : of the c contacts
     heated : whether a temperature is driven
     drives : how many drives do work
     """
 
     period: float
     mass: Array
+    contact: NDArray[np.int64]
     friction: Array
     temperature: Array
     bath: NDArray[np.int64]
@@ -130,6 +135,20 @@ class OscillatorNetwork(NamedTuple):
         one = np.concatenate([*sites, self.ends[bonds, 0]])
         other = np.concatenate([np.full(sum(map(len, sites)), -1), self.ends[bonds, 1]])
         return some(waves, order), one[order], other[order]
+
+    def at_sites(self, values: Array) -> Array:
+        """Sums (..., n) over the contacts of each site of values (..., c)."""
+        return np.asarray(values @ (self.contact[:, None] == np.arange(len(self.mass))))
+
+    @property
+    def overdamped(self) -> bool:
+        """Whether motion has no inertia."""
+        return not self.mass.any()
+
+    @property
+    def size(self) -> int:
+        """Numbers in a state: positions, and velocities unless motion is overdamped."""
+        return (1 if self.overdamped else 2) * len(self.mass)
 
     @property
     def linear(self) -> bool:
@@ -207,8 +226,9 @@ def network(
     driven: Sequence[bool],
     center: Sequence[float | Waveform] = (),
     cosine: Sequence[Sequence[tuple[float, float, float]]] = (),
+    contact: Sequence[int] = (),
 ) -> OscillatorNetwork:
-    """Network from one entry a site and (site, site, stiffness, quartic) bonds.
+    """Network from one entry a site or contact and (site, site, stiffness, quartic) bonds.
 
     What is given as a waveform is driven; drives are numbered site by site, force, stiffness and
     centre of each, then bond by bond.
@@ -216,15 +236,17 @@ def network(
     Parameters
     ----------
     period : of the drive
-    mass, friction, temperature, bath : of each site; without a bath (-1) only the mass counts
+    mass : of each site; 0 of all in overdamped motion
+    friction, temperature, bath : of each contact; without a bath (-1) they do not count
     site_stiffness, site_quartic : of each site
     bonds : (site, site, stiffness, quartic)
     drive : forces on the sites
     driven : whether a site's force is a drive of the ledger
     center : where the springs of the sites are relaxed; by default at 0
     cosine : (amplitude, wavelength, phase) of the cosine potentials of each site; by default none
+    contact : site of each contact, in ascending order; by default each site has one
     """
-    n = len(bath)
+    n = len(mass)
     traps, moved_traps = from_parameters(site_stiffness)
     centers, moved_centers = from_parameters(center or [0.0] * n)
     couplings, moved_bonds = from_parameters([k for _, _, k, _ in bonds])
@@ -245,6 +267,7 @@ def network(
     return OscillatorNetwork(
         period=float(period),
         mass=np.array(mass, np.float64),
+        contact=np.array(contact or range(n), np.int64),
         friction=np.where(coupled, friction, 0.0),
         temperature=at_edges(temperatures, 1)[0],
         bath=np.array(bath, np.int64),
@@ -286,16 +309,20 @@ def _cosines(of_sites: Sequence[Sequence[tuple[float, float, float]]]) -> Cosine
 def flow_of(network: OscillatorNetwork, stiffness: Array) -> Array:
     """Matrices A (..., 2n, 2n) of d(x, v)/dt = A (x, v) + forces and noise.
 
+    Of overdamped motion (..., n, n), of dx/dt.
+
     Parameters
     ----------
     network : OscillatorNetwork; its quartic part is left out
     stiffness : (..., n, n) quadratic parts of the potential
     """
-    n = len(network.mass)
+    n, friction = len(network.mass), network.at_sites(network.friction)
+    if network.overdamped:
+        return -stiffness / friction[:, None]
     flow = np.zeros((*stiffness.shape[:-2], 2 * n, 2 * n))
     flow[..., :n, n:] = np.eye(n)
     flow[..., n:, :n] = -stiffness / network.mass[:, None]
-    flow[..., n:, n:] = -np.diag(network.friction / network.mass)
+    flow[..., n:, n:] = -np.diag(friction / network.mass)
     return flow
 
 
@@ -343,12 +370,12 @@ def step_error(network: OscillatorNetwork, steps: int) -> float:
     network : OscillatorNetwork; its quartic part is left out
     steps : a period
     """
-    flow = flow_of(network, network.stiffest)
+    flow, friction = flow_of(network, network.stiffest), network.at_sites(network.friction)
     fastest = abs(np.linalg.eigvals(flow)).max() * network.period / steps
 
     def dissipated(order: float, force: NDArray[np.complex128]) -> float:
         omega = 2.0 * np.pi * order / network.period
-        inertia = np.diag(1j * omega * network.friction - network.mass * omega**2)
+        inertia = np.diag(1j * omega * friction - network.mass * omega**2)
         response = np.linalg.solve(network.stiffest + inertia, force)
         return float(-0.5 * omega * np.imag(force.conj() @ response))
 
@@ -416,14 +443,27 @@ def potential(network, entries, first, x, at, stride, i):
     ----------
     network, entries, first, x, at, stride, i : as for `linear_force`
     """
+    x_i = load(x, at + i * stride)
+    energy = -0.5 * x_i * linear_force(network, entries, first, x, at, stride, i)
+    return energy + nonlinear_energy(network, x, at, stride, i, 0.5)
+
+
+@compiled(inline=True)
+def nonlinear_energy(network, x, at, stride, i, share):
+    """Energy of the quartic part and of cosines of site i, and a share of that of its bonds.
+
+    Parameters
+    ----------
+    network, x, at, stride, i : as for `linear_force`
+    share : of the energy of its bonds
+    """
     x_i, springs = load(x, at + i * stride), network.quartic_springs
     square = x_i * x_i
-    energy = -0.5 * x_i * linear_force(network, entries, first, x, at, stride, i)
-    energy += 0.25 * read(network.quartic, i) * square * square
+    energy = 0.25 * read(network.quartic, i) * square * square
     for k in range(read(springs.first, i), read(springs.first, i + 1)):
         stretch = x_i - load(x, at + read(springs.column, k) * stride)
         square = stretch * stretch
-        energy += 0.125 * read(springs.entry, k) * square * square
+        energy += (0.25 * share * read(springs.entry, k)) * square * square
     if len(network.wavy) > 0:
         cosines = network.cosines
         for k in range(read(cosines.first, i), read(cosines.first, i + 1)):

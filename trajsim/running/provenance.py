@@ -32,6 +32,7 @@ def layout_of(config: Config) -> Layout:
         periods=[point.experiment.drive.period for point in config.points],
         heated=first.heated,
         exchanging=first.exchanging,
+        overdamped=first.overdamped,
         labels=first.labels,
         parameters={
             key: [point.parameters[key] for point in config.points]

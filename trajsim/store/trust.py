@@ -230,7 +230,7 @@ def _faults(layout: Layout) -> Iterator[str]:
         value = getattr(layout, name)
         if type(value) is not int or not 1 <= value <= MOST_COUNT:
             yield f"{name} {value!r}"
-    for name in ("heated", "exchanging"):
+    for name in ("heated", "exchanging", "overdamped"):
         if type(getattr(layout, name)) is not bool:
             yield f"{name} {getattr(layout, name)!r}"
     if layout.rows % layout.rows_per_period:

@@ -48,7 +48,7 @@ def trace_oscillators(window: Window, ledger: dict[str, NDArray], every: int) ->
         window.layout.labels,
         (window.first + edges / plan.rows_per_period) * experiment.drive.period,
         np.full(len(edges), -1),
-        {"position": rows.position[0], "velocity": rows.velocity[0]},
+        {n: getattr(rows, n)[0] for n in ("position", "velocity") if getattr(rows, n).size},
         np.vstack([each[:1], rest]),
         rows.energy[0],
         _accumulated(rows.heat[0]),
