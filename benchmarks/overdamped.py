@@ -13,6 +13,13 @@ import common
 import numpy as np
 
 STEPS = 80
+PLAN = (
+    "sweep={}",
+    "ensemble.periods=20",
+    "ensemble.burn_in=10",
+    "ensemble.initial='rest'",
+    "ledger.periods_per_row=1",
+)
 WELLS = {"linear": (), "quartic wells": ("sites.x.quartic=1.0", "sites.y.quartic=1.0")}
 COUNTS = {"trajsim": 16384, "C, plain": 8192}
 
@@ -66,7 +73,7 @@ def main():
     for case, wells in WELLS.items():
         config = load(
             common.CONFIGS / "brownian_gyrator.toml",
-            ("sweep={}", "ensemble.burn_in=10", "ensemble.initial='rest'", *wells),
+            (*PLAN, *wells),
         )
         experiment, plan = config.experiment, config.experiment.plan
         calls = {"trajsim": partial(trajsim_call, experiment.network())}

@@ -5,6 +5,7 @@ Every test has a fixed seed; a correct program fails one with probability 1e-4 o
 
 import numpy as np
 import pytest
+from driven_oscillators import Driven, Site
 from oscillator_networks import pair, simulate
 from scipy import stats
 
@@ -124,3 +125,16 @@ def test_quartic_pair_has_the_known_currents():
     error = rates.std(axis=0, ddof=1) / np.sqrt(len(rates))
     assert error.max() < 2e-4
     assert np.abs((rates.mean(axis=0) - known) / error).max() < 4.0
+
+
+def test_one_particle_between_two_baths_conducts_as_its_closed_form_says():
+    hot, cold, left, right, m = 1.7, 0.4, 0.6, 1.1, 0.8
+    site = Site(1.5, mass=m, friction=left, also=((1, right),))
+    network = Driven((site,), (), (hot, cold), 3.0).build()
+    columns = simulate(network, Plan(40, 3, 1, 40), 10_000, steps=120)
+    rates = columns["heat"][:, 0] / (40 * 3.0)
+    q = left * right * (hot - cold) / (m * (left + right))
+    error = rates.std(axis=0) / np.sqrt(len(rates))
+    # The step is off by 3e-5 of q.
+    assert error.max() < 0.01 * q
+    assert np.abs((rates.mean(axis=0) - [q, -q]) / error).max() < stats.norm.isf(FALSE_ALARM / 4)

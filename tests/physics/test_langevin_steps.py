@@ -7,14 +7,16 @@ linear map.
 
 import numpy as np
 import pytest
+from driven_oscillators import Driven, Site
 from oscillator_networks import closed_form, currents, pair, ring, simulate
 from scipy.linalg import solve_discrete_lyapunov
 
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare
-from trajsim.ensemble import gaussian
+from trajsim.ensemble import ensemble, gaussian
 from trajsim.kernels import langevin
 from trajsim.kernels.integrators import LANES, first_half, second_half
+from trajsim.models import oscillators
 from trajsim.plan import Plan
 
 SCHEMES = ("hoh", "baoab")
@@ -71,24 +73,39 @@ def thermal_heat(scheme, steps, network):
         return x[: 2 * n, : 2 * n] - x[: 2 * n, 2 * n : 2 * n + 1]
 
     before, after = linear(True), linear(False)
-    damping, spread = np.ones(2 * n), np.zeros(2 * n)
-    damping[n + model.mover], spread[n + model.mover] = model.damping, model.spread[0]
-    bath, noise = np.diag(damping), np.diag(spread**2)
-    step = after @ bath @ before
-    moments = solve_discrete_lyapunov(step, after @ noise @ after.T)
-    met = before @ moments @ before.T
-    left = bath @ met @ bath.T + noise
-    gained = 0.5 * network.mass * np.diag(left - met)[n:]
-    heat = [gained[model.mover[model.source == b]].sum() for b in range(network.bath.max() + 1)]
-    return np.array(heat) * steps / network.period
+    baths = []
+    for i, damping, spread in zip(model.mover, model.damping, model.spread[0], strict=True):
+        at = np.eye(2 * n)[n + i]
+        baths.append((np.eye(2 * n) - (1 - damping) * np.diag(at), spread**2 * np.diag(at)))
+    step, added = before, np.zeros((2 * n, 2 * n))
+    for bath, noise in baths:
+        step, added = bath @ step, bath @ added @ bath.T + noise
+    moments = solve_discrete_lyapunov(after @ step, after @ added @ after.T)
+    met, heat = before @ moments @ before.T, np.zeros(network.bath.max() + 1)
+    for i, source, (bath, noise) in zip(model.mover, model.source, baths, strict=True):
+        left = bath @ met @ bath.T + noise
+        heat[source] += 0.5 * network.mass[i] * (left - met)[n + i, n + i]
+        met = left
+    return heat * steps / network.period
+
+
+def two_baths_at_a_site():
+    """Two oscillators, the first in three baths, the second in two."""
+    sites = (
+        Site(1.2, bath=0, friction=0.5, mass=0.8, also=((1, 0.9), (2, 0.4))),
+        Site(0.7, bath=2, friction=0.6, also=((0, 0.3),)),
+    )
+    return Driven(sites, ((0, 1, 1.5),), (1.7, 0.4, 0.9), 3.0).build()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("make", [lambda: pair((1.5, 0.5), amplitude=0.0), ring])
+@pytest.mark.parametrize(
+    "make", [lambda: pair((1.5, 0.5), amplitude=0.0), ring, two_baths_at_a_site]
+)
 def test_thermal_heat_is_of_second_order_in_the_step(scheme, make):
     network = make()
     still = network._replace(drive=network.drive._replace(amplitude=0 * network.drive.amplitude))
-    exact = gaussian.LinearEnsemble(still).currents.rates.heat
+    exact = ensemble(still).currents.rates.heat
     errors = [thermal_heat(scheme, steps, still) - exact for steps in (96, 192)]
     np.testing.assert_allclose(errors[0] / errors[1], 4.0, rtol=0.2)
     # A wrong strength of the noise, or Ito's product, is off by far more than the step error.
@@ -99,6 +116,29 @@ def test_thermal_heat_is_of_second_order_in_the_step(scheme, make):
 def test_steps_for_a_thousandth_in_every_current(scheme, expected, slack):
     assert np.abs(driven_error(scheme, expected + slack)).max() < 1e-3
     assert np.abs(driven_error(scheme, expected - slack)).max() > 1e-3
+
+
+@pytest.mark.parametrize("phase", [np.pi / 2, 2.2])
+def test_chosen_steps_keep_driven_currents_within_a_thousandth(phase):
+    steps = oscillators.enough_steps(pair(), 1e-3)
+    assert steps < 200
+    assert np.abs(driven_error("hoh", steps, phase)).max() < 1e-3
+
+
+@pytest.mark.parametrize("make", [lambda: pair((1.5, 0.5), amplitude=0.0), two_baths_at_a_site])
+def test_chosen_steps_keep_thermal_heat_within_a_thousandth(make):
+    network = make()
+    found = thermal_heat("hoh", oscillators.enough_steps(network, 1e-3), network)
+    np.testing.assert_allclose(found, ensemble(network).currents.rates.heat, rtol=1e-3)
+
+
+def test_chosen_steps_follow_quartic_forces():
+    network, plan = pair((COLD, COLD), alpha=1.0, amplitude=3.0), Plan(1, 30, 1, 1)
+    steps = oscillators.enough_steps(network, 1e-3)
+    one, other = (
+        currents(simulate(network, plan, 1, "hoh", n), network, plan) for n in (steps, 8 * steps)
+    )
+    np.testing.assert_allclose(one, other, rtol=2e-3)
 
 
 def test_hoh_has_no_shadow_work_in_a_linear_network():

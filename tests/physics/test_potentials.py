@@ -168,7 +168,7 @@ def escape_rate(a, temperature):
     rate = temperature / (x[1] - x[0]) ** 2
     up, down = rate * np.exp(-rise), rate * np.exp(rise)
     leaving = np.append(up, 0.0) + np.append(0.0, down)
-    slow = eigh_tridiagonal(leaving, -np.sqrt(up * down), True, "i", (0, 1))[0]
+    slow = eigh_tridiagonal(leaving, -np.sqrt(up * down), True, "i", (0, 1))
     return 0.5 * slow[1]
 
 

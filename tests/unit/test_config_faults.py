@@ -148,6 +148,57 @@ def test_negative_stiffnesses_are_allowed_where_something_holds(site):
     )
 
 
+OVERDAMPED = changed(BREATHING, ('"oscillators"', '"oscillators"\ndynamics = "overdamped"'))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "says"),
+    [
+        ("friction = 0.1", "friction = 0.1\nmass = 2.0", "model.mass", "none in overdamped"),
+        ('bath = "B"', 'bath = "B"\nmass = 2.0', "sites.1.mass", "none in overdamped"),
+        ("steps_per_period", 'scheme = "hoh"\nsteps_per_period', "integrator.scheme", "'sweep'"),
+        (
+            '[[sites]]\nname = "1"\nbath = "B"',
+            'C = { temperature = 2.0 }\n[[sites]]\nname = "1"\nbaths = ["B", "C"]',
+            "sites.1.baths",
+            "found 2 baths",
+        ),
+        (
+            "[ensemble]",
+            '[[sites]]\nname = "2"\nstiffness = 1.0\n[ensemble]',
+            "sites.2",
+            "no bath; allowed in overdamped dynamics: one",
+        ),
+    ],
+)
+def test_what_does_not_go_with_overdamped_dynamics_is_told(old, new, key, says):
+    parse(OVERDAMPED)
+    (fault,) = faults_of(changed(OVERDAMPED, (old, new)))
+    assert fault.key == key
+    assert says in fault.message
+
+
+def test_the_scheme_of_overdamped_dynamics_goes_with_no_other():
+    text = changed(BREATHING, ("steps_per_period", 'scheme = "sweep"\nsteps_per_period'))
+    (fault,) = faults_of(text)
+    assert "found 'sweep' with underdamped dynamics; allowed: 'hoh', 'baoab'" in fault.message
+
+
+def test_contacts_of_oscillators_have_their_multiples_of_the_friction():
+    site = 'name = "1"\nbaths = { C = 0.5, B = 2.0 }\nfriction = 0.6'
+    text = changed(
+        BREATHING,
+        ("[[sites]]", "C = { temperature = 2.0 }\n[[sites]]"),
+        ('name = "1"\nbath = "B"', site),
+        ("[ensemble]", '[[sites]]\nname = "2"\nstiffness = 1.0\n[ensemble]'),
+    )
+    network = parse(text).experiment.network()
+    assert network.contact.tolist() == [0, 0, 1]
+    assert network.bath.tolist() == [0, 1, -1]
+    assert network.friction.tolist() == [1.2, 0.3, 0.0]
+    assert network.temperature.tolist() == [1.0, 2.0, 0.0]
+
+
 @pytest.mark.parametrize(
     ("cosine", "key", "says"),
     [

@@ -159,11 +159,17 @@ def test_exact_answers_do_without_an_integrator(cli, config):
     assert trajsim.exact(tomllib.loads(OSCILLATORS)).heat_rate == trajsim.exact(with_one).heat_rate
 
 
-@pytest.mark.parametrize("verb", ["run", "validate", "warmup"])
-def test_a_simulation_does_not(cli, config, verb):
-    result = cli(verb, config(OSCILLATORS))
-    assert result.exit_code == 2
-    assert "integrator: missing; a simulation needs [integrator]" in result.stderr
+def test_a_simulation_chooses_one_and_records_it(cli, config, tmp_path):
+    path = config(OSCILLATORS)
+    assert cli("validate", path).exit_code == 0
+    result = cli("run", path, "-o", tmp_path / "run.h5")
+    assert result.exit_code == 0
+    steps = int(re.search(r"integrator: hoh, (\d+) steps a period", result.stderr)[1])
+    assert steps % parse(OSCILLATORS).experiment.ledger.rows_per_period == 0
+    run = trajsim.open(tmp_path / "run.h5")
+    assert run.config.experiment.integrator.steps_per_period == steps
+    again = cli("run", path, "-o", tmp_path / "run.h5", "--resume")
+    assert again.exit_code == 0, again.stderr
 
 
 def test_an_integrator_put_in_place_is_one():

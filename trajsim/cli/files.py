@@ -112,7 +112,7 @@ def validate(config: Path, overrides: tuple[str, ...]) -> None:
         from trajsim.running.run import RunError, model_of
 
         try:
-            for point in loaded.points:
+            for point in loaded.settled().points:
                 model_of(point.experiment)
         except RunError as error:
             fail(f"{config}: {error}")

@@ -33,6 +33,14 @@ class Config:
     experiment: Experiment
     points: list[Point]
 
+    def settled(self) -> "Config":
+        """The same with what a simulation needs chosen where it is left out: the integrator."""
+        chosen = self.experiment.choices([point.experiment for point in self.points])
+        if not chosen:
+            return self
+        points = [Point(p.parameters, p.experiment.model_copy(update=chosen)) for p in self.points]
+        return Config(self.text, self.experiment.model_copy(update=chosen), points)
+
     def at(self, parameters: dict[str, float]) -> Experiment:
         """Experiment of the point with these swept values."""
         return self._by_values[tuple(parameters.values())]

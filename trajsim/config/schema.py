@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import Discriminator, Field, Tag
@@ -379,6 +379,10 @@ class Experiment(Strict):
     @property
     def integration(self) -> dict[str, Any]:
         """Settings of the integrator, where there is one."""
+        return {}
+
+    def choices(self, points: "Sequence[Experiment]") -> dict[str, Any]:
+        """Tables to put in place of those left out, the same for all points of a sweep."""
         return {}
 
     def network(self) -> Any:

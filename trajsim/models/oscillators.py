@@ -8,6 +8,7 @@ Overdamped ones have no mass: gamma_i dx_i/dt = -dH/dx_i + the same noise.
 Forces f, stiffnesses k and kc, centres c and temperatures T are waveforms.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -389,6 +390,70 @@ def step_error(network: OscillatorNetwork, steps: int) -> float:
             extra += dissipated(order + k * steps, part * force)
     of_held_force = extra / smooth if smooth > 0.0 else 0.0
     return float(SPLITTING * fastest**2 + of_held_force)
+
+
+# Relative error of heats and works of linear networks, at most, for a step as long as their fastest
+# motion, as measured on random ones; parts of a period in which what is driven is followed; and
+# sites up to which the fastest motion is found, not bounded.
+WORST, FOLLOWED, BROKEN, MOST_SOLVED = 0.25, 64, 256, 256
+
+
+def enough_steps(network: OscillatorNetwork, error: float) -> int:
+    """Steps a period of `hoh` or `sweep` that keep relative errors of currents below about `error`.
+
+    Nonlinear forces count with the stiffness that they have where 3 T of energy and the largest
+    force can bring a particle.
+
+    Parameters
+    ----------
+    network : OscillatorNetwork
+    error : relative, of heats and works
+    """
+    waves = (network.drive, network.traps, network.centers, network.couplings, network.temperatures)
+    stiffness = _stiffest_reached(network)
+    if len(stiffness) > MOST_SOLVED:
+        # No eigenvalue is above the largest sum of a row.
+        inertia = network.at_sites(network.friction) if network.overdamped else network.mass
+        fastest = float((abs(stiffness).sum(axis=1) / inertia).max())
+        if not network.overdamped:
+            friction = network.at_sites(network.friction)
+            fastest = math.sqrt(fastest) + float((friction / network.mass).max())
+    else:
+        fastest = float(abs(np.linalg.eigvals(flow_of(network, stiffness))).max())
+    steps = [math.sqrt(WORST / error) * fastest * network.period]
+    for w in waves:
+        orders = w.order.max(where=w.amplitude != 0.0, initial=0)
+        steps += [FOLLOWED * float(orders), BROKEN * float(len(w.start) > 0)]
+    return max(1, math.ceil(max(steps)))
+
+
+def _stiffest_reached(network: OscillatorNetwork) -> Array:
+    """The quadratic part (n, n) with the stiffness that nonlinear forces reach."""
+    stiffness = network.stiffest.copy()
+    if network.linear:
+        return stiffness
+    energy = 3.0 * float(bounds(network.temperatures)[1].max())
+    force = abs(np.stack(bounds(network.drive))).max(axis=0)
+    negative = np.maximum(0.0, -np.diag(network.softest))
+
+    def curvature(quartic: float, pull: float, push: float) -> float:
+        """3 quartic x^2 where quartic x^4 / 4 - push x^2 / 2 - pull x is the energy."""
+        if quartic == 0.0:
+            return 0.0
+        roots = np.roots([0.25 * quartic, 0.0, -0.5 * push, -pull, -energy])
+        return float(3.0 * quartic * abs(roots[abs(roots.imag) < 1e-9 * abs(roots)]).max() ** 2)
+
+    springs, cosines = network.quartic_springs, network.cosines
+    for i in range(len(network.mass)):
+        stiffness[i, i] += curvature(network.quartic[i], force[i], negative[i])
+        some = slice(cosines.first[i], cosines.first[i + 1])
+        stiffness[i, i] += (abs(cosines.amplitude) * (TURN * cosines.waves) ** 2)[some].sum()
+        for k in range(springs.first[i], springs.first[i + 1]):
+            j = springs.column[k]
+            both = curvature(springs.entry[k], force[i] + force[j], max(negative[[i, j]]))
+            stiffness[i, i] += both
+            stiffness[i, j] -= both
+    return stiffness
 
 
 # Below, x holds positions of the sites, `stride` apart, of lanes side by side from `at` on; the

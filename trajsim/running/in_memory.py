@@ -47,6 +47,7 @@ def simulate_in_memory(
     StoppedError
         If it was stopped by SIGINT or SIGTERM; the run is lost.
     """
+    config = config.settled()
     run, make = MemoryRun(header_of(config)), engine_of(engine, workers)
     expect_size(run.layout)
     _expect_memory(run.layout)

@@ -82,6 +82,10 @@ def simulate(
             "--resume and --force: one keeps what is there, one replaces it; allowed: one of them"
         )
     expect_target(output, shard)
+    given, config = config, config.settled()
+    if config is not given:
+        chosen = config.experiment.integration
+        say(f"integrator: {chosen['scheme']}, {chosen['steps_per_period']} steps a period (chosen)")
     run = UnfinishedRun(shard.output(output) if shard else output, header_of(config, shard))
     make = engine_of(engine, workers)
     with Signals() as signals:

@@ -64,6 +64,7 @@ def warm_up(config: Config) -> None:
     trajsim.running.blocks.RunError
         If the config cannot be run.
     """
+    config = config.settled()
     first, layout = config.points[0].experiment, layout_of(config)
     compile_kernel(*model_of(first), layout, first.plan)
     with suppress(NoExactSideError):
