@@ -1,11 +1,15 @@
 """Lattices written out by a config, * in keys, ranges of joint keys."""
 
 import copy
+import json
 import tomllib
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import trajsim
+from trajsim.cli import main
 from trajsim.config import json_schema, parse
 
 RING = """\
@@ -220,3 +224,27 @@ def test_editors_are_told_that_a_lattice_may_stand_for_sites():
         if "lattice" in definition.get("properties", {}):
             assert "sites" not in definition["required"]
             assert {"required": ["lattice"]} in definition["anyOf"]
+
+
+def test_energy_and_magnetisation_stand_for_states_that_are_too_many(tmp_path):
+    run = trajsim.simulate(trajsim.load(tomllib.loads(RING), ["lattice.shape=[50]"]))
+    (sampled,) = run.averages()
+    energy, state = np.asarray(run["energy"][0]), np.asarray(run["state"][0])
+    # Rows begin at three of four edges.
+    total = state[:, :3].sum(axis=2, dtype=float)
+    for name, values in (("energy", energy[:, :3]), ("magnetisation", total)):
+        for squared, of_row in ((name, values), (f"{name}_squared", values**2)):
+            mean, stderr = sampled.edges[squared]
+            each = of_row.mean(axis=1)
+            assert mean.item() == pytest.approx(each.mean(), rel=1e-12)
+            assert stderr.item() == pytest.approx(each.std(ddof=1) / len(each) ** 0.5, rel=1e-9)
+    path = run.save(tmp_path / "run.h5")
+    text = CliRunner().invoke(main, ["analyze", str(path)]).stdout
+    assert "flip_rate.*, mean of 50" in text
+    assert "flip_rate.7 " not in text
+    (row,) = (line for line in text.splitlines() if line.startswith("magnetisation "))
+    assert float(row.split()[1]) == pytest.approx(sampled.edges["magnetisation"].mean.item())
+    answer = json.loads(CliRunner().invoke(main, ["analyze", str(path), "--json"]).stdout)
+    (point,) = answer["points"]
+    assert point["energy"]["mean"] == [pytest.approx(sampled.edges["energy"].mean.item())]
+    assert len(point["flip_rate"]) == 50

@@ -87,7 +87,8 @@ class Averages(Rates[Estimate[float]]):
     edges : by name, mean and standard error where rows begin, at each phase of the period at
         which they do: "occupation" (phases, 2**n) of spins, or (phases, states) of jump networks,
         unless there are too many states;
-        "position", "velocity" and their squares (phases, n) of oscillators
+        "position", "velocity" and their squares (phases, n) of oscillators; "energy",
+        "magnetisation" and their squares (phases, 1) of spins with too many states
     shadow_work : rate of the integrator's own error, summed over the network; None without one
     total_work : rate of the inclusive work of all drives
     covariance : of the errors of the heat rates and, last, of the rate of all work
@@ -213,6 +214,7 @@ class _Point:
             states = sites if numbered else 2 ** min(sites, 60)
         small = states <= MOST_STATES and states * phases <= MOST_CELLS
         self.states = states if small else 0
+        self.bulk = not small and "site" in names["state"].dims
         self.kinds = [kind for kind in RATES if kind in names]
 
     def add(self, columns: dict[str, NDArray]) -> None:
@@ -240,6 +242,15 @@ class _Point:
         """Each trajectory's averages over rows that begin at the same phase, (m, phases, ...)."""
         if self.states:
             yield "occupation", self._occupation(columns["state"])
+        if self.bulk:
+            totals = {
+                "energy": columns["energy"],
+                "magnetisation": columns["state"].sum(axis=2, dtype=np.float64),
+            }
+            for name, values in totals.items():
+                starts = values[:, :-1].reshape(len(values), -1, self.layout.rows_per_period, 1)
+                yield name, starts.mean(axis=1)
+                yield f"{name}_squared", (starts**2).mean(axis=1)
         for name in ("position", "velocity"):
             if (
                 name in columns

@@ -251,6 +251,8 @@ def _compare(sampled: Averages, window: Window, experiment: Experiment) -> list[
     results.append(Comparison(FIRST_LAW, residual, math.nan, 0.0, residual / limit, limit))
     visits = sampled.trajectories * experiment.plan.rows / experiment.plan.rows_per_period
     for name, (mean, stderr) in sampled.edges.items():
+        if name not in window.edges:
+            continue
         scale = _scale(name, window)
         for index in np.ndindex(mean.shape):
             value, observed = float(window.edges[name][index]), float(mean[index])

@@ -3,7 +3,7 @@
 import json
 import math
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,11 @@ from trajsim.comparison import Check
 from trajsim.config import Experiment, Point
 from trajsim.ensemble import Currents, of_kind
 from trajsim.explore.points import exact_regime
+
+# Labels of one kind of rates in a text table; of more, the extremes stand for all.
+MOST_LABELS = 40
+# Sums over all spins, of which the mean and its error are told where there are too many states.
+BULK = ("energy", "energy_squared", "magnetisation", "magnetisation_squared")
 
 
 def to_json(answer: Any) -> str:
@@ -90,11 +95,14 @@ def exact_table(point: Point, solved: Any) -> str:
     """One point of `trajsim exact`."""
     currents, experiment = solved.currents, point.experiment
     errors = _named(currents.error, experiment)
-    rows = [
-        (f"{name}.{label}", f"{value: .9e}", f"{errors[name][label]:.0e}")
-        for name, rates in _named(currents.rates, experiment).items()
-        for label, value in rates.items()
-    ]
+    rows = []
+    for name, rates in _named(currents.rates, experiment).items():
+        error = errors[name]
+        some = _some(name, rates)
+        rows += [
+            (words, f"{value: .9e}", f"{error[label]:.0e}" if label in error else "")
+            for words, label, value in some
+        ]
     for name, rates in _variances(solved, experiment).items():
         rows += [(f"{name}.{label}", f"{value: .9e}", "") for label, value in rates.items()]
     text = table(("per unit time", "exact", "error <"), rows)
@@ -125,12 +133,22 @@ def averages_json(sampled: Averages) -> dict[str, Any]:
         "trajectories": sampled.trajectories,
         "time": sampled.time,
         "first_law_residual": sampled.first_law_residual,
+        **{
+            name: {"mean": e.mean[:, 0].tolist(), "stderr": e.stderr[:, 0].tolist()}
+            for name, e in sampled.edges.items()
+            if name in BULK
+        },
     }
 
 
 def averages_table(sampled: Averages) -> str:
     """One point of `trajsim analyze`."""
-    rows = [(q.name, f"{q.mean: .5e}", f"{q.stderr:.1e}") for q in sampled.quantities]
+    rows = []
+    for kind in RATES:
+        estimates = sampled.of(kind)
+        for words, label, mean in _some(NAMES[kind], {k: e.mean for k, e in estimates.items()}):
+            error = f"{estimates[label].stderr:.1e}" if label in estimates else ""
+            rows.append((words, f"{mean: .5e}", error))
     if sampled.of("work"):
         total = sampled.total_work
         rows.append(("total_work_rate", f"{total.mean: .5e}", f"{total.stderr:.1e}"))
@@ -138,12 +156,29 @@ def averages_table(sampled: Averages) -> str:
         shadow = sampled.shadow_work
         rows.append(("shadow_work_rate", f"{shadow.mean: .5e}", f"{shadow.stderr:.1e}"))
     text = table(("per unit time", "mean", "std. error"), rows)
+    bulk = {name: e for name, e in sampled.edges.items() if name in BULK and e.mean.size == 1}
+    if bulk:
+        rows = [
+            (name, f"{e.mean.item(): .6e}", f"{e.stderr.item():.1e}") for name, e in bulk.items()
+        ]
+        text += "\n" + table(("where rows begin", "mean", "std. error"), rows)
     text += _regime(sampled.regime)
     text += (
         f"{sampled.trajectories} trajectories of time {sampled.time:g}; "
         f"largest first-law residual {sampled.first_law_residual:.1e}\n"
     )
     return headed(sampled.parameters) + text
+
+
+def _some(name: str, values: Mapping[str, float]) -> Iterator[tuple[str, str, float]]:
+    """Words, label and value of rates of one kind: of many, the mean, least and largest."""
+    if len(values) <= MOST_LABELS:
+        yield from ((f"{name}.{label}", label, value) for label, value in values.items())
+        return
+    yield f"{name}.*, mean of {len(values)}", "", sum(values.values()) / len(values)
+    for word, pick in (("least", min), ("largest", max)):
+        label = pick(values, key=values.__getitem__)
+        yield f"{name}.{label}, the {word}", label, values[label]
 
 
 def shadow_warning(sampled: Averages, most: float = 0.01) -> str | None:
