@@ -117,3 +117,12 @@ def test_an_unknown_paper_is_refused_with_the_names_there_are(tmp_path):
 def test_papers_are_listed():
     result = CliRunner().invoke(main, ["reproduce", "--paper", "list"])
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == list(PAPERS)
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_exact_work_on_a_dragged_trap_is_the_closed_form(k):
+    paper = value("schmiedl-seifert", k)
+    exact = trajsim.exact(paper.run.load(quick=False))
+    work = exact.protocol.work["total"]
+    assert work.mean == pytest.approx([25 / 3, 25 / math.e][k], rel=1e-9)
+    assert paper.expected == pytest.approx([25 / 3, 25 / math.e][k], rel=1e-15)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trajsim.analysis.estimate import Estimate
+from trajsim.comparison.protocols import exact_protocol
 from trajsim.comparison.verdict import threshold
 from trajsim.output import table, to_json
 from trajsim.paper.runs import Finished, Planned, make_all
@@ -193,6 +194,19 @@ _ENDS = (
 _CHAIN = Planned("rieder-4", "harmonic_chain", _ENDS, ("ensemble.trajectories=200",))
 _ENDLESS = Planned("rieder-24", "harmonic_chain", (), ("ensemble.trajectories=200",))
 _TORUS = Planned("onsager", "ising_torus", (), ("ensemble.trajectories=40",))
+_SCHMIEDL = "T. Schmiedl, U. Seifert, Phys. Rev. Lett. 98, 108301 (2007)"
+_BEST, _RAMP = (
+    Planned(
+        f"schmiedl-seifert-{name}",
+        "dragged_trap",
+        ("sweep={}", f"sites.1.center.points={points}"),
+        ("ensemble.trajectories=2000",),
+    )
+    for name, points in (
+        ("best", f"[[0, 0.0], [0, {5 / 3}], [1, {10 / 3}], [1, 5.0]]"),
+        ("ramp", "[[0, 0.0], [1, 5.0]]"),
+    )
+)
 _FIELD = Planned("glauber-response", "glauber_ring", (), ("ensemble.trajectories=1000",))
 
 PAPERS = {
@@ -224,6 +238,13 @@ PAPERS = {
                 per=256,
                 solved=False,
             ),
+        ),
+    ),
+    "schmiedl-seifert": Landmark(
+        f"{_SCHMIEDL}: least work on a dragged trap",
+        (
+            Value("work of the best protocol, with jumps", _SCHMIEDL, 25 / 3, _BEST, "work"),
+            Value("work of a ramp", "derived here", 25 / math.e, _RAMP, "work"),
         ),
     ),
     "glauber-response": Landmark(
@@ -308,7 +329,10 @@ def _judged(value: Value, run: Finished, values: int) -> Judged:
             exact = float(run.solved[0].currents.rates.heat[index])
     elif kind == "work":
         sampled = np.asarray(columns["work"][0, :]).sum(axis=(1, 2)) * (period / time)
-        if value.solved:
+        protocol = exact_protocol(experiment) if experiment.ends else None
+        if protocol is not None:
+            exact = list(protocol.work.values())[-1].mean
+        elif value.solved:
             exact = float(run.solved[0].currents.rates.work.sum()) * period
     else:
         # At the ends of all rows.
