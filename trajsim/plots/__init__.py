@@ -21,7 +21,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from trajsim.analysis.averages import averages
+from trajsim.analysis.averages import Averages, averages
 from trajsim.analysis.fluctuations import Fluctuations, fluctuations, fluctuations_by_window
 from trajsim.analysis.free_energy import bennett
 from trajsim.analysis.profile import profiles
@@ -35,6 +35,7 @@ from trajsim.plots.claims import claims_figure
 from trajsim.plots.currents import no_exact_side
 from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
 from trajsim.plots.exact import exact_cumulants, exact_twins, exact_works
+from trajsim.plots.lattices import profile_figure, snapshot_figure
 from trajsim.plots.left_out import tell_what_is_left_out
 from trajsim.plots.maps import map_figure
 from trajsim.plots.moments import covariance_figure, cumulants_figure
@@ -87,10 +88,23 @@ def figures(config: Config, run: StoredRun | None, window: int | None = None) ->
             figures["rates"] = rates_figure(config, sampled)
         if config.experiment.plan.rows_per_period > 1:
             figures["time"] = time_figure(config, profiles(run) if run else None)
+        if len(config.points) == 1:
+            figures |= _of_sites(config, run, sampled)
         if run is not None and len(config.points) == 1:
             figures |= _fluctuation_figures(config.points[0].experiment, run, window)
         tell_what_is_left_out(figures, config)
         return _closed(figures)
+
+
+def _of_sites(
+    config: Config, run: StoredRun | None, sampled: list[Averages] | None
+) -> dict[str, Figure]:
+    """Figures of what happens at every site of a large system at its one point."""
+    found = {
+        "profile": profile_figure(config, sampled[0] if sampled else None),
+        "snapshot": snapshot_figure(config, run) if run is not None and sampled else None,
+    }
+    return {name: figure for name, figure in found.items() if figure is not None}
 
 
 def _fluctuation_figures(
