@@ -101,6 +101,16 @@ def oscillators(found):
     return lines[:-1]
 
 
+def overdamped(found):
+    lines = [f"ns a trajectory-step at {found['steps_per_period']} a period.", ""]
+    rows = [
+        [f"{name}, {case}", *nanoseconds(c["seconds_per_step"]), spread(c["times_slower"])]
+        for case, result in found["cases"].items()
+        for name, c in result.items()
+    ]
+    return lines + table(["", "best", "median", "times as long as trajsim"], rows)
+
+
 def waveforms(found):
     rows = [
         [
@@ -214,6 +224,7 @@ SECTIONS = {
     "waveforms": waveforms,
     "oscillators": oscillators,
     "oscillators-avx2": oscillators,
+    "overdamped": overdamped,
     "packages": packages,
     "scaling": scaling,
     "whole_program": whole_program,

@@ -88,6 +88,25 @@ def test_oscillators_of_which_anything_is_driven_agree_with_their_moments(tmp_pa
     assert "work_variance_rate.1.stiffness" in judged
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("friction = 1.0", 'friction = 1.0\ndynamics = "overdamped"'),
+        ('bath = "L"', "baths = { R = 0.6, L = 1.3 }"),
+    ],
+)
+def test_overdamped_ones_and_those_in_several_baths_do_too(tmp_path, old, new):
+    (tmp_path / "x.toml").write_text(DRIVEN.replace(old, new))
+    config = load(tmp_path / "x.toml")
+    simulate(config, tmp_path / "x.h5", workers=2)
+    assert verify(tmp_path / "x.h5") == []
+    # False alarm 1e-4 over all quantities, seed fixed.
+    verdict = check(open_run(tmp_path / "x.h5"), config)
+    assert verdict.agrees
+    judged = {q.name for q in verdict.judged}
+    assert {"heat_variance_rate.L", "heat_variance_rate.R", "work_variance_rate.1-2"} <= judged
+
+
 def test_quartic_oscillators_have_no_exact_side_and_agree_with_twice_the_steps(tmp_path):
     made, config = run("quartic_pair.toml", tmp_path / "a.h5")
     finer, _ = run(

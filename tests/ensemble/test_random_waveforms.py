@@ -15,11 +15,13 @@ from trajsim.ensemble import ensemble
 
 pytestmark = pytest.mark.ensemble
 
-# Spins from the eleventh on touch one bath or more, each at its own multiple of the rate.
-SPINS, OSCILLATORS = range(14), range(5)
+# Spins from the eleventh on touch one bath or more, each at its own multiple of the rate; so do
+# oscillators from the eighth on, and the two before are overdamped.
+SPINS, OSCILLATORS = range(14), range(9)
 CASES = [*(("spins", k) for k in SPINS), *(("oscillators", k) for k in OSCILLATORS)]
 # The rest takes a kernel of its own each, and the exact sides of more states.
 QUICK = [("spins", 1), ("spins", 5), ("oscillators", 0), ("oscillators", 2)]
+QUICK += [("oscillators", 6), ("oscillators", 8)]
 COLUMNS = ("heat", "entropy_flow", "work", "exclusive_work", "flips", "energy")
 LAWS = ("glauber-product", "heat-bath", "metropolis", "arrhenius")
 LEDGERS = (
@@ -70,7 +72,7 @@ def random_case(kind, seed):
     n = int(rng.integers(2, 5) if spins else rng.integers(1, 4))
     initial = str(rng.choice(["up" if spins else "rest", "equilibrium", "periodic"]))
     baths = 1 if initial == "equilibrium" else int(rng.integers(1, min(n, 2) + 1))
-    several = spins and seed >= 10
+    several, overdamped = seed >= (10 if spins else 7), not spins and seed in (5, 6)
     baths = 2 if several and initial != "equilibrium" else baths
     ledger, period = LEDGERS[rng.integers(len(LEDGERS))], number(2.0, 6.0)
 
@@ -83,6 +85,8 @@ def random_case(kind, seed):
             out["drive"] = random_waveform(rng, -0.7, 0.7)
         if not spins:
             out |= {"mass": number(0.6, 1.6), "friction": number(0.5, 1.4)}
+            if overdamped:
+                del out["mass"]
             out["stiffness"] = random_waveform(rng, 0.6, 2.2)
             if rng.random() < 0.6:
                 out["center"] = random_waveform(rng, -0.7, 0.7)
@@ -119,7 +123,9 @@ def random_case(kind, seed):
     if not spins:
         # The step's own error is far below that of the sample.
         steps = 20 * int(12 * period)
-        config["integrator"] = {"scheme": ("hoh", "baoab")[seed % 2], "steps_per_period": steps}
+        scheme = "sweep" if overdamped else ("hoh", "baoab")[seed % 2]
+        config["integrator"] = {"scheme": scheme, "steps_per_period": steps}
+        config["model"]["dynamics"] = "overdamped" if overdamped else "underdamped"
     return config
 
 

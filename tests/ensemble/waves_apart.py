@@ -368,7 +368,10 @@ class Networks(Apart):
 
 
 class Oscillators(Apart):
-    """Linear oscillators: y is the matrix of second moments of (1, x, v), row by row."""
+    """Linear oscillators: y is the matrix of second moments of (1, x, v), row by row.
+
+    Of overdamped ones that of (1, x).
+    """
 
     counted = ("flips",)
 
@@ -376,6 +379,8 @@ class Oscillators(Apart):
         super().__init__(config)
         sites, model = config["sites"], config["model"]
         self.n = len(sites)
+        self.overdamped = model.get("dynamics") == "overdamped"
+        self.size = 1 + self.n * (1 if self.overdamped else 2)
         for k, s in enumerate(sites):
             self.signals["force", k] = self.signal(s.get("drive", 0.0))
             self.signals["stiffness", k] = self.signal(s.get("stiffness", 0.0))
@@ -391,23 +396,25 @@ class Oscillators(Apart):
 
     def term(self, now, place):
         """Form by (1, x, v) of the term of H in which a parameter stands."""
-        form = np.zeros((1 + 2 * self.n,) * 2)
+        form, one = np.zeros((self.size,) * 2), np.eye(self.size)
         kind, k = place
         if kind == "force":
             form[0, 1 + k] = -now[place][0]
         elif kind == "bond":
             i, j = self.ends[k]
-            d = np.eye(1 + 2 * self.n)[1 + i] - np.eye(1 + 2 * self.n)[1 + j]
+            d = one[1 + i] - one[1 + j]
             form = 0.5 * now[place][0] * np.outer(d, d)
         else:
-            d = np.eye(1 + 2 * self.n)[1 + k] - now["center", k][0] * np.eye(1 + 2 * self.n)[0]
+            d = one[1 + k] - now["center", k][0] * one[0]
             form = 0.5 * now["stiffness", k][0] * np.outer(d, d)
         return 0.5 * (form + form.T)
 
     def energy(self, now):
         places = [p for p in self.signals if p[0] in ("force", "stiffness", "bond")]
         form = sum(self.term(now, p) for p in places)
-        return (form + 0.5 * np.diag(np.append(np.zeros(1 + self.n), self.mass))).ravel()
+        if not self.overdamped:
+            form = form + 0.5 * np.diag(np.append(np.zeros(1 + self.n), self.mass))
+        return form.ravel()
 
     def rise(self, now, place):
         """Derivative of H by a parameter: H is linear in each but a centre, quadratic in that."""
@@ -417,9 +424,15 @@ class Oscillators(Apart):
     def matrix(self, now):
         """A of d<z z'>/dt = A <z z'> + <z z'> A' + noise, and the noise."""
         n = self.n
-        A = np.zeros((1 + 2 * n,) * 2)
-        A[1 : n + 1, n + 1 :] = np.eye(n)
+        A = np.zeros((self.size,) * 2)
         form = self.energy(now).reshape(A.shape)
+        if self.overdamped:
+            noise = np.zeros(self.size)
+            for k, bath, friction in self.frictions:
+                A[1 + k] = -2 * form[1 + k] / friction
+                noise[1 + k] = 2 * now["bath", bath][0] / friction
+            return A, np.diag(noise)
+        A[1 : n + 1, n + 1 :] = np.eye(n)
         A[n + 1 :, : n + 1] = -2 * form[1 : n + 1, : n + 1] / self.mass[:, None]
         noise = np.zeros(n)
         for k, bath, friction in self.frictions:
@@ -435,19 +448,25 @@ class Oscillators(Apart):
         return flow
 
     def gains(self, now):
-        size = 1 + 2 * self.n
+        size, form = self.size, self.energy(now).reshape((self.size,) * 2)
         heat, entropy = np.zeros((2, len(self.baths), size, size))
         for k, bath, friction in self.frictions:
             given, T = np.zeros((size, size)), now["bath", bath][0]
-            given[0, 0] = friction * T / self.mass[k]
-            given[1 + self.n + k, 1 + self.n + k] = -friction
+            if self.overdamped:
+                # -F o dx/dt = -F^2 / gamma - (T / gamma) dF/dx
+                given -= np.outer(2 * form[1 + k], 2 * form[1 + k]) / friction
+                given[0, 0] += 2 * form[1 + k, 1 + k] * T / friction
+            else:
+                given[0, 0] = friction * T / self.mass[k]
+                given[1 + self.n + k, 1 + self.n + k] = -friction
             heat[bath] += given
             entropy[bath] += given / T
-        A, _ = self.matrix(now)
+        A, noise = self.matrix(now)
         work = [now[p][1] / self.period * self.rise(now, p) for p in self.drives]
         # d<term>/dt at fixed parameters is the negative of the exclusive work.
         exclusive = [-(A.T @ self.term(now, p) + self.term(now, p) @ A) for p in self.drives]
         for e, p in zip(exclusive, self.drives, strict=True):
+            e[0, 0] -= (self.term(now, p) * noise).sum()
             if p[0] in ("stiffness", "center"):
                 # The term moves by the other parameter, too.
                 other = ({"stiffness": "center", "center": "stiffness"}[p[0]], p[1])
@@ -470,7 +489,7 @@ class Oscillators(Apart):
         return out
 
     def start(self):
-        size, initial = 1 + 2 * self.n, self.config["ensemble"].get("initial", "rest")
+        size, initial = self.size, self.config["ensemble"].get("initial", "rest")
         M = np.zeros((size, size))
         M[0, 0] = 1.0
         if initial == "equilibrium":
@@ -484,7 +503,7 @@ class Oscillators(Apart):
 
     def periodic(self):
         """Moments that return after a period; <1 * 1> stays what it is."""
-        one = np.eye((1 + 2 * self.n) ** 2)
+        one = np.eye(self.size**2)
         U = self.propagator() - one
         U[0] = one[0]
         return np.linalg.solve(U, one[0])

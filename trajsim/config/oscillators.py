@@ -93,7 +93,7 @@ class OscillatorModel(schema.Model):
 class OscillatorEnsemble(schema.Ensemble):
     """Start of oscillators: at rest, in equilibrium under f(0), or in the periodic state.
 
-    The latter two are those of the linear part; quartic oscillators relax from there.
+    The last is that of the linear part; nonlinear oscillators relax from there.
     """
 
     initial: Literal["rest", "equilibrium", "periodic"] = Field(
@@ -176,9 +176,12 @@ class OscillatorExperiment(schema.Experiment):
 
     @property
     def canonical(self) -> bool:
-        """Whether `initial = "equilibrium"` is that of the whole energy: forces are linear."""
-        parts: list[Any] = [*self.sites, *self.bonds]
-        return not any(part.quartic for part in parts) and not any(s.cosine for s in self.sites)
+        """Whether `initial = "equilibrium"` is that of the whole energy, not of its linear part."""
+        network = self.network()
+        if network.linear:
+            return True
+        proposal = oscillators.proposal_of(network, float(network.temperature.max()))
+        return proposal is not None and proposal.enough
 
     def network(self) -> oscillators.OscillatorNetwork:
         """Parameters for the kernels and the exact side."""

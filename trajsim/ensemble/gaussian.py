@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ensemble.answers import Currents, Energetics, NoExactSideError, TimeSeries, Window
-from trajsim.models.oscillators import OscillatorNetwork, flow_of, stiffness_of
+from trajsim.models.oscillators import OscillatorNetwork, flow_of, proposal_of, stiffness_of
 from trajsim.models.waveform import at_edges
 from trajsim.plan import Plan
 
@@ -52,7 +52,8 @@ def lyapunov(flow: Array, noise: Array) -> Array:
 def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
     """Distribution from which trajectories with this `initial` are drawn: of the linear part.
 
-    At rest, or in the equilibrium of what is listed first.
+    At rest, or in the equilibrium of what is listed first. Of nonlinear oscillators it is the
+    proposal of `trajsim.models.oscillators.proposal_of` where there is one.
 
     Raises
     ------
@@ -66,9 +67,10 @@ def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
         return Gaussian(np.zeros(network.size), np.zeros((network.size, network.size)))
     if initial != "equilibrium":
         raise ValueError(f"start: found {initial!r}; allowed: 'rest', 'equilibrium', 'periodic'")
-    temperature = expect_equilibrium(network)
+    proposal = None if network.linear else proposal_of(network, expect_one_temperature(network))
+    temperature = expect_equilibrium(network) if proposal is None else network.temperature.max()
     stiffness, force, _ = potentials(network)
-    inverse = np.linalg.inv(stiffness[0])
+    inverse = np.linalg.inv(stiffness[0] + (0.0 if proposal is None else np.diag(proposal.added)))
     covariance = np.zeros((network.size, network.size))
     covariance[:n, :n] = temperature * inverse
     if not network.overdamped:
@@ -84,10 +86,22 @@ def expect_equilibrium(network: OscillatorNetwork) -> float:
     NoExactSideError
         If they differ, or the stiffness leaves some motion free at time 0.
     """
+    temperature = expect_one_temperature(network)
+    expect_bound(potentials(network)[0][0])
+    return temperature
+
+
+def expect_one_temperature(network: OscillatorNetwork) -> float:
+    """The temperature at time 0 of all baths.
+
+    Raises
+    ------
+    NoExactSideError
+        If they differ.
+    """
     temperatures = network.temperature[network.bath >= 0]
     if len(temperatures) == 0 or np.ptp(temperatures) > 0:
         raise NoExactSideError("an equilibrium exists only where all baths are equally warm")
-    expect_bound(potentials(network)[0][0])
     return float(temperatures[0])
 
 

@@ -24,7 +24,7 @@ from trajsim.kernels.oscillator_energetics import (
     write_edge,
 )
 from trajsim.kernels.random import normal_pair, normals, streams
-from trajsim.models.oscillators import OscillatorNetwork
+from trajsim.models.oscillators import OscillatorNetwork, nonlinear_energy, proposal_of
 from trajsim.plan import Plan
 
 Array = NDArray[np.float64]
@@ -93,12 +93,17 @@ class Start(NamedTuple):
 
     Velocities of overdamped motion are 0.
 
-    They then relax for the time `settle` under the force of time 0.
+    Draws are accepted as `trajsim.models.oscillators.Proposal` says, with `added` (n,) and `lift`,
+    if the inverse temperature `beta` is not 0. They then relax for the time `settle` under the
+    force of time 0.
     """
 
     mean: Array
     factor: Array
     settle: float
+    added: Array = np.zeros(0)
+    lift: float = 0.0
+    beta: float = 0.0
 
 
 class Replicas(NamedTuple):
@@ -173,15 +178,30 @@ def prepare(
 
 
 def start(network: OscillatorNetwork, initial: str, state: Any) -> Start:
-    """Start for `initial` from its Gaussian: a mean (2n,) and a covariance (2n, 2n)."""
+    """Start for `initial` from its Gaussian: a mean (2n,) and a covariance (2n, 2n).
+
+    Raises
+    ------
+    ValueError
+        If the equilibrium of nonlinear oscillators cannot be drawn.
+    """
     size, vectors = np.linalg.eigh(state.covariance)
     factor = np.ascontiguousarray(vectors * np.sqrt(np.maximum(size, 0.0)))
-    # The Gaussian is that of the linear part: quartic oscillators must still relax.
-    settle = 0.0
-    if initial == "equilibrium" and not network.linear:
-        settle = SETTLING_TIMES / slowest_rate(network)
     still = 2 * len(network.mass) - network.size
-    return Start(np.pad(state.mean, (0, still)), np.pad(factor, (0, still)), settle)
+    begun = Start(np.pad(state.mean, (0, still)), np.pad(factor, (0, still)), 0.0)
+    if initial != "equilibrium" or network.linear:
+        return begun
+    temperature = float(network.temperature.max())
+    proposal = proposal_of(network, temperature)
+    if proposal is not None and proposal.enough:
+        return begun._replace(added=proposal.added, lift=proposal.lift, beta=1.0 / temperature)
+    # What is drawn is the Gaussian alone, which must still relax.
+    if np.linalg.eigvalsh(network.stiffness)[0] <= 0.0:
+        raise ValueError(
+            "ensemble.initial: found 'equilibrium' of wells so deep that it cannot be drawn; "
+            "allowed: 'rest', with a burn_in"
+        )
+    return begun._replace(settle=SETTLING_TIMES / slowest_rate(network))
 
 
 def needs_state(initial: str) -> bool:
@@ -214,7 +234,10 @@ def begin(
     replicas = Replicas(
         streams(np.uint64(seed), point, first, count), np.zeros((n, count)), np.zeros((n, count))
     )
-    _place(model, start, replicas)
+    if start.beta > 0.0:
+        _draw_equilibrium(model, start, replicas)
+    else:
+        _place(model, start, replicas)
     steps = math.ceil(start.settle / model.scheme.dt)
     if steps > 0:
         _settle_all(model, replicas, sizes_of(model, count, 0), steps)
@@ -238,6 +261,36 @@ def _place(model, start, replicas):
                 x += start.factor[i, j] * drawn[j, k]
                 v += start.factor[n + i, j] * drawn[j, k]
             replicas.x[i, k], replicas.v[i, k] = x, v
+
+
+@compiled
+def _draw_equilibrium(model, start, replicas):
+    """Draw each trajectory's state until one is accepted."""
+    n, m = replicas.x.shape
+    drawn, x, energy = np.zeros((2 * n + 2, 1)), np.zeros(n * LANES), np.zeros(LANES)
+    for k in range(m):
+        lost = 1.0
+        while lost > 0.0:
+            normals(replicas.stream[k : k + 1], model.fine, drawn)
+            for i in range(n):
+                position, velocity = start.mean[i], start.mean[n + i]
+                for j in range(2 * n):
+                    position += start.factor[i, j] * drawn[j, 0]
+                    velocity += start.factor[n + i, j] * drawn[j, 0]
+                replicas.x[i, k], replicas.v[i, k], x[i * LANES] = position, velocity, position
+            total = start.lift
+            for i in range(n):
+                _energy_at(model, x, energy, i)
+                total += energy[0] - 0.5 * start.added[i] * replicas.x[i, k] ** 2
+            # Half the square of two normal numbers is exponentially distributed.
+            lost = start.beta * total - 0.5 * (drawn[2 * n, 0] ** 2 + drawn[2 * n + 1, 0] ** 2)
+
+
+@compiled
+def _energy_at(model_, x, energy, i):
+    """Nonlinear energy of site i, and half of that of its bonds."""
+    network = bare(model_).network
+    store(bare(energy), 0, nonlinear_energy(network, bare(x), 0, LANES, i, 0.5))
 
 
 @compiled

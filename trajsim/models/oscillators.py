@@ -32,6 +32,8 @@ from trajsim.models.waveform import (
 Array = NDArray[np.float64]
 
 TURN = 2.0 * np.pi
+# Part of the largest stiffness below which another one is taken for none.
+SAME_STIFFNESS = 1e-9
 
 
 class Sparse(NamedTuple):
@@ -325,6 +327,81 @@ def flow_of(network: OscillatorNetwork, stiffness: Array) -> Array:
     flow[..., n:, :n] = -stiffness / network.mass[:, None]
     flow[..., n:, n:] = -np.diag(friction / network.mass)
     return flow
+
+
+class Proposal(NamedTuple):
+    """Gaussian of which some draws, accepted at random, are a nonlinear network in equilibrium.
+
+    It is that of the quadratic part with more stiffness. A draw x is accepted with the probability
+    exp(-(nonlinear energy - x . added . x / 2 + lift) / T), where the energy is never negative.
+
+    Parameters
+    ----------
+    added : (n,) stiffness of the sites
+    lift : an energy
+    accepted : part of the draws
+    """
+
+    added: Array
+    lift: float
+    accepted: float
+
+    @property
+    def enough(self) -> bool:
+        """Whether so many draws are accepted that they take no long time."""
+        return self.accepted >= LEAST_ACCEPTED
+
+
+LEAST_ACCEPTED = 1e-4
+# Draws by which a proposal is judged, and parts of the natural stiffness that are tried.
+JUDGED, TRIED = 4096, (0.0, 0.1, 0.3, 0.6, 1.0, 1.7, 3.0)
+
+
+def proposal_of(network: OscillatorNetwork, temperature: float) -> Proposal | None:
+    """The proposal that accepts most; None if there is none.
+
+    Parameters
+    ----------
+    network : OscillatorNetwork, at time 0
+    temperature : of all its baths
+    """
+    n, held = len(network.mass), network.quartic > 0.0
+    low = float(np.linalg.eigvalsh(network.stiffness)[0])
+    natural = np.sqrt(network.quartic * temperature)
+    draws, best = np.random.default_rng(0).standard_normal((JUDGED, n)), None
+    for part in TRIED:
+        added = np.where(held, max(0.0, -low) + part * natural, 0.0)
+        size, vectors = np.linalg.eigh(network.stiffness + np.diag(added))
+        if size[0] <= SAME_STIFFNESS * size[-1]:
+            continue
+        lift = float((added[held] ** 2 / network.quartic[held]).sum() / 4.0)
+        lift += float(abs(network.cosines.amplitude).sum())
+        mean = vectors @ ((vectors.T @ _pull(network)) / size)
+        x = mean + np.sqrt(temperature) * (draws / np.sqrt(size)) @ vectors.T
+        energy = _nonlinear_energy(network, x) - 0.5 * x**2 @ added + lift
+        accepted = float(np.exp(-energy / temperature).mean())
+        if best is None or accepted > best.accepted:
+            best = Proposal(added, lift, accepted)
+    return best
+
+
+def _pull(network: OscillatorNetwork) -> Array:
+    """Forces (n,) on sites at 0 at time 0."""
+    force, traps, centers = (
+        at_edges(waves, 1)[0] for waves in (network.drive, network.traps, network.centers)
+    )
+    return np.asarray(force + traps * centers)
+
+
+def _nonlinear_energy(network: OscillatorNetwork, x: Array) -> Array:
+    """Energies (m,) of the quartic part and of cosines at positions (m, n)."""
+    springs, cosines = network.quartic_springs, network.cosines
+    row = np.repeat(np.arange(x.shape[1]), np.diff(springs.first))
+    site = np.repeat(np.arange(x.shape[1]), np.diff(cosines.first))
+    stretch = x[:, row] - x[:, springs.column]
+    waves = np.cos(TURN * (cosines.waves * x[:, site] + cosines.shift))
+    quartic = 0.25 * x**4 @ network.quartic + 0.125 * stretch**4 @ springs.entry
+    return np.asarray(quartic + waves @ cosines.amplitude)
 
 
 # Steps in which the fastest motion goes through one radian, and the fewest and most in a period.

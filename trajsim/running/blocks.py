@@ -119,9 +119,9 @@ def model_of(experiment: Experiment, plan: Plan | None = None) -> tuple[Any, Any
         kernel = kernel_of(network)
         state = start_state(network, initial) if kernel.needs_state(initial) else None
         model = kernel.prepare(network, plan or experiment.plan, **experiment.integration)
+        return kernel, model, kernel.start(network, initial, state)
     except (NoExactSideError, ValueError) as error:
         raise RunError(str(error)) from None
-    return kernel, model, kernel.start(network, initial, state)
 
 
 def compile_kernel(kernel: Any, model: Any, start: Any, layout: Layout, plan: Plan) -> None:
