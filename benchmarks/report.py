@@ -128,6 +128,24 @@ def waveforms(found):
     return lines + table([*header, "acceptance", "first run, CPU s"], rows)
 
 
+def networks(found):
+    lines = []
+    for case, contenders in found["cases"].items():
+        rows = [
+            [
+                name,
+                *nanoseconds(c["seconds_per_jump"], 1),
+                spread(c["times_faster"]),
+                f"{c['furthest']:.1f}",
+                f"{c['first_law_residual']:.0e}",
+            ]
+            for name, c in contenders["contenders"].items()
+        ]
+        header = ["", "best", "median", "times as fast as C, plain", "furthest mean, σ"]
+        lines += [f"**{case}**, nanoseconds a jump.", "", *table([*header, "first law"], rows), ""]
+    return lines[:-1]
+
+
 def packages(found):
     spins, oscillators = found["spins"], found["oscillators"]
     lines = ["**Spins in constant fields**, million periods a second.", ""]
@@ -222,6 +240,7 @@ SECTIONS = {
     "spins": spins,
     "spins-avx2": spins,
     "waveforms": waveforms,
+    "networks": networks,
     "oscillators": oscillators,
     "oscillators-avx2": oscillators,
     "overdamped": overdamped,

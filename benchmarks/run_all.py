@@ -14,6 +14,7 @@ COMMANDS = [
     ["spins.py"],
     ["spins.py", "--avx2"],
     ["waveforms.py"],
+    ["networks.py"],
     ["oscillators.py"],
     ["oscillators.py", "--avx2"],
     ["overdamped.py"],

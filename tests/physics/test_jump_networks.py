@@ -12,9 +12,12 @@ import trajsim
 from trajsim.ensemble import counting_of, ensemble, start_state, steady_state
 from trajsim.ensemble.jumps.counting_dense import DenseCounting
 from trajsim.ensemble.jumps.counting_sparse import SparseCounting
+from trajsim.kernels import networks as kernel
 from trajsim.models import jumps
 from trajsim.models.rate_laws import HeatBath
 from trajsim.output.networks import network_json, network_table
+from trajsim.plan import Plan
+from trajsim.running.provenance import layout_of
 
 NEVER = {"period": 1.0}
 
@@ -163,19 +166,50 @@ def test_affinities_of_cycles_are_sums_of_heats_over_temperatures():
     assert sorted(jumps.cycle(network, found.parent, chord)) == [0, 1, 2]
 
 
+def test_large_and_small_networks_move_alike():
+    """The kernels in lanes and one trajectory at a time use the same random numbers."""
+    baths = {
+        "L": {"temperature": {"offset": 1.0, "amplitude": 0.4}, "chemical_potential": 0.3},
+        "R": {"temperature": 0.6, "chemical_potential": {"amplitude": 0.4, "phase": 1.0}},
+    }
+    points = {"points": [[0, 0.1], [0.3, 0.1], [0.3, 2.0], [1, 0.3]]}
+    steps = [
+        {"states": ["a", "b"], "bath": "L", "particles": 1, "load": {"amplitude": 0.5}},
+        {"states": ["b", "c"], "bath": "R", "particles": 2, "rate_law": "arrhenius"},
+        {"states": ["c", "a"], "bath": "R", "load": 0.2},
+        {"states": ["d", "a"], "bath": "L", "rate_law": "metropolis"},
+    ]
+    states = {"a": 0.0, "b": points, "c": {"amplitude": 1.5}, "d": 0.5}
+    given = config(states, steps, baths, trajectories=70, ensemble={"burn_in": 2})
+    given["drive"] = {"period": 12.0}
+    given["ledger"] = {"rows_per_period": 3}
+    loaded = trajsim.load(given)
+    network, plan = loaded.experiment.network(), loaded.experiment.plan
+    lanes = kernel.prepare(network, plan)
+    assert lanes.network.parts > 1
+    found = []
+    for model in (lanes, lanes.network):
+        replicas = kernel.begin(model, kernel.start(network, "random", None), 3, 0, 0, 70)
+        rows = kernel.Rows(**layout_of(loaded).allocate(70))
+        # In two pieces: what is carried over is in the replicas.
+        made = [kernel.advance(model, plan, replicas, rows, *p)[0] for p in ((0, 17), (17, 36))]
+        found.append((rows, made))
+    (one, made), (other, made_too) = found
+    assert made == made_too
+    for name in kernel.Rows._fields:
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-9)
+
+
 def test_many_states_are_sampled_and_solved_alike():
     """A walk on 20,000 states between two walls, drawn from the kernel itself."""
     n = 20_000
     line = [jumps.Transition(k, k + 1, 0, 0, 1.0, None, 0) for k in range(n - 1)]
     still = [0.0] * n
     network = jumps.network([str(k) for k in range(n)], [HeatBath], 1.0, still, line, [1.0], [0.0])
-    from trajsim.kernels import networks
-    from trajsim.plan import Plan
-
     plan = Plan(20, 0, 1, 1)
-    model = networks.prepare(network, plan)
-    start, m = networks.start(network, str(n // 2), None), 4000
-    replicas = networks.begin(model, start, 1, 0, 0, m)
+    model = kernel.prepare(network, plan)
+    start, m = kernel.start(network, str(n // 2), None), 4000
+    replicas = kernel.begin(model, start, 1, 0, 0, m)
     shapes = {
         "heat": (m, 20, 1),
         "work": (m, 20, 0),
@@ -188,8 +222,8 @@ def test_many_states_are_sampled_and_solved_alike():
         "particles": (m, 20, 0),
     }
     whole = {"jumps": np.int32, "state": np.int32, "particles": np.int32}
-    rows = networks.Rows(**{k: np.zeros(s, whole.get(k, float)) for k, s in shapes.items()})
-    networks.advance(model, plan, replicas, rows, 0, plan.segments)
+    rows = kernel.Rows(**{k: np.zeros(s, whole.get(k, float)) for k, s in shapes.items()})
+    kernel.advance(model, plan, replicas, rows, 0, plan.segments)
     moved = rows.state[:, -1] - n // 2
     # Steps at rate 1 either way: variance 2 t, fourth moment 3 (2 t)^2 + 2 t.
     assert abs(moved.mean()) < 4.9 * math.sqrt(40 / m)

@@ -12,6 +12,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SCRIPTS = (
     "spins",
     "waveforms",
+    "networks",
     "oscillators",
     "overdamped",
     "scaling",
@@ -70,7 +71,9 @@ def test_the_results_page_shows_the_results():
     assert found.returncode == 0, found.stderr
 
 
-@pytest.mark.parametrize(("script", "key"), [("spins", "points"), ("oscillators", "cases")])
+@pytest.mark.parametrize(
+    ("script", "key"), [("spins", "points"), ("networks", "cases"), ("oscillators", "cases")]
+)
 def test_contenders_keep_the_first_law_and_agree_with_the_exact_ensemble(script, key, quick):
     for result in quick(script)[1][key].values():
         for name, contender in result["contenders"].items():

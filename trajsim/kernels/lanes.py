@@ -82,7 +82,7 @@ class Lanes(NamedTuple):
 
 
 @compiled(inline=True)
-def _lookup(table, first, index, size):
+def lookup(table, first, index, size):
     """Entry of a table, which begins at `first`, at the index of each lane; size 0: a large one."""
     if size == 2:
         entry = one_of_2(table, first, index)
@@ -117,7 +117,7 @@ def _spin(model, contact):
 def _spin_of(model, contact):
     if length_of(model, "shared") == 0:
         return lambda model, contact: contact
-    return lambda model, contact: bits_of(_lookup(model.spin, 0, contact, len(model.places)))
+    return lambda model, contact: bits_of(lookup(model.spin, 0, contact, len(model.places)))
 
 
 def _multiplied(model, contact, rate):
@@ -128,9 +128,7 @@ def _multiplied(model, contact, rate):
 def _multiplied_by(model, contact, rate):
     if length_of(model, "shared") == 0:
         return lambda model, contact, rate: rate
-    return lambda model, contact, rate: (
-        rate * _lookup(model.multiple, 0, contact, len(model.places))
-    )
+    return lambda model, contact, rate: rate * lookup(model.multiple, 0, contact, len(model.places))
 
 
 @compiled(inline=True)
@@ -157,35 +155,35 @@ def _choose(model, words, numbers, bank):
     n, p, whole = len(model.sites), len(model.places), 1 - len(model.cut)
     for k in range(bank, bank + BANK, WIDTH):
         state, cell = load(words, STATE + k), _cell(model, words, k)
-        mark = load(numbers, MARK + k) * _lookup(model.total, 0, cell + state, whole << n)
+        mark = load(numbers, MARK + k) * lookup(model.total, 0, cell + state, whole << n)
         # There are 2, 4 or 8 places.
         state = state + (cell << spread(np.uint64(p // 4 + 1)))
         # The contact is the last one whose cumulative rate is not above the mark.
         half = p // 2
-        edge = _lookup(model.below, half << n, state, whole << n)
+        edge = lookup(model.below, half << n, state, whole << n)
         reached = mark >= edge
         low, contact = where(reached, edge, 0.0), where(reached, spread(np.uint64(half)), U0)
         while half > 1:
             half //= 2
             index = (contact << np.uint64(n)) + state
-            edge = _lookup(model.below, half << n, index, whole * (p << n))
+            edge = lookup(model.below, half << n, index, whole * (p << n))
             reached = mark >= edge
             low = where(reached, edge, low)
             contact = where(reached, contact + np.uint64(half), contact)
         elapsed = load(numbers, PHASE + k) + load(numbers, NOW + k)
-        field = _wave(model.fields, p, contact, elapsed)
+        field = wave_in_lanes(model.fields, p, contact, elapsed)
         store(numbers, MARK + k, mark - low)
         store(words, CONTACT + k, contact)
         store(numbers, FIELD + k, field)
 
 
 @compiled(inline=True)
-def _wave(waves, p, place, elapsed):
+def wave_in_lanes(waves, p, place, elapsed):
     """As `trajsim.kernels.waves.wave_at`, of the place of each lane."""
-    value = _lookup(waves.offset, 0, place, p)
+    value = lookup(waves.offset, 0, place, p)
     for q in range(len(waves.harmonics)):
-        turns = read(waves.turning, q) * elapsed + _lookup(waves.turns, q * p, place, p)
-        value = value + _lookup(waves.amplitude, q * p, place, p) * cosine(turns)
+        turns = read(waves.turning, q) * elapsed + lookup(waves.turns, q * p, place, p)
+        value = value + lookup(waves.amplitude, q * p, place, p) * cosine(turns)
     return _with_pieces(waves, place, elapsed, value)
 
 
@@ -226,13 +224,13 @@ def _bonds_at_proposal(model, words, numbers, k):
     state, contact = load(words, STATE + k), load(words, CONTACT + k)
     site = _spin(model, contact)
     elapsed = load(numbers, NOW + k) + load(numbers, PHASE + k)
-    beta = 1.0 / _wave(bonds.temperatures, p, contact, elapsed)
+    beta = 1.0 / wave_in_lanes(bonds.temperatures, p, contact, elapsed)
     local = spread(start(model.law))
     cost = spread(0.0)
     for slot in range(len(bonds.slots)):
         at = contact + spread(np.uint64(slot * p))
         other, number = bits_of(gather(bonds.other, at)), bits_of(gather(bonds.bond, at))
-        coupling = _wave(bonds.couplings, bonds.places, number, elapsed)
+        coupling = wave_in_lanes(bonds.couplings, bonds.places, number, elapsed)
         there = gather(bonds.there, at)
         alike = (((state >> site) ^ (state >> other)) & U1) == U0
         energy = where(alike, coupling, -coupling) * there
@@ -256,9 +254,9 @@ def _bonds_of(model, words, numbers, k):
         n, p = len(model.sites), len(model.places)
         contact = load(words, CONTACT + k)
         index = (contact << np.uint64(n)) + load(words, STATE + k)
-        local = _lookup(model.local, 0, index, p << n)
-        cost = _lookup(model.cost, 0, index, p << n)
-        return local, cost, _lookup(model.beta, 0, contact, p)
+        local = lookup(model.local, 0, index, p << n)
+        cost = lookup(model.cost, 0, index, p << n)
+        return local, cost, lookup(model.beta, 0, contact, p)
 
     return look_up
 
@@ -317,7 +315,7 @@ def _next_proposals(model, words, numbers, bank):
     """Times of the next proposals; bits of the lanes where they are after the segment."""
     whole, ended = (1 - len(model.cut)) << len(model.sites), U0
     for k in range(bank, bank + BANK, WIDTH):
-        pause = _lookup(model.pause, 0, _cell(model, words, k) + load(words, STATE + k), whole)
+        pause = lookup(model.pause, 0, _cell(model, words, k) + load(words, STATE + k), whole)
         now = load(numbers, NOW + k) - load(numbers, LOGARITHM + k) * pause
         store(numbers, NOW + k, now)
         ended |= lanes_of(now >= 1.0) << np.uint64(k - bank)

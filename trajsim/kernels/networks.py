@@ -19,6 +19,16 @@ from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare, read, write
 from trajsim.kernels.edges import edge_of
 from trajsim.kernels.jump import fault
+from trajsim.kernels.network_lanes import LaneModel, lanes_for
+from trajsim.kernels.network_lanes import advance as advance_lanes
+from trajsim.kernels.network_sums import (
+    Rows,
+    add_held,
+    add_to_row,
+    clear,
+    empty_sums,
+    held_at,
+)
 from trajsim.kernels.random import inside, step, streams, uniform, unit
 from trajsim.kernels.waves import Waves, length_of, wave_at, waves_of
 from trajsim.models.jumps import JumpNetwork, law_rate, rates_of
@@ -47,26 +57,6 @@ SLOWEST = 1e-290
 MOST_STATES = 1 << 22
 Integers = NDArray[np.int64]
 Array = NDArray[np.float64]
-
-
-class Rows(NamedTuple):
-    """Ledger of m trajectories; the columns are described in `trajsim.ledger`.
-
-    heat (m, row, bath), work and exclusive_work (m, row, drive), energy (m, row + 1),
-    jumps (m, row, bath) int32, state (m, row + 1) int32; entropy_flow (m, row, bath), of no baths
-    where no temperature is driven; chemical_work and particles (m, row, bath), the latter int32, of
-    no baths without particles. Whatever they hold is overwritten.
-    """
-
-    heat: Array
-    work: Array
-    exclusive_work: Array
-    energy: Array
-    jumps: NDArray[np.int32]
-    state: NDArray[np.int32]
-    entropy_flow: Array
-    chemical_work: Array
-    particles: NDArray[np.int32]
 
 
 class Start(NamedTuple):
@@ -156,20 +146,6 @@ class Model(NamedTuple):
     exchanging: int
 
 
-class Sums(NamedTuple):
-    """What the jumps of a segment exchange.
-
-    heat, jumps, particles, entropy (baths,); driving (drives + baths,), exclusive work of the
-    drives and then chemical works
-    """
-
-    heat: Array
-    jumps: Integers
-    particles: Integers
-    entropy: Array
-    driving: Array
-
-
 class Channels(NamedTuple):
     """Channels in the order of the states that they leave.
 
@@ -238,8 +214,8 @@ def _by_channel(channels: int, channel: Integers) -> Integers:
     return np.searchsorted(channel, np.arange(channels + 1)).astype(np.int64)
 
 
-def prepare(network: JumpNetwork, plan: Plan, **_: Any) -> Model:
-    """Network ready for the kernel.
+def prepare(network: JumpNetwork, plan: Plan, **_: Any) -> Model | LaneModel:
+    """Network ready for the kernel that suits its size.
 
     Raises
     ------
@@ -281,7 +257,7 @@ def prepare(network: JumpNetwork, plan: Plan, **_: Any) -> Model:
         slot=terms.slot[moved],
     )
     beta = 1.0 / network.temperatures.offset if not network.heated else np.zeros(network.baths)
-    return Model(
+    model = Model(
         plan=finer,
         each=each,
         parts=parts,
@@ -307,6 +283,7 @@ def prepare(network: JumpNetwork, plan: Plan, **_: Any) -> Model:
         baths=network.baths,
         exchanging=network.baths if network.exchanging else 0,
     )
+    return lanes_for(model, SLOWEST) or model
 
 
 class _Heats(NamedTuple):
@@ -430,7 +407,7 @@ def needs_state(initial: str) -> bool:
     return initial in ("equilibrium", "periodic")
 
 
-def begin(model: Model, start: Start, seed: int, point: int, first: int, count: int) -> Replicas:
+def begin(model: Any, start: Start, seed: int, point: int, first: int, count: int) -> Replicas:
     """Trajectories first ... first + count - 1 of a point, at time 0.
 
     Parameters
@@ -458,7 +435,7 @@ def _place(start, replicas):
 
 
 def advance(
-    model: Model, plan: Plan, replicas: Replicas, rows: Rows, first: int, last: int
+    model: Any, plan: Plan, replicas: Replicas, rows: Rows, first: int, last: int
 ) -> tuple[int, int]:
     """Run the trajectories from segment `first` to segment `last`, and write their rows.
 
@@ -475,32 +452,20 @@ def advance(
     jumps : their number, burn-in included
     broken : -1, for no trajectory can go wrong
     """
+    if isinstance(model, LaneModel):
+        each = model.network.each
+        return advance_lanes(model, replicas, rows, first * each, last * each), -1
     return _advance(model, replicas, rows, first * model.each, last * model.each), -1
 
 
 @compiled
 def _advance(model, replicas, rows, first, last):
-    baths, jumps = model.baths, 0
-    sums = Sums(
-        np.zeros(baths),
-        np.zeros(baths, np.int64),
-        np.zeros(baths, np.int64),
-        np.zeros(baths),
-        np.zeros(model.drives + baths),
-    )
+    jumps, sums = 0, empty_sums(model.baths, model.drives, 1)
     heated = rows.entropy_flow.shape[2]
     for j in range(len(replicas.state)):
         count = rows.heat.shape[1]
         jumps += _trajectory(model, replicas, sums, rows, count, heated, first, last, j)
     return jumps
-
-
-@compiled(inline=True)
-def _held(model, x, edge):
-    """Driven energy of state x at an edge of the segments; 0 of others."""
-    if read(model.held, x) < 0:
-        return 0.0
-    return read(model.edges, edge * model.moving.places + read(model.which, x))
 
 
 @compiled
@@ -523,18 +488,12 @@ def _trajectory(model_, replicas_, sums_, rows_, count, heated, first, last, j):
     if now < 0.0:
         bits, s = step(s)
         now = -log(inside(bits)) / total
-    held, value = read(model.held, x), _held(model, x, edge_of(first, segments))
+    held, value = read(model.held, x), held_at(model, x, edge_of(first, segments))
     jumps = 0
     for segment in range(first, last):
         part, recorded = segment % segments, segment - burn_in
         if segment % each == 0:
-            for b in range(model.baths):
-                write(sums.heat, b, 0.0)
-                write(sums.jumps, b, 0)
-                write(sums.particles, b, 0)
-                write(sums.entropy, b, 0.0)
-            for d in range(model.drives + model.baths):
-                write(sums.driving, d, 0.0)
+            clear(model, sums, 0, 1)
         if recorded == 0:
             at = j * (count + 1)
             write(rows.state, at, np.int32(x))
@@ -545,7 +504,7 @@ def _trajectory(model_, replicas_, sums_, rows_, count, heated, first, last, j):
             if _made(model, sums, k, part + now, mark):
                 jumps += 1
                 bath = read(model.bath, k)
-                write(sums.jumps, bath, read(sums.jumps, bath) + 1)
+                write(sums.jumps, bath, read(sums.jumps, bath) + 1.0)
                 taken = read(sums.particles, bath) + read(model.particles, k)
                 write(sums.particles, bath, taken)
                 for due in range(read(model.due_first, k), read(model.due_first, k + 1)):
@@ -564,18 +523,13 @@ def _trajectory(model_, replicas_, sums_, rows_, count, heated, first, last, j):
         if (segment + 1) % each != 0:
             continue
         before_drive, before_value = held, value
-        held, value = read(model.held, x), _held(model, x, part + 1)
+        held, value = read(model.held, x), held_at(model, x, part + 1)
         if recorded < 0:
             continue
         row, fresh = recorded // spr, recorded % spr == each - 1
-        _add_to_row(model, sums, rows, j * count + row, heated, fresh)
-        # Inclusive work is exclusive work and what the driven energy has grown by.
-        if held >= 0:
-            at = (j * count + row) * model.drives + held
-            write(rows.work, at, read(rows.work, at) + value)
-        if before_drive >= 0:
-            at = (j * count + row) * model.drives + before_drive
-            write(rows.work, at, read(rows.work, at) - before_value)
+        add_to_row(model, sums, 0, 1, rows, j * count + row, heated, fresh)
+        add_held(model, rows, j * count + row, held, value)
+        add_held(model, rows, j * count + row, before_drive, -before_value)
         if recorded % spr == spr - 1:
             at = j * (count + 1) + row + 1
             write(rows.state, at, np.int32(x))
@@ -602,33 +556,6 @@ def _proposed(model, base, begin, end, mark):
     while k < end - 1 and mark >= read(model.bound, base + k):
         k += 1
     return k, mark - (read(model.bound, base + k - 1) if k > begin else 0.0)
-
-
-@compiled(inline=True)
-def _add_to_row(model, sums, rows, index, heated, fresh):
-    """Add the sums of a segment to a row, or write them if nothing was added to it before."""
-    baths, drives = model.baths, model.drives
-    for b in range(baths):
-        at = index * baths + b
-        write(rows.heat, at, read(sums.heat, b) + (0.0 if fresh else read(rows.heat, at)))
-        made = read(sums.jumps, b) + (0 if fresh else read(rows.jumps, at))
-        write(rows.jumps, at, np.int32(made))
-    for b in range(model.exchanging):
-        at = index * baths + b
-        taken = read(sums.particles, b) + (0 if fresh else read(rows.particles, at))
-        write(rows.particles, at, np.int32(taken))
-        work = read(sums.driving, drives + b) + (0.0 if fresh else read(rows.chemical_work, at))
-        write(rows.chemical_work, at, work)
-    for b in range(heated):
-        at = index * baths + b
-        flow = read(sums.entropy, b) + (0.0 if fresh else read(rows.entropy_flow, at))
-        write(rows.entropy_flow, at, flow)
-    for d in range(drives):
-        at = index * drives + d
-        done = read(sums.driving, d)
-        write(rows.work, at, done + (0.0 if fresh else read(rows.work, at)))
-        exclusive = done + (0.0 if fresh else read(rows.exclusive_work, at))
-        write(rows.exclusive_work, at, exclusive)
 
 
 def _made(model, sums, k, elapsed, mark):
@@ -699,7 +626,7 @@ class Made(NamedTuple):
     channel: Integers
 
 
-def replay(model: Model, replicas: Replicas, part: int) -> Made:
+def replay(model: Any, replicas: Replicas, part: int) -> Made:
     """Jumps of one trajectory's segment, with the kernel's random numbers.
 
     Parameters
@@ -708,6 +635,8 @@ def replay(model: Model, replicas: Replicas, part: int) -> Made:
     replicas : of one trajectory at the start of the segment; updated
     part : number of the segment in its period
     """
+    if isinstance(model, LaneModel):
+        model = model.network
     found = [_replay_cell(model, replicas, part * model.each + k) for k in range(model.each)]
     when = [(k + cell.when) / model.each for k, cell in enumerate(found)]
     return Made(np.concatenate(when), np.concatenate([cell.channel for cell in found]))
@@ -719,19 +648,12 @@ def _replay_cell(model: Model, replicas: Replicas, part: int) -> Made:
         made = Made(np.empty(capacity), np.empty(capacity, np.int64))
         stream, state, wait = replicas
         copied = Replicas(stream.copy(), state.copy(), wait.copy())
-        count = _replay(model, copied, _no_sums(model), made, part)
+        count = _replay(model, copied, empty_sums(model.baths, model.drives, 1), made, part)
         if count <= capacity:
             for array, after in zip(replicas, copied, strict=True):
                 array[:] = after
             return Made(made.when[:count], made.channel[:count])
         capacity = count
-
-
-def _no_sums(model: Model) -> Sums:
-    """Sums of which nothing is read."""
-    numbers = np.zeros(model.baths, np.int64)
-    zeros = np.zeros(model.baths)
-    return Sums(zeros, numbers, numbers, zeros, np.zeros(model.drives + model.baths))
 
 
 @compiled
