@@ -65,6 +65,7 @@ FAULTS = {
     "cycle": ('l = "b"', 'l = "equilibrium"', "ensemble.initial", "has the affinity"),
     "load's name": ('"c"', '"a-b"', "transitions.a-b", "as another drive is"),
     "half a particle": ("les = 1", "les = 0.5", "transitions.b-c.particles", "an integer"),
+    "too cold": ("temperature = 1.0", "temperature = 1e-4", "model.rate_law", "it is too cold"),
     "sites": ("[drive]", '[[sites]]\nname = "x"\n[drive]', "sites", "unknown key"),
 }
 

@@ -1,7 +1,7 @@
 """Schema of configs of jump networks: states, and transitions between them by baths."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -9,10 +9,10 @@ from pydantic import Field
 
 from trajsim.config import base, schema
 from trajsim.config.faults import Loc, listing, show, suggestion
-from trajsim.config.waveform import Parameter, Waveform, in_parts, magnitude_of
+from trajsim.config.waveform import Parameter, Waveform, in_parts, magnitude_of, range_of
 from trajsim.extending.plugins import Missing, Origin
 from trajsim.models import jumps
-from trajsim.models.rate_laws import LAWS
+from trajsim.models.rate_laws import LAWS, SHIPPED
 from trajsim.models.waveform import Waveforms, pack
 
 STARTS = ("random", "equilibrium", "periodic")
@@ -298,7 +298,8 @@ class JumpExperiment(schema.Experiment):
         """Faults of numbers that are each allowed but do not go together."""
         yield from super().numerical_faults()
         rates = [t.rate or self.model.rate for t in self.transitions]
-        if not all(rates) or not all(self._laws()):
+        balanced = self.ensemble.initial == "equilibrium"
+        if not all(rates) or not all(self._laws()) or (not balanced and self._surely_finite()):
             return
         try:
             network = self.network()
@@ -306,7 +307,7 @@ class JumpExperiment(schema.Experiment):
             yield ("model", "rate_law"), str(error)
             return
         names = [s.name for s in self.states]
-        if self.ensemble.initial == "equilibrium" and isinstance(network, jumps.JumpNetwork):
+        if balanced and isinstance(network, jumps.JumpNetwork):
             found = jumps.potentials(network)
             chord = int(abs(found.affinity).argmax())
             if found.affinity[chord]:
@@ -317,6 +318,22 @@ class JumpExperiment(schema.Experiment):
                     f"the affinity {found.affinity[chord]:.6g} at time 0, not 0; allowed: "
                     "'random', 'periodic' or the name of a state",
                 )
+
+    def _surely_finite(self) -> bool:
+        """Whether heats are so small that no rate of a shipped law can overflow.
+
+        Far faster than to build the network; the largest rate is r exp(Q / 2 T) with r <= 1e9.
+        """
+
+        def largest(values: Iterable[Any]) -> float:
+            return max((max(map(abs, range_of(x))) for x in values if x is not None), default=0.0)
+
+        most = 2.0 * largest(state.energy for state in self.states)
+        most += largest(t.load for t in self.transitions)
+        particles = max(abs(t.particles) for t in self.transitions)
+        most += particles * largest(bath.chemical_potential for bath in self.baths.values())
+        coldest = min(range_of(bath.temperature)[0] for bath in self.baths.values())
+        return most < 200.0 * coldest and set(self._laws()) <= set(SHIPPED)
 
 
 def _references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
