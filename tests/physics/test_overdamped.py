@@ -199,6 +199,24 @@ def test_nonlinear_forces_are_of_second_order_in_the_law_of_positions():
     assert np.linalg.norm(errors[0]) / np.linalg.norm(errors[1]) == pytest.approx(4.0, rel=0.1)
 
 
+@pytest.mark.parametrize("steps", [21, 30])
+def test_trajectories_are_the_same_for_any_rows_and_any_calls(steps):
+    # An odd number of moves: what a step leaves over of its numbers is used by the next one.
+    network = Driven((Site(1.0, Wave(0.1, ((1, 0.5, 0.2),))),), (), (0.8,), 2.0, True).build()
+    whole = simulate(network, Plan(4, 1, 1, 1), 3, "sweep", steps)
+    parts = simulate(network, Plan(4, 1, 3, 1), 3, "sweep", steps)
+    np.testing.assert_array_equal(whole["position"], parts["position"][:, ::3])
+    plan = Plan(4, 1, 3, 1)
+    model = langevin.prepare(network, plan, "sweep", steps, "float64")
+    start = langevin.Start(np.zeros(2), np.zeros((2, 2)), 0.0)
+    replicas = langevin.begin(model, start, 1, 0, 0, 3)
+    rows = langevin.Rows(**{name: np.zeros_like(column) for name, column in parts.items()})
+    for k in range(plan.segments):
+        langevin.advance(model, plan, replicas, rows, k, k + 1)
+    for name, column in parts.items():
+        np.testing.assert_array_equal(getattr(rows, name), column)
+
+
 # -- shipped configs -------------------------------------------------------------------------------
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -107,11 +107,15 @@ class Start(NamedTuple):
 
 
 class Replicas(NamedTuple):
-    """State of m trajectories: streams (m, 4) uint64, positions and velocities (n, m)."""
+    """State of m trajectories: streams (m, 4) uint64, positions and velocities (n, m).
+
+    spare (m,) : normal numbers that the last step left over
+    """
 
     stream: NDArray[np.uint64]
     x: Array
     v: Array
+    spare: Array
 
 
 def prepare(
@@ -232,7 +236,10 @@ def begin(
     """
     n = len(model.network.mass)
     replicas = Replicas(
-        streams(np.uint64(seed), point, first, count), np.zeros((n, count)), np.zeros((n, count))
+        streams(np.uint64(seed), point, first, count),
+        np.zeros((n, count)),
+        np.zeros((n, count)),
+        np.zeros(count),
     )
     if start.beta > 0.0:
         _draw_equilibrium(model, start, replicas)
@@ -313,7 +320,7 @@ def sizes_of(model: Oscillation, trajectories: int, rows: int) -> Sizes:
 @compiled
 def _lanes(sizes):
     """Arrays for the numbers and the streams of LANES trajectories."""
-    size = 4 * sizes.sites + 2 * sizes.baths + sizes.drives + sizes.moves
+    size = 4 * sizes.sites + 2 * sizes.baths + sizes.drives + sizes.moves + 1
     return np.zeros(size * LANES), np.zeros(4 * LANES, np.uint64)
 
 
@@ -327,6 +334,7 @@ def _load(replicas, numbers, words, sizes, begin):
         for i in range(n):
             numbers[i * LANES + k] = replicas.x[i, begin + k]
             numbers[(n + i) * LANES + k] = replicas.v[i, begin + k]
+        numbers[noise_at(sizes) + sizes.moves * LANES + k] = replicas.spare[begin + k]
         for word in range(4):
             words[word * LANES + k] = replicas.stream[begin + k, word]
 
@@ -341,6 +349,7 @@ def _unload(replicas, numbers, words, sizes, begin):
             replicas.x[i, begin + k] = numbers[i * LANES + k]
             replicas.v[i, begin + k] = numbers[(n + i) * LANES + k]
             total += replicas.x[i, begin + k] + replicas.v[i, begin + k]
+        replicas.spare[begin + k] = numbers[noise_at(sizes) + sizes.moves * LANES + k]
         for word in range(4):
             replicas.stream[begin + k, word] = words[word * LANES + k]
         if broken < 0 and not np.isfinite(total):
@@ -352,8 +361,15 @@ def _unload(replicas, numbers, words, sizes, begin):
 
 
 @compiled(inline=True)
-def _draw(model, moves, numbers, words, sizes):
-    """Noise of the thermal moves."""
+def _draw(model, moves, numbers, words, sizes, number):
+    """Noise of the thermal moves of the step of this number in the period.
+
+    Numbers come in pairs. Of an odd number of overdamped moves every other step begins with what
+    the step before left over.
+    """
+    begin = 0
+    if len(model.massless) > 0:
+        begin = moves & number & 1
     for k in range(0, LANES, WIDTH):
         s = (
             load(words, k),
@@ -361,11 +377,12 @@ def _draw(model, moves, numbers, words, sizes):
             load(words, 2 * LANES + k),
             load(words, 3 * LANES + k),
         )
-        for j in range(0, moves, 2):
+        if begin > 0:
+            store(numbers, noise_at(sizes) + k, load(numbers, noise_at(sizes) + moves * LANES + k))
+        for j in range(begin, moves, 2):
             first, second, s = normal_pair(s, model.fine)
-            # Of an odd number of moves the last one uses only the first of the pair.
-            store(numbers, noise_at(sizes) + min(j + 1, moves - 1) * LANES + k, second)
             store(numbers, noise_at(sizes) + j * LANES + k, first)
+            store(numbers, noise_at(sizes) + (j + 1) * LANES + k, second)
         for word in range(4):
             store(words, word * LANES + k, s[word])
 
@@ -375,8 +392,8 @@ def _settle(model_, numbers_, words_, sizes, steps):
     """Steps at the force of time 0."""
     model, numbers, words = bare(model_), bare(numbers_), bare(words_)
     n, moves, at_rest = sizes.sites, len(model_.mover), model_.steps
-    for _ in range(steps):
-        _draw(model, moves, numbers, words, sizes)
+    for number in range(steps):
+        _draw(model, moves, numbers, words, sizes, number)
         for k in range(0, LANES, WIDTH):
             first_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
             thermal_moves(model.scheme, model, numbers, sizes, k, at_rest)
@@ -449,7 +466,7 @@ def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first,
         # After whole periods the first step follows the end of the last.
         change = model.steps if edge == segments else part * steps
         for step in range(part * steps, (part + 1) * steps):
-            _draw(model, moves, numbers, words, sizes)
+            _draw(model, moves, numbers, words, sizes, step)
             for k in range(0, LANES, WIDTH):
                 add_work(model, numbers, sizes, k, change)
                 first_half(model.scheme, model.network, n, numbers, k, model.held, step)
