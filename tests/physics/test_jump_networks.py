@@ -334,3 +334,31 @@ def test_an_undriven_network_tells_its_currents_and_cycles():
     answer = network_json(exact.point.experiment)["network"]
     assert answer["currents"][3]["bath"] == "C"
     assert "a -> b, H" in network_table({"network": answer})
+
+
+def test_all_theorems_of_an_undriven_thermoelectric_engine_hold():
+    """Exchange symmetry with chemical works and particles, which turn their signs as heats do.
+
+    Strong coupling would make them trivial: two levels. The exact theta obeys theta(k / T) =
+    theta((1 - k) / T), and the efficiency function is 0 at the mean efficiency.
+    """
+    baths = {"hot": {"temperature": 1.0}, "cold": {"temperature": 0.4, "chemical_potential": 0.2}}
+    steps = [
+        {"states": ["none", level], "bath": bath, "particles": 1}
+        for level in ("one", "two")
+        for bath in baths
+    ]
+    given = config({"none": 0.0, "one": 0.5, "two": 1.2}, steps, baths, 32, 4000)
+    given["drive"] = {"period": 2.0}
+    (outcomes,) = trajsim.simulate(given).theorems()
+    held = {o.name for o in outcomes if o.holds}
+    assert {"exchange", "uniform_start", "integral"} <= held
+    assert not any(o.holds is False for o in outcomes)
+    exact = trajsim.exact(given)
+    beta = np.array([1.0, 1.0 / 0.4])
+    theta = [float(exact.counting.theta(k * beta)) for k in (0.2, 0.8)]
+    assert theta[0] == pytest.approx(theta[1], rel=1e-9)
+    at_mean, beside = exact.counting.efficiency_function(
+        [exact.regime.efficiency.mean, exact.regime.efficiency.mean + 0.1], hot=0
+    )
+    assert abs(at_mean) < 1e-9 < 1e-3 < beside

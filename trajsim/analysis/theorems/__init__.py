@@ -20,6 +20,7 @@ from trajsim.analysis.theorems.integral import (
 from trajsim.analysis.theorems.setting import LogProbability, Outcome, Prediction, Setting
 from trajsim.analysis.theorems.symmetry import GallavottiCohen
 from trajsim.analysis.theorems.uncertainty import Uncertainty
+from trajsim.analysis.windows import KINDS
 
 __all__ = ["LogProbability", "Outcome", "Prediction", "Setting", "theorems"]
 
@@ -76,7 +77,7 @@ def _theorems(
 
 def _by_point(run: Source) -> Iterator[tuple[int, Any]]:
     """Points of a run, each with the slices of its trajectories."""
-    wanted = ("heat", "entropy_flow", "work", "state", "position", "velocity")
+    wanted = (*KINDS, "entropy_flow", "state", "position", "velocity")
     present = {column.name for column in run.layout.columns}
     blocks = run.blocks([name for name in wanted if name in present])
     return groupby(blocks, key=lambda block: block[0])
