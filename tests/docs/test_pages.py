@@ -225,11 +225,11 @@ def test_the_table_of_theorems_has_every_theorem():
 
 
 def test_the_table_of_the_ledger_has_every_column():
-    from trajsim.ledger import OSCILLATORS, SPINS
+    from trajsim.ledger import JUMPS, OSCILLATORS, SPINS
 
     told = table_below(ROOT / "docs" / "howto" / "file.md", "# Read the file")
     named = {name for row in told for name in re.findall(r"`(\w+)`", row[0])}
-    assert named - {"time"} == {column.name for column in (*SPINS, *OSCILLATORS)}
+    assert named - {"time"} == {column.name for column in (*SPINS, *OSCILLATORS, *JUMPS)}
 
 
 def test_exit_statuses_are_those_of_the_program():
