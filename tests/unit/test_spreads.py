@@ -32,7 +32,7 @@ def compared(samples, exact, flips=1e9):
     ledger = Ledger(samples[:, None, :2], samples[:, None, 2:])
     (found,) = fluctuations(ledger, detailed=False)
     behind = {("heat", "L"): flips, ("heat", "R"): flips, ("work", "1"): flips}
-    return {q.name: q for q in compare_covariances(found, with_total(exact, 1), behind)}
+    return {q.name: q for q in compare_covariances(found, with_total(exact, 2, 1), behind)}
 
 
 def test_names_are_those_of_variances_and_covariances():
@@ -99,7 +99,7 @@ def test_few_trajectories_or_flips_are_shown_and_not_judged(count, flips):
 
 
 def test_the_total_work_adds_up_works_and_their_covariances():
-    whole = with_total(COVARIANCE, 2)
+    whole = with_total(COVARIANCE, 1, 2)
     assert whole[3, 3] == pytest.approx(COVARIANCE[1:, 1:].sum())
     np.testing.assert_allclose(whole[3, :3], COVARIANCE[1:].sum(axis=0))
-    np.testing.assert_array_equal(with_total(COVARIANCE, 0), COVARIANCE)
+    np.testing.assert_array_equal(with_total(COVARIANCE, 1, 0), COVARIANCE)

@@ -21,6 +21,8 @@ WORDS = {
     "with standard errors{exact}.",
     "generating": "Scaled cumulant generating functions; shaded where samples cannot be "
     "trusted{exact}.",
+    "profile": "Kinetic temperatures or flip rates, site by site{exact}.",
+    "snapshot": "Spins at the end of the first trajectories, or of one in the course of time.",
     "rate-function": "Rate functions of heat and work{exact}.",
     "work": "Probability densities of the work of the protocol and of the negative work of the "
     "reversed one, which cross at the difference of the free energies; and the logarithm of their "

@@ -25,6 +25,7 @@ seed = 0
 SPINS = '[model]\nkind = "spins"\nrate = 1.0\nrate_law = "{law}"\n'
 OSCILLATORS = """[model]
 kind = "oscillators"
+dynamics = "{dynamics}"
 friction = 1.0
 [integrator]
 scheme = "{scheme}"
@@ -51,8 +52,10 @@ def shipped() -> dict[str, Config]:
     oscillators = _network(2, "stiffness", "stiffness = 1.0\n")
     texts = {f"two spins, {law}": SPINS.format(law=law) + pair for law in LAWS}
     texts["many spins, glauber-product"] = SPINS.format(law="glauber-product") + row
-    for scheme in ("hoh", "baoab"):
-        texts[f"two oscillators, {scheme}"] = OSCILLATORS.format(scheme=scheme) + oscillators
+    for scheme in ("hoh", "baoab", "sweep"):
+        dynamics = "overdamped" if scheme == "sweep" else "underdamped"
+        head = OSCILLATORS.format(scheme=scheme, dynamics=dynamics)
+        texts[f"two oscillators, {scheme}"] = head + oscillators
     return {name: parse(text, name) for name, text in texts.items()}
 
 
