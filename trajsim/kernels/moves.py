@@ -63,7 +63,9 @@ def moves_of(network: OscillatorNetwork, dt: float, held: Held) -> Moves:
         damping = np.exp(-decay)
         spread = np.sqrt(-np.expm1(-2.0 * decay) * warm / network.mass[mover])
     rows = (len(spread), len(order))
-    tables = (push, bend, spread, 1.0 / warm)
+    # Without a temperature there is no noise, and no entropy.
+    beta = np.divide(1.0, warm, out=np.zeros_like(warm), where=warm > 0.0)
+    tables = (push, bend, spread, beta)
     push, bend, spread, beta = (np.broadcast_to(table, rows).copy("C") for table in tables)
     return Moves(mover, network.bath[order], damping, push, bend, spread, beta)
 
