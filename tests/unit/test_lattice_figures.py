@@ -1,11 +1,18 @@
 """Profiles along chains and snapshots of spins show what the ledger has."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 import trajsim
 from trajsim.paper.runs import shipped
 from trajsim.plots.lattices import profile_figure, snapshot_figure
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
 
 
 def few(name, *overrides):
