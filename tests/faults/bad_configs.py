@@ -69,7 +69,7 @@ text("a heading of 300,000 dots", PLAIN + "[a" + ".a" * 300_000 + "]\n")
 text("5,000 keys of 50 dots", PLAIN + numbered(5000, "a.%" + ".a" * 50 + " = 1\n"))
 text("90,000 unknown keys", PLAIN + "[more]\n" + numbered(90_000, "k% = 1\n"))
 text("90,000 unknown tables", PLAIN + numbered(60_000, "[k%]\n"))
-text("90,000 sites", PLAIN + '[lattice]\nshape = [300, 300]\n')
+text("90,000 sites", PLAIN + "[lattice]\nshape = [300, 300]\n")
 text("20,000 bonds of nothing", PLAIN + numbered(15_000, '[[bonds]]\nsites = ["x%", "1"]\n'))
 text("20,000 baths", PLAIN + numbered(20_000, "[baths.b%]\ntemperature = 1\n"))
 text(
