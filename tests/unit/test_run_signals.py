@@ -135,9 +135,11 @@ main(sys.argv[2:])
 
 @pytest.mark.parametrize(("handler", "says"), [("_wish", "--resume"), ("interrupt", "stopped")])
 def test_a_signal_while_code_is_compiled_is_obeyed(config, tmp_path, handler, says):
-    # While the kernel is compiled, and while what a config needs is.
+    # While the kernel is compiled, and while what a config needs is: rates in so strong a coupling
+    # are looked at when it is read.
+    strong = config(changed(PUMP, ("coupling = 1.0", "coupling = 60.0")))
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_COMPILER, handler, "run", config(), "-o", "x.h5"],
+        [sys.executable, "-c", INTERRUPTED_COMPILER, handler, "run", strong, "-o", "x.h5"],
         cwd=tmp_path,
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)},
         capture_output=True,
