@@ -45,7 +45,7 @@ class Network(ctypes.Structure):
 
 def network_of(experiment):
     """A network of cosines and constants as plain arrays; those are kept beside the struct."""
-    from trajsim.kernels.networks import channels_of
+    from trajsim.kernels.network_tables import channels_of
 
     network = experiment.network()
     channels = channels_of(network)

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "random.h"
+
 typedef struct {
     double rate, coupling, period;
     double temperature[2], amplitude[2], phase[2];
@@ -16,29 +18,6 @@ typedef struct {
     int32_t *flips;
     int8_t *state;
 } Ledger;
-
-/* xoshiro256++ of Blackman and Vigna, seeded by splitmix64. */
-static inline uint64_t rotl(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
-
-static void seed(uint64_t s[4], uint64_t x) {
-    for (int k = 0; k < 4; k++) {
-        uint64_t z = (x += 0x9e3779b97f4a7c15u);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        s[k] = z ^ (z >> 31);
-    }
-}
-
-static inline double uniform(uint64_t s[4]) {
-    uint64_t bits = rotl(s[0] + s[3], 23) + s[0], t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotl(s[3], 45);
-    return (bits >> 11) * 0x1p-53;
-}
 
 static inline double field(const Pair *p, int i, double t) {
     return p->amplitude[i] * cos(2 * M_PI / p->period * t + p->phase[i]);
