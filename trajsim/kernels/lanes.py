@@ -33,7 +33,7 @@ from trajsim.compiled.simd import (
     write,
 )
 from trajsim.kernels.edges import edge_of
-from trajsim.kernels.random import inside, step, unit
+from trajsim.kernels.random import draw_two, inside, keep_stream, step, stream_at, unit
 from trajsim.kernels.spin_energetics import (
     Shape,
     Sums,
@@ -98,15 +98,22 @@ def lookup(table, first, index, size):
     return entry
 
 
-def _cell(model, words, k):
-    """Where the tables of the cell of each lane begin, in states; 0 where there are no cells."""
+def cell_of(model, words, at):
+    """Where the tables of the cell of each lane begin, in states; 0 where there are no cells.
+
+    Parameters
+    ----------
+    model : with `cut`, of one entry if there are cells
+    words : of the lanes
+    at : where cells are kept in them
+    """
 
 
-@overload(_cell, inline="always")
-def _cell_of(model, words, k):
+@overload(cell_of, inline="always")
+def _cell_of(model, words, at):
     if length_of(model, "cut") == 0:
-        return lambda model, words, k: spread(U0)
-    return lambda model, words, k: load(words, CELL + k)
+        return lambda model, words, at: spread(U0)
+    return lambda model, words, at: load(words, at)
 
 
 def _spin(model, contact):
@@ -135,16 +142,7 @@ def _multiplied_by(model, contact, rate):
 def _draw(words, numbers, bank):
     """Draw a mark in [0, 1) and the logarithm of another such number in the lanes of a bank."""
     for k in range(bank, bank + BANK, WIDTH):
-        s = (
-            load(words, STREAM + k),
-            load(words, STREAM + LANES + k),
-            load(words, STREAM + 2 * LANES + k),
-            load(words, STREAM + 3 * LANES + k),
-        )
-        first, s = step(s)
-        second, s = step(s)
-        for w in range(4):
-            store(words, STREAM + w * LANES + k, s[w])
+        first, second = draw_two(words, STREAM + k, LANES)
         store(numbers, MARK + k, unit(first))
         store(numbers, LOGARITHM + k, log(inside(second)))
 
@@ -154,7 +152,7 @@ def _choose(model, words, numbers, bank):
     """Contacts by which flips are proposed, and their fields."""
     n, p, whole = len(model.sites), len(model.places), 1 - len(model.cut)
     for k in range(bank, bank + BANK, WIDTH):
-        state, cell = load(words, STATE + k), _cell(model, words, k)
+        state, cell = load(words, STATE + k), cell_of(model, words, CELL + k)
         mark = load(numbers, MARK + k) * lookup(model.total, 0, cell + state, whole << n)
         # There are 2, 4 or 8 places.
         state = state + (cell << spread(np.uint64(p // 4 + 1)))
@@ -315,7 +313,8 @@ def _next_proposals(model, words, numbers, bank):
     """Times of the next proposals; bits of the lanes where they are after the segment."""
     whole, ended = (1 - len(model.cut)) << len(model.sites), U0
     for k in range(bank, bank + BANK, WIDTH):
-        pause = lookup(model.pause, 0, _cell(model, words, k) + load(words, STATE + k), whole)
+        state, cell = load(words, STATE + k), cell_of(model, words, CELL + k)
+        pause = lookup(model.pause, 0, cell + state, whole)
         now = load(numbers, NOW + k) - load(numbers, LOGARITHM + k) * pause
         store(numbers, NOW + k, now)
         ended |= lanes_of(now >= 1.0) << np.uint64(k - bank)
@@ -456,18 +455,12 @@ def _load(model, plan, replicas, shape, h, lanes, k, j, first):
         state |= (1 if read(replicas.spins, j * n + i) < 0 else 0) << i
     _align(model, lanes.sums, k, state, h, edge_of(first, plan.rows_per_period))
     write(lanes.words, STATE + k, np.uint64(state))
-    s = (
-        read(replicas.stream, 4 * j),
-        read(replicas.stream, 4 * j + 1),
-        read(replicas.stream, 4 * j + 2),
-        read(replicas.stream, 4 * j + 3),
-    )
+    s = stream_at(replicas.stream, 4 * j, 1)
     now = read(replicas.wait, j)
     if now < 0.0:
         bits, s = step(s)
         now = -log(inside(bits)) * _first_pause(model, part, state)
-    for word in range(4):
-        write(lanes.words, STREAM + word * LANES + k, s[word])
+    keep_stream(lanes.words, STREAM + k, LANES, s)
     write(lanes.numbers, NOW + k, now)
 
 
@@ -475,8 +468,7 @@ def _load(model, plan, replicas, shape, h, lanes, k, j, first):
 def _unload(model, replicas, lanes, k):
     """Take the trajectory out of lane k."""
     n, j, state = len(model.sites), read(lanes.replica, k), np.int64(read(lanes.words, STATE + k))
-    for word in range(4):
-        write(replicas.stream, 4 * j + word, read(lanes.words, STREAM + word * LANES + k))
+    keep_stream(replicas.stream, 4 * j, 1, stream_at(lanes.words, STREAM + k, LANES))
     for i in range(n):
         write(replicas.spins, j * n + i, 1 - 2 * ((state >> i) & 1))
     write(replicas.wait, j, read(lanes.numbers, NOW + k))

@@ -43,11 +43,11 @@ def moves_of(network: OscillatorNetwork, dt: float, held: Held) -> Moves:
     if network.overdamped:
         order, time = _palindrome(contacts)
     else:
-        sites = [contacts[network.contact[contacts] == i] for i in np.unique(network.contact)]
+        sites = [contacts[network.site[contacts] == i] for i in np.unique(network.site)]
         parts = [_palindrome(each) for each in sites if len(each)]
         order, time = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
     order = order.astype(np.int64)
-    mover, friction, time = network.contact[order], network.friction[order], time * dt
+    mover, friction, time = network.site[order], network.friction[order], time * dt
     warm = held.temperature[:, order]
     damping, push = np.ones(len(order)), np.zeros((1, len(order)))
     bend = push
@@ -91,4 +91,4 @@ def slowest_rate(network: OscillatorNetwork) -> float:
     if network.overdamped:
         return float(-np.linalg.eigvals(flow_of(network, network.stiffness)).real.max())
     coupled = network.bath >= 0
-    return float((network.friction / network.mass[network.contact])[coupled].min())
+    return float((network.friction / network.mass[network.site])[coupled].min())

@@ -7,7 +7,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.compiled.simd import read, write
-from trajsim.kernels.waves import Waves, length_of, wave_at, waves_of
+from trajsim.kernels.waves import Waves, length_of, places_for, wave_at, waves_of
 from trajsim.models.law_functions import bond, join, start
 from trajsim.models.spins import SpinNetwork
 from trajsim.models.waveform import Waveforms, at_edges, some
@@ -48,7 +48,7 @@ def moving_bonds(network: SpinNetwork, plan: Plan, p: int) -> MovingBonds:
     m, moving = len(network.bath), network.moving
     slots = int(np.diff(network.first).max(initial=0)) if moving else 0
     driven = np.flatnonzero(network.driven_bond >= 0)
-    q = max(2, 1 << max(len(network.ends) - 1, 0).bit_length())
+    q = places_for(len(network.ends))
     other, bond, number = (np.zeros((max(slots, 1), p), np.uint64) for _ in range(3))
     there = np.zeros((max(slots, 1), p))
     number[:] = len(driven)

@@ -28,10 +28,11 @@ from trajsim.compiled.simd import (
     write,
 )
 from trajsim.kernels.edges import edge_of
-from trajsim.kernels.lanes import lookup, wave_in_lanes
+from trajsim.kernels.lanes import cell_of, lookup, wave_in_lanes
 from trajsim.kernels.network_sums import Sums, add_held, add_to_row, clear, empty_sums, held_at
-from trajsim.kernels.random import inside, step, unit
-from trajsim.kernels.waves import length_of, padded
+from trajsim.kernels.network_tables import SLOWEST, Model
+from trajsim.kernels.random import draw_two, inside, keep_stream, step, stream_at, unit
+from trajsim.kernels.waves import length_of, padded, places_for
 from trajsim.models.law_functions import flip_rate, start
 
 # States and jumps from each up to which a network is small, and numbers in a table at most.
@@ -41,7 +42,7 @@ MOST_WORKS = 16
 LANES = 64
 U0, U1 = np.uint64(0), np.uint64(1)
 # Offsets of the lanes' words and numbers; levels of the driven parameters come last.
-STATE, CELL = 4 * LANES, 5 * LANES
+STREAM, STATE, CELL = 0, 4 * LANES, 5 * LANES
 NOW, PHASE, HEAT, BETA, VALUE, LEVEL = (LANES * k for k in range(6))
 Array = NDArray[np.float64]
 
@@ -64,7 +65,7 @@ class LaneModel(NamedTuple):
         what works they do; slots are bits of integers
     """
 
-    network: Any
+    network: Model
     slots: tuple[int, ...]
     dues: tuple[int, ...]
     terms: tuple[int, ...]
@@ -88,16 +89,10 @@ class LaneModel(NamedTuple):
     slot: Array
 
 
-def lanes_for(model: Any, slowest: float) -> LaneModel | None:
-    """The model for this kernel; None if it is too large.
-
-    Parameters
-    ----------
-    model : `trajsim.kernels.networks.Model`
-    slowest : rate of a state that is never left
-    """
+def lanes_for(model: Model) -> LaneModel | None:
+    """The model for this kernel; None if it is too large."""
     count = np.diff(model.first)
-    n, degree = _power_of_two(len(model.energy)), _power_of_two(int(count.max()))
+    n, degree = places_for(len(model.energy)), places_for(int(count.max()))
     large = n > MOST_STATES or degree > MOST_DEGREE or model.drives + model.baths > MOST_WORKS
     if large or model.parts * n * degree > MOST_NUMBERS:
         return None
@@ -108,7 +103,7 @@ def lanes_for(model: Any, slowest: float) -> LaneModel | None:
     bound = model.bound.reshape(model.parts, -1)[:, channel]
     last = bound[:, np.arange(n), count - 1]
     before = np.concatenate([np.zeros((model.parts, n, 1)), bound[:, :, :-1]], axis=2)
-    total = np.maximum(last, slowest)
+    total = np.maximum(last, SLOWEST)
     moving = model.moving
 
     def spread_out(first: NDArray[np.int64], *values: NDArray[Any]) -> tuple[int, list[Array]]:
@@ -155,11 +150,6 @@ def lanes_for(model: Any, slowest: float) -> LaneModel | None:
     )
 
 
-def _power_of_two(number: int) -> int:
-    """The power of two at or above a number, at least 2."""
-    return max(2, 1 << (number - 1).bit_length())
-
-
 class Lanes(NamedTuple):
     """State of all lanes: words and numbers, sums over jumps, and times.
 
@@ -183,17 +173,6 @@ class Lanes(NamedTuple):
 def of_channel(model, table, channel):
     """Entry of a table (n * D,) for the channel of each lane."""
     return lookup(table, 0, channel, len(model.places) * len(model.slots))
-
-
-def _cell(model, words, k):
-    """First state of the cell of each lane; 0 where there are no cells."""
-
-
-@overload(_cell, inline="always")
-def _cell_of(model, words, k):
-    if length_of(model, "cut") == 0:
-        return lambda model, words, k: spread(U0)
-    return lambda model, words, k: load(words, CELL + k)
 
 
 def _law_rates(laws, which, x):
@@ -327,17 +306,8 @@ def _round(model, words, numbers, sums):
     # Of tables with cells nothing fits into registers.
     whole = 1 - len(model.cut)
     for k in range(0, LANES, WIDTH):
-        s = (
-            load(words, k),
-            load(words, LANES + k),
-            load(words, 2 * LANES + k),
-            load(words, 3 * LANES + k),
-        )
-        first, s = step(s)
-        second, s = step(s)
-        for w in range(4):
-            store(words, w * LANES + k, s[w])
-        state, cell = load(words, STATE + k), _cell(model, words, k)
+        first, second = draw_two(words, STREAM + k, LANES)
+        state, cell = load(words, STATE + k), cell_of(model, words, CELL + k)
         mark = unit(first) * lookup(model.total, 0, cell + state, whole * places)
         at, slot = (cell + state) * spread(np.uint64(degree)), spread(U0)
         for j in range(degree - 1):
@@ -376,18 +346,12 @@ def _load(model, replicas, lanes, k, j, first, count):
     segments, spr = network.plan.rows_per_period, network.plan.segments_per_row
     recorded, x = first - network.plan.burn_in * segments, read(replicas.state, j)
     part = first % network.parts
-    s = (
-        read(replicas.stream, 4 * j),
-        read(replicas.stream, 4 * j + 1),
-        read(replicas.stream, 4 * j + 2),
-        read(replicas.stream, 4 * j + 3),
-    )
+    s = stream_at(replicas.stream, 4 * j, 1)
     now = read(replicas.wait, j)
     if now < 0.0:
         bits, s = step(s)
         now = -log(inside(bits)) * read(model.pause, part * len(model.places) + x)
-    for word in range(4):
-        write(lanes.words, word * LANES + k, s[word])
+    keep_stream(lanes.words, STREAM + k, LANES, s)
     write(lanes.words, STATE + k, np.uint64(x))
     write(lanes.numbers, NOW + k, now)
     write(lanes.replica, k, j)
@@ -401,8 +365,7 @@ def _load(model, replicas, lanes, k, j, first, count):
 def _unload(replicas, lanes, k):
     """Take the trajectory out of lane k."""
     j = read(lanes.replica, k)
-    for word in range(4):
-        write(replicas.stream, 4 * j + word, read(lanes.words, word * LANES + k))
+    keep_stream(replicas.stream, 4 * j, 1, stream_at(lanes.words, STREAM + k, LANES))
     write(replicas.state, j, np.int64(read(lanes.words, STATE + k)))
     write(replicas.wait, j, read(lanes.numbers, NOW + k))
     write(lanes.replica, k, -1)
@@ -466,7 +429,7 @@ def _advance(model_, replicas_, trajectories, rows_, count, heated, first, last,
     """`advance` of so many trajectories of `count` rows."""
     model, replicas, rows, lanes = bare(model_), bare(replicas_), bare(rows_), bare(lanes_)
     network, words, numbers, sums = model.network, lanes.words, lanes.numbers, lanes.sums
-    segments, burn_in = network.plan.rows_per_period, 0
+    segments = network.plan.rows_per_period
     burn_in = network.plan.burn_in * segments
     in_use, ended, jumps, loaded = ~U0, ~U0, 0, 0
     if last == first:

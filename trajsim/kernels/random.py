@@ -11,7 +11,7 @@ import numpy as np
 
 from trajsim.compiled.elementary import circle, log
 from trajsim.compiled.jit import compiled
-from trajsim.compiled.simd import float_of, number_of
+from trajsim.compiled.simd import float_of, load, number_of, read, store, write
 
 LOW = np.uint64(0xFFFFFFFF)
 MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
@@ -81,6 +81,46 @@ def step(state):
     s2 ^= s0
     s3 ^= s1
     return bits, (s0 ^ s3, s1 ^ s2, s2 ^ (s1 << U17), (s3 << U45) | (s3 >> U19))
+
+
+@compiled(inline=True)
+def stream_at(memory, at, stride):
+    """State of a stream: four words of a memory, `stride` apart from `at` on."""
+    return (
+        read(memory, at),
+        read(memory, at + stride),
+        read(memory, at + 2 * stride),
+        read(memory, at + 3 * stride),
+    )
+
+
+@compiled(inline=True)
+def keep_stream(memory, at, stride, state):
+    """Write the state of a stream to where `stream_at` reads it.
+
+    Parameters
+    ----------
+    memory, at, stride : as for `stream_at`
+    state : tuple of four words
+    """
+    for word in range(4):
+        write(memory, at + word * stride, state[word])
+
+
+@compiled(inline=True)
+def draw_two(memory, at, stride):
+    """Two vectors of 64 random bits from the streams of lanes side by side, which move on."""
+    state = (
+        load(memory, at),
+        load(memory, at + stride),
+        load(memory, at + 2 * stride),
+        load(memory, at + 3 * stride),
+    )
+    first, state = step(state)
+    second, state = step(state)
+    for word in range(4):
+        store(memory, at + word * stride, state[word])
+    return first, second
 
 
 @compiled(inline=True)

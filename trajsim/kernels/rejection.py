@@ -20,7 +20,14 @@ from trajsim.kernels.cells import Costs, cells_of
 from trajsim.kernels.contacts import contacts_of, multiplied, spin_of
 from trajsim.kernels.edges import edge_of
 from trajsim.kernels.moving import MovingBonds, add_driven, bonds_at, edges_of, moving_bonds
-from trajsim.kernels.random import inside, multiply_high, step, unit
+from trajsim.kernels.random import (
+    inside,
+    keep_stream,
+    multiply_high,
+    step,
+    stream_at,
+    unit,
+)
 from trajsim.kernels.spin_energetics import (
     Shape,
     add_entropy_to_row,
@@ -297,12 +304,7 @@ def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, classes_
     h, classes, sums = bare(h_), bare(classes_), bare(sums_)
     network, spins, n, m = model.network, replicas.spins, shape.sites, shape.contacts
     spr, burn_in, base = plan.segments_per_row, plan.burn_in * plan.rows_per_period, j * n
-    s = (
-        read(replicas.stream, 4 * j),
-        read(replicas.stream, 4 * j + 1),
-        read(replicas.stream, 4 * j + 2),
-        read(replicas.stream, 4 * j + 3),
-    )
+    s = stream_at(replicas.stream, 4 * j, 1)
     each, bounds = model.each, first % model.parts
     flips, total = 0, sort(model, classes, spins, base, m, bounds)
     now = read(replicas.wait, j)
@@ -358,6 +360,5 @@ def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, classes_
             if recorded % spr == spr - 1:
                 _write_edge(model, sums, spins, base, n, rows, j * (shape.rows + 1) + row + 1)
     write(replicas.wait, j, now)
-    for word in range(4):
-        write(replicas.stream, 4 * j + word, s[word])
+    keep_stream(replicas.stream, 4 * j, 1, s)
     return flips

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from trajsim.compiled.jit import compiled
 from trajsim.kernels.cells import Costs, cells_of
 from trajsim.kernels.moving import MovingBonds, edges_of, moving_bonds
-from trajsim.kernels.waves import Waves, padded, per_segment, waves_of
+from trajsim.kernels.waves import Waves, padded, per_segment, places_for, waves_of
 from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate_bound, spins_of
 from trajsim.models.waveform import some
 from trajsim.plan import Plan
@@ -72,7 +72,7 @@ class LaneModel(NamedTuple):
 def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
     """Tables over the states of a small network."""
     n, m = len(network.driven), len(network.bath)
-    p = max(2, 1 << (m - 1).bit_length())
+    p = places_for(m)
     costs = Costs(proposal=1.2, end=1.2 if network.moving else 2.1)
     cells = cells_of(network, plan, MOST_NUMBERS // (p << n), costs)
     plan, parts = cells.plan, len(cells.networks)

@@ -78,6 +78,11 @@ def waves_of(waveforms: Waveforms, plan: Plan, p: int) -> Waves:
     )
 
 
+def places_for(count: int) -> int:
+    """Places of a table for so many entries: a power of two from 2 on, as look-ups need it."""
+    return max(2, 1 << max(count - 1, 0).bit_length())
+
+
 def padded(table: NDArray[np.float64]) -> NDArray[np.float64]:
     """A table in one dimension, from any place of which 8 numbers can be read."""
     return np.pad(table.ravel(), (0, PADDING))

@@ -1,14 +1,15 @@
 """Trace of jump networks: from the end of the burn-in on, every jump is replayed and recorded."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.kernels.networks import channels_of, replay
+from trajsim.kernels.network_tables import channels_of
+from trajsim.kernels.networks import replay
 from trajsim.models.jumps import heat_of
 from trajsim.models.waveform import at_edges, values
-from trajsim.trace.window import Array, Trace, TraceError, Window, expect_memory, prepare
+from trajsim.trace.window import Array, Trace, Window, at_start
 
 
 def trace_jumps(window: Window, ledger: dict[str, NDArray], every: int) -> Trace:
@@ -19,15 +20,8 @@ def trace_jumps(window: Window, ledger: dict[str, NDArray], every: int) -> Trace
     TraceError
         If there are too many jumps for the memory.
     """
-    if every != 1:
-        raise TraceError("only oscillators have steps: every jump is an event")
-    rows = slice(*(round(p / window.layout.row_periods) for p in (window.first, window.last)))
-    segments = window.layout.rows_per_period
-    made = int(ledger["jumps"][rows].sum())
-    expect_memory(window, made + (window.last - window.first) * segments + 1)
-    kernel, model, replicas, plan, row = prepare(window, segments)
-    begin = plan.burn_in_segments
-    kernel.advance(model, plan, replicas, row, 0, begin)
+    _, model, replicas, plan = at_start(window, ledger, every, "jumps", "jump")
+    segments, begin = window.layout.rows_per_period, plan.burn_in_segments
     # Of each event its part of the period, time, and channel; edges have none and number -1.
     first = int(replicas.state[0])
     phases, times, channels = [np.zeros(1)], [np.zeros(1)], [np.full(1, -1)]
@@ -44,7 +38,7 @@ def trace_jumps(window: Window, ledger: dict[str, NDArray], every: int) -> Trace
     return _recorded(window, at, first, begin == 0)
 
 
-class _Events:
+class _Events(NamedTuple):
     """Events in their order.
 
     Parameters
@@ -54,10 +48,10 @@ class _Events:
     edge : (k,) number of an edge after the first, 0 of jumps
     """
 
-    def __init__(
-        self, phase: Array, time: Array, channel: NDArray[np.int64], edge: NDArray[np.int64]
-    ) -> None:
-        self.phase, self.time, self.channel, self.edge = phase, time, channel, edge
+    phase: Array
+    time: Array
+    channel: NDArray[np.int64]
+    edge: NDArray[np.int64]
 
 
 def _recorded(window: Window, at: _Events, first: int, opens: bool) -> Trace:

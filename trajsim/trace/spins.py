@@ -11,11 +11,9 @@ from trajsim.models.waveform import values
 from trajsim.trace.window import (
     Array,
     Trace,
-    TraceError,
     Window,
+    at_start,
     drives_at_edges,
-    expect_memory,
-    prepare,
 )
 
 
@@ -27,15 +25,8 @@ def trace_spins(window: Window, ledger: dict[str, NDArray], every: int) -> Trace
     TraceError
         If there are too many flips for the memory.
     """
-    if every != 1:
-        raise TraceError("only oscillators have steps: every flip of a spin is an event")
-    rows = slice(*(round(p / window.layout.row_periods) for p in (window.first, window.last)))
-    segments = window.layout.rows_per_period
-    flips = int(ledger["flips"][rows].sum())
-    expect_memory(window, flips + (window.last - window.first) * segments + 1)
-    kernel, model, replicas, plan, row = prepare(window, segments)
-    begin = plan.burn_in_segments
-    kernel.advance(model, plan, replicas, row, 0, begin)
+    flips, model, replicas, plan = at_start(window, ledger, every, "flips", "flip of a spin")
+    segments, begin = window.layout.rows_per_period, plan.burn_in_segments
     events = flips + plan.segments - begin + 1
     time, site = np.empty(events), np.full(events, -1)
     table, count = _event_table(window, events), 0

@@ -131,6 +131,39 @@ def expect_memory(window: Window, events: int) -> None:
         )
 
 
+def at_start(
+    window: Window, ledger: dict[str, NDArray], every: int, column: str, noun: str
+) -> tuple[int, Any, Any, Any]:
+    """Events of a kind that jumps, and the trajectory where the window begins.
+
+    Parameters
+    ----------
+    window : Window
+    ledger : columns of the trajectory
+    every : steps from one event to the next, of which there are none
+    column : of the ledger, with the numbers of events
+    noun : what an event is called
+
+    Returns
+    -------
+    events, model, replicas, plan : how many jumps the rows have, and what a kernel needs
+
+    Raises
+    ------
+    TraceError
+        If `every` is not 1, or there are too many events for the memory.
+    """
+    if every != 1:
+        raise TraceError(f"only oscillators have steps: every {noun} is an event")
+    rows = slice(*(round(p / window.layout.row_periods) for p in (window.first, window.last)))
+    segments = window.layout.rows_per_period
+    events = int(ledger[column][rows].sum())
+    expect_memory(window, events + (window.last - window.first) * segments + 1)
+    kernel, model, replicas, plan, row = prepare(window, segments)
+    kernel.advance(model, plan, replicas, row, 0, plan.burn_in_segments)
+    return events, model, replicas, plan
+
+
 def prepare(window: Window, rows_per_period: int) -> tuple[Any, Any, Any, Plan, Any]:
     """Kernel, model, replicas, plan and rows for a trajectory recorded over the window alone."""
     experiment, periods = window.experiment, window.last - window.first
