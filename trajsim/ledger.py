@@ -17,8 +17,8 @@ from trajsim.extending.kinds import KINDS
 class Column(NamedTuple):
     """One array of the ledger; `dims` come after (point, trajectory).
 
-    A `heated` one is there only where a temperature is driven, an `exchanging` one only where
-    particles come from the baths, an `inertial` one only where motion is not overdamped.
+    One that is there only of some runs names in `where` what the layout must be: "heated",
+    "exchanging" or "inertial".
     """
 
     name: str
@@ -26,9 +26,7 @@ class Column(NamedTuple):
     dtype: str
     units: str
     long_name: str
-    heated: bool = False
-    exchanging: bool = False
-    inertial: bool = False
+    where: str = ""
 
 
 SPINS = (
@@ -46,7 +44,7 @@ SPINS = (
         "<f8",
         "1",
         "heat from the bath over its temperature of that instant",
-        heated=True,
+        where="heated",
     ),
 )
 
@@ -65,7 +63,7 @@ OSCILLATORS = (
         "<f8",
         "length/time",
         "velocity at the edges of the rows",
-        inertial=True,
+        where="inertial",
     ),
     SPINS[6],
 )
@@ -96,7 +94,7 @@ JUMPS = (
         "<f8",
         "energy",
         "chemical work: particles from the bath times its chemical potential",
-        exchanging=True,
+        where="exchanging",
     ),
     Column(
         "particles",
@@ -104,7 +102,7 @@ JUMPS = (
         "<i4",
         "1",
         "number of particles that came from the bath",
-        exchanging=True,
+        where="exchanging",
     ),
 )
 
@@ -156,6 +154,11 @@ class Layout:
     overdamped: bool = False
 
     @property
+    def inertial(self) -> bool:
+        """Whether particles have a velocity."""
+        return not self.overdamped
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         """Columns that have entries: works are absent where nothing is driven."""
         return tuple(c for c in all_columns(self.kind) if all(self.shape(c)))
@@ -181,12 +184,8 @@ class Layout:
     def shape(self, column: Column) -> tuple[int, ...]:
         """Shape of a column for one trajectory."""
         shape = tuple(self.size(dim) for dim in column.dims)
-        absent = (
-            (column.heated and not self.heated)
-            or (column.exchanging and not self.exchanging)
-            or (column.inertial and self.overdamped)
-        )
-        return (*shape[:-1], 0) if absent else shape
+        there = not column.where or getattr(self, column.where)
+        return shape if there else (*shape[:-1], 0)
 
     @property
     def trajectory_bytes(self) -> int:

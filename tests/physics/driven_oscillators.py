@@ -67,7 +67,7 @@ class Driven:
             friction=[friction for _, _, friction in self.contacts],
             temperature=[given(self.temperatures[bath]) for _, bath, _ in self.contacts],
             bath=[bath for _, bath, _ in self.contacts],
-            contact=[site for site, _, _ in self.contacts],
+            site=[site for site, _, _ in self.contacts],
             site_stiffness=[given(s.stiffness) for s in self.sites],
             site_quartic=[0.0] * len(self.sites),
             bonds=[(i, j, given(k), 0.0) for i, j, k in self.bonds],

@@ -193,7 +193,7 @@ def test_contacts_of_oscillators_have_their_multiples_of_the_friction():
         ("[ensemble]", '[[sites]]\nname = "2"\nstiffness = 1.0\n[ensemble]'),
     )
     network = parse(text).experiment.network()
-    assert network.contact.tolist() == [0, 0, 1]
+    assert network.site.tolist() == [0, 0, 1]
     assert network.bath.tolist() == [0, 1, -1]
     assert network.friction.tolist() == [1.2, 0.3, 0.0]
     assert network.temperature.tolist() == [1.0, 2.0, 0.0]

@@ -6,6 +6,7 @@ import pytest
 
 import trajsim
 from trajsim.paper.runs import shipped
+from trajsim.plots.currents import exact_window
 from trajsim.plots.lattices import profile_figure, snapshot_figure
 
 
@@ -24,7 +25,7 @@ def few(name, *overrides):
 def test_a_profile_of_spins_has_their_flip_rates():
     config = few("ising_ring", "lattice.shape=[24]")
     (sampled,) = trajsim.simulate(config).averages()
-    (ax,) = profile_figure(config, sampled).axes
+    (ax,) = profile_figure(config, sampled, None).axes
     (drawn,) = (line for line in ax.lines if len(line.get_xdata()) == 24)
     rates = [sampled.flip_rate[str(k)].mean for k in range(24)]
     np.testing.assert_allclose(drawn.get_ydata(), rates)
@@ -33,7 +34,7 @@ def test_a_profile_of_spins_has_their_flip_rates():
 
 def test_a_profile_of_oscillators_has_exact_kinetic_temperatures():
     config = few("harmonic_chain")
-    (ax,) = profile_figure(config, None).axes
+    (ax,) = profile_figure(config, None, exact_window(config.experiment)).axes
     (exact,) = (line for line in ax.lines if len(line.get_xdata()) == 24)
     values = np.asarray(exact.get_ydata())
     # The heat from a bath is gamma / m times (T less the kinetic temperature): (3 - sqrt 5) / 4.
@@ -68,5 +69,5 @@ def test_spins_in_a_row_are_drawn_in_the_course_of_time():
 
 def test_small_systems_have_neither():
     config = few("ising_ring", "lattice.shape=[4]")
-    assert profile_figure(config, None) is None
+    assert profile_figure(config, None, None) is None
     assert snapshot_figure(config, trajsim.simulate(config)) is None

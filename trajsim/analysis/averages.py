@@ -24,6 +24,9 @@ Array = NDArray[np.float64]
 # States are counted one by one up to this many, times the phases at which rows begin.
 MOST_STATES, MOST_CELLS = 16, 4096
 
+# Sums over all spins, and their squares, that stand for states which are too many.
+BULK = ("energy", "energy_squared", "magnetisation", "magnetisation_squared")
+
 # Rounding error of a sum of energies, relative to the largest entry times their number.
 ROUNDING = 1e-13
 
@@ -243,11 +246,8 @@ class _Point:
         if self.states:
             yield "occupation", self._occupation(columns["state"])
         if self.bulk:
-            totals = {
-                "energy": columns["energy"],
-                "magnetisation": columns["state"].sum(axis=2, dtype=np.float64),
-            }
-            for name, values in totals.items():
+            magnetisation = columns["state"].sum(axis=2, dtype=np.float64)
+            for name, values in zip(BULK[::2], (columns["energy"], magnetisation), strict=True):
                 starts = values[:, :-1].reshape(len(values), -1, self.layout.rows_per_period, 1)
                 yield name, starts.mean(axis=1)
                 yield f"{name}_squared", (starts**2).mean(axis=1)

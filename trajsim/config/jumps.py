@@ -83,6 +83,11 @@ class Transition(base.Strict):
         return self.states
 
     @property
+    def label(self) -> str:
+        """How its load is called, unless another one is."""
+        return "-".join(self.states)
+
+    @property
     def parameters(self) -> dict[str, Waveform | float | None]:
         """What may be driven: its load."""
         return {"": self.load}
@@ -163,7 +168,7 @@ class JumpExperiment(schema.Experiment):
     @property
     def _load_names(self) -> list[str]:
         """Names of the loads of all transitions: "a-b", with the bath where two would be alike."""
-        names = ["-".join(t.states) for t in self.transitions]
+        names = [t.label for t in self.transitions]
         many = Counter(
             n for n, t in zip(names, self.transitions, strict=True) if t.load is not None
         )
@@ -184,6 +189,11 @@ class JumpExperiment(schema.Experiment):
         potentials = [self.baths[name].chemical_potential for name in self.reservoirs]
         uneven = any(isinstance(mu, Waveform) or mu != potentials[0] for mu in potentials)
         return uneven or any(t.load is not None for t in self.transitions)
+
+    @property
+    def driven_words(self) -> str:
+        """Energies, loads and chemical potentials have one unit."""
+        return "driven\nparameters (energy)"
 
     @property
     def canonical(self) -> bool:

@@ -51,6 +51,12 @@ class Lattice(Strict):
     )
 
 
+# The key of experiments whose sites and bonds may be those of a lattice.
+OnLattice = Annotated[
+    Lattice | None, Field(description="sites and bonds of a lattice, written out before all else")
+]
+
+
 class Places(NamedTuple):
     """Where sites and bonds that were written out come from: ("sites", k) in a list, or neither.
 

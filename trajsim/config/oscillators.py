@@ -9,7 +9,7 @@ from pydantic import Field
 
 from trajsim.config import base, schema
 from trajsim.config.faults import Loc, show
-from trajsim.config.lattice import Lattice
+from trajsim.config.lattice import OnLattice
 from trajsim.config.waveform import Parameter, Waveform, Within, magnitude_of, range_of
 from trajsim.models import oscillators
 
@@ -123,9 +123,7 @@ class OscillatorExperiment(schema.Experiment):
     model: OscillatorModel
     sites: list[OscillatorSite] = Field(min_length=1, max_length=1024)
     bonds: list[OscillatorBond] = Field(default=[])
-    lattice: Lattice | None = Field(
-        default=None, description="sites and bonds of a lattice, written out when a config is read"
-    )
+    lattice: OnLattice = None
     ensemble: OscillatorEnsemble
     integrator: Integrator | None = Field(
         default=None, description="by default chosen for errors of 0.1 % in the currents"
@@ -140,6 +138,20 @@ class OscillatorExperiment(schema.Experiment):
     def overdamped(self) -> bool:
         """Whether motion has no inertia."""
         return self.model.dynamics == "overdamped"
+
+    @property
+    def masses(self) -> list[float]:
+        """Masses of the sites; empty in overdamped motion."""
+        if self.overdamped:
+            return []
+        return [self.model.mass if site.mass is None else site.mass for site in self.sites]
+
+    @property
+    def driven_words(self) -> str:
+        """Forces alone have a unit in common."""
+        plain = {site.name for site in self.sites if site.driven}
+        forces = set(self.labels["drive"]) <= plain and not self.heated
+        return "force\n(energy / length)" if forces else super().driven_words
 
     @property
     def scheme(self) -> str:
@@ -192,14 +204,11 @@ class OscillatorExperiment(schema.Experiment):
         friction = [model.friction if s.friction is None else s.friction for s in self.sites]
         return oscillators.network(
             period=self.drive.period,
-            mass=[
-                0.0 if self.overdamped else model.mass if site.mass is None else site.mass
-                for site in self.sites
-            ],
+            mass=self.masses or [0.0] * len(self.sites),
             friction=[multiple * friction[site] for site, _, multiple in contacts],
             temperature=[0.0 if k < 0 else wires.temperatures[k] for _, k, _ in contacts],
             bath=[k for _, k, _ in contacts],
-            contact=[site for site, _, _ in contacts],
+            site=[site for site, _, _ in contacts],
             site_stiffness=[wires.parameter(site.stiffness) for site in self.sites],
             site_quartic=[site.quartic for site in self.sites],
             bonds=[

@@ -367,6 +367,16 @@ class Experiment(Strict):
         return False
 
     @property
+    def masses(self) -> list[float]:
+        """Masses of the sites; empty where there is no motion with inertia."""
+        return []
+
+    @property
+    def driven_words(self) -> str:
+        """What figures call what is driven, in lines, with its unit if all has the same."""
+        return "driven\nparameters"
+
+    @property
     def method(self) -> dict[str, str]:
         """Algorithm of the trajectories: {"rate_law": ...} or {"integrator": ...}."""
         raise NotImplementedError
@@ -417,9 +427,8 @@ class Experiment(Strict):
         ensemble, ledger = self.ensemble, self.ledger
         drives = Counter(self.labels["drive"])
         for k, bond in enumerate(self.bonds):
-            name = "-".join(bond.sites)
-            if drives[name] > 1:
-                yield ("bonds", k), f"its drive would be called {show(name)} as another is"
+            if drives[bond.label] > 1:
+                yield ("bonds", k), f"its drive would be called {show(bond.label)} as another is"
         for k, site in enumerate(self.sites):
             if site.bath is not None and site.baths is not None:
                 yield ("sites", k, "baths"), "found beside bath; allowed: one of the two"

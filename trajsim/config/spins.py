@@ -8,7 +8,7 @@ from pydantic import Field
 
 from trajsim.config import base, schema
 from trajsim.config.faults import Loc
-from trajsim.config.lattice import MOST_SITES, Lattice
+from trajsim.config.lattice import MOST_SITES, OnLattice
 from trajsim.config.waveform import Parameter, Waveform, range_of
 from trajsim.extending.plugins import Missing, Origin
 from trajsim.models import spins
@@ -61,15 +61,22 @@ class SpinExperiment(schema.Experiment):
     model: SpinModel
     sites: list[SpinSite] = Field(min_length=1, max_length=MOST_SITES)
     bonds: list[SpinBond] = Field(default=[])
-    lattice: Lattice | None = Field(
-        default=None, description="sites and bonds of a lattice, written out when a config is read"
-    )
+    lattice: OnLattice = None
     ensemble: SpinEnsemble
 
     @property
     def method(self) -> dict[str, str]:
         """The rate law."""
         return {"rate_law": self.model.rate_law}
+
+    @property
+    def driven_words(self) -> str:
+        """Fields, couplings and temperatures are energies."""
+        fields = {site.name for site in self.sites if site.driven}
+        nouns = ["field"] * bool(fields)
+        nouns += ["coupling"] * bool(set(self.labels["drive"]) - fields)
+        nouns += ["temperature"] * self.heated
+        return f"{nouns[0]} (energy)" if len(nouns) == 1 else "driven\nparameters (energy)"
 
     @property
     def plugins(self) -> dict[str, Origin]:

@@ -1,5 +1,6 @@
 """Types that exact ensembles return."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,28 @@ Array = NDArray[np.float64]
 
 class NoExactSideError(TrajsimError, ValueError):
     """The exact ensemble of this system is out of reach; the message says why."""
+
+
+def one_temperature(temperatures: Array) -> float:
+    """The temperature that all baths (n,) have.
+
+    Raises
+    ------
+    NoExactSideError
+        If they differ.
+    """
+    if np.ptp(temperatures) > 0.0:
+        raise NoExactSideError(
+            "an equilibrium exists only where all baths have the same temperature"
+        )
+    return float(temperatures[0])
+
+
+def canonical(energy: Array, temperature: float) -> tuple[Array, float]:
+    """Boltzmann weights (states,) of energies, of which the largest is 1, and the free energy."""
+    lowest = float(energy.min())
+    weights = np.exp((lowest - energy) / temperature)
+    return weights, lowest - temperature * math.log(weights.sum())
 
 
 class Energetics(NamedTuple):

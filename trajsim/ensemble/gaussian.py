@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.ensemble.answers import Currents, Energetics, NoExactSideError, TimeSeries, Window
-from trajsim.models.oscillators import OscillatorNetwork, flow_of, proposal_of, stiffness_of
+from trajsim.models.oscillators import (
+    OscillatorNetwork,
+    flow_of,
+    proposal_of,
+    pull_of,
+    stiffness_of,
+)
 from trajsim.models.waveform import at_edges
 from trajsim.plan import Plan
 
@@ -112,15 +118,13 @@ def potentials(network: OscillatorNetwork) -> tuple[Array, Array, Array]:
     -------
     stiffness, force, constant : (2, n, n), (2, n) and (2,)
     """
-    force, traps, centers, couplings = (
-        at_edges(waves, 1)
-        for waves in (network.drive, network.traps, network.centers, network.couplings)
+    traps, centers, couplings = (
+        at_edges(waves, 1) for waves in (network.traps, network.centers, network.couplings)
     )
-    pull = traps * centers
     return (
         stiffness_of(network.ends, traps, couplings),
-        force + pull,
-        0.5 * (pull * centers).sum(axis=1),
+        pull_of(network),
+        0.5 * (traps * centers * centers).sum(axis=1),
     )
 
 

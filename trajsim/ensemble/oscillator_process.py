@@ -54,7 +54,7 @@ class OscillatorProcess:
         self.size, self.overdamped = network.size + 1, network.overdamped
         # Coordinates that feel noise, and whether that of heats is not all in the kinetic energy.
         self.noisy = np.arange(self.size - n, self.size)
-        self.noisy_heat = self.overdamped or len(network.contact) > n
+        self.noisy_heat = self.overdamped or len(network.site) > n
         self.baths, self.drives = int(network.bath.max()) + 1, network.drives
         self.waves = (network.drive, network.traps, network.centers, network.couplings)
         self.breaks = phases_of_breaks(*self.waves, network.temperatures)
@@ -167,7 +167,7 @@ class OscillatorProcess:
         temperature = values(network.temperatures, u, before=True)
         heat = np.zeros((len(u), self.baths, self.features))
         flows = self.flows(u)[:, 1:] if self.overdamped else np.zeros(0)
-        for c, (i, bath) in enumerate(zip(network.contact, network.bath, strict=True)):
+        for c, (i, bath) in enumerate(zip(network.site, network.bath, strict=True)):
             if bath < 0:
                 continue
             friction = network.friction[c]
@@ -244,7 +244,7 @@ class OscillatorProcess:
         temperature = values(network.temperatures, u, before=True)
         if self.overdamped:
             return np.asarray(2.0 / network.friction * temperature)
-        return np.asarray(2.0 * network.friction / network.mass[network.contact] ** 2 * temperature)
+        return np.asarray(2.0 * network.friction / network.mass[network.site] ** 2 * temperature)
 
     # -- what exp(A) counts --------------------------------------------------------------------
 
@@ -294,15 +294,15 @@ class OscillatorProcess:
         # The noise of each contact in the heat of its bath, in units of that of its site.
         if self.overdamped:
             force = self.flows(u.ravel()).reshape(shape)[..., self.noisy, :]
-            coupling = -network.friction[:, None] * force[..., network.contact, :]
+            coupling = -network.friction[:, None] * force[..., network.site, :]
         else:
-            coupling = (network.mass[:, None] * np.eye(self.size)[self.noisy])[network.contact]
+            coupling = (network.mass[:, None] * np.eye(self.size)[self.noisy])[network.site]
             coupling = np.broadcast_to(coupling, (*u.shape, *coupling.shape))
         strength = self._noises(u.ravel()).reshape(*u.shape, -1)
         heats = self._by_contact(weights)[:, None]
         weighted = (heats * strength[:, None])[..., None] * coupling[:, None]
         flow = np.zeros(mean.shape)
-        for c, site in enumerate(network.contact):
+        for c, site in enumerate(network.site):
             flow[..., self.noisy[site], :] += weighted[..., c, :]
         square = (heats[..., None] * weighted).swapaxes(-1, -2) @ coupling[:, None]
         return flow, mean, square

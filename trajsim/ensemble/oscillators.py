@@ -153,7 +153,7 @@ def _of_linear_part(
 
 def _responds(network: OscillatorNetwork) -> bool:
     """Whether linear response to cosines is all there is, of motion with one bath a site."""
-    usual = not network.overdamped and len(network.contact) == len(network.mass)
+    usual = not network.overdamped and len(network.site) == len(network.mass)
     return usual and network.only_forces and not len(network.drive.start)
 
 

@@ -69,7 +69,7 @@ class OscillatorNetwork(NamedTuple):
     ----------
     period : time of one cycle of the drive
     mass : (n,), 0 of overdamped motion
-    contact : (c,) int64, the site of each contact, in ascending order
+    site : (c,) int64, of each contact, in ascending order
     friction : (c,), 0 where a site touches no bath
     temperature : (c,), of the bath of each contact at time 0, 0 where there is none
     bath : (c,) int64, the bath of each contact, -1 for none
@@ -94,7 +94,7 @@ class OscillatorNetwork(NamedTuple):
 
     period: float
     mass: Array
-    contact: NDArray[np.int64]
+    site: NDArray[np.int64]
     friction: Array
     temperature: Array
     bath: NDArray[np.int64]
@@ -141,7 +141,7 @@ class OscillatorNetwork(NamedTuple):
 
     def at_sites(self, values: Array) -> Array:
         """Sums (..., n) over the contacts of each site of values (..., c)."""
-        return np.asarray(values @ (self.contact[:, None] == np.arange(len(self.mass))))
+        return np.asarray(values @ (self.site[:, None] == np.arange(len(self.mass))))
 
     @property
     def overdamped(self) -> bool:
@@ -229,7 +229,7 @@ def network(
     driven: Sequence[bool],
     center: Sequence[float | Waveform] = (),
     cosine: Sequence[Sequence[tuple[float, float, float]]] = (),
-    contact: Sequence[int] = (),
+    site: Sequence[int] = (),
 ) -> OscillatorNetwork:
     """Network from one entry a site or contact and (site, site, stiffness, quartic) bonds.
 
@@ -247,7 +247,7 @@ def network(
     driven : whether a site's force is a drive of the ledger
     center : where the springs of the sites are relaxed; by default at 0
     cosine : (amplitude, wavelength, phase) of the cosine potentials of each site; by default none
-    contact : site of each contact, in ascending order; by default each site has one
+    site : of each contact, in ascending order; by default each site has one
     """
     n = len(mass)
     traps, moved_traps = from_parameters(site_stiffness)
@@ -270,7 +270,7 @@ def network(
     return OscillatorNetwork(
         period=float(period),
         mass=np.array(mass, np.float64),
-        contact=np.array(contact or range(n), np.int64),
+        site=np.array(site or range(n), np.int64),
         friction=np.where(coupled, friction, 0.0),
         temperature=at_edges(temperatures, 1)[0],
         bath=np.array(bath, np.int64),
@@ -376,7 +376,7 @@ def proposal_of(network: OscillatorNetwork, temperature: float) -> Proposal | No
             continue
         lift = float((added[held] ** 2 / network.quartic[held]).sum() / 4.0)
         lift += float(abs(network.cosines.amplitude).sum())
-        mean = vectors @ ((vectors.T @ _pull(network)) / size)
+        mean = vectors @ ((vectors.T @ pull_of(network)[0]) / size)
         x = mean + np.sqrt(temperature) * (draws / np.sqrt(size)) @ vectors.T
         energy = _nonlinear_energy(network, x) - 0.5 * x**2 @ added + lift
         accepted = float(np.exp(-energy / temperature).mean())
@@ -385,10 +385,10 @@ def proposal_of(network: OscillatorNetwork, temperature: float) -> Proposal | No
     return best
 
 
-def _pull(network: OscillatorNetwork) -> Array:
-    """Forces (n,) on sites at 0 at time 0."""
+def pull_of(network: OscillatorNetwork) -> Array:
+    """Forces (2, n) on sites at 0 at time 0 and at the end of a period."""
     force, traps, centers = (
-        at_edges(waves, 1)[0] for waves in (network.drive, network.traps, network.centers)
+        at_edges(waves, 1) for waves in (network.drive, network.traps, network.centers)
     )
     return np.asarray(force + traps * centers)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trajsim.analysis.averages import Averages
+from trajsim.analysis.averages import BULK, Averages
 from trajsim.analysis.rates import NAMES, OF_SOME, RATES
 from trajsim.analysis.regimes import Regime
 from trajsim.analysis.windows import total_of
@@ -19,8 +19,6 @@ from trajsim.explore.points import exact_regime
 
 # Labels of one kind of rates in a text table; of more, the extremes stand for all.
 MOST_LABELS = 40
-# Sums over all spins, of which the mean and its error are told where there are too many states.
-BULK = ("energy", "energy_squared", "magnetisation", "magnetisation_squared")
 
 
 def to_json(answer: Any) -> str:

@@ -318,31 +318,28 @@ def reproduce_landmark(
 
 
 def _judged(value: Value, run: Finished, values: int) -> Judged:
-    experiment, columns = run.experiment(), run.run
+    experiment, (sampled,) = run.experiment(), run.averages
     kind, _, label = value.quantity.partition(".")
-    time, period = columns.layout.duration(0), columns.layout.periods[0]
-    exact = None
+    period, exact = experiment.drive.period, None
     if kind == "heat":
         index = list(experiment.baths).index(label)
-        sampled = np.asarray(columns["heat"][0, :])[:, :, index].sum(axis=1) / time
+        mean, stderr = sampled.heat_rate[label]
         if value.solved:
             exact = float(run.solved[0].currents.rates.heat[index])
     elif kind == "work":
-        sampled = np.asarray(columns["work"][0, :]).sum(axis=(1, 2)) * (period / time)
+        mean, stderr = (period * x for x in sampled.total_work)
         protocol = exact_protocol(experiment) if experiment.ends else None
         if protocol is not None:
             exact = list(protocol.work.values())[-1].mean
         elif value.solved:
             exact = float(run.solved[0].currents.rates.work.sum()) * period
     else:
-        # At the ends of all rows.
-        sampled = np.asarray(columns["energy"][0, :])[:, 1:].mean(axis=1)
-    stderr = float(sampled.std(ddof=1)) / math.sqrt(len(sampled))
+        mean, stderr = (x.item() for x in sampled.edges["energy"])
     return Judged(
         value,
         None if exact is None else exact / value.per,
-        Estimate(float(sampled.mean()) / value.per, stderr / value.per),
-        threshold(len(sampled), values),
+        Estimate(mean / value.per, stderr / value.per),
+        threshold(sampled.trajectories, values),
     )
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from trajsim.running.progress import notebook
 
@@ -32,7 +33,7 @@ from trajsim.comparison.settings import delta_f_of
 from trajsim.config import Config, Experiment
 from trajsim.explore import RegimeMap
 from trajsim.plots.claims import claims_figure
-from trajsim.plots.currents import no_exact_side
+from trajsim.plots.currents import exact_window, no_exact_side
 from trajsim.plots.distributions import generating_figure, histogram_figure, rate_figure
 from trajsim.plots.exact import exact_cumulants, exact_twins, exact_works
 from trajsim.plots.lattices import profile_figure, snapshot_figure
@@ -40,7 +41,7 @@ from trajsim.plots.left_out import tell_what_is_left_out
 from trajsim.plots.maps import map_figure
 from trajsim.plots.moments import covariance_figure, cumulants_figure
 from trajsim.plots.rates import rates_figure
-from trajsim.plots.style import log, missing_letters, styled
+from trajsim.plots.style import MOST_PANELS, log, missing_letters, styled
 from trajsim.plots.sweeps import sweep_figure
 from trajsim.plots.time_series import time_figure
 from trajsim.plots.trajectory import trajectory_figure
@@ -85,11 +86,12 @@ def figures(config: Config, run: StoredRun | None, window: int | None = None) ->
         if config.axis is not None:
             figures["sweep"] = sweep_figure(config, sampled)
         else:
-            figures["rates"] = rates_figure(config, sampled)
+            exact = [exact_window(p.experiment) for p in config.points[:MOST_PANELS]]
+            figures["rates"] = rates_figure(config, sampled, exact)
+            if len(config.points) == 1:
+                figures |= _of_sites(config, run, sampled, exact[0])
         if config.experiment.plan.rows_per_period > 1:
             figures["time"] = time_figure(config, profiles(run) if run else None)
-        if len(config.points) == 1:
-            figures |= _of_sites(config, run, sampled)
         if run is not None and len(config.points) == 1:
             figures |= _fluctuation_figures(config.points[0].experiment, run, window)
         tell_what_is_left_out(figures, config)
@@ -97,11 +99,11 @@ def figures(config: Config, run: StoredRun | None, window: int | None = None) ->
 
 
 def _of_sites(
-    config: Config, run: StoredRun | None, sampled: list[Averages] | None
+    config: Config, run: StoredRun | None, sampled: list[Averages] | None, exact: Any
 ) -> dict[str, Figure]:
     """Figures of what happens at every site of a large system at its one point."""
     found = {
-        "profile": profile_figure(config, sampled[0] if sampled else None),
+        "profile": profile_figure(config, sampled[0] if sampled else None, exact),
         "snapshot": snapshot_figure(config, run) if run is not None and sampled else None,
     }
     return {name: figure for name, figure in found.items() if figure is not None}

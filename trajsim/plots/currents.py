@@ -89,16 +89,22 @@ def lines_of(experiment: Experiment) -> list[Line]:
     ]
 
 
-def exact_rates(experiment: Experiment) -> Any:
-    """Exact mean rates over the recorded periods, with start and burn-in; None if unknown."""
+def exact_window(experiment: Experiment) -> Any:
+    """Exact means over the recorded periods, with start and burn-in; None if unknown."""
     network = experiment.network()
     try:
         # The ensemble first: it refuses systems whose states are too many to list.
         exact = ensemble(network, CURVE_TOLERANCE)
         start = start_state(network, experiment.ensemble.initial)
-        return exact.window(start, experiment.plan).rates
+        return exact.window(start, experiment.plan)
     except NoExactSideError:
         return None
+
+
+def exact_rates(experiment: Experiment) -> Any:
+    """Exact mean rates over the recorded periods; None if unknown."""
+    window = exact_window(experiment)
+    return None if window is None else window.rates
 
 
 def no_exact_side(experiment: Experiment) -> str | None:

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from trajsim.analysis.averages import Averages
 from trajsim.config import Config, Experiment
-from trajsim.ensemble import NoExactSideError, ensemble, start_state
-from trajsim.plots.currents import CURVE_TOLERANCE
 from trajsim.plots.panels import grid
 from trajsim.plots.style import COLOURS, finish, legend
 from trajsim.store import StoredRun
@@ -24,7 +22,7 @@ SHOWN = 4
 ON_A_PLANE = re.compile(r"(\d+)_(\d+)")
 
 
-def profile_figure(config: Config, sampled: Averages | None) -> Figure | None:
+def profile_figure(config: Config, sampled: Averages | None, exact: Any) -> Figure | None:
     """Kinetic temperatures of oscillators or flip rates of spins, site by site; None for few.
 
     Sampled means with error bars on exact values; dashed lines are the temperatures of the baths.
@@ -33,20 +31,20 @@ def profile_figure(config: Config, sampled: Averages | None) -> Figure | None:
     ----------
     config : of one point
     sampled : averages; None to draw the exact values alone
+    exact : exact means (`trajsim.plots.currents.exact_window`); None where they are not known
     """
     experiment = config.points[0].experiment
-    sites = experiment.labels["site"]
-    kinetic = "mass" in type(experiment.model).model_fields
+    sites, kinetic = experiment.labels["site"], bool(experiment.masses)
     if len(sites) < FEWEST_SITES or not (kinetic or experiment.two_states):
         return None
-    measured = _measured(experiment, sampled, kinetic) if sampled else None
-    exact = _exact(experiment, kinetic)
-    if measured is None and exact is None:
+    measured = _measured(experiment, sampled) if sampled else None
+    line = _exact(experiment, exact) if exact is not None else None
+    if measured is None and line is None:
         return None
     figure, (ax,) = grid(1, 1, 5.4, 3.4)
     x = np.arange(len(sites))
-    if exact is not None:
-        ax.plot(x, exact, color=COLOURS[0], lw=1.0, label="exact")
+    if line is not None:
+        ax.plot(x, line, color=COLOURS[0], lw=1.0, label="exact")
     if measured is not None:
         mean, error = measured
         size = 3.5 if len(sites) <= 64 else 1.5
@@ -70,39 +68,25 @@ def _name_sites(ax: Axes, sites: list[str]) -> None:
         ax.set_xticks(shown, [sites[k] for k in shown])
 
 
-def _measured(
-    experiment: Experiment, sampled: Averages, kinetic: bool
-) -> tuple[Array, Array] | None:
+def _measured(experiment: Experiment, sampled: Averages) -> tuple[Array, Array] | None:
     """Means (n,) and standard errors (n,) of the sites."""
-    if not kinetic:
+    if not experiment.masses:
         pairs = np.array(list(sampled.of("flips").values()))
         return pairs[:, 0], pairs[:, 1]
     squares = sampled.edges.get("velocity_squared")
     if squares is None:
         return None
-    masses = _masses(experiment)
     # Phases of a period are correlated: their mean error is no smaller than that of their mean.
-    return masses * squares[0].mean(axis=0), masses * squares[1].mean(axis=0)
+    mean, error = (np.asarray(experiment.masses) * part.mean(axis=0) for part in squares)
+    return mean, error
 
 
-def _masses(experiment: Any) -> Array:
-    given = [site.mass for site in experiment.sites]
-    return np.array([experiment.model.mass if mass is None else mass for mass in given])
-
-
-def _exact(experiment: Experiment, kinetic: bool) -> Array | None:
-    """Exact values (n,); None where they are not known."""
-    network = experiment.network()
-    try:
-        solved = ensemble(network, CURVE_TOLERANCE)
-        start = start_state(network, experiment.ensemble.initial)
-        window = solved.window(start, experiment.plan)
-    except NoExactSideError:
-        return None
-    if not kinetic:
+def _exact(experiment: Experiment, window: Any) -> Array:
+    """Exact values (n,)."""
+    if not experiment.masses:
         return np.asarray(window.rates.flips)
-    squares = window.edges.get("velocity_squared")
-    return None if squares is None else _masses(experiment) * squares.mean(axis=0)
+    squares = window.edges["velocity_squared"]
+    return np.asarray(experiment.masses * squares.mean(axis=0))
 
 
 def snapshot_figure(config: Config, run: StoredRun) -> Figure | None:

@@ -52,7 +52,7 @@ def trajectory_figure(trace: Trace, experiment: Experiment) -> Figure:
         fine, field, work = _between(trace, experiment)
         _draw_lines(axes[1], fine / period, field, _names_of_drives(labels["drive"], experiment))
         _draw_temperatures(axes[1], fine / period, experiment)
-        _finish(axes[1], _driven_parameters(experiment))
+        _finish(axes[1], experiment.driven_words)
     if works:
         names = [rf"$W_{upright(d)}$" for d in labels["drive"]]
         _draw_lines(axes[3], fine / period, work, names)
@@ -75,21 +75,6 @@ def _names_of_drives(drives: list[str], experiment: Experiment) -> list[str]:
         noun = nouns[1] if bond else nouns[0]
         names.append(f"{part} of {place}" if part else f"{noun} {place}")
     return names
-
-
-def _driven_parameters(experiment: Experiment) -> str:
-    """What is driven, with its unit if all have the same."""
-    if experiment.model.kind == "jumps":
-        return "driven\nparameters (energy)"
-    if experiment.model.kind != "spins":
-        plain = {site.name for site in experiment.sites if site.driven}
-        forces = set(experiment.labels["drive"]) <= plain and not experiment.heated
-        return "force\n(energy / length)" if forces else "driven\nparameters"
-    fields = {site.name for site in experiment.sites if site.driven}
-    nouns = ["field"] * bool(fields)
-    nouns += ["coupling"] * bool(set(experiment.labels["drive"]) - fields)
-    nouns += ["temperature"] * experiment.heated
-    return f"{nouns[0]} (energy)" if len(nouns) == 1 else "driven\nparameters (energy)"
 
 
 def _draw_temperatures(ax: Axes, time: Array, experiment: Experiment) -> None:

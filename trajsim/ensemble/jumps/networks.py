@@ -1,12 +1,11 @@
 """Jump networks as a jump process: each transition is a channel in either direction."""
 
-import math
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from trajsim.ensemble.answers import Array, NoExactSideError
+from trajsim.ensemble.answers import Array, NoExactSideError, canonical, one_temperature
 from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.crossings import STEEP, with_crossings
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
@@ -205,17 +204,13 @@ def free_energy_change(network: JumpNetwork) -> float:
     NoExactSideError
         If baths differ in temperature.
     """
-    free = []
-    for edge in (0, 1):
-        temperature = at_edges(network.temperatures, 1)[edge]
-        if np.ptp(temperature) > 0.0:
-            raise NoExactSideError(
-                "an equilibrium exists only where all baths have the same temperature"
-            )
-        energy = at_edges(network.energies, 1)[edge]
-        lowest, first = float(energy.min()), float(temperature[0])
-        free.append(lowest - first * math.log(np.exp((lowest - energy) / first).sum()))
-    return free[1] - free[0]
+    begin, end = (
+        canonical(energy, one_temperature(temperatures))[1]
+        for energy, temperatures in zip(
+            at_edges(network.energies, 1), at_edges(network.temperatures, 1), strict=True
+        )
+    )
+    return end - begin
 
 
 def recorded_states(network: JumpNetwork, initial: str, plan: Plan) -> RecordedNumbers:

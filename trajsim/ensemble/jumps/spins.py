@@ -3,7 +3,6 @@
 dE_i = 2 s_i (sum_j J_ij s_j + h_i) is the heat that a flip of spin i takes (paper, Eq. 3).
 """
 
-import math
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trajsim.compiled.jit import compiled
-from trajsim.ensemble.answers import Array, NoExactSideError
+from trajsim.ensemble.answers import Array, canonical, one_temperature
 from trajsim.ensemble.jumps.channels import JumpProcess
 from trajsim.ensemble.jumps.crossings import STEEP, with_crossings
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
@@ -304,29 +303,22 @@ def _with_crossings(network: SpinNetwork, process: JumpProcess) -> JumpProcess:
     return with_crossings(process, classes, order, float(layer), parameters=True)
 
 
-def _canonical_weights(network: SpinNetwork, edge: int) -> tuple[Array, float, float]:
-    """Boltzmann weights (2**n,), of which the largest is 1; its energy, and the temperature.
-
-    At time 0, or at the end of a period if `edge` is 1.
+def _canonical(network: SpinNetwork, edge: int) -> tuple[Array, float]:
+    """Boltzmann weights (2**n,) and the free energy at time 0, or at the end of a period.
 
     Raises
     ------
     NoExactSideError
         If the sites differ in temperature or there are too many of them.
     """
-    temperature = at_edges(network.temperatures, 1)[edge]
-    if np.ptp(temperature) > 0:
-        raise NoExactSideError(
-            "an equilibrium exists only where all baths have the same temperature"
-        )
+    temperature = one_temperature(at_edges(network.temperatures, 1)[edge])
     sites = len(network.driven)
     expect_room(1 << min(sites, 1000), 4, f"{sites} spins")
     spins = 1 - 2 * ((np.arange(1 << sites) >> np.arange(sites)[:, None]) & 1)
     energy = -at_edges(network.drive, 1)[edge] @ spins
     for (i, j), coupling in zip(network.ends, at_edges(network.couplings, 1)[edge], strict=True):
         energy -= coupling * spins[i] * spins[j]
-    lowest = float(energy.min())
-    return np.exp((lowest - energy) / temperature[0]), lowest, float(temperature[0])
+    return canonical(energy, temperature)
 
 
 def equilibrium(network: SpinNetwork) -> Array:
@@ -337,7 +329,7 @@ def equilibrium(network: SpinNetwork) -> Array:
     NoExactSideError
         If the sites differ in temperature or there are too many of them.
     """
-    weights, _, _ = _canonical_weights(network, 0)
+    weights, _ = _canonical(network, 0)
     return np.asarray(weights / weights.sum())
 
 
@@ -349,11 +341,7 @@ def free_energy_change(network: SpinNetwork) -> float:
     NoExactSideError
         If the sites differ in temperature or there are too many of them.
     """
-    free = []
-    for edge in (0, 1):
-        weights, lowest, temperature = _canonical_weights(network, edge)
-        free.append(lowest - temperature * math.log(weights.sum()))
-    return free[1] - free[0]
+    return _canonical(network, 1)[1] - _canonical(network, 0)[1]
 
 
 def start_state(network: SpinNetwork, initial: str) -> Array:
