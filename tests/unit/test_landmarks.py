@@ -11,7 +11,15 @@ from click.testing import CliRunner
 import trajsim
 from trajsim.cli import main
 from trajsim.paper import landmarks
-from trajsim.paper.landmarks import PAPERS, Judged, glauber_work, ising_torus_energy
+from trajsim.paper.landmarks import (
+    PAPERS,
+    Judged,
+    dragged_entropy,
+    dragged_share,
+    dragged_work,
+    glauber_work,
+    ising_torus_energy,
+)
 from trajsim.paper.runs import shipped
 
 
@@ -126,3 +134,51 @@ def test_exact_work_on_a_dragged_trap_is_the_closed_form(k):
     work = exact.protocol.work["total"]
     assert work.mean == pytest.approx([25 / 3, 25 / math.e][k], rel=1e-9)
     assert paper.expected == pytest.approx([25 / 3, 25 / math.e][k], rel=1e-15)
+
+
+def test_entropy_and_share_of_a_dragged_trap_come_of_its_lag():
+    """Of the lag alone, integrated by steps: dx/dt = -(x - v t), work v (v t - x) dt."""
+    distance, duration, n = 5.0, 5.0, 200_000
+
+    def moved(duration):
+        speed, dt, x, work = distance / duration, duration / n, 0.0, 0.0
+        for k in range(n):
+            lag = (k + 0.5) * dt * speed - x - 0.5 * dt * (k * dt * speed - x)
+            work, x = work + speed * lag * dt, x + lag * dt
+        return work, work - (distance - x) ** 2 / 2
+
+    work, entropy = moved(duration)
+    slope = (moved(5.01)[0] - moved(4.99)[0]) / 0.02 * duration
+    assert dragged_work(distance, duration) == pytest.approx(work, rel=1e-6)
+    assert dragged_entropy(distance, duration) == pytest.approx(entropy, rel=1e-6)
+    # The variance of a Gaussian work that obeys Jarzynski's equality is twice the work.
+    share = 2 * slope**2 / (2 * work * entropy)
+    assert dragged_share(distance, duration) == pytest.approx(share, rel=1e-5)
+    assert dragged_share(distance, 1e4) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_exact_answers_of_a_dragged_trap_are_the_closed_forms():
+    config = value("koyuk-seifert", 0).run.load(quick=False)
+    protocols = [point.protocol for point in trajsim.exact(config)]
+    durations = [point.experiment.drive.period for point in config.points]
+    for one in PAPERS["koyuk-seifert"].values:
+        exact = landmarks._of_protocols(one.quantity, protocols, durations)
+        expected = pytest.approx(one.per * one.expected, rel=one.within or 1e-9)
+        assert exact.mean == expected
+        assert exact.stderr == 0.0
+
+
+def test_the_error_of_a_share_is_not_below_that_of_repeated_runs():
+    """Standard deviation of shares told by many small runs against the error each of them states:
+    an upper bound, since relative errors are added up."""
+    planned = value("koyuk-seifert", 0).run
+    shares = []
+    for seed in range(40):
+        few = (f"ensemble.seed={seed + 1}", "ensemble.trajectories=2000")
+        config = planned._replace(overrides=planned.overrides + few).load(quick=False)
+        run = trajsim.simulate(config)
+        shares.append(landmarks._of_protocols("share", run.protocols(), [4.5, 5.0, 5.5]))
+    spread = np.std([share.mean for share in shares], ddof=1)
+    # A standard deviation of 40 is off by more than 40 % once in 1e4 times.
+    assert spread < 1.4 * np.mean([share.stderr for share in shares])
+    assert spread > 0.4 * np.mean([share.stderr for share in shares])
