@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from driven_oscillators import Driven, Site
 from oscillator_networks import closed_form, currents, pair, ring, simulate
-from scipy.linalg import solve_discrete_lyapunov
+from scipy.linalg import expm, solve_discrete_lyapunov
 
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare
@@ -17,6 +17,7 @@ from trajsim.ensemble import ensemble, gaussian
 from trajsim.kernels import langevin
 from trajsim.kernels.integrators import LANES, first_half, second_half
 from trajsim.models import oscillators
+from trajsim.models.waveform import Waveform, pack
 from trajsim.plan import Plan
 
 SCHEMES = ("hoh", "baoab")
@@ -57,6 +58,44 @@ def half_step(model, x, n, first, at):
         first_half(bared.scheme, bared.network, n, lanes, 0, bared.held, at)
     else:
         second_half(bared.scheme, bared.network, n, lanes, 0, bared.held, at)
+
+
+@pytest.mark.parametrize("driven", [False, True])
+def test_a_long_chain_moves_without_error_though_far_sites_are_left_out(driven):
+    """Half a step of 24 unlike sites against the exponential of their equations of motion."""
+    n, steps, period, rng = 24, 12, 3.0, np.random.default_rng(16)
+    mass, traps, springs = rng.uniform(0.3, 3.0, (3, n))
+    at_step = springs.copy()
+    coupling = list(springs)
+    if driven:
+        coupling[5] = Waveform(springs[5], [(1, 0.9 * springs[5], 0.4)])
+        at_step[5] *= 1 + 0.9 * np.cos(2 * np.pi * 7.5 / steps + 0.4)
+    force = rng.normal(size=n)
+    network = oscillators.network(
+        period=period,
+        mass=mass,
+        friction=[1.0] * n,
+        temperature=[1.0] * n,
+        bath=[0] * n,
+        site_stiffness=list(traps),
+        site_quartic=[0.0] * n,
+        bonds=[(i, (i + 1) % n, coupling[i], 0.0) for i in range(n)],
+        drive=pack([Waveform(f) for f in force]),
+        driven=[False] * n,
+    )
+    model = langevin.prepare(network, Plan(1, 0, 1, 1), "hoh", steps, "float64")
+    assert model.scheme.sparse
+    assert model.scheme.flow.shape[1] < n * n / 2
+    x = np.zeros((4 * n, LANES))
+    x[: 2 * n] = rng.normal(size=(2 * n, LANES))
+    begun = x[: 2 * n, 0].copy()
+    half_step(model, x, n, True, 7)
+    stiffness = oscillators.stiffness_of(network.ends, traps, at_step)
+    flow = np.zeros((2 * n + 1, 2 * n + 1))
+    flow[:n, n : 2 * n] = np.eye(n)
+    flow[n : 2 * n, :n], flow[n : 2 * n, -1] = -stiffness / mass[:, None], force / mass
+    moved = expm(flow * period / steps / 2) @ np.append(begun, 1.0)
+    np.testing.assert_allclose(x[: 2 * n, 0], moved[:-1], rtol=0, atol=1e-13)
 
 
 def thermal_heat(scheme, steps, network):

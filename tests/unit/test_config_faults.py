@@ -251,7 +251,7 @@ def test_a_file_that_ends_too_early_is_told_with_its_last_line():
         (PUMP.replace("two", "zw\u00f6lf").encode("latin-1"), "1: not UTF-8 text"),
         (b"\x89HDF\r\n\x1a\n\x00\x00", "a run, where a config belongs"),
         (b"\x00", "1: not TOML"),
-        (b"#" * ((1 << 20) + 1), "larger than 1 MiB"),
+        (b"#" * ((1 << 20) + 1), "found 1048577 bytes; allowed: up to 1048576"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused(tmp_path, data, says):

@@ -81,6 +81,8 @@ def info(run: Path, as_json: bool) -> None:
         else:
             width = max(map(len, facts))
             for key, value in facts.items():
+                if key == "labels":
+                    value = {dim: out.some_of(names) for dim, names in value.items()}
                 shown = out.inline(value) if isinstance(value, dict) else value
                 echo(f"{key.ljust(width)}  {shown}")
             if network:

@@ -161,7 +161,7 @@ def _print_summary(summary: "Summary", as_json: bool, report: bool) -> None:
     say(
         f"{summary.path}: {summary.simulated_periods:.4g} periods, {summary.events:.4g} events "
         f"in {summary.wall_time - compiling:.1f} s"
-        + (f", and {compiling:.1f} s of compiling" if compiling >= LEAST_TOLD else "")
+        + (f", and {compiling:.1f} s of preparing and compiling" if compiling >= LEAST_TOLD else "")
     )
     if as_json:
         echo_text(

@@ -15,8 +15,8 @@ from pydantic import Field
 from trajsim.config.base import Allowed, Strict
 from trajsim.config.faults import Loc
 
-# Sites at most: each takes some 2 kB here, and as much for each of its bonds.
-MOST_SITES = 65_536
+# Sites at most, and the memory that each takes with its bonds, on a plane.
+MOST_SITES, BYTES_A_SITE = 65_536, 3_000
 
 Length = Annotated[
     int,
@@ -82,8 +82,13 @@ class Places(NamedTuple):
 def faults_of(lattice: Lattice) -> Iterator[tuple[Loc, str]]:
     """What does not fit in a lattice of which every key is allowed."""
     if math.prod(lattice.shape) > MOST_SITES:
-        found = f"found {lattice.shape}, {math.prod(lattice.shape)} sites"
-        yield ("lattice", "shape"), f"{found}; allowed: at most {MOST_SITES}"
+        many = math.prod(lattice.shape)
+        found, most = (f"{n * BYTES_A_SITE / 1e6:.3g} MB" for n in (many, MOST_SITES))
+        yield (
+            ("lattice", "shape"),
+            f"found {lattice.shape}, {many} sites, which take some {found} of memory; "
+            f"allowed: at most {MOST_SITES}, {most}",
+        )
     if isinstance(lattice.periodic, list) and len(lattice.periodic) != len(lattice.shape):
         yield (
             ("lattice", "periodic"),

@@ -82,7 +82,7 @@ def load(
     try:
         raw = _beginning(path, LARGEST_FILE + 1)
         if len(raw) > LARGEST_FILE:
-            raise ConfigError([Fault(str(path), None, "", "larger than 1 MiB; a config is small")])
+            raise ConfigError([Fault(str(path), None, "", _too_large(path))])
         text = raw.decode("utf-8-sig")
     except OSError as error:
         reason = error.strerror or str(error)
@@ -91,6 +91,18 @@ def load(
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError([Fault(str(path), line, "", "not UTF-8 text")]) from None
     return parse(text, str(path), overrides, over, ends)
+
+
+def _too_large(path: str | Path) -> str:
+    """What is wrong with a file of more than LARGEST_FILE bytes; a pipe does not tell how many."""
+    size = os.stat(path).st_size
+    found = (
+        f"found {size} bytes" if size > LARGEST_FILE else f"found more than {LARGEST_FILE} bytes"
+    )
+    return (
+        f"larger than 1 MiB: {found}; allowed: up to {LARGEST_FILE} (many sites are written as a "
+        "[lattice])"
+    )
 
 
 def _beginning(path: str | Path, most: int) -> bytes:

@@ -4,7 +4,7 @@ With z = (x, v): dz/dt = A z + b(t) + noise of strength D. The mean answers ever
 drive by linear response, the periodic covariance solves the Lyapunov equation A C + C A' + D = 0.
 """
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,10 @@ Complex = NDArray[np.complexfloating]
 NODES, PIECE, DECAYS = 12, 1.0, 45.0
 # A motion that decays by less than this part of the fastest rate is taken for one that never does.
 UNDAMPED = 1e-10
+# Sites of which covariances are solved: those of 512 take most of a minute.
+MOST_SITES = 512
+# Size of triangular equations that are solved at once.
+BLOCK = 64
 # Above all mantissas of doubles, which therefore have inverses modulo it.
 PRIME = (1 << 61) - 1
 # Relative rounding error of a few operations, and a safety factor on estimated errors.
@@ -42,17 +46,84 @@ class Gaussian(NamedTuple):
     covariance: Array
 
 
-def lyapunov(flow: Array, noise: Array) -> Array:
-    """Solution C of flow C + C flow' + noise = 0, of matrices (2n, 2n), whatever the units.
+class Schur(NamedTuple):
+    """flow = unit balanced / unit, and balanced = turn triangle turn', all (2n, 2n).
 
     Bartels & Stewart's method loses entries that are small beside the largest: positions and
-    velocities are first scaled by powers of two so that all entries are of similar size.
+    velocities are first scaled by powers of two, `unit` (2n,), so that all are of similar size.
+    The triangle has 2 x 2 blocks on its diagonal where eigenvalues are complex.
     """
-    from scipy.linalg import matrix_balance, solve_continuous_lyapunov
 
-    balanced, (unit, _) = matrix_balance(flow, permute=False, separate=True)
+    unit: Array
+    balanced: Array
+    turn: Array
+    triangle: Array
+
+
+def expect_few(network: OscillatorNetwork) -> None:
+    """See that a network is not so large that its covariance takes minutes to solve.
+
+    Raises
+    ------
+    NoExactSideError
+        If it has more than MOST_SITES sites.
+    """
+    n = len(network.mass)
+    if n > MOST_SITES:
+        raise NoExactSideError(
+            f"{n} oscillators: a covariance of {network.size} x {network.size} numbers takes "
+            f"minutes to solve; allowed: up to {MOST_SITES} sites"
+        )
+
+
+def schur(flow: Array) -> Schur:
+    """Schur form of a flow (2n, 2n); of the last few it is kept."""
+    return _schur(np.ascontiguousarray(flow).tobytes(), len(flow))
+
+
+@lru_cache(maxsize=4)
+def _schur(numbers: bytes, size: int) -> Schur:
+    from scipy import linalg
+
+    flow = np.frombuffer(numbers).reshape(size, size)
+    balanced, (unit, _) = linalg.matrix_balance(flow, permute=False, separate=True)
+    triangle, turn = linalg.schur(balanced)
+    return Schur(*(np.asarray(each, np.float64) for each in (unit, balanced, turn, triangle)))
+
+
+def lyapunov(flow: Array, noise: Array) -> Array:
+    """Solution C of flow C + C flow' + noise = 0, of matrices (2n, 2n), whatever the units."""
+    unit, _, turn, triangle = schur(flow)
     scale = np.outer(unit, unit)
-    return np.asarray(scale * solve_continuous_lyapunov(balanced, -noise / scale), np.float64)
+    turned = turn.T @ (-noise / scale) @ turn
+    return np.asarray(scale * (turn @ _sylvester(triangle, triangle, turned) @ turn.T), np.float64)
+
+
+def _sylvester(a: Array, b: Array, c: Array) -> Array:
+    """Solution X of a X + X b' = c, with a (m, m) and b (n, n) from Schur forms, c (m, n).
+
+    Halved until small, so that nearly all of the work is products of matrices.
+    """
+    from scipy.linalg.lapack import dtrsyl
+
+    m, n = c.shape
+    if max(m, n) <= BLOCK:
+        x, scale, _ = dtrsyl(a, b, c, tranb="T")
+        return np.asarray(x * scale)
+    if m >= n:
+        k = _between_blocks(a)
+        low = _sylvester(a[k:, k:], b, c[k:])
+        return np.concatenate([_sylvester(a[:k, :k], b, c[:k] - a[:k, k:] @ low), low])
+    k = _between_blocks(b)
+    right = _sylvester(a, b[k:, k:], c[:, k:])
+    left = _sylvester(a, b[:k, :k], c[:, :k] - right @ b[:k, k:].T)
+    return np.concatenate([left, right], axis=1)
+
+
+def _between_blocks(triangle: Array) -> int:
+    """Row near the middle at which no 2 x 2 block of a Schur form is cut."""
+    k = len(triangle) // 2
+    return k + 1 if triangle[k, k - 1] else k
 
 
 def start_state(network: OscillatorNetwork, initial: str) -> Gaussian:
@@ -184,14 +255,18 @@ class LinearEnsemble:
     """
 
     def __init__(self, network: OscillatorNetwork) -> None:
+        expect_few(network)
         self.network = network
         n = self.n = len(network.mass)
         self.flow = flow_of(network, network.stiffness)
         diffusion = 2 * network.friction * network.temperature / network.mass**2
         self.noise = np.diag(np.append(np.zeros(n), diffusion))
-        eigenvalues = np.linalg.eigvals(self.flow)
-        self.slowest = -float(eigenvalues.real.max())
-        threshold = UNDAMPED * np.abs(eigenvalues).max()
+        # The 2 x 2 blocks of a Schur form have a + i sqrt(-b c) as eigenvalues, with a on the
+        # diagonal and b and c beside it.
+        triangle = schur(self.flow).triangle
+        real, turning = np.diag(triangle), np.diag(triangle, -1) * np.diag(triangle, 1)
+        self.slowest = -float(real.max())
+        threshold = UNDAMPED * max(abs(real).max(), np.sqrt(abs(turning).max(initial=0.0)))
         if self.slowest <= threshold:
             weak = self.slowest > -threshold and all_damped(network)
             reason = "too weakly to be told from undamped in double precision" if weak else ""
@@ -389,7 +464,7 @@ class LinearEnsemble:
         """
         duration = min(width, DECAYS / self.slowest)
         fastest = max(frequency for frequency, _, _ in self.responses)
-        norm = float(np.linalg.norm(self._balanced[0], 2))
+        norm = float(np.linalg.norm(schur(self.flow).balanced, 2))
         pieces = max(1, int(np.ceil(duration * max(norm, fastest / np.pi) / PIECE)))
         nodes, gauss_weights = np.polynomial.legendre.leggauss(NODES)
         offsets = (nodes + 1) / 2 * (duration / pieces)
@@ -402,21 +477,13 @@ class LinearEnsemble:
         weights = np.tile(gauss_weights / 2 / pieces, pieces) * (duration / width)
         return times, weights, np.concatenate(maps)
 
-    @cached_property
-    def _balanced(self) -> tuple[Array, Array]:
-        """The flow (2n, 2n) in units in which its entries are alike, and these units (2n,)."""
-        from scipy.linalg import matrix_balance
-
-        balanced, (unit, _) = matrix_balance(self.flow, permute=False, separate=True)
-        return np.asarray(balanced, np.float64), np.asarray(unit, np.float64)
-
     def _propagator(self, time: float) -> Array:
         """exp(flow time) (2n, 2n); 0 where it has decayed below all rounding."""
         from scipy.linalg import expm
 
         if time * self.slowest > 20 * DECAYS:
             return np.zeros_like(self.flow)
-        balanced, unit = self._balanced
+        unit, balanced, *_ = schur(self.flow)
         return np.asarray(unit[:, None] * expm(balanced * time) / unit, np.float64)
 
     def forces(self, time: Array) -> tuple[Array, Array]:

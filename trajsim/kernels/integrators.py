@@ -29,6 +29,9 @@ Array = NDArray[np.float64]
 LANES = 64
 # Largest tables of a scheme.
 MOST_BYTES = 1 << 30
+# Entries of a flow below this part of the largest are rounding: of long chains all but those of
+# sites near each other. Of more than SMALL sites the others are left out, if they are most.
+NEGLIGIBLE, SMALL = 4e-15, 8
 
 
 def modes(stiffness: Array, mass: Array) -> tuple[Any, Array]:
@@ -63,9 +66,10 @@ class Hoh(NamedTuple):
     """Half a linear flow, O, half a linear flow, with kicks by the nonlinear forces at the ends.
 
     The flow moves the whole network under its linear forces and the held force without error:
-    x' = xx x + xv v + xf F and v' = vx x + vv v + vf F over half a step. `flow` (k, n, n, 4) holds
-    the entries of xx, xv, vx and vv side by side for each of k stiffnesses, of which `which`
-    (steps + 1,) is that of a step, if there are `several`; `push` (steps + 1, n, 2) those of xf F
+    x' = xx x + xv v + xf F and v' = vx x + vv v + vf F over half a step. `flow` (k, entries, 4)
+    holds the entries of xx, xv, vx and vv side by side for each of k stiffnesses, of which `which`
+    (steps + 1,) is that of a step, if there are `several`: all n * n, or if it is `sparse` those of
+    row i from `begins[i]` on, in the columns alongside. `push` (steps + 1, n, 2) are those of xf F
     and vf F; `kick` (n,) is the change of velocity by a force of 1 in half a step.
     Held at its value in the middle of the step times (a / sin a), a = w dt / 2, a harmonic of
     frequency w moves a linear network as it does in continuous time.
@@ -77,6 +81,9 @@ class Hoh(NamedTuple):
     which: NDArray[np.int64]
     kick: Array
     flow: Array
+    sparse: tuple[int, ...]
+    begins: NDArray[np.int64]
+    column: NDArray[np.int64]
     push: Array
 
     @staticmethod
@@ -117,13 +124,21 @@ class Hoh(NamedTuple):
                 if len(shifts) > 1
                 else held.force @ shifts[0]
             )
+        flow = np.stack(parts, axis=-1)
+        near = (abs(flow) > NEGLIGIBLE * abs(flow).max(axis=(1, 2), keepdims=True)).any(axis=(0, 3))
+        sparse = len(root) > SMALL and near.mean() < 0.5
+        near |= not sparse
+        row, column = np.nonzero(near)
         return Hoh(
             dt=float(dt),
             nonlinear=not network.linear,
             several=(0,) if len(held.stiffness) > 1 else (),
             which=which,
             kick=0.5 * dt / network.mass,
-            flow=np.stack(parts, axis=-1),
+            flow=np.ascontiguousarray(flow[:, near]),
+            sparse=(0,) if sparse else (),
+            begins=np.searchsorted(row, np.arange(len(root) + 1)),
+            column=np.ascontiguousarray(column),
             push=np.stack(pushes, axis=-1),
         )
 
@@ -269,15 +284,22 @@ def _drift(time, n, x, k):
 
 @compiled(inline=True)
 def _flow(scheme, n, x, k, step):
-    """Half a step of the linear network under the held force; cost n**2."""
-    first = 0
+    """Half a step of the linear network under the held force; cost n**2 unless it is sparse."""
+    at = 0
     if len(scheme.several) > 0:
-        first = 4 * n * n * read(scheme.which, step)
+        at = read(scheme.which, step) * read(scheme.begins, n)
     for i in range(n):
         position = spread(read(scheme.push, 2 * (step * n + i)))
         velocity = spread(read(scheme.push, 2 * (step * n + i) + 1))
-        for j in range(n):
-            entry = first + 4 * (i * n + j)
+        begin, count = i * n, n
+        if len(scheme.sparse) > 0:
+            begin = read(scheme.begins, i)
+            count = read(scheme.begins, i + 1) - begin
+        for e in range(count):
+            j = e
+            if len(scheme.sparse) > 0:
+                j = read(scheme.column, begin + e)
+            entry = 4 * (at + begin + e)
             x_j, v_j = load(x, j * LANES + k), load(x, (n + j) * LANES + k)
             position += read(scheme.flow, entry) * x_j
             position += read(scheme.flow, entry + 1) * v_j

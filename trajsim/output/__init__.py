@@ -277,6 +277,13 @@ def _regime(regime: Regime) -> str:
     return text + "\n"
 
 
+def some_of(names: list[str]) -> str:
+    """Names as a list; of many their number, the first two and the last."""
+    if len(names) <= MOST_LABELS:
+        return str(names)
+    return f"{len(names)} from {names[0]!r}, {names[1]!r} to {names[-1]!r}"
+
+
 def inline(facts: dict[str, Any]) -> str:
     """A small table of facts in a line."""
     return ", ".join(f"{key}: {value}" for key, value in facts.items())

@@ -103,7 +103,7 @@ def _of_sites(
 ) -> dict[str, Figure]:
     """Figures of what happens at every site of a large system at its one point."""
     found = {
-        "profile": profile_figure(config, sampled[0] if sampled else None, exact),
+        "profile": profile_figure(config, sampled[0] if sampled else None, exact, run),
         "snapshot": snapshot_figure(config, run) if run is not None and sampled else None,
     }
     return {name: figure for name, figure in found.items() if figure is not None}

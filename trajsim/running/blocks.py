@@ -35,6 +35,10 @@ class Simulator:
         self._lock = threading.Lock()
         self._models: dict[int, tuple[Any, Any, Any]] = {}
 
+    def prepare(self) -> None:
+        """Prepare the model of the first point."""
+        self._model(0)
+
     def compile(self) -> None:
         """Compile the kernel, or load it from the cache, before threads need it."""
         compile_kernel(*self._model(0), self.layout, self.plan)

@@ -203,7 +203,7 @@ def _make(
     force: bool,
     say: Callable[[str], None],
 ) -> tuple[int, float]:
-    """Make or continue a run; the number of its events, and the seconds of compiling.
+    """Make or continue a run; the number of its events, and the seconds before its first.
 
     No existing file is deleted before all checks have passed.
     """

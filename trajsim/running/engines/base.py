@@ -63,19 +63,28 @@ class Engine(Protocol):
 
 
 def compile_and_tell(simulator: Simulator, say: Callable[[str], None]) -> None:
-    """Compile the kernel, and tell the user if that takes long."""
-    start_time = time.perf_counter()
-    notice = threading.Timer(
-        LONG_SECONDS, say, ["compiling the kernel, once for this kind of model ..."]
-    )
-    notice.daemon = True
-    notice.start()
-    try:
-        simulator.compile()
-    finally:
-        notice.cancel()
-    seconds = time.perf_counter() - start_time
+    """Prepare the model and compile the kernel, and tell the user what takes long.
+
+    Of hundreds of oscillators the distribution from which trajectories begin does.
+    """
+    seconds = _told(simulator.prepare, say, "preparing the start of the trajectories ...")
+    if seconds > LONG_SECONDS:
+        say(f"prepared the start in {seconds:.1f} s")
+    seconds = _told(simulator.compile, say, "compiling the kernel, once for this kind of model ...")
     if seconds > LONG_SECONDS:
         reason = why_not_kept()
         cached = f"it is not kept: {reason}" if reason else "it is kept for the next run"
         say(f"compiled the kernel in {seconds:.1f} s; {cached}")
+
+
+def _told(work: Callable[[], None], say: Callable[[str], None], notice: str) -> float:
+    """Seconds of some work; the user is told of it while it takes long."""
+    start_time = time.perf_counter()
+    timer = threading.Timer(LONG_SECONDS, say, [notice])
+    timer.daemon = True
+    timer.start()
+    try:
+        work()
+    finally:
+        timer.cancel()
+    return time.perf_counter() - start_time
