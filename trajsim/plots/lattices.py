@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from trajsim.analysis.averages import Averages
@@ -165,11 +166,13 @@ def _of_baths(experiment: Experiment, sampled: Averages | None, exact: Any) -> C
 
 
 def _name_sites(ax: Axes, sites: list[str]) -> None:
+    """Names of all sites, or of some at round numbers."""
     ax.set_xlabel("site")
-    few = len(sites) <= 16
-    if few or not all(name.isdigit() for name in sites):
-        shown = np.arange(len(sites)) if few else np.linspace(0, len(sites) - 1, 9).astype(int)
-        ax.set_xticks(shown, [sites[k] for k in shown])
+    shown = np.arange(len(sites))
+    if len(sites) > 16:
+        ticks = np.asarray(MaxNLocator(8, integer=True).tick_values(0, len(sites) - 1), int)
+        shown = ticks[(ticks >= 0) & (ticks < len(sites))]
+    ax.set_xticks(shown, [sites[k] for k in shown])
 
 
 def _measured(experiment: Experiment, sampled: Averages) -> tuple[Array, Array] | None:
