@@ -461,6 +461,6 @@ def test_what_compiling_takes_is_not_counted_as_simulating(config, cli, monkeypa
     line = cli("run", config(), "-o", "x.h5").stderr.splitlines()[-1]
     words = line.split(" events in ")[1].split()
     assert words[1:3] == ["s,", "and"]
-    assert words[4:] == ["s", "of", "compiling"]
+    assert words[4:] == ["s", "of", "preparing", "and", "compiling"]
     assert float(words[3]) >= 1.2
     assert float(words[0]) < 1.2
