@@ -12,6 +12,7 @@ from small_configs import PUMP, SHAPES, TRIANGLE, UNDRIVEN, swept
 
 import trajsim
 from trajsim.analysis.tables import PointList
+from trajsim.output import some_of
 
 KINDS = ("heat_rate", "work_rate", "exclusive_work_rate", "flip_rate")
 GRID = swept(PUMP, '"sites.2.drive.phase" = [0.5, 1.5]', '"baths.L.temperature" = [0.7, 1.0, 1.3]')
@@ -202,3 +203,8 @@ def test_errors_that_users_meet_are_at_hand(tmp_path):
         trajsim.load({"nothing": 1})
     with pytest.raises(trajsim.StoreError):
         trajsim.open(tmp_path / "nothing.h5")
+
+
+def test_many_labels_are_told_by_their_ends():
+    assert some_of(["a", "b"]) == "['a', 'b']"
+    assert some_of([str(k) for k in range(64)]) == "64 from '0', '1' to '63'"

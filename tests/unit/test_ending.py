@@ -23,6 +23,7 @@ import trajsim.running.run
 import trajsim.running.stopping
 from trajsim.cli.ending import EXPECTED
 from trajsim.config.faults import Fault
+from trajsim.running import progress
 
 # Tells when the interpreter is there, whose own start is not ours.
 READY = "import os; os.write(1, b'!'); "
@@ -448,6 +449,16 @@ def test_a_run_without_a_block_does_not_speak_of_blocks(config, cli, monkeypatch
         assert "blocks are kept" not in stopped.stderr
         assert stopped.stderr.strip().endswith("trajsim run config.toml -o x.h5 --resume")
     assert cli("run", "config.toml", "-o", "x.h5", "--resume").exit_code == 0
+
+
+def test_what_takes_long_is_announced_and_nothing_else(monkeypatch):
+    said = []
+    with progress.announced(said.append, "quick"):
+        pass
+    monkeypatch.setattr(progress, "LONG_SECONDS", 0.01)
+    with progress.announced(said.append, "slow"):
+        time.sleep(0.5)
+    assert said == ["slow"]
 
 
 def test_what_compiling_takes_is_not_counted_as_simulating(config, cli, monkeypatch):

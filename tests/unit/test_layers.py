@@ -79,7 +79,7 @@ HOMES = {
     "scipy": ["ensemble", "comparison", "explore"],
     "numba": ["compiled", "models", "kernels"],
     "llvmlite": ["compiled"],
-    "threading": ["running.blocks", "running.engines", "running.stopping"],
+    "threading": ["running"],
     "dask": ["running.engines"],
     "distributed": ["running.engines"],
     "subprocess": ["running.engines"],
@@ -119,7 +119,7 @@ ALLOWED = {
     "ensemble": ["numpy", "scipy", "compiled", "plan", "models", "extending.kinds"],
     "running.engines": [
         *("numpy", "dask", "distributed", "running.blocks", "config", "ledger", "store"),
-        *("extending.plugins", "running.provenance", "running.stopping"),
+        *("extending.plugins", "running.progress", "running.provenance", "running.stopping"),
         # Processes on this machine are told where compiled code is, in a folder of their own.
         *("compiled.jit", "system.folders"),
     ],

@@ -40,6 +40,7 @@ def trace(
 ) -> None:
     """Simulate one trajectory of RUN again and write down every event (CSV)."""
     with refusals():
+        from trajsim.running.progress import announced
         from trajsim.system.files import expect_writable, publishing, stem
         from trajsim.trace import TraceError
 
@@ -56,7 +57,8 @@ def trace(
                     f"trajectory {trajectory}: {extreme} = {furthest.value:.6g}, "
                     f"{furthest.deviations:+.2f} standard deviations from the mean"
                 )
-            result = opened_run.trace(trajectory or 0, point, _periods(periods), every)
+            with announced(say, "tracing; the first time, compiling takes some seconds ..."):
+                result = opened_run.trace(trajectory or 0, point, _periods(periods), every)
         except (TraceError, ValueError) as error:
             fail(f"{run}: {error}")
         if output is not None:

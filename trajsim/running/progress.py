@@ -1,10 +1,30 @@
-"""Progress bars on stderr, in terminals and notebooks; the only importer of tqdm."""
+"""Progress bars on stderr, in terminals and notebooks, and notices of what takes long.
+
+The only importer of tqdm.
+"""
 
 import sys
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+
+# Seconds after which the user is told what is being done.
+LONG_SECONDS = 1.5
+
+
+@contextmanager
+def announced(say: Callable[[str], None], notice: str) -> Iterator[None]:
+    """Say a notice unless the block ends within LONG_SECONDS."""
+    timer = threading.Timer(LONG_SECONDS, say, [notice])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def bar(total: int, unit: str, **more: Any) -> Any:

@@ -1,6 +1,5 @@
 """Interface of engines: they simulate blocks of a run, somewhere, and publish them here."""
 
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -9,12 +8,11 @@ from typing import NamedTuple, Protocol
 from trajsim.compiled.jit import why_not_kept
 from trajsim.config import Config
 from trajsim.running.blocks import Done, Simulator
+from trajsim.running.progress import LONG_SECONDS, announced
 from trajsim.running.stopping import Signals
 from trajsim.store import UnfinishedRun
 from trajsim.store.in_memory import MemoryRun
 
-# Duration of compiling above which the user is told; loading from the cache takes less.
-LONG_SECONDS = 1.5
 # Blocks published in parallel: while one is synced to the disk, the next is written.
 MOST_PUBLISHED_AT_ONCE = 2
 
@@ -67,24 +65,17 @@ def compile_and_tell(simulator: Simulator, say: Callable[[str], None]) -> None:
 
     Of hundreds of oscillators the distribution from which trajectories begin does.
     """
-    seconds = _told(simulator.prepare, say, "preparing the start of the trajectories ...")
-    if seconds > LONG_SECONDS:
-        say(f"prepared the start in {seconds:.1f} s")
-    seconds = _told(simulator.compile, say, "compiling the kernel, once for this kind of model ...")
+    start_time = time.perf_counter()
+    with announced(say, "preparing the start of the trajectories ..."):
+        simulator.prepare()
+    prepared = time.perf_counter()
+    if prepared - start_time > LONG_SECONDS:
+        say(f"prepared the start in {prepared - start_time:.1f} s")
+    with announced(say, "compiling the kernel, once for this kind of model ..."):
+        simulator.compile()
+    seconds = time.perf_counter() - prepared
+    # Loading from the cache takes less.
     if seconds > LONG_SECONDS:
         reason = why_not_kept()
         cached = f"it is not kept: {reason}" if reason else "it is kept for the next run"
         say(f"compiled the kernel in {seconds:.1f} s; {cached}")
-
-
-def _told(work: Callable[[], None], say: Callable[[str], None], notice: str) -> float:
-    """Seconds of some work; the user is told of it while it takes long."""
-    start_time = time.perf_counter()
-    timer = threading.Timer(LONG_SECONDS, say, [notice])
-    timer.daemon = True
-    timer.start()
-    try:
-        work()
-    finally:
-        timer.cancel()
-    return time.perf_counter() - start_time
