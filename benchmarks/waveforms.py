@@ -1,12 +1,13 @@
 """Speed and acceptance ratio of driven spins, by what is driven and by which waveform.
 
 The pump pair again and again, 50 periods after 2 of burn-in, ledger on: in cosine fields, in the
-same as a table of 1,000 knots, in square fields, with a driven coupling, with driven temperatures;
-and pairs whose rates change by much. The acceptance ratio is that of flips to proposals, both
-counted: every proposal takes two random numbers, so they follow from the streams. Last, seconds of
-the processor in a run of two trajectories when nothing is compiled yet.
+same as a table of 1,000 knots, in square fields, with a driven coupling, with driven temperatures,
+with both baths at each of the spins; and pairs whose rates change by much. The acceptance ratio is
+that of flips to proposals, both counted: every proposal takes two random numbers, so they follow
+from the streams. Last, seconds of the processor in a run of two trajectories when nothing is
+compiled yet.
 
-    python benchmarks/waveforms.py
+    python benchmarks/waveforms.py [--only CASE]
 """
 
 import math
@@ -50,6 +51,7 @@ TEMPERATURES = {
     "baths.L.temperature": cosine(0.5, 0.1),
     "baths.R.temperature": cosine(0.5, 0.1, 2.2),
 }
+BATHS = {"sites": [{"name": n, "baths": ["L", "R"]} for n in "12"]} | fields(cosine)
 ARRHENIUS = {"model.rate_law": "arrhenius"}
 # By name: what is put in place in the config of the pump.
 CASES = {
@@ -59,6 +61,7 @@ CASES = {
     "driven coupling": COUPLING,
     "driven temperatures": TEMPERATURES,
     "coupling and temperatures": COUPLING | TEMPERATURES,
+    "two baths a site": BATHS,
 }
 WIDE = {
     "square fields of 2": fields(square, 2.0),
@@ -138,17 +141,21 @@ def first_run(case):
 
 def toml(value):
     """A value as --set takes it."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k} = {toml(v)}" for k, v in value.items()) + "}"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def main():
-    options = common.arguments("Spins and waveforms")
+    only = {"default": "", "help": f"one case, beside {PLAIN}; without first runs"}
+    options = common.arguments("Spins and waveforms", only=only)
     # Trajectories a call: some tenths of a second.
     counts = (32, 32) if options.quick else (8192, 512)
     runs = {name: Run(case, counts[0]) for name, case in CASES.items()}
     runs |= {name: Run(case, counts[1]) for name, case in WIDE.items()}
+    runs = {name: run for name, run in runs.items() if options.only in ("", name) or name == PLAIN}
     results = {name: {"acceptance": run.acceptance()} for name, run in runs.items()}
     contenders = [
         common.Contender(name, run.play, run.count * run.plan.segments)
@@ -161,7 +168,7 @@ def main():
         found["speed"] = common.ratios(seconds[PLAIN], values)
         run = runs[name]
         found["flips_per_period"] = run.flips / run.count / run.plan.segments
-        if name in CASES and not options.quick:
+        if name in CASES and not options.quick and not options.only:
             found["first_run_seconds"] = first_run(CASES[name])
     report(results)
     common.save("waveforms", options, {"cases": results})
