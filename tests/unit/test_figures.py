@@ -1,5 +1,8 @@
 """What figures of mean rates show: estimates with their errors, on curves of the exact side."""
 
+import subprocess
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -243,3 +246,19 @@ def test_keys_that_move_together_on_a_line_are_an_axis_others_are_none():
     assert bent.axis is None
     twice = parse(PUMP + f"[sweep]\n{pairs} = [[1.0, 2.0], [1.0, 1.0], [2.0, 1.5]]\n")
     assert twice.axis is None
+
+
+def test_figures_of_the_program_are_made_with_a_thread_for_each_matrix(monkeypatch):
+    """Set before numpy is imported, or it would not be heeded; what a user sets stays."""
+    code = (
+        "import os, sys; from trajsim.cli import looking; "
+        "early = 'numpy' not in sys.modules; looking._one_thread_for_matrices(); "
+        "print(early, os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    for given, found in ((None, "1"), ("3", "3")):
+        if given is None:
+            monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+        else:
+            monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert said.stdout.split() == ["True", found]
