@@ -189,8 +189,10 @@ def start(network: OscillatorNetwork, initial: str, state: Any) -> Start:
     ValueError
         If the equilibrium of nonlinear oscillators cannot be drawn.
     """
-    size, vectors = np.linalg.eigh(state.covariance)
-    factor = np.ascontiguousarray(vectors * np.sqrt(np.maximum(size, 0.0)))
+    factor = np.zeros_like(state.covariance)
+    if state.covariance.any():
+        size, vectors = np.linalg.eigh(state.covariance)
+        factor = np.ascontiguousarray(vectors * np.sqrt(np.maximum(size, 0.0)))
     still = 2 * len(network.mass) - network.size
     begun = Start(np.pad(state.mean, (0, still)), np.pad(factor, (0, still)), 0.0)
     if initial != "equilibrium" or network.linear:
