@@ -9,7 +9,7 @@ from test_driven_spins import CASES, EVERY, sampled
 from trajsim.kernels import cells, jump, lanes, rejection
 from trajsim.kernels.random import next_bits
 from trajsim.kernels.replay import replay
-from trajsim.models.spins import in_parts, local_of, rate_bound
+from trajsim.models.spins import in_parts, rate_bounds
 from trajsim.plan import Plan
 
 WIDE = CASES["so wide that there are cells"]
@@ -23,12 +23,7 @@ def test_no_rate_exceeds_the_bound_of_its_cell_and_bounds_are_tight(case, count)
     edges = np.arange(count + 1) / count
     parts, tightest = in_parts(case.build(), edges), 1.0
     for part, begin, end in zip(parts, edges[:-1], edges[1:], strict=True):
-        bound = np.array(
-            [
-                [rate_bound(part, local_of(part, now, i), now[i], i) for i in range(case.sites)]
-                for now in case.spins.T.astype(np.int8)
-            ]
-        ).T
+        bound = rate_bounds(part, case.spins.T.astype(np.int8))[1].T
         largest = np.zeros_like(bound)
         for u in np.linspace(begin, end, 41):
             for side in (1, -1):

@@ -87,7 +87,7 @@ def moved(network, model, j, x, noise, at):
         for name in ("mover", "source", "damping", "push", "bend", "spread", "beta")
     }
     model = model._replace(sites=(), baths=(), drives=(), moves=(), **one)
-    sizes = langevin.sizes_of(model, count, 0)
+    sizes = langevin.sizes_of(model, count, 0)._replace(moves=1)
     for begin in range(0, count, 8):
         numbers = np.zeros((4 * n + 2 * sizes.baths + sizes.drives + 1, LANES))
         some = slice(begin, min(begin + 8, count))

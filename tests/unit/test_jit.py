@@ -143,7 +143,7 @@ replicas = jump.begin(one, jump.Start(jump.UP, np.ones(1)), 1, 0, 0, 100)
 print(jump.advance(one, Plan(10, 0, 1, 1), replicas, jump.Rows(**layout.allocate(100)), 0, 10)[0])
 """
 COMPUTED = """
-print(round(1000 * spins.rate(one, 0.0, 1, 0.0)))
+print(round(1000 * spins.law_rates(one.law, np.zeros(1), np.zeros((1, 1)))[0, 0]))
 """
 
 

@@ -4,10 +4,38 @@ Where each spin has one contact, at the rate of the law, a contact is its spin, 
 looked up.
 """
 
+from typing import NamedTuple
+
+import numpy as np
 from numba.extending import overload
+from numpy.typing import NDArray
 
 from trajsim.compiled.simd import read
 from trajsim.kernels.waves import length_of
+from trajsim.models.spins import SpinNetwork
+
+Integers = NDArray[np.int64]
+
+
+class Contacts(NamedTuple):
+    """What kernels read of a `SpinNetwork`; every array more takes longer to compile."""
+
+    site: Integers
+    contact: Integers
+    multiple: NDArray[np.float64]
+    first: Integers
+    neighbour: Integers
+    bond: Integers
+    coupling: NDArray[np.float64]
+    bath: Integers
+    driven: Integers
+    driven_bond: Integers
+    drives: int
+
+
+def contacts(network: SpinNetwork) -> Contacts:
+    """What kernels read of a network."""
+    return Contacts(*(getattr(network, name) for name in Contacts._fields))
 
 
 def spin_of(model, c):

@@ -150,4 +150,4 @@ def advance(
         model = prepare(model, plan)
     kernel = lanes if isinstance(model, lanes.LaneModel) else rejection
     first, last = first * model.each, last * model.each
-    return kernel.advance(model, model.plan, replicas, rows, first, last), -1
+    return kernel.advance(model, replicas, rows, first, last), -1

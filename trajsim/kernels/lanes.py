@@ -7,7 +7,7 @@ segment takes the next trajectory. A lane depends on its own stream only, so the
 depend on the trajectories in other lanes.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import overload
@@ -35,6 +35,7 @@ from trajsim.compiled.simd import (
 from trajsim.kernels.edges import edge_of
 from trajsim.kernels.random import draw_two, inside, keep_stream, step, stream_at, unit
 from trajsim.kernels.spin_energetics import (
+    Rows,
     Shape,
     Sums,
     add_entropy_to_row,
@@ -495,29 +496,27 @@ def _shape(model, each):
     return Shape(each, n, m, baths, len(model.drives), len(bonds.driven), heated)
 
 
-@compiled
-def advance(model, plan, replicas, rows, first, last):
-    """As `trajsim.kernels.jump.advance`."""
-    h, count, each = model.edges, len(replicas.spins), rows.heat.shape[1]
+def advance(model: LaneModel, replicas: Any, rows: Rows, first: int, last: int) -> int:
+    """Run all trajectories between segments of the model; number of flips."""
+    count, each = len(replicas.spins), rows.heat.shape[1]
     lanes = Lanes(
         np.zeros((6 + len(model.cut)) * LANES, np.uint64),
         np.zeros((5 + len(model.bonds.slots)) * LANES),
-        empty_sums(_shape(model, each), LANES),
+        empty_sums(_shape.py_func(model, each), LANES),
         np.full(LANES, -1),
         np.zeros(LANES, np.int64),
         np.zeros(LANES, np.int64),
         np.zeros(LANES, np.int64),
         np.zeros(LANES, np.int64),
     )
-    return _advance(model, plan, replicas, count, rows, each, first, last, h, lanes)
+    return _advance(model, replicas, count, rows, each, first, last, lanes)
 
 
 @compiled
-def _advance(model_, plan, replicas_, count, rows_, each, first, last, h_, lanes_):
-    """`advance` of `count` trajectories of `each` rows in fields h at the edges of segments."""
-    model, replicas, rows = bare(model_), bare(replicas_), bare(rows_)
-    h, lanes = bare(h_), bare(lanes_)
-    shape = _shape(model, each)
+def _advance(model_, replicas_, count, rows_, each, first, last, lanes_):
+    """`advance` of `count` trajectories of `each` rows."""
+    model, replicas, rows, lanes = bare(model_), bare(replicas_), bare(rows_), bare(lanes_)
+    plan, h, shape = model.plan, model.edges, _shape(model, each)
     words, numbers, sums = lanes.words, lanes.numbers, lanes.sums
     burn_in, flips, loaded = plan.burn_in * plan.rows_per_period, 0, 0
     # Lanes of each bank, as bits: in use, and at the end of their segment.

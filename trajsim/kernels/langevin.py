@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.compiled.jit import compiled
-from trajsim.compiled.simd import WIDTH, bare, load, store, write
+from trajsim.compiled.simd import WIDTH, bare, load, read, store, write
 from trajsim.kernels.edges import edge_of
 from trajsim.kernels.held import hold
 from trajsim.kernels.integrators import LANES, SCHEMES, first_half, second_half
@@ -23,8 +23,13 @@ from trajsim.kernels.oscillator_energetics import (
     thermal_moves,
     write_edge,
 )
-from trajsim.kernels.random import normal_pair, normals, streams
-from trajsim.models.oscillators import OscillatorNetwork, nonlinear_energy, proposal_of
+from trajsim.kernels.random import keep_stream, normal_pair, normals, stream_at, streams
+from trajsim.models.oscillators import (
+    OscillatorNetwork,
+    Potential,
+    nonlinear_energy,
+    proposal_of,
+)
 from trajsim.plan import Plan
 
 Array = NDArray[np.float64]
@@ -39,6 +44,7 @@ SETTLING_TIMES = 30.0
 class Oscillation(NamedTuple):
     """A network prepared for the steps of a scheme.
 
+    sizes : of its ledger, of no trajectories
     sites, baths, drives, moves : zeros, as many as there are of each in a small network, else none:
         the lengths of tuples are constants for the compiler
     massless : one zero if motion is overdamped
@@ -57,7 +63,8 @@ class Oscillation(NamedTuple):
     fine : whether normal numbers come from 64 bits
     """
 
-    network: OscillatorNetwork
+    network: Potential
+    sizes: Sizes
     scheme: Any
     sites: tuple[int, ...]
     baths: tuple[int, ...]
@@ -146,13 +153,14 @@ def prepare(
     dt, n = network.period / steps, len(network.mass)
     held = hold(network, plan, steps, method.held)
     moves = moves_of(network, dt, held)
-    count = len(moves.mover)
+    count, baths = len(moves.mover), int(network.bath.max()) + 1
     small = n <= MOST_SITES and count <= MOST_MOVES
     return Oscillation(
-        network=network,
+        network=Potential(*(getattr(network, name) for name in Potential._fields)),
+        sizes=Sizes(n, baths, network.drives, count, 0, 0),
         scheme=method.prepare(network, dt, held),
         sites=(0,) * n if small else (),
-        baths=(0,) * (int(network.bath.max()) + 1) if small else (),
+        baths=(0,) * baths if small else (),
         drives=(0,) * network.drives if small else (),
         moves=(0,) * count if small else (),
         massless=(0,) if network.overdamped else (),
@@ -246,22 +254,23 @@ def begin(
     if start.beta > 0.0:
         _draw_equilibrium(model, start, replicas)
     else:
-        _place(model, start, replicas)
+        _place(model.fine, start, replicas)
     steps = math.ceil(start.settle / model.scheme.dt)
     if steps > 0:
-        _settle_all(model, replicas, sizes_of(model, count, 0), steps)
+        sizes = sizes_of(model, count, 0)
+        _settle(model, replicas, *_lanes(sizes), sizes, steps)
     return replicas
 
 
 @compiled
-def _place(model, start, replicas):
+def _place(fine, start, replicas):
     n, m = replicas.x.shape
     drawn, random = np.zeros((2 * n, m)), False
     for i in range(2 * n):
         for j in range(2 * n):
             random |= start.factor[i, j] != 0.0
     if random:
-        normals(replicas.stream, model.fine, drawn)
+        normals(replicas.stream, fine, drawn)
     # Number by number: operations on whole arrays take long to compile.
     for i in range(n):
         for k in range(m):
@@ -302,60 +311,51 @@ def _energy_at(model_, x, energy, i):
     store(bare(energy), 0, nonlinear_energy(network, bare(x), 0, LANES, i, 0.5))
 
 
-@compiled
-def _settle_all(model, replicas, sizes, steps):
-    """Advance all trajectories by some steps under the force of time 0."""
-    numbers, words = _lanes(sizes)
-    for begin in range(0, sizes.trajectories, LANES):
-        _load(replicas, numbers, words, sizes, begin)
-        _settle(model, numbers, words, sizes, steps)
-        _unload(replicas, numbers, words, sizes, begin)
-
-
 def sizes_of(model: Oscillation, trajectories: int, rows: int) -> Sizes:
     """Sizes of a network's ledger."""
-    network = model.network
-    baths, drives = int(network.bath.max()) + 1, network.drives
-    return Sizes(len(network.mass), baths, drives, len(model.mover), trajectories, rows)
+    return model.sizes._replace(trajectories=trajectories, rows=rows)
 
 
-@compiled
-def _lanes(sizes):
+def _lanes(sizes: Sizes) -> tuple[Array, NDArray[np.uint64]]:
     """Arrays for the numbers and the streams of LANES trajectories."""
-    size = 4 * sizes.sites + 2 * sizes.baths + sizes.drives + sizes.moves + 1
-    return np.zeros(size * LANES), np.zeros(4 * LANES, np.uint64)
+    size = noise_at.py_func(sizes) + (sizes.moves + 1) * LANES
+    return np.zeros(size), np.zeros(4 * LANES, np.uint64)
 
 
-@compiled
+@compiled(inline=True)
 def _load(replicas, numbers, words, sizes, begin):
     """Put trajectories from `begin` on into the lanes; unused lanes are zero."""
-    n, m = sizes.sites, min(LANES, sizes.trajectories - begin)
-    numbers[:] = 0.0
-    words[:] = 0
+    n, count = sizes.sites, sizes.trajectories
+    m, spare = min(LANES, count - begin), noise_at(sizes) + sizes.moves * LANES
+    for at in range(spare + LANES):
+        write(numbers, at, 0.0)
+    for at in range(4 * LANES):
+        write(words, at, np.uint64(0))
     for k in range(m):
+        j = begin + k
         for i in range(n):
-            numbers[i * LANES + k] = replicas.x[i, begin + k]
-            numbers[(n + i) * LANES + k] = replicas.v[i, begin + k]
-        numbers[noise_at(sizes) + sizes.moves * LANES + k] = replicas.spare[begin + k]
-        for word in range(4):
-            words[word * LANES + k] = replicas.stream[begin + k, word]
+            write(numbers, i * LANES + k, read(replicas.x, i * count + j))
+            write(numbers, (n + i) * LANES + k, read(replicas.v, i * count + j))
+        write(numbers, spare + k, read(replicas.spare, j))
+        keep_stream(words, k, LANES, stream_at(replicas.stream, 4 * j, 1))
 
 
-@compiled
+@compiled(inline=True)
 def _unload(replicas, numbers, words, sizes, begin):
     """Write the trajectories back; the first that is no longer finite, -1 if all are."""
-    n, m, broken = sizes.sites, min(LANES, sizes.trajectories - begin), -1
+    n, count, broken = sizes.sites, sizes.trajectories, -1
+    m, spare = min(LANES, count - begin), noise_at(sizes) + sizes.moves * LANES
     for k in range(m):
-        total = 0.0
+        total, j = 0.0, begin + k
         for i in range(n):
-            replicas.x[i, begin + k] = numbers[i * LANES + k]
-            replicas.v[i, begin + k] = numbers[(n + i) * LANES + k]
-            total += replicas.x[i, begin + k] + replicas.v[i, begin + k]
-        replicas.spare[begin + k] = numbers[noise_at(sizes) + sizes.moves * LANES + k]
-        for word in range(4):
-            replicas.stream[begin + k, word] = words[word * LANES + k]
+            x, v = read(numbers, i * LANES + k), read(numbers, (n + i) * LANES + k)
+            write(replicas.x, i * count + j, x)
+            write(replicas.v, i * count + j, v)
+            total += x + v
+        write(replicas.spare, j, read(numbers, spare + k))
+        keep_stream(replicas.stream, 4 * j, 1, stream_at(words, k, LANES))
         if broken < 0 and not np.isfinite(total):
-            broken = begin + k
+            broken = j
     return broken
 
 
@@ -390,16 +390,19 @@ def _draw(model, moves, numbers, words, sizes, number):
 
 
 @compiled
-def _settle(model_, numbers_, words_, sizes, steps):
-    """Steps at the force of time 0."""
-    model, numbers, words = bare(model_), bare(numbers_), bare(words_)
+def _settle(model_, replicas_, numbers_, words_, sizes, steps):
+    """Steps of all trajectories under the force of time 0."""
+    model, replicas, numbers, words = bare(model_), bare(replicas_), bare(numbers_), bare(words_)
     n, moves, at_rest = sizes.sites, len(model_.mover), model_.steps
-    for number in range(steps):
-        _draw(model, moves, numbers, words, sizes, number)
-        for k in range(0, LANES, WIDTH):
-            first_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
-            thermal_moves(model.scheme, model, numbers, sizes, k, at_rest)
-            second_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
+    for begin in range(0, sizes.trajectories, LANES):
+        _load(replicas, numbers, words, sizes, begin)
+        for number in range(steps):
+            _draw(model, moves, numbers, words, sizes, number)
+            for k in range(0, LANES, WIDTH):
+                first_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
+                thermal_moves(model.scheme, model, numbers, sizes, k, at_rest)
+                second_half(model.scheme, model.network, n, numbers, k, model.held, at_rest)
+        _unload(replicas, numbers, words, sizes, begin)
 
 
 # -- all together --------------------------------------------------------------------------------
@@ -425,30 +428,17 @@ def advance(
     """
     count = replicas.x.shape[1]
     sizes = sizes_of(model, count, rows.heat.shape[1])
-    broken = _advance_all(model, plan, replicas, rows, sizes, first, last)
+    lanes = (*_lanes(sizes), np.empty(LANES))
+    broken = _advance(model, plan, replicas, *lanes, sizes, rows, first, last)
     return count * (last - first) * (model.steps // plan.rows_per_period), broken
 
 
 @compiled
-def _advance_all(model, plan, replicas, rows, sizes, first, last):
+def _advance(model_, plan, replicas_, numbers_, words_, spare_, given, rows_, first, last):
     """`advance` as many trajectories at a time as there are lanes; the first broken."""
-    broken = -1
-    numbers, words = _lanes(sizes)
-    spare = np.empty(LANES)
-    for begin in range(0, sizes.trajectories, LANES):
-        _load(replicas, numbers, words, sizes, begin)
-        _advance(model, plan, numbers, words, spare, sizes, rows, begin, first, last)
-        first_broken = _unload(replicas, numbers, words, sizes, begin)
-        broken = first_broken if broken < 0 else broken
-    return broken
-
-
-@compiled
-def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first, last):
-    """`advance` for the trajectories in the lanes, the first of them trajectory `begin`."""
     model, numbers, words = bare(model_), bare(numbers_), bare(words_)
-    spare, rows = bare(spare_), bare(rows_)
-    sizes = given
+    replicas, spare, rows = bare(replicas_), bare(spare_), bare(rows_)
+    sizes, broken = given, -1
     if len(model.sites) > 0:
         sizes = Sizes(
             len(model.sites),
@@ -460,31 +450,36 @@ def _advance(model_, plan, numbers_, words_, spare_, given, rows_, begin, first,
         )
     n, segments, spr = sizes.sites, plan.rows_per_period, plan.segments_per_row
     steps, moves = model_.steps // segments, len(model_.mover)
-    for segment in range(first, last):
-        part, recorded = segment % segments, segment - plan.burn_in * segments
-        edge = edge_of(segment, segments)
-        if recorded == 0:
-            write_edge(model, edge, numbers, spare, sizes, rows, begin, 0)
-        # After whole periods the first step follows the end of the last.
-        change = model.steps if edge == segments else part * steps
-        for step in range(part * steps, (part + 1) * steps):
-            _draw(model, moves, numbers, words, sizes, step)
+    for begin in range(0, sizes.trajectories, LANES):
+        _load(replicas, numbers, words, sizes, begin)
+        for segment in range(first, last):
+            part, recorded = segment % segments, segment - plan.burn_in * segments
+            edge = edge_of(segment, segments)
+            if recorded == 0:
+                write_edge(model, edge, numbers, spare, sizes, rows, begin, 0)
+            # After whole periods the first step follows the end of the last.
+            change = model.steps if edge == segments else part * steps
+            for step in range(part * steps, (part + 1) * steps):
+                _draw(model, moves, numbers, words, sizes, step)
+                for k in range(0, LANES, WIDTH):
+                    add_work(model, numbers, sizes, k, change)
+                    first_half(model.scheme, model.network, n, numbers, k, model.held, step)
+                    thermal_moves(model.scheme, model, numbers, sizes, k, step)
+                    second_half(model.scheme, model.network, n, numbers, k, model.held, step)
+                change = step + 1
             for k in range(0, LANES, WIDTH):
-                add_work(model, numbers, sizes, k, change)
-                first_half(model.scheme, model.network, n, numbers, k, model.held, step)
-                thermal_moves(model.scheme, model, numbers, sizes, k, step)
-                second_half(model.scheme, model.network, n, numbers, k, model.held, step)
-            change = step + 1
-        for k in range(0, LANES, WIDTH):
-            add_work(model, numbers, sizes, k, model.steps + 1 + part)
-        row = recorded // spr
-        if recorded >= 0:
-            add_to_row(model, numbers, sizes, rows, begin, row, recorded % spr == 0)
-        for slot in range(heat_at(sizes), noise_at(sizes)):
-            write(numbers, slot, 0.0)
-        if recorded >= 0 and recorded % spr == spr - 1:
-            write_edge(model, part + 1, numbers, spare, sizes, rows, begin, row + 1)
-            # A row of several segments is whole periods: but for the first of all, it began at the
-            # parameters that it ends at.
-            opened = edge_of(segment + 1 - spr, segments)
-            close_row(model, sizes, rows, begin, row, opened, part + 1)
+                add_work(model, numbers, sizes, k, model.steps + 1 + part)
+            row = recorded // spr
+            if recorded >= 0:
+                add_to_row(model, numbers, sizes, rows, begin, row, recorded % spr == 0)
+            for slot in range(heat_at(sizes), noise_at(sizes)):
+                write(numbers, slot, 0.0)
+            if recorded >= 0 and recorded % spr == spr - 1:
+                write_edge(model, part + 1, numbers, spare, sizes, rows, begin, row + 1)
+                # A row of several segments is whole periods: but for the first of all, it began
+                # at the parameters that it ends at.
+                opened = edge_of(segment + 1 - spr, segments)
+                close_row(model, sizes, rows, begin, row, opened, part + 1)
+        first_broken = _unload(replicas, numbers, words, sizes, begin)
+        broken = first_broken if broken < 0 else broken
+    return broken

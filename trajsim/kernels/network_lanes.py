@@ -29,7 +29,15 @@ from trajsim.compiled.simd import (
 )
 from trajsim.kernels.edges import edge_of
 from trajsim.kernels.lanes import cell_of, lookup, wave_in_lanes
-from trajsim.kernels.network_sums import Sums, add_held, add_to_row, clear, empty_sums, held_at
+from trajsim.kernels.network_sums import (
+    Rows,
+    Sums,
+    add_held,
+    add_to_row,
+    clear,
+    empty_sums,
+    held_at,
+)
 from trajsim.kernels.network_tables import SLOWEST, Model
 from trajsim.kernels.random import draw_two, inside, keep_stream, step, stream_at, unit
 from trajsim.kernels.waves import length_of, padded, places_for
@@ -407,8 +415,7 @@ def _end_segment(model, rows, heated, lanes, k):
 # -- all together --------------------------------------------------------------------------------
 
 
-@compiled
-def advance(model, replicas, rows, first, last):
+def advance(model: LaneModel, replicas: Any, rows: Rows, first: int, last: int) -> int:
     """Run all trajectories between segments of the model; number of jumps."""
     network = model.network
     lanes = Lanes(

@@ -45,8 +45,7 @@ class Sums(NamedTuple):
     driving: Array
 
 
-@compiled
-def empty_sums(baths, drives, lanes):
+def empty_sums(baths: int, drives: int, lanes: int) -> Sums:
     """Sums, all 0."""
     return Sums(
         np.zeros(baths * lanes),

@@ -141,77 +141,69 @@ def advance(
     if isinstance(model, LaneModel):
         each = model.network.each
         return advance_lanes(model, replicas, rows, first * each, last * each), -1
-    return _advance(model, replicas, rows, first * model.each, last * model.each), -1
+    sums, (trajectories, count, _) = empty_sums(model.baths, model.drives, 1), rows.heat.shape
+    heated, first, last = rows.entropy_flow.shape[2], first * model.each, last * model.each
+    return _advance(model, replicas, sums, rows, trajectories, count, heated, first, last), -1
 
 
 @compiled
-def _advance(model, replicas, rows, first, last):
-    jumps, sums = 0, empty_sums(model.baths, model.drives, 1)
-    heated = rows.entropy_flow.shape[2]
-    for j in range(len(replicas.state)):
-        count = rows.heat.shape[1]
-        jumps += _trajectory(model, replicas, sums, rows, count, heated, first, last, j)
-    return jumps
-
-
-@compiled
-def _trajectory(model_, replicas_, sums_, rows_, count, heated, first, last, j):
-    """Run trajectory j from segment `first` to segment `last`; number of jumps."""
+def _advance(model_, replicas_, sums_, rows_, trajectories, count, heated, first, last):
+    """`advance` of so many trajectories of `count` rows; number of jumps."""
     model, replicas, sums, rows = bare(model_), bare(replicas_), bare(sums_), bare(rows_)
+    channels, jumps = read(model.first, len(model_.first) - 1), 0
     segments, each = model.plan.rows_per_period, model.each
     spr, burn_in = model.plan.segments_per_row, model.plan.burn_in * segments
-    channels = read(model.first, len(model_.first) - 1)
-    base = first % model.parts * channels
-    x, now, s = _taken_up(model, replicas, j, base)
-    begin, end, total = _leaving(model, base, x)
-    held, value = read(model.held, x), held_at(model, x, edge_of(first, segments))
-    jumps = 0
-    for segment in range(first, last):
-        part, recorded = segment % segments, segment - burn_in
-        if segment % each == 0:
-            clear(model, sums, 0, 1)
-        if recorded == 0:
-            at = j * (count + 1)
-            write(rows.state, at, np.int32(x))
-            write(rows.energy, at, read(model.energy, x) + value)
-        while now < 1.0:
-            bits, s = step(s)
-            k, mark = _proposed(model, base, begin, end, unit(bits) * total)
-            if _made(model, sums, k, part + now, mark):
-                jumps += 1
-                bath = read(model.bath, k)
-                write(sums.jumps, bath, read(sums.jumps, bath) + 1.0)
-                taken = read(sums.particles, bath) + read(model.particles, k)
-                write(sums.particles, bath, taken)
-                for due in range(read(model.due_first, k), read(model.due_first, k + 1)):
-                    slot = read(model.due_slot, due)
-                    write(sums.driving, slot, read(sums.driving, slot) + read(model.due, due))
-                x = read(model.target, k)
-                begin, end, total = _leaving(model, base, x)
-            bits, s = step(s)
-            now -= log(inside(bits)) / total
-        # The next proposal is after the end of the segment: at the rate of the next one.
-        base = (segment + 1) % model.parts * channels
-        before = total
+    for j in range(trajectories):
+        base = first % model.parts * channels
+        x, now, s = _taken_up(model, replicas, j, base)
         begin, end, total = _leaving(model, base, x)
-        now = (now - 1.0) * (before / total)
-        if (segment + 1) % each != 0:
-            continue
-        before_drive, before_value = held, value
-        held, value = read(model.held, x), held_at(model, x, part + 1)
-        if recorded < 0:
-            continue
-        row, fresh = recorded // spr, recorded % spr == each - 1
-        add_to_row(model, sums, 0, 1, rows, j * count + row, heated, fresh)
-        add_held(model, rows, j * count + row, held, value)
-        add_held(model, rows, j * count + row, before_drive, -before_value)
-        if recorded % spr == spr - 1:
-            at = j * (count + 1) + row + 1
-            write(rows.state, at, np.int32(x))
-            write(rows.energy, at, read(model.energy, x) + value)
-    write(replicas.state, j, x)
-    write(replicas.wait, j, now)
-    keep_stream(replicas.stream, 4 * j, 1, s)
+        held, value = read(model.held, x), held_at(model, x, edge_of(first, segments))
+        for segment in range(first, last):
+            part, recorded = segment % segments, segment - burn_in
+            if segment % each == 0:
+                clear(model, sums, 0, 1)
+            if recorded == 0:
+                at = j * (count + 1)
+                write(rows.state, at, np.int32(x))
+                write(rows.energy, at, read(model.energy, x) + value)
+            while now < 1.0:
+                bits, s = step(s)
+                k, mark = _proposed(model, base, begin, end, unit(bits) * total)
+                if _made(model, sums, k, part + now, mark):
+                    jumps += 1
+                    bath = read(model.bath, k)
+                    write(sums.jumps, bath, read(sums.jumps, bath) + 1.0)
+                    taken = read(sums.particles, bath) + read(model.particles, k)
+                    write(sums.particles, bath, taken)
+                    for due in range(read(model.due_first, k), read(model.due_first, k + 1)):
+                        slot = read(model.due_slot, due)
+                        write(sums.driving, slot, read(sums.driving, slot) + read(model.due, due))
+                    x = read(model.target, k)
+                    begin, end, total = _leaving(model, base, x)
+                bits, s = step(s)
+                now -= log(inside(bits)) / total
+            # The next proposal is after the end of the segment: at the rate of the next one.
+            base = (segment + 1) % model.parts * channels
+            before = total
+            begin, end, total = _leaving(model, base, x)
+            now = (now - 1.0) * (before / total)
+            if (segment + 1) % each != 0:
+                continue
+            before_drive, before_value = held, value
+            held, value = read(model.held, x), held_at(model, x, part + 1)
+            if recorded < 0:
+                continue
+            row, fresh = recorded // spr, recorded % spr == each - 1
+            add_to_row(model, sums, 0, 1, rows, j * count + row, heated, fresh)
+            add_held(model, rows, j * count + row, held, value)
+            add_held(model, rows, j * count + row, before_drive, -before_value)
+            if recorded % spr == spr - 1:
+                at = j * (count + 1) + row + 1
+                write(rows.state, at, np.int32(x))
+                write(rows.energy, at, read(model.energy, x) + value)
+        write(replicas.state, j, x)
+        write(replicas.wait, j, now)
+        keep_stream(replicas.stream, 4 * j, 1, s)
     return jumps
 
 

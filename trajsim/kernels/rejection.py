@@ -8,7 +8,7 @@ over classes are sums of integers, without rounding.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from trajsim.compiled.elementary import log
 from trajsim.compiled.jit import compiled
 from trajsim.compiled.simd import bare, bits_of, highest, read, write
 from trajsim.kernels.cells import Costs, cells_of
-from trajsim.kernels.contacts import contacts_of, multiplied, spin_of
+from trajsim.kernels.contacts import Contacts, contacts, contacts_of, multiplied, spin_of
 from trajsim.kernels.edges import edge_of
 from trajsim.kernels.moving import MovingBonds, add_driven, bonds_at, edges_of, moving_bonds
 from trajsim.kernels.random import (
@@ -29,6 +29,7 @@ from trajsim.kernels.random import (
     unit,
 )
 from trajsim.kernels.spin_energetics import (
+    Rows,
     Shape,
     add_entropy_to_row,
     add_to_row,
@@ -63,7 +64,7 @@ class ClassModel(NamedTuple):
     unit : the power of two of the slowest class, and its exponent `base`
     """
 
-    network: SpinNetwork
+    network: Contacts
     shared: tuple[int, ...]
     law: NamedTuple
     plan: Plan
@@ -117,7 +118,7 @@ def prepare(network: SpinNetwork, plan: Plan) -> ClassModel:
     fastest = float(fastest_rates(network._replace(law=law)).max())
     base = math.frexp(fastest)[1] - CLASSES + 1
     return ClassModel(
-        network=network,
+        network=contacts(network),
         shared=() if network.plain else (0,),
         law=law,
         plan=plan,
@@ -133,8 +134,7 @@ def prepare(network: SpinNetwork, plan: Plan) -> ClassModel:
     )
 
 
-@compiled
-def empty_classes(m):
+def empty_classes(m: int) -> Classes:
     """Arrays for the classes of m contacts."""
     return Classes(
         np.zeros(m),
@@ -282,83 +282,79 @@ def _write_edge(model, sums, spins, base, n, rows, edge):
     write(rows.energy, edge, energy)
 
 
-@compiled
-def advance(model, plan, replicas, rows, first, last):
-    """See `trajsim.kernels.jump.advance`; returns the number of flips."""
+def advance(model: ClassModel, replicas: Any, rows: Rows, first: int, last: int) -> int:
+    """Run all trajectories between segments of the model; number of flips."""
     n, m = len(model.network.driven), len(model.network.bath)
-    h = model.edges
     baths, bonds = rows.heat.shape[2], model.bonds
     heated = baths if len(bonds.heated) > 0 else 0
     shape = Shape(rows.heat.shape[1], n, m, baths, rows.work.shape[2], len(bonds.driven), heated)
-    sums = empty_sums(shape, 1)
-    classes, flips = empty_classes(m), 0
-    for j in range(len(replicas.spins)):
-        flips += _trajectory(model, plan, replicas, shape, rows, first, last, h, classes, sums, j)
-    return flips
+    classes, sums = empty_classes(m), empty_sums(shape, 1)
+    return _advance(model, replicas, len(replicas.spins), shape, rows, first, last, classes, sums)
 
 
 @compiled
-def _trajectory(model_, plan, replicas_, shape, rows_, first, last, h_, classes_, sums_, j):
-    """Run trajectory j from segment `first` to segment `last`; number of flips."""
+def _advance(model_, replicas_, count, shape, rows_, first, last, classes_, sums_):
+    """`advance` of `count` trajectories."""
     model, replicas, rows = bare(model_), bare(replicas_), bare(rows_)
-    h, classes, sums = bare(h_), bare(classes_), bare(sums_)
+    classes, sums, flips = bare(classes_), bare(sums_), 0
+    plan, h, each = model.plan, model.edges, model.each
     network, spins, n, m = model.network, replicas.spins, shape.sites, shape.contacts
-    spr, burn_in, base = plan.segments_per_row, plan.burn_in * plan.rows_per_period, j * n
-    s = stream_at(replicas.stream, 4 * j, 1)
-    each, bounds = model.each, first % model.parts
-    flips, total = 0, sort(model, classes, spins, base, m, bounds)
-    now = read(replicas.wait, j)
-    if now < 0.0:
-        bits, s = step(s)
-        now = -log(inside(bits)) / rate_of(model, total)
-    _align(model, sums, spins, base, n, h, edge_of(first, plan.rows_per_period))
-    for segment in range(first, last):
-        part, recorded = segment % plan.rows_per_period, segment - burn_in
-        if segment % each == 0:
-            begin_segment(shape, sums, 0, 1)
-        if recorded == 0:
-            _write_edge(model, sums, spins, base, n, rows, j * (shape.rows + 1))
-        while now < 1.0:
-            bits, s = step(s)
-            c, level = choose(classes, m, np.int64(multiply_high(bits, np.uint64(total))))
-            i, elapsed = spin_of(model, c), part + now
-            spin, field = read(spins, base + i), wave_at(model.fields, n, i, elapsed)
-            local, beta = read(classes.local, c), read(model.beta, c)
-            local, beta = bonds_at(model, m, spins, base, spin, c, elapsed, local, beta)
-            bits, s = step(s)
-            height = model.unit * (1 << level)
-            rate = multiplied(model, c, flip_rate(model.law, local, spin * field * beta))
-            if unit(bits) * height < rate:
-                flips += 1
-                cost = 2.0 * spin * _exchange(network, spins, base, c)
-                cost += add_driven(model, m, spins, base, spin, c, elapsed, sums)
-                write(sums.flips, c, read(sums.flips, c) + 1.0)
-                write(sums.exchange, c, read(sums.exchange, c) + cost)
-                write(sums.driving, c, read(sums.driving, c) - 2.0 * spin * field)
-                if len(model.bonds.heated) > 0:
-                    flip_entropy = (cost + 2.0 * spin * field) * beta
-                    write(sums.entropy, c, read(sums.entropy, c) + flip_entropy)
-                write(spins, base + i, -spin)
-                total += reclassify(model, classes, spins, base, m, bounds, i)
-                for k in range(read(network.first, c), read(network.first, c + 1)):
-                    other = read(network.neighbour, k)
-                    total += reclassify(model, classes, spins, base, m, bounds, other)
-            bits, s = step(s)
-            now -= log(inside(bits)) / rate_of(model, total)
-        # The next proposal is after the end of the segment: at the rate of the next one. Contacts
-        # are sorted in their order again: results must not depend on where a call began.
-        before, bounds = rate_of(model, total), (segment + 1) % model.parts
+    spr, burn_in = plan.segments_per_row, plan.burn_in * plan.rows_per_period
+    for j in range(count):
+        base, bounds, s = j * n, first % model.parts, stream_at(replicas.stream, 4 * j, 1)
         total = sort(model, classes, spins, base, m, bounds)
-        now = (now - 1.0) * (before / rate_of(model, total))
-        if (segment + 1) % each != 0:
-            continue
-        _align(model, sums, spins, base, n, h, part + 1)
-        if recorded >= 0:
-            row, fresh = recorded // spr, recorded % spr == each - 1
-            add_to_row(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
-            add_entropy_to_row(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
-            if recorded % spr == spr - 1:
-                _write_edge(model, sums, spins, base, n, rows, j * (shape.rows + 1) + row + 1)
-    write(replicas.wait, j, now)
-    keep_stream(replicas.stream, 4 * j, 1, s)
+        now = read(replicas.wait, j)
+        if now < 0.0:
+            bits, s = step(s)
+            now = -log(inside(bits)) / rate_of(model, total)
+        _align(model, sums, spins, base, n, h, edge_of(first, plan.rows_per_period))
+        for segment in range(first, last):
+            part, recorded = segment % plan.rows_per_period, segment - burn_in
+            if segment % each == 0:
+                begin_segment(shape, sums, 0, 1)
+            if recorded == 0:
+                _write_edge(model, sums, spins, base, n, rows, j * (shape.rows + 1))
+            while now < 1.0:
+                bits, s = step(s)
+                c, level = choose(classes, m, np.int64(multiply_high(bits, np.uint64(total))))
+                i, elapsed = spin_of(model, c), part + now
+                spin, field = read(spins, base + i), wave_at(model.fields, n, i, elapsed)
+                local, beta = read(classes.local, c), read(model.beta, c)
+                local, beta = bonds_at(model, m, spins, base, spin, c, elapsed, local, beta)
+                bits, s = step(s)
+                height = model.unit * (1 << level)
+                rate = multiplied(model, c, flip_rate(model.law, local, spin * field * beta))
+                if unit(bits) * height < rate:
+                    flips += 1
+                    cost = 2.0 * spin * _exchange(network, spins, base, c)
+                    cost += add_driven(model, m, spins, base, spin, c, elapsed, sums)
+                    write(sums.flips, c, read(sums.flips, c) + 1.0)
+                    write(sums.exchange, c, read(sums.exchange, c) + cost)
+                    write(sums.driving, c, read(sums.driving, c) - 2.0 * spin * field)
+                    if len(model.bonds.heated) > 0:
+                        flip_entropy = (cost + 2.0 * spin * field) * beta
+                        write(sums.entropy, c, read(sums.entropy, c) + flip_entropy)
+                    write(spins, base + i, -spin)
+                    total += reclassify(model, classes, spins, base, m, bounds, i)
+                    for k in range(read(network.first, c), read(network.first, c + 1)):
+                        other = read(network.neighbour, k)
+                        total += reclassify(model, classes, spins, base, m, bounds, other)
+                bits, s = step(s)
+                now -= log(inside(bits)) / rate_of(model, total)
+            # The next proposal is after the end of the segment: at the rate of the next one.
+            # Contacts are sorted again, for results must not depend on where a call began.
+            before, bounds = rate_of(model, total), (segment + 1) % model.parts
+            total = sort(model, classes, spins, base, m, bounds)
+            now = (now - 1.0) * (before / rate_of(model, total))
+            if (segment + 1) % each != 0:
+                continue
+            _align(model, sums, spins, base, n, h, part + 1)
+            if recorded >= 0:
+                row, fresh = recorded // spr, recorded % spr == each - 1
+                add_to_row(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
+                add_entropy_to_row(shape, network, sums, 0, 1, rows, j * shape.rows + row, fresh)
+                if recorded % spr == spr - 1:
+                    _write_edge(model, sums, spins, base, n, rows, j * (shape.rows + 1) + row + 1)
+        write(replicas.wait, j, now)
+        keep_stream(replicas.stream, 4 * j, 1, s)
     return flips

@@ -50,12 +50,14 @@ def replay(model: Any, replicas: Any, part: int) -> Flips:
 
 def _replay_cell(model: Any, replicas: Any, part: int) -> Flips:
     """Flips of one trajectory's segment of the model, from the start of the run's."""
-    run = _replay_lanes if isinstance(model, LaneModel) else _replay_rejection
+    m = len(model.network.bath)
+    of_classes = () if isinstance(model, LaneModel) else (empty_classes(m), m)
+    run = _replay_classes if of_classes else _replay_lanes
     capacity = 64
     while True:
         flips = Flips(np.empty(capacity), np.empty(capacity, np.int64), np.empty(capacity))
         stream, spins, wait = (array.copy() for array in replicas)
-        count = run(model, stream[0], spins[0], wait, part, flips)
+        count = run(model, stream[0], spins[0], wait, part, flips, *of_classes)
         if count <= capacity:
             replicas.stream[:], replicas.spins[:], replicas.wait[:] = stream, spins, wait
             when = flips.when[:count] + part % model.each
@@ -168,15 +170,8 @@ def _replay_lanes(model, stream, spins, wait, part, flips):
 
 
 @compiled
-def _replay_rejection(model, stream, spins, wait, part, flips):
-    """The algorithm of `trajsim.kernels.rejection`; number of flips."""
-    classes = empty_classes(len(model.network.bath))
-    return _replay_classes(model, stream, spins, wait, part, flips, classes, len(classes.level))
-
-
-@compiled
 def _replay_classes(model_, stream, spins_, wait, part, flips, classes_, m):
-    """`_replay_rejection` with arrays for the classes of m contacts."""
+    """The algorithm of `trajsim.kernels.rejection`, for m contacts; number of flips."""
     model, spins, classes, n = bare(model_), bare(spins_), bare(classes_), len(spins_)
     network, count, bounds = model.network, 0, part % model.parts
     total = sort(model, classes, spins, 0, m, bounds)

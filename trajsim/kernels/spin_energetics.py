@@ -65,7 +65,6 @@ class Sums(NamedTuple):
     entropy: NDArray[np.float64]
 
 
-@compiled
 def empty_sums(shape: Shape, lanes: int) -> Sums:
     """Sums, all 0."""
     contacts, terms = shape.contacts * lanes, (shape.sites + shape.bonds) * lanes

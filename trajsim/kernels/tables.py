@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.compiled.jit import compiled
 from trajsim.kernels.cells import Costs, cells_of
+from trajsim.kernels.contacts import Contacts, contacts
 from trajsim.kernels.moving import MovingBonds, edges_of, moving_bonds
 from trajsim.kernels.waves import Waves, padded, per_segment, places_for, waves_of
-from trajsim.models.spins import SpinNetwork, exchange_of, local_of, rate_bound, spins_of
+from trajsim.models.spins import SpinNetwork, rate_bounds
 from trajsim.models.waveform import some
 from trajsim.plan import Plan
 
@@ -43,7 +43,7 @@ class LaneModel(NamedTuple):
     All tables, those of the fields too, are padded so that 8 numbers can be read from any place.
     """
 
-    network: SpinNetwork
+    network: Contacts
     sites: tuple[int, ...]
     contacts: tuple[int, ...]
     baths: tuple[int, ...]
@@ -78,9 +78,17 @@ def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
     plan, parts = cells.plan, len(cells.networks)
     length = network.period / plan.rows_per_period
     bound, local, cost = np.zeros((parts, 1 << n, p)), np.zeros((1 << n, p)), np.zeros((1 << n, p))
-    exchange = np.zeros(1 << n)
+    spins = (1 - 2 * (np.arange(1 << n)[:, None] >> np.arange(n) & 1)).astype(np.int8)
     for part, bounds in zip(bound, cells.networks, strict=True):
-        _tabulate(bounds, part, local, cost, exchange)
+        local[:, :m], part[:, :m] = rate_bounds(bounds, spins)
+    # 2 s_i sum_j J_ij s_j of each contact.
+    contact = np.repeat(np.arange(m), np.diff(network.first))
+    for k, (c, j) in enumerate(zip(contact, network.neighbour, strict=True)):
+        cost[:, c] += 2.0 * network.coupling[k] * (spins[:, network.site[c]] * spins[:, j])
+    exchange = np.zeros(1 << n)
+    for c in network.contact[:-1]:
+        # Every bond is counted from both its ends.
+        exchange -= 0.25 * cost[:, c]
     below = np.cumsum(length * bound, axis=2)
     total = below[:, :, -1].copy()
     below = np.concatenate([np.zeros((parts, 1 << n, 1)), below[:, :, :-1]], axis=2)
@@ -98,7 +106,7 @@ def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
         "multiple": np.pad(network.multiple, (0, p - m)),
     }
     return LaneModel(
-        network=network,
+        network=contacts(network),
         sites=(0,) * n,
         contacts=(0,) * m,
         baths=(0,) * (int(network.bath.max()) + 1),
@@ -115,20 +123,3 @@ def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
         **{name: padded(table) for name, table in tables.items()},
         edges=edges_of(network, plan),
     )
-
-
-@compiled
-def _tabulate(network, bound, local, cost, exchange):
-    """Fill tables (2**n, n or more) and, the last, (2**n,)."""
-    m = len(network.bath)
-    spins = np.empty(len(network.driven), np.int8)
-    for x in range(len(bound)):
-        exchange[x] = 0.0
-        spins_of(x, spins)
-        for c in range(m):
-            i = network.site[c]
-            local[x, c] = local_of(network, spins, c)
-            bound[x, c] = rate_bound(network, local[x, c], spins[i], c)
-            cost[x, c] = 2.0 * spins[i] * exchange_of(network, spins, c)
-            # Every bond is counted from both its ends.
-            exchange[x] -= 0.25 * cost[x, c] if c == network.contact[i] else 0.0

@@ -197,6 +197,17 @@ class OscillatorNetwork(NamedTuple):
         return stiffness_of(self.ends, traps, couplings)
 
 
+class Potential(NamedTuple):
+    """What kernels read of an `OscillatorNetwork`; every array more takes longer to compile."""
+
+    mass: Array
+    springs: Sparse
+    quartic: Array
+    quartic_springs: Sparse
+    cosines: Cosines
+    wavy: tuple[int, ...]
+
+
 def stiffness_of(ends: NDArray[np.int64], traps: Array, couplings: Array) -> Array:
     """Quadratic parts (..., n, n) of potentials from stiffnesses of sites and bonds.
 
@@ -411,23 +422,30 @@ STEPS_IN_RADIAN, FEWEST, MOST = 8, 256, 65536
 def growth(network: OscillatorNetwork) -> float:
     """Largest factor by which a motion about the mean grows in a period (Floquet multiplier).
 
-    The implicit midpoint rule neither damps nor excites a motion whose energy does not change.
+    At most 1e300. The implicit midpoint rule neither damps nor excites a motion whose energy does
+    not change.
 
     Parameters
     ----------
     network : OscillatorNetwork; its quartic part is left out
     """
-    fastest = abs(np.linalg.eigvals(flow_of(network, network.stiffest))).max() * network.period
+    extremes = flow_of(network, np.stack([network.stiffest, network.softest]))
+    fastest = abs(np.linalg.eigvals(extremes)).max() * network.period
     steps = int(np.clip(STEPS_IN_RADIAN * fastest, FEWEST, MOST))
     half = flow_of(network, network.stiffness_at((np.arange(steps) + 0.5) / steps))
     half *= 0.5 * network.period / steps
     one = np.eye(len(half[0]))
     maps = np.linalg.solve(one - half, one + half)
-    # Products of neighbours, the earlier on the right.
+    logs = np.zeros(len(maps))
+    # Products of neighbours, the earlier on the right, each divided by exp of its logarithm.
     while len(maps) > 1:
-        odd = maps[len(maps) & ~1 :]
-        maps = np.concatenate([maps[1::2] @ maps[: len(maps) & ~1 : 2], odd])
-    return float(abs(np.linalg.eigvals(maps[0])).max())
+        even = len(maps) & ~1
+        maps = np.concatenate([maps[1::2] @ maps[:even:2], maps[even:]])
+        size = abs(maps).max(axis=(1, 2))
+        maps /= size[:, None, None]
+        logs = np.append(logs[1::2] + logs[:even:2], logs[even:]) + np.log(size)
+    largest = abs(np.linalg.eigvals(maps[0])).max()
+    return float(np.exp(min(logs[0] + np.log(largest), 300.0 * np.log(10.0))))
 
 
 # Images of a held wave that are summed, and the measured relative error of a pair's work for a step

@@ -226,58 +226,66 @@ def quotients(
 def fastest_rates(network: SpinNetwork) -> Array:
     """Largest rate (m,) by each contact in any state at any time: against bonds and field."""
     x = -np.maximum(abs(network.low), abs(network.high))
-    return np.asarray(_rates(network.law, network.first, network.likeliest, x) * network.multiple)
+    local = _joined(network.law, network.first, network.likeliest[None])
+    return np.asarray(law_rates(network.law, local[0], x[None])[0] * network.multiple)
 
 
+def rate_bounds(network: SpinNetwork, spins: NDArray[np.int8]) -> tuple[Array, Array]:
+    """Bonds and largest rates of flips by each contact, in the time of the bounds.
+
+    Parameters
+    ----------
+    network : SpinNetwork
+    spins : (k, n) of +1 and -1
+
+    Returns
+    -------
+    local : (k, m), bonds at each contact joined by the rate law, at their likeliest
+    bounds : (k, m), rates at the likeliest field
+    """
+    law, contact = network.law, np.repeat(np.arange(len(network.site)), np.diff(network.first))
+    flipped = spins[:, network.site]
+    equal = flipped[:, contact] == spins[:, network.neighbour]
+    parts = np.where(equal, network.like, network.unlike)
+    local = _joined(law, network.first, np.ascontiguousarray(parts))
+    x = np.where(flipped > 0, network.low, -network.high)
+    rates = law_rates(law, local.ravel(), x.reshape(1, -1)).reshape(local.shape)
+    return local, network.multiple * rates
+
+
+def excess(network: SpinNetwork, spins: NDArray[np.int8], fields: int) -> float:
+    """Largest ratio of a rate to its thinning bound, in states (k, n) at so many fields each."""
+    local, bounds = rate_bounds(network, spins)
+    flipped, largest = spins[:, network.site], 0.0
+    for field in np.linspace(network.low, network.high, fields):
+        rates = law_rates(network.law, local.ravel(), (field * flipped).reshape(1, -1))
+        rates = network.multiple * rates.reshape(local.shape)
+        largest = max(largest, float((rates[bounds > 0.0] / bounds[bounds > 0.0]).max(initial=0.0)))
+    return largest
+
+
+# Not of a network: numba takes seconds for an argument of so many arrays.
 @compiled
-def _rates(law, first, parts, x):
-    """Rates (m,) of flips with bonds parts[first[i]:first[i + 1]] in fields x (m,)."""
-    # Not of a network: numba takes seconds for an argument of so many arrays.
-    out = np.empty(len(x))
-    for i in range(len(x)):
-        local = start(law)
-        for k in range(first[i], first[i + 1]):
-            local = join(law, local, parts[k])
-        out[i] = flip_rate(law, local, x[i])
+def _joined(law, first, parts):
+    """`local` (t, m) of bonds parts[t, first[i]:first[i + 1]]."""
+    out = np.empty((len(parts), len(first) - 1))
+    for t in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            local = start(law)
+            for k in range(first[i], first[i + 1]):
+                local = join(law, local, parts[t, k])
+            out[t, i] = local
     return out
 
 
 @compiled
-def local_of(network, spins, c):
-    """Bonds at contact c joined by the rate law, at their likeliest; spins (n,) of +1 and -1."""
-    local = start(network.law)
-    for k in range(network.first[c], network.first[c + 1]):
-        equal = spins[network.site[c]] == spins[network.neighbour[k]]
-        local = join(network.law, local, network.like[k] if equal else network.unlike[k])
-    return local
-
-
-@compiled
-def rate(network, local, spin, x):
-    """Rate of the law of flipping a spin, now `spin`, in a field of x times the temperature."""
-    return flip_rate(network.law, local, x * spin)
-
-
-@compiled
-def rate_bound(network, local, spin, c):
-    """Largest rate of a flip by contact c in the time of the bounds: at its likeliest field."""
-    x = network.low[c] if spin > 0 else network.high[c]
-    return network.multiple[c] * rate(network, local, spin, x)
-
-
-@compiled
-def excess(network, states, fields):
-    """Largest ratio of a rate to its thinning bound, in states (x, n) at so many fields each."""
-    largest = 0.0
-    for spins in states:
-        for c in range(len(network.site)):
-            local, spin = local_of(network, spins, c), spins[network.site[c]]
-            bound = rate_bound(network, local, spin, c)
-            for k in range(fields if bound > 0.0 else 0):
-                x = network.low[c] + k / (fields - 1) * (network.high[c] - network.low[c])
-                found = network.multiple[c] * rate(network, local, spin, x)
-                largest = max(largest, found / bound)
-    return largest
+def law_rates(law, local, x):
+    """Rates (t, k) of flips with `local` (k,) of the bonds and x (t, k) of the field."""
+    out = np.empty(x.shape)
+    for t in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            out[t, k] = flip_rate(law, local[k], x[t, k])
+    return out
 
 
 @compiled(inline=True)

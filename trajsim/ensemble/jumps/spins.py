@@ -16,7 +16,7 @@ from trajsim.ensemble.jumps.crossings import STEEP, with_crossings
 from trajsim.ensemble.jumps.ensemble import JumpEnsemble
 from trajsim.ensemble.jumps.limits import expect_room
 from trajsim.models.law_functions import bond, flip_rate, join, start
-from trajsim.models.spins import SpinNetwork
+from trajsim.models.spins import SpinNetwork, law_rates
 from trajsim.models.waveform import (
     Waveforms,
     at_edges,
@@ -110,7 +110,7 @@ def _channels(network: SpinNetwork) -> JumpProcess:
         contact += [c] * len(values)
     contact_of = np.array(contact)
     site_of = network.site[contact_of]
-    spin, local, exchange = np.array([c[:3] for c in classes]).T
+    spin, local, exchange = np.array([c[:3] for c in classes]).T.copy()
     driven = np.flatnonzero(network.driven >= 0)
     of_field = (site_of == driven[:, None]) * spin
     # Constant fields are no drives: their part of the heat of a flip is constant.
@@ -234,7 +234,7 @@ def flip_rates(
     u : phases (t,), not used
     value : (t, d) driven fields
     """
-    return np.asarray(_flip_rates(law, local, fixed + value @ by_drive))
+    return np.asarray(law_rates(law, local, fixed + value @ by_drive))
 
 
 def _neighbours(network: SpinNetwork, c: int) -> Any:
@@ -265,16 +265,6 @@ def _distinct(rows: Iterable[tuple[float, ...]]) -> tuple[list[tuple[float, ...]
     number: dict[tuple[float, ...], int] = {}
     index = [number.setdefault(row, len(number)) for row in rows]
     return list(number), np.array(index, np.int32)
-
-
-@compiled
-def _flip_rates(law, local, x):
-    """Rates (t, k) of flips with `local` (k,) of the bonds and x (t, k) of the field."""
-    out = np.empty(x.shape)
-    for t in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            out[t, k] = flip_rate(law, local[k], x[t, k])
-    return out
 
 
 def _with_crossings(network: SpinNetwork, process: JumpProcess) -> JumpProcess:
