@@ -7,6 +7,7 @@ import counted
 import numpy as np
 import pytest
 from networks import ENGINE, PUMP, TRIANGLE, Network, pair, periodic_rates
+from scipy.linalg import expm
 
 from trajsim.ensemble import NoExactSideError, Weights, counting_of, ensemble
 from trajsim.ensemble.jumps.waves import apply_maps
@@ -49,6 +50,26 @@ def test_theta_is_that_of_the_tilted_generator(case):
         heat, work = some_weights(case, seed)
         expected = counted.theta(case, heat, work)
         assert found.theta(heat, work) == pytest.approx(expected, rel=1e-9, abs=1e-11)
+
+
+def theta_in_steps(tilt, steps):
+    """theta of the pump by steps of constant rates, each result divided by its size."""
+    k = counted.tilted(PUMP, (np.arange(steps) + 0.5) / steps, np.array([tilt, 0.0]), np.zeros(2))
+    lift, duration = np.linalg.eigvals(k).real.max(axis=1), PUMP.period / steps
+    whole, logarithm = np.eye(4), lift.sum() * duration
+    for part in expm((k - lift[:, None, None] * np.eye(4)) * duration):
+        whole = part @ whole
+        size = abs(whole).max()
+        whole, logarithm = whole / size, logarithm + np.log(size)
+    return (np.log(abs(np.linalg.eigvals(whole)).max()) + logarithm) / PUMP.period
+
+
+@pytest.mark.parametrize("tilt", [-10.0, 8.0, 20.0])
+def test_theta_far_out_is_that_of_exponentials_of_short_times(tilt):
+    # Jumps that weigh from 1e-25 to 1e25, so that the maps of a period are beyond all numbers; the
+    # exponentials of such matrices are rounded at 1e-7.
+    expected = theta_in_steps(tilt, 4000)
+    assert counting_of(PUMP.build()).theta([tilt, 0.0]) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["fast", "triangle, metropolis", "a spin alone"])

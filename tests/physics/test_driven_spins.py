@@ -63,6 +63,21 @@ def test_works_of_a_period_agree_inclusive_and_exclusive(case):
     assert abs(rates.heat.sum() + rates.work.sum()) < 1e-12 + error.heat.sum()
 
 
+@EVERY
+@pytest.mark.parametrize(("periods", "burn_in"), [(1, 0), (3, 0), (1, 2), (3, 2)])
+def test_a_window_from_the_periodic_state_is_its_periods_one_after_the_other(
+    case, periods, burn_in
+):
+    # Time 0 has no jump from the end of a period before; every later period begins with one.
+    ensemble = JumpEnsemble(jump_process(case.build()))
+    state = ensemble.periodic_state
+    window = ensemble.window(state, Plan(periods, burn_in, 1, 1))
+    gains = case.follow(state, 1, burn_in + periods)[1][burn_in:].sum(axis=0)
+    found = np.concatenate([window.rates.heat, window.rates.work])
+    expected = gains[: len(found)] / (periods * case.period)
+    np.testing.assert_allclose(found, expected, atol=2e-8)
+
+
 def sampled(case, plan, count, kernel=None):
     """Ledger of trajectories from all up."""
     network = case.build()

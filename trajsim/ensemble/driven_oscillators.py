@@ -23,7 +23,7 @@ from trajsim.ensemble.gaussian_maps import Map, joined, repeated
 from trajsim.ensemble.jumps.limits import expect_time
 from trajsim.ensemble.oscillator_process import SAME, OscillatorProcess
 from trajsim.ensemble.oscillator_steps import STAGES, maps
-from trajsim.models.oscillators import OscillatorNetwork
+from trajsim.models.oscillators import OscillatorNetwork, growth
 from trajsim.plan import Plan
 
 # Times that steps are made shorter by half, at most.
@@ -34,6 +34,9 @@ UNDAMPED = 1e-10
 ROUNDING, ROUGH = 1e-14, 1e-6
 # What is left of a start that is forgotten.
 FORGOTTEN = 1e-60
+# Factor by which a motion may grow in a period; that of second moments is its square.
+LARGEST_GROWTH = 1e100
+BEYOND = "within a period oscillators move beyond all numbers"
 # Seconds that a step takes, and for each cube of the size of its equations, as measured.
 SECONDS = 1e-4, 3e-10
 TOO_FAST = "oscillators move too fast against the period to follow them all"
@@ -78,6 +81,8 @@ class DrivenEnsemble:
             If it would take too long, or grows beyond all numbers.
         """
         process = self.process
+        if self.network.stretching and growth(self.network) > LARGEST_GROWTH:
+            raise NoExactSideError(BEYOND)
         a_step = SECONDS[0] + SECONDS[1] * (2.0 * STAGES * process.size) ** 3
         expect_time(3.0 * process.fewest * a_step, TOO_FAST)
         finer, coarse, before = 1, self._map(0.0, 1.0, 1), np.inf
@@ -86,7 +91,7 @@ class DrivenEnsemble:
             expect_time(finer * process.fewest * a_step, TOO_FAST)
             fine = self._map(0.0, 1.0, finer)
             if not all(np.isfinite(part).all() for part in fine):
-                raise NoExactSideError("within a period oscillators move beyond all numbers")
+                raise NoExactSideError(BEYOND)
             change = _change(coarse, fine)
             if change <= self.tolerance or ROUGH > change >= 0.5 * before:
                 return finer, coarse, fine

@@ -69,7 +69,7 @@ def _array(values: ArrayLike, count: int, name: str) -> Array:
         array = np.full(count, float(array))
     if array.shape[-1] != count:
         raise ValueError(f"{array.shape[-1]} weights for {count} {name}")
-    if np.isnan(array).any():
+    if not np.isfinite(array).all():
         raise ValueError(f"weights of {name} that are not numbers")
     return array
 

@@ -135,7 +135,8 @@ class JumpCounting:
 
         Returns
         -------
-        theta : (...), the logarithm of the spectral radius of the tilted map over the period
+        theta : (...), the logarithm of the spectral radius of the tilted map over the period; inf
+            where the weight of a single jump, or theta, is beyond all numbers
         """
         reservoirs = self.process.reservoirs
         heats, works, shape = many(heat, work, self.baths, self.drives, reservoirs)

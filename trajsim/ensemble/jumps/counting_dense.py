@@ -35,6 +35,10 @@ FIRST_STEPS, MOST_STEPS = 8, 4096
 DIVERGED_STEPS = 256
 # The matrix is raised to 2**SQUARINGS to find its largest eigenvalue, smoothly in time.
 SQUARINGS = 8
+# Relative change of a growth with the most steps that is no refusal.
+ROUGHEST = 1e-6
+# Growth in a step that may be left in the matrices, as the residual of their eigenvalue tells it.
+RESIDUAL = 0.01
 # exp of more overflows.
 LARGEST_EXPONENT = 700.0
 Carry = Callable[[Array], Array]
@@ -63,13 +67,20 @@ class Moments(NamedTuple):
 
 
 class Maps(NamedTuple):
-    """Tilted propagators of some steps at each of f fields: (t, f, n, n)."""
+    """Tilted propagators of some steps at each of f fields: maps (t, f, n, n) times exp(log).
+
+    log : (t, f); a product of many steps may be beyond all numbers
+    """
 
     maps: Array
+    log: Array
 
     def after(self, before: "Maps") -> "Maps":
         """Steps `before`, then these."""
-        return Maps(self.maps @ before.maps)
+        maps = self.maps @ before.maps
+        scale = abs(maps).max(axis=(2, 3))
+        scale = np.where((scale > 0.0) & np.isfinite(scale), scale, 1.0)
+        return Maps(maps / scale[..., None, None], self.log + before.log + np.log(scale))
 
 
 class Powers(NamedTuple):
@@ -180,8 +191,11 @@ class DenseCounting:
         while True:
             steps += steps // 2
             now = self._moments_in(steps)
-            changes = [abs(a - b).max() / abs(a).max() for a, b in zip(now, before, strict=True)]
-            if max(changes) < self.tolerance or steps > MOST_STEPS:
+            close = [
+                abs(a - b).max() <= self.tolerance * abs(a).max()
+                for a, b in zip(now, before, strict=True)
+            ]
+            if all(close) or steps > MOST_STEPS:
                 return now
             before = now
 
@@ -308,7 +322,13 @@ class DenseCounting:
     # -- one value of the counting field -------------------------------------------------------
 
     def growth(self, tilt: Tilt) -> Array:
-        """log (f,) of the spectral radius of the maps tilted by A; inf beyond all numbers."""
+        """log (f,) of the spectral radius of the maps tilted by A; inf beyond all numbers.
+
+        Raises
+        ------
+        NoExactSideError
+            If it does not converge.
+        """
         count = len(tilt.counted)
         growths, unconverged = np.full(count, np.inf), np.flatnonzero(_is_finite(tilt))
         steps = self._solution_steps
@@ -324,8 +344,11 @@ class DenseCounting:
             growths[unconverged] = now
             with np.errstate(invalid="ignore"):
                 close = abs(now - before[unconverged]) <= self.tolerance * np.maximum(1.0, abs(now))
+                change = abs(now - before[unconverged]) / np.maximum(1.0, abs(now))
             diverged = np.isinf(now) & (steps > DIVERGED_STEPS)
             before[unconverged] = now
+            if steps > MOST_STEPS and (change[~diverged] > ROUGHEST).any():
+                raise NoExactSideError(f"theta still changes with {steps} steps a period")
             unconverged = unconverged[~(close | diverged | (steps > MOST_STEPS))]
             steps += steps // 2
         return growths
@@ -353,18 +376,22 @@ class DenseCounting:
         for part in _batches(len(tilt.counted), size):
             matrices = tilt.part(part).matrices(instants)
             fields = len(matrices)
-            largest = _largest_eigenvalue(matrices)
+            largest = _largest_eigenvalue(matrices, float(durations.max()))
             matrices[..., diagonal, diagonal] -= largest[..., None]
             log_scales.append(largest @ np.outer(durations, WEIGHTS).ravel())
             stages = solve_stages(
                 matrices.reshape(-1, STAGES, states, states), np.tile(durations, fields)
             )
             ends = stages[:, -1].reshape(fields, len(durations), states, states)
-            jumps = [
-                (k, Maps(_diagonal(np.exp(tilt.jumped[part, j]))))
-                for k, j in self._jumps(steps, settled)
-            ]
-            maps.append(_compose([Maps(ends.swapaxes(0, 1))], jumps).maps[0])
+            jumps = []
+            for k, j in self._jumps(steps, settled):
+                most = tilt.jumped[part, j].max(axis=1)
+                factors = np.exp(tilt.jumped[part, j] - most[:, None])
+                jumps.append((k, Maps(_diagonal(factors), most[None])))
+            step = Maps(ends.swapaxes(0, 1), np.zeros((len(durations), fields)))
+            period = _compose([step], jumps)
+            maps.append(period.maps[0])
+            log_scales[-1] = log_scales[-1] + period.log[0]
         return np.concatenate(maps), np.concatenate(log_scales)
 
 
@@ -411,10 +438,11 @@ def _compose(parts: list[Any], jumps: list[tuple[int, Any]]) -> Any:
     return steps
 
 
-def _largest_eigenvalue(matrices: Array) -> Array:
-    """Largest eigenvalue (...) of matrices with no negative entry off their diagonals, nearly.
+def _largest_eigenvalue(matrices: Array, duration: float) -> Array:
+    """Largest eigenvalue (f, t) of matrices with no negative entry off their diagonals, nearly.
 
-    It need not be exact, but smooth in time, which a bound would not be.
+    It need not be exact, but smooth in time, which a bound would not be, and near against the
+    longest duration of a step: growth by what is left of it would not be followed.
     """
     diagonal = np.arange(matrices.shape[-1])
     lowest = np.minimum(matrices[..., diagonal, diagonal].min(axis=-1), 0.0)
@@ -424,8 +452,13 @@ def _largest_eigenvalue(matrices: Array) -> Array:
         power /= power.max(axis=(-2, -1), keepdims=True) + 1e-300
         power = power @ power
     vector = power.sum(axis=-1)
-    image = (matrices @ vector[..., None])[..., 0].sum(axis=-1)
-    return np.asarray(image / (vector.sum(axis=-1) + 1e-300))
+    image = (matrices @ vector[..., None])[..., 0]
+    values = np.asarray(image.sum(axis=-1) / (vector.sum(axis=-1) + 1e-300))
+    residual = abs(image - values[..., None] * vector).max(axis=-1)
+    near = (residual * duration <= RESIDUAL * vector.max(axis=-1)).all(axis=-1)
+    if not near.all():
+        values[~near] = np.linalg.eigvals(matrices[~near]).real.max(axis=-1)
+    return values
 
 
 def _log_average(tilted_map: Array, growth: float, tilt: Tilt, p: Array, periods: int) -> float:

@@ -187,12 +187,14 @@ class JumpEnsemble:
         totals, occupation = np.zeros(self.width), np.zeros((segments, self.states))
         for period in range(plan.burn_in + plan.periods):
             p_before, row_states = p, []
-            energetics = np.zeros(self.width) if period else self.process.first_opening(p)
+            first = np.zeros(self.width) if period else self.process.first_opening(p)
+            energetics = first.copy()
             for k in range(segments):
                 row_states.append(p)
                 p, gain = self.carry(p, k, segments)
                 energetics += gain
-            settled = bool(np.abs(p - p_before).max() < 1e-14)
+            # The first period does not begin with the jump that all others begin with.
+            settled = bool(np.abs(p - p_before).max() < 1e-14 and not first.any())
             # Once settled, this period stands for all that follow.
             represented = plan.burn_in + plan.periods - period if settled else 1
             recorded = range(max(period, plan.burn_in), period + represented)
