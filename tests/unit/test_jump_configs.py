@@ -52,6 +52,7 @@ MOTOR_DATA = tomllib.loads(MOTOR)
 FAULTS = {
     "state": ('["b", "c"]', '["b", "d"]', "transitions.b-d.states", "no state 'd'"),
     "bath": ('bath = "L"', 'bath = "Left"', "transitions.a-b.bath", "no bath 'Left'"),
+    "no bath's name": ('bath = "L"', 'bath = ["L"]', "transitions.a-b.bath", "allowed: a text"),
     "idle bath": ('bath = "L"', 'bath = "R"', "baths.L", "no transition is made by this bath"),
     "one state": ('["b", "c"]', '["b", "b"]', "transitions.b-b.states", "two different states"),
     "twice": ('["c", "a"]', '["c", "b"]', "transitions.2.states", "again; allowed: one trans"),

@@ -389,15 +389,17 @@ def _references(data: dict[str, Any]) -> Iterator[tuple[Loc, str]]:
                 yield ("transitions", k, "states"), message
         if ends[0] == ends[1]:
             yield ("transitions", k, "states"), f"found {show(ends)}; allowed: two different states"
-        elif (frozenset(ends), bath) in seen:
+        elif isinstance(bath, str) and (frozenset(ends), bath) in seen:
             yield (
                 ("transitions", k, "states"),
                 f"found {show(ends)} by bath {show(bath)} again; allowed: one transition for each "
                 "pair and bath, in either order",
             )
-        seen.add((frozenset(ends), bath))
+        if isinstance(bath, str):
+            seen.add((frozenset(ends), bath))
         edges.append(ends)
-    if isinstance(baths, dict) and tables("transitions"):
+    named = all(isinstance(t.get("bath"), str) for _, t in tables("transitions"))
+    if isinstance(baths, dict) and used and named:
         for bath in baths:
             if bath not in used:
                 yield ("baths", bath), "no transition is made by this bath"

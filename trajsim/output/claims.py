@@ -11,10 +11,14 @@ from trajsim.output import averages_json, table
 MEANINGS = {
     "pump": "a colder bath gives heat",
     "transfer": "one of two equally warm baths gives heat",
-    "engine": "the drives gain work",
-    "neither": "no colder bath gives heat, and the drives lose work",
+    "engine": "work is gained, chemical work included",
+    "neither": "no colder bath gives heat, and work is lost",
     "open": "not sure",
 }
+
+
+# Columns of the table; regimes are told by the sum of all works.
+KINDS = ("heat", "work", "chemical_work")
 
 
 def claims_json(claims: Claims) -> dict[str, Any]:
@@ -40,14 +44,15 @@ def claims_table(claims: Claims, config: Config) -> str:
     first = claims.points[0].sampled
     heats = [f"q_{bath}" for bath in first.of("heat")]
     works = [f"w_{drive}" for drive in first.of("work")]
-    names = [*heats, *works, "w"]
+    chemical = [f"w_chem_{bath}" for bath in first.of("chemical_work")]
+    names = [*heats, *works, *chemical, "w"]
     rows = []
     for a, name, _ in claims.points:
         shadow = f"{a.shadow_work.mean:.0e}" if a.shadow_work else ""
         rows.append(
             [
                 *(f"{a.parameters[key]:.5g}" for key in keys),
-                *(_short(e) for kind in ("heat", "work") for e in a.of(kind).values()),
+                *(_short(e) for kind in KINDS for e in a.of(kind).values()),
                 _short(a.total_work),
                 shadow,
                 a.regime.name,

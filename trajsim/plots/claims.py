@@ -21,9 +21,13 @@ def claims_figure(claims: Claims) -> Figure:
     figure, axes = plt.subplots(2, 1, figsize=(7.2, 5.0), sharex=True)
     number = np.arange(1, len(claims.points) + 1)
     names = np.array([point.name for point in claims.points])
-    for ax, kind, label in zip(
-        axes, ("taken", "work"), ("heat from the colder bath", "work of the drives"), strict=True
-    ):
+    colder = all(point.sigmas.cold is not None for point in claims.points)
+    chemical = any(point.sampled.chemical_work_rate for point in claims.points)
+    labels = (
+        "heat from the colder bath" if colder else "heat from a bath",
+        "work, chemical included" if chemical else "work of the drives",
+    )
+    for ax, kind, label in zip(axes, ("taken", "work"), labels, strict=True):
         sigma = np.array([getattr(point.sigmas, kind) for point in claims.points])
         shown = np.clip(sigma, -FURTHEST, FURTHEST)
         for k, name in enumerate(NAMES):

@@ -1,5 +1,7 @@
 """Cumulants against the length of the window, and the covariance of heats and works."""
 
+import math
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +19,8 @@ Array = NDArray[np.float64]
 NAMES = ("mean", "variance", "3rd cumulant", "4th cumulant")
 # Observables above which there is no space for numbers.
 MOST_NUMBERS = 7
+# Labels at a side of a matrix, and its largest side, in inches.
+MOST_LABELS, LARGEST_SIDE = 24, 6.4
 # Letters of tick labels for which there is space below a horizontal axis.
 MOST_LETTERS = 26
 
@@ -92,7 +96,9 @@ def covariance_figure(sampled: Fluctuations, exact: Array | None = None) -> Figu
     mean, stderr = sampled.covariance
     names = [formula(o) for o in sampled.observables]
     panels = 1 if exact is None else 2
-    size = max(3.4, 0.62 * len(names) + 1.2)
+    size = min(max(3.4, 0.62 * len(names) + 1.2), LARGEST_SIDE)
+    labelled = range(0, len(names), math.ceil(len(names) / MOST_LABELS))
+    shown = [names[k] for k in labelled]
     figure, axes = plt.subplots(1, panels, figsize=(panels * (size + 0.9), size), squeeze=False)
     pictures = [(correlation(mean), "correlation over the window", 1.0, "{:.2f}")]
     if exact is not None:
@@ -102,8 +108,8 @@ def covariance_figure(sampled: Fluctuations, exact: Array | None = None) -> Figu
     for ax, (values, title, limit, numbers) in zip(axes[0], pictures, strict=True):
         image = ax.imshow(values, cmap="PuOr", vmin=-limit, vmax=limit)
         figure.colorbar(image, ax=ax, shrink=0.8)
-        ax.set_xticks(range(len(names)), names)
-        ax.set_yticks(range(len(names)), names)
+        ax.set_xticks(labelled, shown, rotation=90 if len(names) > MOST_NUMBERS else 0)
+        ax.set_yticks(labelled, shown)
         ax.spines[:].set_visible(False)
         ax.set_title(title, fontsize="medium")
         if len(names) <= MOST_NUMBERS:

@@ -1,5 +1,6 @@
 """Mean rates of points without an order, side by side."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from trajsim.config import Config
 from trajsim.plots.currents import RATE
 from trajsim.plots.panels import first_column, grid, in_a_row
 from trajsim.plots.style import COLOURS, finish, legend
+
+# Labels below an axis, and those for which there is space side by side.
+MOST_LABELS, MOST_UPRIGHT = 24, 8
 
 
 def rates_figure(config: Config, sampled: list[Averages] | None, exact: Sequence[Any]) -> Figure:
@@ -41,7 +45,10 @@ def rates_figure(config: Config, sampled: list[Averages] | None, exact: Sequence
                 ax.errorbar(
                     k, mean, error, fmt="o", color=colour, ms=4, label="sampled" if k == 0 else None
                 )
-        ax.set_xticks(range(len(names)), [name for _, _, name in names])
+        step = math.ceil(len(names) / MOST_LABELS)
+        crowded = len(names) > MOST_UPRIGHT
+        labels = [name.replace("\n", " ") if crowded else name for _, _, name in names]
+        ax.set_xticks(range(0, len(names), step), labels[::step], rotation=90 if crowded else 0)
         finish(ax, config, parameters, RATE if first_column(ax) else "")
     legend(figure, axes[0])
     return figure
