@@ -21,6 +21,14 @@ SCRIPTS = (
 )
 
 
+# Those that compile a dozen kernels take minutes.
+SHORT = ("spins", "oscillators")
+
+
+def marked(script, *more):
+    return pytest.param(script, *more, marks=[] if script in SHORT else [pytest.mark.long])
+
+
 def run(script, *options):
     command = [sys.executable, str(BENCHMARKS / f"{script}.py"), *map(str, options)]
     return subprocess.run(command, capture_output=True, text=True)
@@ -42,10 +50,7 @@ def quick(tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize(
-    "script",
-    [pytest.param(s, marks=[pytest.mark.long] if s == "scaling" else []) for s in SCRIPTS],
-)
+@pytest.mark.parametrize("script", [marked(script) for script in SCRIPTS])
 def test_a_quick_run_prints_tables_and_writes_results(script, quick):
     printed, results = quick(script)
     assert "-----" in printed
@@ -72,7 +77,8 @@ def test_the_results_page_shows_the_results():
 
 
 @pytest.mark.parametrize(
-    ("script", "key"), [("spins", "points"), ("networks", "cases"), ("oscillators", "cases")]
+    ("script", "key"),
+    [marked("spins", "points"), marked("networks", "cases"), marked("oscillators", "cases")],
 )
 def test_contenders_keep_the_first_law_and_agree_with_the_exact_ensemble(script, key, quick):
     for result in quick(script)[1][key].values():
