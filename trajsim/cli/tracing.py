@@ -57,7 +57,7 @@ def trace(
                     f"trajectory {trajectory}: {extreme} = {furthest.value:.6g}, "
                     f"{furthest.deviations:+.2f} standard deviations from the mean"
                 )
-            with announced(say, "tracing; the first time, compiling takes some seconds ..."):
+            with announced(say, "simulating the trajectory again, and adding up its events ..."):
                 result = opened_run.trace(trajectory or 0, point, _periods(periods), every)
         except (TraceError, ValueError) as error:
             fail(f"{run}: {error}")

@@ -88,7 +88,8 @@ class Trace:
                 if values_.ndim == 1:
                     line.append(sites[values_[k]])
                 elif name == "state":
-                    line.append("".join("+" if s > 0 else "-" for s in values_[k]))
+                    signs = np.where(values_[k] > 0, b"+", b"-")
+                    line.append(signs.tobytes().decode())
                 else:
                     line += [repr(float(x)) for x in values_[k]]
             numbers = (self.energy[k], *self.heat[k], *self.work[k])
