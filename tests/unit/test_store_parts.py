@@ -71,7 +71,7 @@ def test_a_packed_file_holds_the_blocks_and_replaces_their_folder(written, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]
     run = open_run(tmp_path / "x.h5")
     assert (run.finished, run.events, verify(run.path)) == (True, 311, [])
-    assert {c.name for c in SPINS if not c.heated} == set(columns)
+    assert {c.name for c in SPINS if c.where != "heated"} == set(columns)
     ((_, _, read),) = run.blocks()
     for name in columns:
         np.testing.assert_array_equal(read[name], columns[name])

@@ -73,7 +73,10 @@ def advance(
     broken : -1, for no trajectory can go wrong
     """
     h = at_edges(network.spins.drive, plan.rows_per_period)
-    return _advance(network, plan, h, replicas, rows, first, last), -1
+    n, (_, count, baths) = len(network.along), rows.heat.shape
+    shape = Shape(count, n, n, baths, rows.work.shape[2], 0, 0)
+    sums = empty_sums(shape, 1)
+    return _advance(network, plan, h, replicas, rows, shape, sums, first, last), -1
 
 
 @compiled
@@ -92,10 +95,8 @@ def _place(start, replicas):
 
 
 @compiled
-def _advance(network, plan, h, replicas, rows, first, last):
+def _advance(network, plan, h, replicas, rows, shape, sums, first, last):
     events, n, segments = 0, len(network.along), plan.rows_per_period
-    shape = Shape(rows.heat.shape[1], n, n, rows.heat.shape[2], rows.work.shape[2], 0, 0)
-    sums = empty_sums(shape, 1)
     costs, bounds = np.empty(2 * n), np.empty(2 * n)
     for j in range(len(replicas.clock)):
         clock, stream = replicas.clock[j], replicas.stream[j]
