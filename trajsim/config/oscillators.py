@@ -18,8 +18,8 @@ MOST_ERROR = 0.03
 # Relative error of currents for which steps are chosen where none are given, and at how many points
 # of a sweep, at most, they are looked for.
 ASKED, LOOKED_AT = 1e-3, 64
-# Growth in a period that is taken for rounding, and up to how many sites it is judged.
-MOST_GROWTH, MOST_JUDGED = 1.0 + 1e-6, 64
+# Growth in a period that is taken for rounding.
+MOST_GROWTH = 1.0 + 1e-6
 
 Stiffness = Annotated[Parameter, Within(0.0, 1e9)]
 # Part of the largest stiffness below which a negative one is taken for rounding.
@@ -291,7 +291,7 @@ class OscillatorExperiment(schema.Experiment):
                 "where nothing else holds it; allowed: negative stiffnesses with a positive "
                 "quartic, or held by other springs",
             )
-        elif network.stretching and not quartic and len(self.sites) <= MOST_JUDGED:
+        elif network.stretching and not quartic and len(self.sites) <= oscillators.MOST_JUDGED:
             growth = oscillators.growth(network)
             if growth > MOST_GROWTH:
                 yield (

@@ -23,7 +23,7 @@ from trajsim.ensemble.gaussian_maps import Map, joined, repeated
 from trajsim.ensemble.jumps.limits import expect_time
 from trajsim.ensemble.oscillator_process import SAME, OscillatorProcess
 from trajsim.ensemble.oscillator_steps import STAGES, maps
-from trajsim.models.oscillators import OscillatorNetwork, growth
+from trajsim.models.oscillators import MOST_JUDGED, OscillatorNetwork, growth
 from trajsim.plan import Plan
 
 # Times that steps are made shorter by half, at most.
@@ -81,10 +81,11 @@ class DrivenEnsemble:
             If it would take too long, or grows beyond all numbers.
         """
         process = self.process
-        if self.network.stretching and growth(self.network) > LARGEST_GROWTH:
-            raise NoExactSideError(BEYOND)
         a_step = SECONDS[0] + SECONDS[1] * (2.0 * STAGES * process.size) ** 3
         expect_time(3.0 * process.fewest * a_step, TOO_FAST)
+        judged = self.network.stretching and self.n <= MOST_JUDGED
+        if judged and growth(self.network) > LARGEST_GROWTH:
+            raise NoExactSideError(BEYOND)
         finer, coarse, before = 1, self._map(0.0, 1.0, 1), np.inf
         for _ in range(MOST_ROUNDS):
             finer *= 2

@@ -82,8 +82,7 @@ def prepare(network: SpinNetwork, plan: Plan) -> LaneModel:
     for part, bounds in zip(bound, cells.networks, strict=True):
         local[:, :m], part[:, :m] = rate_bounds(bounds, spins)
     # 2 s_i sum_j J_ij s_j of each contact.
-    contact = np.repeat(np.arange(m), np.diff(network.first))
-    for k, (c, j) in enumerate(zip(contact, network.neighbour, strict=True)):
+    for k, (c, j) in enumerate(zip(network.contact_of_bonds, network.neighbour, strict=True)):
         cost[:, c] += 2.0 * network.coupling[k] * (spins[:, network.site[c]] * spins[:, j])
     exchange = np.zeros(1 << n)
     for c in network.contact[:-1]:

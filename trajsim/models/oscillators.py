@@ -415,6 +415,8 @@ def _nonlinear_energy(network: OscillatorNetwork, x: Array) -> Array:
     return np.asarray(quartic + waves @ cosines.amplitude)
 
 
+# Sites up to which growth is judged: all steps are in memory at once.
+MOST_JUDGED = 64
 # Steps in which the fastest motion goes through one radian, and the fewest and most in a period.
 STEPS_IN_RADIAN, FEWEST, MOST = 8, 256, 65536
 

@@ -89,6 +89,11 @@ class SpinNetwork(NamedTuple):
     high: NDArray[np.float64]
 
     @property
+    def contact_of_bonds(self) -> NDArray[np.int64]:
+        """Contact (b,) that each entry of `neighbour` belongs to."""
+        return np.repeat(np.arange(len(self.site)), np.diff(self.first))
+
+    @property
     def plain(self) -> bool:
         """Whether each spin has one contact, at the rate of the law."""
         return len(self.site) == len(self.driven) and bool((self.multiple == 1.0).all())
@@ -205,9 +210,8 @@ def in_parts(network: SpinNetwork, edges: Array) -> list[SpinNetwork]:
 def _bounded(network: SpinNetwork, drive: Any, couplings: Any, temperatures: Any) -> SpinNetwork:
     """The network with bounds by (lowest, highest) fields, couplings and temperatures."""
     law, contacts = network.law, np.arange(len(network.bath))
-    contact = np.repeat(contacts, np.diff(network.first))
     # Largest and smallest J / T: where one is largest, the other smallest.
-    least, most = quotients(couplings, temperatures, network.bond, contact)
+    least, most = quotients(couplings, temperatures, network.bond, network.contact_of_bonds)
     low, high = quotients(drive, temperatures, network.site, contacts)
     like = np.array([bond(law, x) for x in least], np.float64)
     unlike = np.array([bond(law, -x) for x in most], np.float64)
@@ -227,7 +231,7 @@ def fastest_rates(network: SpinNetwork) -> Array:
     """Largest rate (m,) by each contact in any state at any time: against bonds and field."""
     x = -np.maximum(abs(network.low), abs(network.high))
     local = _joined(network.law, network.first, network.likeliest[None])
-    return np.asarray(law_rates(network.law, local[0], x[None])[0] * network.multiple)
+    return _flip_rates(network, local, x[None])[0]
 
 
 def rate_bounds(network: SpinNetwork, spins: NDArray[np.int8]) -> tuple[Array, Array]:
@@ -243,14 +247,12 @@ def rate_bounds(network: SpinNetwork, spins: NDArray[np.int8]) -> tuple[Array, A
     local : (k, m), bonds at each contact joined by the rate law, at their likeliest
     bounds : (k, m), rates at the likeliest field
     """
-    law, contact = network.law, np.repeat(np.arange(len(network.site)), np.diff(network.first))
     flipped = spins[:, network.site]
-    equal = flipped[:, contact] == spins[:, network.neighbour]
+    equal = flipped[:, network.contact_of_bonds] == spins[:, network.neighbour]
     parts = np.where(equal, network.like, network.unlike)
-    local = _joined(law, network.first, np.ascontiguousarray(parts))
+    local = _joined(network.law, network.first, np.ascontiguousarray(parts))
     x = np.where(flipped > 0, network.low, -network.high)
-    rates = law_rates(law, local.ravel(), x.reshape(1, -1)).reshape(local.shape)
-    return local, network.multiple * rates
+    return local, _flip_rates(network, local, x)
 
 
 def excess(network: SpinNetwork, spins: NDArray[np.int8], fields: int) -> float:
@@ -258,10 +260,15 @@ def excess(network: SpinNetwork, spins: NDArray[np.int8], fields: int) -> float:
     local, bounds = rate_bounds(network, spins)
     flipped, largest = spins[:, network.site], 0.0
     for field in np.linspace(network.low, network.high, fields):
-        rates = law_rates(network.law, local.ravel(), (field * flipped).reshape(1, -1))
-        rates = network.multiple * rates.reshape(local.shape)
+        rates = _flip_rates(network, local, field * flipped)
         largest = max(largest, float((rates[bounds > 0.0] / bounds[bounds > 0.0]).max(initial=0.0)))
     return largest
+
+
+def _flip_rates(network: SpinNetwork, local: Array, x: Array) -> Array:
+    """Rates of flips by each contact, with `local` of the bonds and x of the field, all (k, m)."""
+    rates = law_rates(network.law, local.ravel(), x.reshape(1, -1)).reshape(x.shape)
+    return np.asarray(network.multiple * rates)
 
 
 # Not of a network: numba takes seconds for an argument of so many arrays.

@@ -11,7 +11,7 @@ from trajsim.output import averages_json, table
 MEANINGS = {
     "pump": "a colder bath gives heat",
     "transfer": "one of two equally warm baths gives heat",
-    "engine": "work is gained, chemical work included",
+    "engine": "work is gained",
     "neither": "no colder bath gives heat, and work is lost",
     "open": "not sure",
 }
